@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * libphysad: tells whether a thing is defective by comparing it with how normal things look and behave.
+ * This header includes all others.
+ */
+#ifndef PHYSAD_H
+#define PHYSAD_H
+
+#include <physad/base.h>
+#include <physad/context.h>
+#include <physad/version.h>
+
+#endif

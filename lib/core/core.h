@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core: the context, and what every public call does first: check it, take its threads, report progress. */
+#ifndef PHYSAD__CORE_H
+#define PHYSAD__CORE_H
+
+#include "base/base.h"
+
+struct physad_context {
+    physad__mem mem;
+    atomic_int references;
+    atomic_int cancelled;
+    int64_t pid;
+    int32_t threads;
+    uint32_t cpu_flags;
+    uint64_t seed;
+    physad_log_fn log;
+    void *log_user;
+    int32_t log_level;
+};
+
+/* NULL is ARG, a context from before fork() is STATE; `what` names the call or the handle. */
+physad_status physad__context_check(const physad_context *ctx, const char *what);
+physad_context *physad__context_retain(physad_context *ctx);
+
+void physad__log(const physad_context *ctx, int32_t level, const char *format, ...) PHYSAD__PRINTF(3, 4);
+
+/* CANCELLED with a message once physad_context_cancel() was called. Cheap; any thread. */
+physad_status physad__cancelled(const physad_context *ctx);
+
+/* --- a long call (core_call.c): threads, progress, cancel --- */
+
+typedef struct physad__call {
+    physad_context *ctx;
+    physad_progress_fn progress;
+    void *user;
+    const char *stage;
+    int64_t total;
+    double start, next;
+    int saved_threads, saved_dynamic;
+} physad__call;
+
+/* Checks context and options, and sets the OpenMP thread count of the calling thread; physad__call_end() restores it and must
+ * follow whenever this returned OK. */
+physad_status physad__call_begin(physad__call *call, physad_context *ctx, const physad_call_options *options, const char *what);
+void physad__call_end(physad__call *call);
+void physad__call_stage(physad__call *call, const char *stage, int64_t total); /* static text */
+/* On the calling thread, after each unit of work: reports at most ten times a second (and always at the end of a stage),
+ * and returns CANCELLED when the callback or the context says so. */
+physad_status physad__call_tick(physad__call *call, int64_t done);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmocka with what it needs before it, and our own checks. */
+#ifndef PHYSAD__TEST_H
+#define PHYSAD__TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "core/core.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define assert_ok(call)                                                                             \
+    do {                                                                                            \
+        const physad_status status_ = (call);                                                       \
+        if (status_ != PHYSAD_OK)                                                                   \
+            fail_msg("%s: %s: %s", #call, physad_status_name(status_), physad_last_error());        \
+    } while (0)
+
+/* The call fails with `want`, and its message holds `text`. */
+#define assert_fails(want, text, call)                                                              \
+    do {                                                                                            \
+        const physad_status status_ = (call);                                                       \
+        if (status_ != (want))                                                                      \
+            fail_msg("%s: got %s, want %s: %s", #call, physad_status_name(status_),                 \
+                     physad_status_name(want), physad_last_error());                                \
+        if (strstr(physad_last_error(), (text)) == NULL)                                            \
+            fail_msg("%s: message \"%s\" lacks \"%s\"", #call, physad_last_error(), (text));        \
+    } while (0)
+
+#define assert_near(got, want, tolerance)                                                           \
+    do {                                                                                            \
+        const double got_ = (got), want_ = (want);                                                  \
+        if (!(fabs(got_ - want_) <= (tolerance)))                                                   \
+            fail_msg("%s is %.17g, want %.17g within %g", #got, got_, want_, (double)(tolerance));  \
+    } while (0)
+
+/* $PHYSAD_TEST_DATA/name, or the test is skipped. `out` has PATH_MAX bytes. */
+#define test_data(out, name)                                                                        \
+    do {                                                                                            \
+        const char *root_ = getenv("PHYSAD_TEST_DATA");                                             \
+        if (root_ == NULL) {                                                                        \
+            print_message("PHYSAD_TEST_DATA is not set\n");                                         \
+            skip();                                                                                 \
+        }                                                                                           \
+        snprintf((out), 4096, "%s/%s", root_, (name));                                              \
+    } while (0)
+
+#endif
