@@ -8,6 +8,7 @@
 
 #include <physad/base.h>
 #include <physad/context.h>
+#include <physad/features.h>
 #include <physad/version.h>
 
 #endif
