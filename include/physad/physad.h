@@ -9,6 +9,8 @@
 #include <physad/base.h>
 #include <physad/context.h>
 #include <physad/features.h>
+#include <physad/tensors.h>
 #include <physad/version.h>
+#include <physad/weights.h>
 
 #endif
