@@ -10,6 +10,8 @@
 #include <physad/context.h>
 #include <physad/features.h>
 #include <physad/tensors.h>
+#include <physad/dataset.h>
+#include <physad/transform.h>
 #include <physad/version.h>
 #include <physad/weights.h>
 

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Data sets: which photos (or videos) there are, which are normal, which belong together, where the masks lie.
+ *
+ * Opening a data set lists and pairs files; it decodes none. A broken photo is found when it is read.
+ *
+ * Layouts (`physad_dataset_options.format`; "auto" tries them in this order):
+ *  - "visa"    VisA as published: `split_csv/1cls.csv` beside `<category>/Data/...`.
+ *  - "realiad" Real-IAD: `<name>.json` files with `meta`, `train`, `test` beside the photos (in `realiad_jsons*` or
+ * given directly).
+ *  - "mvtec3d" MVTec 3D-AD: `<category>/{train,validation,test}/<type>/{rgb,gt}/...`; the photos only.
+ *  - "frames"  videos as folders of frames: `{training,testing}/frames/<video>/<frame>`; a sample is one folder.
+ *  - "mvtec"   `<category>/train/<normal type>/...`, `test/<type>/...`, `validation/<type>/...`,
+ * `ground_truth/<type>/...`: MVTec AD, LOCO, BTAD, MPDD, MAD, MIP, RAD, Phys-AD and VisA as converted by others. Photos
+ * or videos; `train` may hold files directly.
+ *  - "folder"  a folder of photos, all normal and for training; or `<normal type>/...` for training beside `<type>/...`
+ * for testing, with masks in `ground_truth`, `mask` or `masks`. The path may be one category or a root of many. A type
+ * is normal if it is named `good`, `ok`, `normal` (any case), or begins with `good_` or `normal_`.
+ *
+ * Groups: photos of one thing that must stay on one side of any split of the normal samples (and over which intervals
+ * are bootstrapped). Derived, in this order: the `groups` of a file `physad.json` in the category's folder; Real-IAD:
+ * the sample folder (`S0001`); names such as `i07_q12`: the instance before the underscore, the view behind it; names
+ * such as `exp2_num_1836`: exposures numbered by one counter; runs whose numbers are at most 60 apart are one group (a
+ * run may join two neighbouring things, which errs on the safe side); names such as `v07_060.mp4`: the recording before
+ * the underscore; else each sample is its own group.
+ *
+ * `physad.json` (optional, beside `train`): `{"groups": {"<path or path prefix>": "<group>", ...}, "views": {"<path>":
+ * "<view>", ...}}`, with paths relative to the category's folder.
+ *
+ * Order: by category, then split (train, validation, test), type and name, the way people number (9 before 10), the
+ * same on every file system.
+ *
+ * Thread safety: const calls may run at once on one data set; physad_dataset_add() and _free need exclusion.
+ */
+#ifndef PHYSAD_DATASET_H
+#define PHYSAD_DATASET_H
+
+#include <physad/base.h>
+#include <physad/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Opaque. Sub-sets share the samples of the set they come from and may outlive it. */
+typedef struct physad_dataset physad_dataset;
+/** See <physad/image.h>. */
+typedef struct physad_image physad_image;
+
+/** Splits; they may be or-ed where a call selects. */
+#define PHYSAD_SPLIT_TRAIN 1
+#define PHYSAD_SPLIT_VALIDATION 2
+#define PHYSAD_SPLIT_TEST 4
+#define PHYSAD_SPLIT_ANY 7
+
+/** Kinds of sample. */
+#define PHYSAD_KIND_IMAGE 1
+#define PHYSAD_KIND_VIDEO 2  /**< a video file */
+#define PHYSAD_KIND_FRAMES 3 /**< a folder of frames */
+
+/** What is known of a sample pixel by pixel. */
+#define PHYSAD_TRUTH_NONE 0  /**< nothing: a defective or unknown sample without mask; pixel metrics leave it out */
+#define PHYSAD_TRUTH_ZERO 1  /**< normal: every pixel is */
+#define PHYSAD_TRUTH_MASKS 2 /**< the union of its masks */
+
+/** One sample. Fields may be added at the end; take it from physad_dataset_sample() only. All text is owned by the data
+ * set. */
+typedef struct physad_sample {
+    const char
+        *path; /**< relative to physad_dataset_root(), "/" between names; of a sample in memory: its given name */
+    const char *file;              /**< with the root; NULL for a sample in memory */
+    const char *category;          /**< "" when there is none */
+    const char *type;              /**< "good" for normal ones as the folder names it, else the defect */
+    const char *group;             /**< never empty; unique in the data set together with the category */
+    const char *view;              /**< camera or view point, NULL when not known */
+    const char *pose_file;         /**< file with camera poses of this sample's category, NULL when none */
+    const char *pose_name;         /**< the frame's name in it */
+    const char *const *mask_files; /**< mask_count paths with the root; their union is the mask */
+    int64_t mask_count;
+    int32_t split; /**< PHYSAD_SPLIT_* */
+    int32_t label; /**< 0 normal, 1 defective, -1 not known */
+    int32_t kind;  /**< PHYSAD_KIND_* */
+    int32_t truth; /**< PHYSAD_TRUTH_* */
+} physad_sample;
+
+typedef struct physad_dataset_options {
+    uint32_t struct_size;
+    uint32_t reserved;      /**< zero */
+    const char *format;     /**< see above; NULL: "auto" */
+    const char *categories; /**< "a,b": only these; NULL: all. An unknown one is an error */
+    const char *list; /**< "realiad": name of the folder of lists, such as "realiad_jsons_sv"; "visa": of the table,
+                           such as "2cls_fewshot.csv"; NULL: "realiad_jsons" and "1cls.csv" */
+    double holdout;   /**< in 0..1: where a category has no normal test samples, this share of its normal training
+                           samples is moved to the test split, whole groups, by the context's seed; 0: none */
+} physad_dataset_options;
+
+#define PHYSAD_DATASET_OPTIONS_INIT                                                                                    \
+    {                                                                                                                  \
+        sizeof(physad_dataset_options), 0, NULL, NULL, NULL, 0                                                         \
+    }
+
+/** Opens a folder and lists its samples.
+ * @param[out] out      the data set, NULL on failure; freed by physad_dataset_free()
+ * @param[in]  path     borrowed
+ * @param[in]  options  borrowed; NULL for defaults
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG (also: unknown format or category), PHYSAD_ERR_IO (no such folder, unreadable,
+ * links in a circle), PHYSAD_ERR_FORMAT (layout not recognised: the message lists what was looked for; no samples; a
+ * broken list), PHYSAD_ERR_NOMEM, PHYSAD_ERR_UNSUPPORTED
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_open(physad_dataset **out, physad_context *ctx,
+                                                              const char *path, const physad_dataset_options *options);
+
+/** A data set of `count` files (photos or videos), in the given order, all in `split` and with `label`; their paths are
+ * kept as given. Each is its own group unless its name says otherwise (see above).
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG (no file, unknown suffix, bad split or label), PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_from_files(physad_dataset **out, physad_context *ctx,
+                                                                    const char *const *paths, int64_t count,
+                                                                    int32_t split, int32_t label);
+
+/** An empty data set for physad_dataset_add().
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_new(physad_dataset **out, physad_context *ctx);
+
+/** The views are copied. Without it they are borrowed until this data set and all that were made from it are freed. */
+#define PHYSAD_ITEM_COPY 1u
+
+/** A sample to add. Give either `file` or `photo`. Text is copied. */
+typedef struct physad_item {
+    uint32_t struct_size;
+    uint32_t flags;           /**< PHYSAD_ITEM_COPY */
+    const char *file;         /**< path of a photo or video */
+    const physad_view *photo; /**< H x W, H x W x 1, 3 or 4; u8, u16 or f32 (f32 in 0..1) */
+    const char *mask_file;    /**< NULL: none */
+    const physad_view *mask;  /**< H x W, u8 or bool, not zero where defective; NULL: none */
+    const char *name;         /**< path of a sample in memory; NULL: "#" and its index */
+    const char *category;     /**< NULL: "" */
+    const char *type;         /**< NULL: "good", "defect" or "unknown" by the label */
+    const char *group;        /**< NULL: by the file's name, or its own */
+    const char *view;         /**< NULL: not known */
+    int32_t split;            /**< PHYSAD_SPLIT_*; 0: PHYSAD_SPLIT_TRAIN */
+    int32_t label;            /**< 0 normal, 1 defective, -1 not known */
+} physad_item;
+
+#define PHYSAD_ITEM_INIT                                                                                               \
+    {                                                                                                                  \
+        sizeof(physad_item), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0                             \
+    }
+
+/** Adds a sample at the end. Data sets made from this one before do not see it.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_add(physad_dataset *dataset, const physad_item *item);
+
+/** The samples of a category (NULL: all) and of the splits PHYSAD_SPLIT_* or-ed (0: any). May be empty.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG (no such category: the message names the nearest), PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_select(physad_dataset **out, const physad_dataset *dataset,
+                                                                const char *category, int32_t splits);
+
+/** The samples at `indices`, in that order.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG (an index out of range), PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_subset(physad_dataset **out, const physad_dataset *dataset,
+                                                                const int64_t *indices, int64_t count);
+
+/** Splits in two at random, whole groups on one side: groups are shuffled by `seed` and go to `second` while it holds
+ * less than `fraction` of the samples (rounded to nearest; at least one group each). Order within each side is kept.
+ * @param fraction  of the samples for `second`, in (0, 1)
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE (fewer than two groups), PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_split(physad_dataset **first, physad_dataset **second,
+                                                               const physad_dataset *dataset, double fraction,
+                                                               uint64_t seed);
+
+/** Frees it; NULL is fine. */
+PHYSAD_API void physad_dataset_free(physad_dataset *dataset);
+
+/** Samples; 0 for NULL. */
+PHYSAD_API int64_t physad_dataset_count(const physad_dataset *dataset);
+/** A sample, owned by the data set; NULL when the index is out of range. */
+PHYSAD_API const physad_sample *physad_dataset_sample(const physad_dataset *dataset, int64_t index);
+/** Categories that have samples here, in order; 0 for NULL. */
+PHYSAD_API int64_t physad_dataset_category_count(const physad_dataset *dataset);
+/** Name of a category, owned by the data set; NULL when out of range. */
+PHYSAD_API const char *physad_dataset_category(const physad_dataset *dataset, int64_t index);
+/** The folder that was opened, "" for others; owned by the data set. */
+PHYSAD_API const char *physad_dataset_root(const physad_dataset *dataset);
+/** Last name of the folder that was opened, "" for others; owned by the data set. */
+PHYSAD_API const char *physad_dataset_name(const physad_dataset *dataset);
+/** The layout that was found, such as "mvtec"; "list" for data sets made otherwise. Static text. */
+PHYSAD_API const char *physad_dataset_format(const physad_dataset *dataset);
+
+/** Reads a photo: decodes the file, or copies the view of a sample in memory.
+ * @param[out] out  freed by physad_image_free()
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_IO, PHYSAD_ERR_FORMAT, PHYSAD_ERR_UNSUPPORTED (a video),
+ * PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_read_image(const physad_dataset *dataset, int64_t index,
+                                                                    physad_image **out);
+
+/** Reads the truth: the union of the sample's masks, resized to the view (nearest, like PyTorch's "nearest") where
+ * sizes differ; all zero for a normal sample.
+ * @param[out] mask  H x W, u8 or bool, row-major; 1 where defective, else 0. H x W is usually the photo's size
+ * @return PHYSAD_OK, PHYSAD_ERR_STATE (truth is PHYSAD_TRUTH_NONE), PHYSAD_ERR_ARG, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE,
+ * PHYSAD_ERR_IO, PHYSAD_ERR_FORMAT, PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_read_mask(const physad_dataset *dataset, int64_t index,
+                                                                   physad_view *mask);
+
+/** Counts by category, split, type and view, photo sizes, quantiles of the defects' share of the photo, as JSON. Reads
+ * every mask and every photo's size; files that cannot be read are listed under "unreadable".
+ * @param[in]  options  borrowed; may be NULL
+ * @param[out] json     owned by the data set until the next call of this function on it, physad_dataset_add() or _free
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_CANCELLED, PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_stats(physad_dataset *dataset,
+                                                               const physad_call_options *options, const char **json);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
