@@ -12,6 +12,7 @@
 #include <physad/tensors.h>
 #include <physad/dataset.h>
 #include <physad/transform.h>
+#include <physad/metrics.h>
 #include <physad/version.h>
 #include <physad/weights.h>
 
