@@ -9,6 +9,7 @@
 #include <physad/base.h>
 #include <physad/context.h>
 #include <physad/features.h>
+#include <physad/synth.h>
 #include <physad/tensors.h>
 #include <physad/dataset.h>
 #include <physad/transform.h>
