@@ -14,6 +14,7 @@
 #include <physad/dataset.h>
 #include <physad/transform.h>
 #include <physad/metrics.h>
+#include <physad/image.h>
 #include <physad/version.h>
 #include <physad/weights.h>
 

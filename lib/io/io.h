@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* io: every parser of bytes that came from outside. The umbrella: other rooms include this one. */
+#ifndef PHYSAD__IO_H
+#define PHYSAD__IO_H
+
+#include "io/io_file.h"
+#include "io/io_image.h"
+
+#endif
