@@ -13,9 +13,42 @@
 #include "base/base.h"
 #include "core/core.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* The whole of a test program can be run in another locale and with fewer instruction sets:
+ *   PHYSAD_TEST_LOCALE=de_DE.UTF-8         set before main()
+ *   PHYSAD_TEST_CPU_DISABLE=all | avx512   taken from every context that the program makes with options of its own size */
+__attribute__((constructor)) static void test_locale(void)
+{
+    const char *name = getenv("PHYSAD_TEST_LOCALE");
+    if (name == NULL)
+        return;
+    if (setlocale(LC_ALL, name) == NULL || localeconv()->decimal_point[0] != ',') {
+        fprintf(stderr, "PHYSAD_TEST_LOCALE: no locale %s with a decimal comma\n", name);
+        exit(99);
+    }
+}
+
+static inline physad_status test_context_new(physad_context **out, const physad_context_options *options)
+{
+    const char *disable = getenv("PHYSAD_TEST_CPU_DISABLE");
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    if (disable == NULL || (options != NULL && options->struct_size != sizeof(o)))
+        return physad_context_new(out, options);
+    if (options != NULL)
+        o = *options;
+    if (strcmp(disable, "all") == 0)
+        o.cpu_disable = UINT32_MAX;
+    else if (strcmp(disable, "avx512") == 0)
+        o.cpu_disable |= PHYSAD_CPU_AVX512 | PHYSAD_CPU_AVX512_BF16 | PHYSAD_CPU_AVX512_VNNI;
+    else
+        fail_msg("PHYSAD_TEST_CPU_DISABLE is %s, want all or avx512", disable);
+    return physad_context_new(out, &o);
+}
+#define physad_context_new test_context_new
 
 #define assert_ok(call)                                                                             \
     do {                                                                                            \

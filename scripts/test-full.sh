@@ -1,0 +1,92 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What scripts/test --full adds; sourced by it.
+
+export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:allocator_may_return_null=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export LSAN_OPTIONS=suppressions=$PWD/tests/sanitizers/lsan.supp:print_suppressions=0
+
+section "GCC, release, warnings fatal"
+use_compiler gcc g++
+if make_build "gcc release" build-full/gcc --buildtype=release -Db_ndebug=if-release -Dwerror=true -Dtests=enabled; then
+    suite gcc-release build-full/gcc --suite unit
+fi
+
+section "Clang, warnings fatal"
+use_compiler clang clang++
+if make_build "clang" build-full/clang --buildtype=debugoptimized -Dwerror=true -Dtests=enabled; then
+    suite clang build-full/clang --suite unit
+fi
+
+section "AddressSanitizer and UndefinedBehaviorSanitizer"
+use_compiler gcc g++
+if make_build "asan" build-full/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Dtests=enabled; then
+    suite asan build-full/asan --suite unit --suite fuzz --timeout-multiplier 6
+fi
+
+section "ThreadSanitizer"
+# GCC's libgomp has no annotations and gives false reports: clang's libomp with its Archer tool has. oneDNN and OpenBLAS are built
+# with libgomp, so what calls them is checked in a build without OpenMP of our own.
+use_compiler clang clang++
+export TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1:suppressions=$PWD/tests/sanitizers/tsan.supp
+archer=$(ls /usr/lib/llvm-*/lib/libarcher.so 2>/dev/null | tail -n 1)
+if make_build "tsan" build-full/tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dtests=enabled; then
+    OMP_TOOL_LIBRARIES=$archer suite tsan build-full/tsan --suite unit --no-suite onednn --timeout-multiplier 10
+fi
+if make_build "tsan, serial" build-full/tsan-serial --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false \
+    -Dopenmp=disabled -Dtests=enabled; then
+    OMP_NUM_THREADS=1 suite tsan-serial build-full/tsan-serial --suite unit --timeout-multiplier 10
+fi
+
+section "Valgrind"
+# Valgrind knows no AVX-512: our kernels by mask, oneDNN and OpenBLAS by their own variables.
+use_compiler gcc g++
+if make_build "valgrind" build-full/valgrind --buildtype=debugoptimized -Dtests=enabled; then
+    memcheck="valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --suppressions=$PWD/tests/sanitizers/valgrind.supp"
+    export ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell
+    PHYSAD_TEST_CPU_DISABLE=all suite valgrind-c build-full/valgrind --suite unit --no-suite slow --timeout-multiplier 60 --wrap "$memcheck"
+    PHYSAD_TEST_CPU_DISABLE=avx512 suite valgrind-avx2 build-full/valgrind --suite unit --no-suite slow --timeout-multiplier 60 --wrap "$memcheck"
+    unset ONEDNN_MAX_CPU_ISA OPENBLAS_CORETYPE
+fi
+
+section "Every combination of the options"
+for openmp in enabled disabled; do
+    for video in enabled disabled; do
+        for approx in enabled disabled; do
+            for agent in enabled disabled; do
+                name="openmp=$openmp video=$video approx=$approx agent=$agent"
+                note "$name"
+                make_build "$name" build-full/option --buildtype=debug -Dopenmp=$openmp -Dvideo=$video -Dapprox=$approx \
+                    -Dagent=$agent -Dtests=disabled -Dwerror=true
+            done
+        done
+    done
+done
+
+section "As a subproject"
+as_subproject() {
+    rm -rf build-full/parent
+    mkdir -p build-full/parent/subprojects
+    ln -s "$PWD" build-full/parent/subprojects/physad
+    cp tests/installed/subproject.build build-full/parent/meson.build
+    cp examples/line.c build-full/parent/
+    quietly build-full/subproject.log/setup.txt meson setup build-full/parent/build build-full/parent -Dphysad:tests=disabled &&
+        quietly build-full/subproject.log/build.txt ninja -C build-full/parent/build
+}
+check "subproject" as_subproject
+
+section "Fuzzing"
+use_compiler clang clang++
+if make_build "fuzz" build-full/fuzz --buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dtests=enabled -Dopenmp=disabled; then
+    for target in build-full/fuzz/tests/fuzz/fuzz_*; do
+        [ -f "$target" ] && [ -x "$target" ] || continue
+        name=$(basename "$target")
+        work=$(mktemp -d)
+        note "$name, ${PHYSAD_FUZZ_SECONDS:-60} s"
+        check "$name" quietly "build-full/fuzz.log/$name.txt" "$target" -max_total_time="${PHYSAD_FUZZ_SECONDS:-60}" -rss_limit_mb=2048 \
+            -timeout=20 -artifact_prefix="$PWD/build-full/fuzz.log/" "$work" "tests/fuzz/corpus/${name#fuzz_}"
+        rm -rf "$work"
+    done
+fi
+use_compiler gcc g++
