@@ -4,33 +4,36 @@
  *
  * Opening a data set lists and pairs files; it decodes none. A broken photo is found when it is read.
  *
- * Layouts (`physad_dataset_options.format`; "auto" tries them in this order):
+ * Layouts (`format`; "auto" tries them in this order):
  *  - "visa"    VisA as published: `split_csv/1cls.csv` beside `<category>/Data/...`.
- *  - "realiad" Real-IAD: `<name>.json` files with `meta`, `train`, `test` beside the photos (in `realiad_jsons*` or
- * given directly).
+ *  - "realiad" Real-IAD: lists `<category>.json` with `meta`, `train`, `test`, in a folder `realiad_jsons*` in or
+ *              beside the folder of photos.
  *  - "mvtec3d" MVTec 3D-AD: `<category>/{train,validation,test}/<type>/{rgb,gt}/...`; the photos only.
  *  - "frames"  videos as folders of frames: `{training,testing}/frames/<video>/<frame>`; a sample is one folder.
- *  - "mvtec"   `<category>/train/<normal type>/...`, `test/<type>/...`, `validation/<type>/...`,
- * `ground_truth/<type>/...`: MVTec AD, LOCO, BTAD, MPDD, MAD, MIP, RAD, Phys-AD and VisA as converted by others. Photos
- * or videos; `train` may hold files directly.
- *  - "folder"  a folder of photos, all normal and for training; or `<normal type>/...` for training beside `<type>/...`
- * for testing, with masks in `ground_truth`, `mask` or `masks`. The path may be one category or a root of many. A type
- * is normal if it is named `good`, `ok`, `normal` (any case), or begins with `good_` or `normal_`.
+ *  - "mvtec"   `<category>/train/<normal type>/...`, `test/<type>/...`, `validation/<type>/...`, masks in
+ *              `ground_truth/<type>/...`: MVTec AD, LOCO, BTAD, MPDD, MAD, MIP, RAD, Phys-AD, and VisA as converted by
+ *              others. Photos or videos; `train` may hold them directly.
+ *  - "folder"  a folder of photos, all normal and for training; or `<normal type>/...` for training beside
+ *              `<type>/...` for testing, with masks in `ground_truth`, `mask` or `masks`.
+ * The path may be one category or a root of many. A type is normal if it is named `good`, `ok`, `normal` (any case), or
+ * begins with `good_` or `normal_`.
  *
- * Groups: photos of one thing that must stay on one side of any split of the normal samples (and over which intervals
- * are bootstrapped). Derived, in this order: the `groups` of a file `physad.json` in the category's folder; Real-IAD:
- * the sample folder (`S0001`); names such as `i07_q12`: the instance before the underscore, the view behind it; names
- * such as `exp2_num_1836`: exposures numbered by one counter; runs whose numbers are at most 60 apart are one group (a
- * run may join two neighbouring things, which errs on the safe side); names such as `v07_060.mp4`: the recording before
- * the underscore; else each sample is its own group.
+ * Groups: samples of one thing, which must stay on one side of any split of the normal samples, and over which
+ * intervals are bootstrapped. The first of these that applies:
+ *  - `groups` of a file `physad.json` in the category's folder (beside `train`):
+ *    `{"groups": {"<path or folder>": "<group>", ...}, "views": {"<path>": "<view>", ...}}`, paths relative to that
+ *    folder;
+ *  - Real-IAD: the sample's folder (`S0001`);
+ *  - names such as `i07_q12`: the instance before the underscore, the view behind it;
+ *  - names such as `exp2_num_1836`: exposures numbered by one counter. Runs of numbers at most 60 apart are one group
+ *    (a run may join two neighbouring things: that errs on the safe side);
+ *  - video names such as `v07_060`: the recording before the underscore;
+ *  - else each sample is its own.
  *
- * `physad.json` (optional, beside `train`): `{"groups": {"<path or path prefix>": "<group>", ...}, "views": {"<path>":
- * "<view>", ...}}`, with paths relative to the category's folder.
+ * Order: by category, split (train, validation, test), type and name, the way people number (9 before 10): the same on
+ * every file system.
  *
- * Order: by category, then split (train, validation, test), type and name, the way people number (9 before 10), the
- * same on every file system.
- *
- * Thread safety: const calls may run at once on one data set; physad_dataset_add() and _free need exclusion.
+ * Thread safety: const calls may run at once on one data set; physad_dataset_add(), _stats(), _free() need exclusion.
  */
 #ifndef PHYSAD_DATASET_H
 #define PHYSAD_DATASET_H
@@ -66,8 +69,7 @@ typedef struct physad_image physad_image;
 /** One sample. Fields may be added at the end; take it from physad_dataset_sample() only. All text is owned by the data
  * set. */
 typedef struct physad_sample {
-    const char
-        *path; /**< relative to physad_dataset_root(), "/" between names; of a sample in memory: its given name */
+    const char *path;              /**< relative to physad_dataset_root(), "/" ; in memory: its given name */
     const char *file;              /**< with the root; NULL for a sample in memory */
     const char *category;          /**< "" when there is none */
     const char *type;              /**< "good" for normal ones as the folder names it, else the defect */

@@ -37,12 +37,13 @@ typedef struct physad_transform physad_transform;
 #define PHYSAD_FIT_LETTERBOX 1 /**< whole photo in proportion, centred, the rest `pad` */
 #define PHYSAD_FIT_COVER 2     /**< in proportion until it covers; what juts out is cut off around the centre */
 
-/** Arithmetic of the resize. */
-#define PHYSAD_ARITHMETIC_FLOAT                                                                                        \
-    0 /**< on floats, as torchvision's v2.Resize(antialias=True) on float images: within 1e-6 of it */
-#define PHYSAD_ARITHMETIC_BYTES                                                                                        \
-    1 /**< bytes in fixed point with a rounding after each direction: each bit as Pillow's Image.resize.               \
-           8-bit photos only */
+/** Arithmetic of the resize. On floats: as torchvision's v2.Resize(antialias=True) of float images, within 1e-6. */
+#define PHYSAD_ARITHMETIC_FLOAT 0
+/** Bytes in fixed point with a rounding after each direction: each bit as Image.resize of Pillow 13, which takes rows
+ * before columns where the height shrinks by more than twice as many pixels as the width. 8-bit photos only. */
+#define PHYSAD_ARITHMETIC_BYTES 1
+/** The same of Pillow before 13: columns always first. */
+#define PHYSAD_ARITHMETIC_BYTES_12 2
 
 /** Means and standard deviations. */
 #define PHYSAD_NORMALISE_IMAGENET 0 /**< (0.485, 0.456, 0.406), (0.229, 0.224, 0.225) */
