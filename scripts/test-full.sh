@@ -69,7 +69,7 @@ as_subproject() {
     mkdir -p build-full/parent/subprojects
     ln -s "$PWD" build-full/parent/subprojects/physad
     cp tests/installed/subproject.build build-full/parent/meson.build
-    cp examples/line.c build-full/parent/
+    cp examples/hello.c build-full/parent/
     quietly build-full/subproject.log/setup.txt meson setup build-full/parent/build build-full/parent -Dphysad:tests=disabled &&
         quietly build-full/subproject.log/build.txt ninja -C build-full/parent/build
 }

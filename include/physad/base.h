@@ -10,6 +10,7 @@
  *  - An options structure starts with `struct_size`; zero in any other field means its default.
  *    Initialise it with its `_INIT` macro. Where options may be NULL, defaults are used.
  *  - Paths and names are UTF-8, NUL-terminated.
+ *  - A call without a note of the version that brought it has been there since 0.1.
  */
 #ifndef PHYSAD_BASE_H
 #define PHYSAD_BASE_H

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 /* The C locale as an object: made once, never changed, so no state in the sense of the rules. */
 static locale_t c_locale;
@@ -36,11 +35,29 @@ int physad__snprintf(char *out, size_t size, const char *format, ...)
     return n;
 }
 
+/* ASCII alone: a Turkish locale must not make ".TIFF" another suffix than ".tiff". */
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool equal_but_case(const char *a, const char *b)
+{
+    while (*a != '\0' && lower(*a) == lower(*b))
+        a++, b++;
+    return *a == '\0' && *b == '\0';
+}
+
 bool physad__parse_double(const char *text, double *value)
 {
     char *end;
     pthread_once(&c_locale_once, make_c_locale);
-    if (*text == '\0' || isspace((unsigned char)*text))
+    if (*text == '\0' || is_space(*text))
         return false;
     const double v = strtod_l(text, &end, c_locale);
     if (*end != '\0')
@@ -52,7 +69,7 @@ bool physad__parse_double(const char *text, double *value)
 bool physad__parse_int(const char *text, int64_t *value)
 {
     char *end;
-    if (*text == '\0' || isspace((unsigned char)*text))
+    if (*text == '\0' || is_space(*text))
         return false;
     errno = 0;
     const long long v = strtoll(text, &end, 10);
@@ -67,8 +84,9 @@ bool physad__parse_bool(const char *text, bool *value)
     static const char *const yes[] = { "1", "true", "yes", "on" };
     static const char *const no[] = { "0", "false", "no", "off" };
     for (int i = 0; i < 4; i++) {
-        if (strcasecmp(text, yes[i]) == 0 || strcasecmp(text, no[i]) == 0) {
-            *value = strcasecmp(text, yes[i]) == 0;
+        const bool is_yes = equal_but_case(text, yes[i]);
+        if (is_yes || equal_but_case(text, no[i])) {
+            *value = is_yes;
             return true;
         }
     }
@@ -152,5 +170,5 @@ int physad__natural_compare(const char *a, const char *b)
 bool physad__has_suffix(const char *text, const char *suffix)
 {
     const size_t n = strlen(text), m = strlen(suffix);
-    return n >= m && strcasecmp(text + n - m, suffix) == 0;
+    return n >= m && equal_but_case(text + n - m, suffix);
 }
