@@ -67,7 +67,7 @@ bool physad__mul_overflow(int64_t a, int64_t b, int64_t *product); /* also true 
 /* --- text and numbers without locale (base_text.c) --- */
 
 /* Like vsnprintf, but in the C locale whatever the program has set. */
-int physad__vsnprintf(char *out, size_t size, const char *format, va_list args);
+int physad__vsnprintf(char *out, size_t size, const char *format, va_list args) PHYSAD__PRINTF(3, 0);
 int physad__snprintf(char *out, size_t size, const char *format, ...) PHYSAD__PRINTF(3, 4);
 /* The whole of `text` as a number; false otherwise. */
 bool physad__parse_double(const char *text, double *value);
