@@ -35,7 +35,7 @@ configure() {
     local dir=$1
     shift
     local want
-    want="$PWD|${CC:-cc}|${CXX:-c++}|$(meson --version)|$(cksum <meson_options.txt)|$*"
+    want="$PWD|${CC:-cc}|${CXX:-c++}|$(meson --version)|$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null)|$(cksum <meson_options.txt)|$*"
     if [ -f "$dir/build.ninja" ] && [ "$(cat "$dir/.configured" 2>/dev/null)" = "$want" ]; then
         return 0
     fi

@@ -75,6 +75,20 @@ as_subproject() {
 }
 check "subproject" as_subproject
 
+section "As a static library"
+as_static() {
+    local dir=build-full/static stage=$PWD/build-full/stage
+    configure "$dir" -Ddefault_library=static -Dtests=disabled -Dprefix="$stage" && build "$dir" || return 1
+    rm -rf "$stage"
+    quietly "$dir.log/install.txt" meson install -C "$dir" --quiet || return 1
+    local pc
+    pc=$(dirname "$(find "$stage" -name physad.pc)")
+    # shellcheck disable=SC2046
+    quietly "$dir.log/link.txt" gcc examples/hello.c $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs physad) -o "$dir/hello" &&
+        quietly "$dir.log/hello.txt" "$dir/hello" && ! ldd "$dir/hello" | grep -q libphysad
+}
+check "static library" as_static
+
 section "Fuzzing"
 use_compiler clang clang++
 if make_build "fuzz" build-full/fuzz --buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \

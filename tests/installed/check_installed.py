@@ -98,7 +98,7 @@ def main():
         env = {k: v for k, v in os.environ.items() if k not in ("LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "MESON_BUILD_ROOT")}
         run(["meson", "install", "-C", str(BUILD), "--no-rebuild", "--quiet", "--destdir", tmp], env)
         pc_file = next(stage.rglob("physad.pc"))
-        prefix = pc_file.parents[2] if pc_file.parents[1].name == "lib" else pc_file.parents[3]
+        prefix = next(stage.rglob("physad.h")).parents[2]
         libdir = pc_file.parents[1]
         installed = check_tree(prefix)
         env["PKG_CONFIG_PATH"] = str(pc_file.parent)
