@@ -26,7 +26,7 @@ typedef struct physad__npy {
  * dimension of 1. `name` is said in messages. */
 physad_status physad__npy_read(physad__npy *out, physad_context *ctx, const void *bytes, size_t size, const char *name);
 void physad__npy_free(physad__npy *npy); /* zeroed is fine */
-/* Writes version 1 (2 when the header is longer), little-endian, C order, from any strides; atomic. */
+/* Writes version 1, little-endian, C order, from any strides; atomic. DTYPE for bf16. */
 physad_status physad__npy_write(physad_context *ctx, const char *path, const physad_view *view);
 
 #endif

@@ -57,7 +57,7 @@ static toff_t on_size(thandle_t handle)
     return ((reader *)handle)->in->size;
 }
 
-static int on_error(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static int on_error(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
 {
     reader *r = user;
     if (r->text[0] == '\0')

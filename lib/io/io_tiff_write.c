@@ -56,7 +56,7 @@ static toff_t on_size(thandle_t handle)
     return (toff_t)((writer *)handle)->out->size;
 }
 
-static int on_error(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static int on_error(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
 {
     writer *w = user;
     if (w->text[0] == '\0')
