@@ -272,6 +272,29 @@ physad_status physad__file_writer_put(physad__file_writer *w, const void *data, 
     return PHYSAD_OK;
 }
 
+physad_status physad__file_writer_put_at(physad__file_writer *w, uint64_t offset, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    if (w->path == NULL || w->status != PHYSAD_OK)
+        return not_usable(w);
+    if (offset == w->written)
+        return physad__file_writer_put(w, data, size);
+    if (w->temporary == NULL)
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: is no regular file and can only be written from front to back", w->path);
+    PHYSAD__TRY(flush(w));
+    while (size > 0) {
+        const ssize_t n = pwrite(w->fd, bytes, size < (size_t)1 << 30 ? size : (size_t)1 << 30, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return w->status = system_error(w->path, "write");
+        bytes += n;
+        offset += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return PHYSAD_OK;
+}
+
 static physad_status finish(physad__file_writer *w)
 {
     PHYSAD__TRY(flush(w));

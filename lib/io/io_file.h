@@ -39,6 +39,9 @@ typedef struct physad__file_writer {
 
 physad_status physad__file_writer_open(physad__file_writer *w, physad__mem *mem, const char *path);
 physad_status physad__file_writer_put(physad__file_writer *w, const void *data, size_t size);
+/* To a place of the file, in any order; what is not written before the commit reads as zeros. Onto a device or pipe only where
+ * the last write ended, else UNSUPPORTED. Do not mix with _put() behind the first use. */
+physad_status physad__file_writer_put_at(physad__file_writer *w, uint64_t offset, const void *data, size_t size);
 /* Flush, fsync, rename, fsync of the folder. Whatever the outcome the writer is closed and no temporary file is left. */
 physad_status physad__file_writer_commit(physad__file_writer *w);
 void physad__file_writer_abort(physad__file_writer *w); /* removes the temporary file; after commit or zeroed: does nothing */

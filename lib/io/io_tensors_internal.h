@@ -3,8 +3,9 @@
 #ifndef PHYSAD__IO_TENSORS_INTERNAL_H
 #define PHYSAD__IO_TENSORS_INTERNAL_H
 
-#include "io_file.h"
-#include "io_tensors.h"
+#include "io/io_file.h"
+#include "io/io_tensors.h"
+#include "io/io_zip.h"
 
 #include <pthread.h>
 
@@ -46,8 +47,11 @@ struct physad_tensors {
 
 /* Takes `name` over, also on failure. `view->data` stays where it is, in the file or in one of the set's blocks. */
 physad_status physad__tensors_push(physad_tensors *t, char *name, const physad_view *view, bool swap, const char *problem);
-/* Memory that goes with the set. */
+/* Memory that goes with the set; physad__tensors_keep() takes a block over, also on failure. */
 void *physad__tensors_block(physad_tensors *t, int64_t size, const char *what);
+physad_status physad__tensors_keep(physad_tensors *t, void *block);
+/* An empty handle; `format` is static. */
+physad_status physad__tensors_create(physad_tensors **out, physad_context *ctx, const char *path, const char *format);
 /* Sorts and refuses names that come twice. */
 physad_status physad__tensors_seal(physad_tensors *t);
 physad_status physad__tensors_metadata_push(physad_tensors *t, const char *key, int64_t key_length, const char *value,
@@ -57,9 +61,9 @@ physad_status physad__tensors_metadata_push(physad_tensors *t, const char *key, 
 
 physad_status physad__safetensors_read(physad_tensors *t);
 physad_status physad__pth_legacy_read(physad_tensors *t, const char *root);
-physad_status physad__pth_zip_read(physad_tensors *t, const char *root, bool verify);
-physad_status physad__npz_read(physad_tensors *t, bool verify);
-physad_status physad__npy_member_read(physad_tensors *t, const char *name, const uint8_t *data, int64_t size);
+physad_status physad__pth_zip_read(physad_tensors *t, const physad__zip *zip, const char *root);
+physad_status physad__npz_read(physad_tensors *t, const physad__zip *zip);
+physad_status physad__npy_tensor_read(physad_tensors *t, const char *name, int64_t name_length, const uint8_t *data, int64_t size);
 
 /* Bytes of a row-major array of this dtype and shape; false when they exceed an int64. */
 bool physad__tensor_bytes(int32_t dtype, int32_t ndim, const int64_t *shape, int64_t *bytes);
