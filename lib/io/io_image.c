@@ -13,6 +13,7 @@ struct physad_image {
 typedef physad_status (*decode_fn)(physad__pixels *out, const physad__encoded *in);
 
 static const uint64_t default_pixels = UINT64_C(1) << 28, default_bytes = UINT64_C(1) << 31;
+static const uint64_t most_pixels = INT64_MAX / 256; /* so that the bits of four samples of 64 can be counted */
 
 static physad_status read_options(physad_image_options *o, const physad_image_options *given)
 {
@@ -31,8 +32,8 @@ static physad_status read_options(physad_image_options *o, const physad_image_op
         return physad__error(PHYSAD_ERR_ARG, "physad_image_options: page is %d, want 0 or more", o->page);
     if (o->max_pixels == 0)
         o->max_pixels = default_pixels;
-    if (o->max_pixels > (uint64_t)INT64_MAX)
-        o->max_pixels = INT64_MAX;
+    if (o->max_pixels > most_pixels)
+        o->max_pixels = most_pixels;
     if (o->max_bytes == 0)
         o->max_bytes = default_bytes;
     return PHYSAD_OK;

@@ -255,14 +255,16 @@ static void claims_are_refused_before_memory_is_taken(void **state)
     physad_image *image;
     physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
     o.max_pixels = UINT64_C(1) << 62;
-    /* A PNG of 2^31-1 squared pixels. */
-    unsigned char png[] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\x7F\xFF\xFF\xFF\x7F\xFF\xFF\xFF\x08\x02\0\0\0\0\0\0\0\0\0\0\0IDAT\0\0\0\0";
-    char ppm[] = "P6 2000000000 2000000000 255\n0123", plain[] = "P3 2000000000 2000000000 255\n0 1 2 3";
-    unsigned char bmp[64] = "BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\xFF\xFF\xFF\x7F\xFF\xFF\xFF\x7F\x01\0\x20";
-    assert_fails(PHYSAD_ERR_FORMAT, "PNG", physad_image_read_memory(&image, ctx, png, sizeof(png) - 1, "bomb", &o));
+    /* 10^8 x 10^8 pixels. */
+    unsigned char png[] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\x05\xF5\xE1\0\x05\xF5\xE1\0\x08\x02\0\0\0\xCB\x98\x4F\xF7\0\0\0\0IDAT\x35\xAF\x06\x1E";
+    char ppm[] = "P6 100000000 100000000 255\n0123", plain[] = "P3 100000000 100000000 255\n0 1 2 3";
+    unsigned char bmp[64] = "BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\0\xE1\xF5\x05\0\xE1\xF5\x05\x01\0\x20";
+    assert_fails(PHYSAD_ERR_FORMAT, "cannot be in", physad_image_read_memory(&image, ctx, png, sizeof(png) - 1, "bomb", &o));
     assert_fails(PHYSAD_ERR_FORMAT, "ends within the pixels", physad_image_read_memory(&image, ctx, ppm, sizeof(ppm) - 1, "bomb", &o));
     assert_fails(PHYSAD_ERR_FORMAT, "ends within the pixels", physad_image_read_memory(&image, ctx, plain, sizeof(plain) - 1, "bomb", &o));
     assert_fails(PHYSAD_ERR_FORMAT, "ends within the pixels", physad_image_read_memory(&image, ctx, bmp, sizeof(bmp), "bomb", &o));
+    char beyond[] = "P6 2147483647 2147483647 255\n0123";
+    assert_fails(PHYSAD_ERR_FORMAT, "are more than max_pixels", physad_image_read_memory(&image, ctx, beyond, sizeof(beyond) - 1, "bomb", &o));
     assert_true(physad_context_memory_peak(ctx) < 1 << 20);
     end_context(ctx);
 }
