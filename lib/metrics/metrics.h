@@ -79,7 +79,8 @@ physad_status physad__metrics_new(physad_metrics **out, physad_context *ctx);
 /* NaN everywhere, without reasons. */
 physad_metric physad__metric_none(const char *reason);
 physad_status physad__metrics_put(physad_metrics *m, const char *name, const physad_metric *metric);
-physad_status physad__metrics_row(physad_metrics *m, double threshold, double fpr, double tpr, double precision, double pro);
+physad_status physad__metrics_row(physad_metrics *m, double threshold, double fpr, double tpr, double precision,
+                                  double pro);
 /* Copies into a caller's structure of any version. */
 physad_status physad__metric_write(physad_metric *out, const physad_metric *metric, const char *what);
 /* Reads and checks options, and fills in the defaults; limits end at the first 0. */
@@ -91,10 +92,10 @@ physad_status physad__measure_options(physad_measure_options *out, const physad_
 typedef struct physad__ranked {
     int64_t count, ties, groups;
     int64_t positives, negatives;
-    int32_t *group;  /* of each sample */
-    uint8_t *label;  /* of each sample */
-    int64_t *start;  /* ties + 1: first sample of each tie */
-    double *value;   /* of each tie */
+    int32_t *group; /* of each sample */
+    uint8_t *label; /* of each sample */
+    int64_t *start; /* ties + 1: first sample of each tie */
+    double *value;  /* of each tie */
 } physad__ranked;
 
 typedef struct physad__sweep {
@@ -102,8 +103,8 @@ typedef struct physad__sweep {
     int64_t f1_tie;                     /* lowest tie called anomalous at F1-max */
 } physad__sweep;
 
-physad_status physad__ranked_new(physad__ranked *out, physad__mem *mem, int64_t n, const double *score, const uint8_t *label,
-                                 const int32_t *group, int64_t groups);
+physad_status physad__ranked_new(physad__ranked *out, physad__mem *mem, int64_t n, const double *score,
+                                 const uint8_t *label, const int32_t *group, int64_t groups);
 void physad__ranked_free(physad__ranked *ranked);
 /* Each sample counts weight[its group] times, once for NULL. Accuracy calls ties from `cut` on anomalous. */
 void physad__ranked_sweep(const physad__ranked *ranked, const uint32_t *weight, int64_t cut, physad__sweep *out);
@@ -120,8 +121,8 @@ typedef struct physad__strata {
     bool enough;     /* each class lies in two groups at least */
 } physad__strata;
 
-physad_status physad__strata_new(physad__strata *out, physad__mem *mem, const int64_t *positives, const int64_t *negatives,
-                                 int64_t groups);
+physad_status physad__strata_new(physad__strata *out, physad__mem *mem, const int64_t *positives,
+                                 const int64_t *negatives, int64_t groups);
 void physad__strata_free(physad__strata *strata);
 /* Replicate `index` of `seed`: how often each group is drawn. */
 void physad__strata_draw(const physad__strata *strata, uint64_t seed, int64_t index, uint32_t *weight, int64_t groups);
@@ -132,7 +133,8 @@ void physad__interval(physad_metric *metric, double *values, int64_t n, double l
 
 /* Work on one replicate with its weights; writes its results by the index. Any thread. */
 typedef void (*physad__replicate_fn)(void *user, int64_t index, const uint32_t *weight);
-physad_status physad__bootstrap(physad__call *call, const physad__strata *strata, int64_t groups,
+/* `cost` is about the number of steps of one replicate: little work is not worth waking threads. */
+physad_status physad__bootstrap(physad__call *call, const physad__strata *strata, int64_t groups, int64_t cost,
                                 const physad_measure_options *options, physad__replicate_fn work, void *user);
 
 /* --- scores (metrics_scores.c, metrics_scores_measure.c) --- */
@@ -158,7 +160,8 @@ struct physad_scores {
 
 /* --- pixels (metrics_regions.c, metrics_spill.c, metrics_pixels*.c) --- */
 
-/* 8-connected regions of an H x W mask of 0 and not 0: region[i] is 0 outside, else its number from 1 in raster order. */
+/* 8-connected regions of an H x W mask of 0 and not 0: region[i] is 0 outside, else its number from 1 in raster order.
+ */
 physad_status physad__regions(physad__mem *mem, const uint8_t *mask, int64_t height, int64_t width, int32_t *region,
                               int32_t *count);
 
@@ -178,10 +181,10 @@ typedef struct physad__run {
     int64_t negatives, positives;
     int64_t region_first; /* of the accumulator's */
     int64_t region_count;
-    uint64_t content;     /* of a photo without a group: orders it among others of its kind */
-    int64_t offset;       /* of the block in the file, where block is NULL */
-    void *block;          /* uint64_t anomalous[positives]: key << 32 | region; uint32_t normal[negatives] */
-    int32_t group;        /* -1: of its own */
+    uint64_t content; /* of a photo without a group: orders it among others of its kind */
+    int64_t offset;   /* of the block in the file, where block is NULL */
+    void *block;      /* uint64_t anomalous[positives]: key << 32 | region; uint32_t normal[negatives] */
+    int32_t group;    /* -1: of its own */
     int32_t reserved;
 } physad__run;
 
@@ -212,12 +215,13 @@ typedef struct physad__cursor {
     uint32_t *buffer;
     physad_status status;
 } physad__cursor;
-enum { PHYSAD__CURSOR_KEYS = 16384 };
+enum { PHYSAD__CURSOR_KEYS = 2048 };
 void physad__cursor_open(physad__cursor *c, const physad_pixels *pixels, const physad__run *run, uint32_t *buffer);
 /* The number of keys below `key`, not less than `from`, which must be a number it gave before (or 0). */
 int64_t physad__cursor_below(physad__cursor *c, uint32_t key, int64_t from);
 /* The anomalous pixels of a run from `first` on, `count` of them, into out. */
-physad_status physad__run_positives(const physad_pixels *pixels, const physad__run *run, int64_t first, int64_t count, uint64_t *out);
+physad_status physad__run_positives(const physad_pixels *pixels, const physad__run *run, int64_t first, int64_t count,
+                                    uint64_t *out);
 
 /* Anomalous pixels with keys in one range, sorted, and how many normal ones lie below and at each score. */
 typedef struct physad__range {
@@ -231,28 +235,31 @@ typedef struct physad__range {
 /* The keys low <= key < high. */
 physad_status physad__range_new(physad__range *out, const physad_pixels *pixels, uint64_t low, uint64_t high);
 void physad__range_free(physad__range *range);
-/* Splits the keys into `ranges` ranges [bounds[i], bounds[i + 1]) of about `most_pixels` anomalous pixels. Freed by the caller. */
-physad_status physad__range_bounds(const physad_pixels *pixels, int64_t most_pixels, uint64_t **bounds, int64_t *ranges);
+/* Splits the keys into `ranges` ranges [bounds[i], bounds[i + 1]) of about `most_pixels` anomalous pixels. Freed by the
+ * caller. */
+physad_status physad__range_bounds(const physad_pixels *pixels, int64_t most_pixels, uint64_t **bounds,
+                                   int64_t *ranges);
 
 /* For the bootstrap of the pixels' AUROC: twice the number of pairs won (equal: once), by group and group. */
 typedef struct physad__pair_counts {
-    int64_t groups, used;    /* numbers given; groups that hold pixels */
-    int64_t owners;          /* groups that hold anomalous pixels */
-    int32_t *run_group;      /* of each run */
-    int32_t *group_owner;    /* of each group, -1: none */
-    int32_t *owner_group;    /* of each owner */
-    int32_t *region_owner;   /* of each region */
+    int64_t groups, used;           /* numbers given; groups that hold pixels */
+    int64_t owners;                 /* groups that hold anomalous pixels */
+    int32_t *run_group;             /* of each run */
+    int32_t *group_owner;           /* of each group, -1: none */
+    int32_t *owner_group;           /* of each owner */
+    int32_t *region_owner;          /* of each region */
     int64_t *positives, *negatives; /* of each group */
-    int64_t *won;            /* [group of the normal pixel][owner of the anomalous one] */
+    int64_t *won;                   /* [group of the normal pixel][owner of the anomalous one] */
     physad__strata strata;
-    const char *reason;      /* why there is no interval, else NULL */
+    const char *reason; /* why there is no interval, else NULL */
 } physad__pair_counts;
 enum { PHYSAD__MOST_PAIRED_GROUPS = 4096 };
-physad_status physad__pair_counts_new(physad__pair_counts *out, const physad_pixels *pixels, const physad_measure_options *options);
+physad_status physad__pair_counts_new(physad__pair_counts *out, const physad_pixels *pixels,
+                                      const physad_measure_options *options);
 void physad__pair_counts_free(physad__pair_counts *p);
 physad_status physad__pair_counts_add(physad__pair_counts *p, const physad_pixels *pixels, const physad__range *range);
-physad_status physad__pair_counts_interval(const physad__pair_counts *p, physad__call *call, const physad_measure_options *options,
-                                           physad_metric *metric);
+physad_status physad__pair_counts_interval(const physad__pair_counts *p, physad__call *call,
+                                           const physad_measure_options *options, physad_metric *metric);
 
 /* --- conformal (metrics_beta.c, metrics_conformal.c) --- */
 

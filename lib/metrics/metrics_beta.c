@@ -36,7 +36,8 @@ double physad__beta_cdf(double x, double a, double b)
     int sign;
     if (x <= 0 || x >= 1)
         return x <= 0 ? 0 : 1;
-    const double front = exp(a * log(x) + b * log1p(-x) + lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign));
+    const double front =
+        exp(a * log(x) + b * log1p(-x) + lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign));
     if (x < (a + 1) / (a + b + 2))
         return front * continued_fraction(x, a, b) / a;
     return 1 - front * continued_fraction(1 - x, b, a) / b;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Percentile bootstrap over groups, stratified by what a group holds. A replicate is a vector of weights; each has its own
- * stream of random numbers, so that no schedule shows in the result. */
+/* Percentile bootstrap over groups, stratified by what a group holds. A replicate is a vector of weights; each has its
+ * own stream of random numbers, so that no schedule shows in the result. */
 #include "metrics/metrics.h"
 
 #include <math.h>
 
-physad_status physad__strata_new(physad__strata *out, physad__mem *mem, const int64_t *positives, const int64_t *negatives,
-                                 int64_t groups)
+physad_status physad__strata_new(physad__strata *out, physad__mem *mem, const int64_t *positives,
+                                 const int64_t *negatives, int64_t groups)
 {
     physad__strata s = { { 0, 0, 0 }, NULL, false };
     int64_t at = 0, holding[2] = { 0, 0 };
@@ -70,10 +70,10 @@ void physad__interval(physad_metric *metric, double *values, int64_t n, double l
     metric->interval_reason = NULL;
 }
 
-physad_status physad__bootstrap(physad__call *call, const physad__strata *strata, int64_t groups,
+physad_status physad__bootstrap(physad__call *call, const physad__strata *strata, int64_t groups, int64_t cost,
                                 const physad_measure_options *options, physad__replicate_fn work, void *user)
 {
-    enum { MOST = 64, MEMORY = 1 << 24 };
+    enum { MOST = 64, MEMORY = 1 << 24, WORTH_THREADS = 1 << 16 };
     const int64_t batch = physad__max(1, physad__min(MOST, MEMORY / physad__max(1, groups)));
     physad_status status = PHYSAD_OK;
     uint32_t *weight = physad__alloc_array(&call->ctx->mem, batch * groups, sizeof(*weight), "bootstrap weights");
@@ -83,7 +83,7 @@ physad_status physad__bootstrap(physad__call *call, const physad__strata *strata
     for (int64_t first = 0; first < options->replicates && status == PHYSAD_OK; first += batch) {
         const int64_t count = physad__min(batch, options->replicates - first);
 #ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (count * cost >= WORTH_THREADS)
 #endif
         for (int64_t i = 0; i < count; i++) {
             uint32_t *w = weight + i * groups;

@@ -44,7 +44,8 @@ static physad_status check_views(const physad_view *scores, const physad_view *g
     char shape[160];
     PHYSAD__TRY(physad__view_check(scores, "conformal: scores"));
     if (scores->dtype != PHYSAD_F32 && scores->dtype != PHYSAD_F64)
-        return physad__error(PHYSAD_ERR_DTYPE, "conformal: scores have dtype %s, want f32 or f64", physad_dtype_name(scores->dtype));
+        return physad__error(PHYSAD_ERR_DTYPE, "conformal: scores have dtype %s, want f32 or f64",
+                             physad_dtype_name(scores->dtype));
     if (scores->ndim != 1 || scores->shape[0] > INT32_MAX / 2)
         return physad__error(PHYSAD_ERR_SHAPE, "conformal: scores have shape %s, want (n)",
                              physad__shape_text(shape, sizeof(shape), scores->ndim, scores->shape));
@@ -52,10 +53,12 @@ static physad_status check_views(const physad_view *scores, const physad_view *g
         return PHYSAD_OK;
     PHYSAD__TRY(physad__view_check(groups, "conformal: groups"));
     if (groups->dtype != PHYSAD_I64)
-        return physad__error(PHYSAD_ERR_DTYPE, "conformal: groups have dtype %s, want i64", physad_dtype_name(groups->dtype));
+        return physad__error(PHYSAD_ERR_DTYPE, "conformal: groups have dtype %s, want i64",
+                             physad_dtype_name(groups->dtype));
     if (groups->ndim != 1 || groups->shape[0] != scores->shape[0])
         return physad__error(PHYSAD_ERR_SHAPE, "conformal: groups have shape %s, want (%lld), as the scores",
-                             physad__shape_text(shape, sizeof(shape), groups->ndim, groups->shape), (long long)scores->shape[0]);
+                             physad__shape_text(shape, sizeof(shape), groups->ndim, groups->shape),
+                             (long long)scores->shape[0]);
     return PHYSAD_OK;
 }
 
@@ -79,7 +82,8 @@ static void take_greatest(calibration *c, const physad_view *scores, const physa
     physad__sort_doubles(c->score, c->count);
 }
 
-static physad_status calibration_new(calibration *c, physad_context *ctx, const physad_view *scores, const physad_view *groups)
+static physad_status calibration_new(calibration *c, physad_context *ctx, const physad_view *scores,
+                                     const physad_view *groups)
 {
     PHYSAD__TRY(physad__context_check(ctx, "conformal"));
     PHYSAD__TRY(check_views(scores, groups));
@@ -115,25 +119,31 @@ physad_status physad_conformal_fit(physad_conformal *conformal, physad_context *
         return physad__error(PHYSAD_ERR_ARG, "physad_conformal_fit: conformal is NULL");
     const uint32_t size = conformal->struct_size;
     if (size < sizeof(*conformal) || size > 4096)
-        return physad__error(PHYSAD_ERR_ARG, "physad_conformal_fit: struct_size is %u; initialise it with PHYSAD_CONFORMAL_INIT",
-                             size);
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_conformal_fit: struct_size is %u; initialise it with PHYSAD_CONFORMAL_INIT", size);
     if (!(alpha > 0 && alpha < 1))
         return physad__error(PHYSAD_ERR_ARG, "physad_conformal_fit: alpha is %g, want a rate in (0, 1)", alpha);
     PHYSAD__TRY(calibration_new(&c, context, scores, groups));
     const double n = (double)c.count;
-    /* Of the n + 1 places that a new group may take among the calibration groups, those that lie above the threshold. */
+    /* Of the n + 1 places that a new group may take among the calibration groups, those that lie above the threshold.
+     */
     const int64_t exceed = physad__min((int64_t)floor((n + 1) * alpha * (1 + SLACK)), c.count);
     if (exceed < 1 || c.count == 0) {
         const long long count = (long long)c.count;
         calibration_free(&c);
-        return physad__error(PHYSAD_ERR_NUMERIC, "a false-alarm rate of %g cannot be promised with %lld calibration group%s: at least "
-                             "%lld are needed (alpha >= 1 / (n + 1))", alpha, count, count == 1 ? "" : "s",
-                             (long long)physad_conformal_needed(alpha));
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "a false-alarm rate of %g cannot be promised with %lld calibration group%s: at least "
+                             "%lld are needed (alpha >= 1 / (n + 1))",
+                             alpha, count, count == 1 ? "" : "s", (long long)physad_conformal_needed(alpha));
     }
     const int64_t rank = c.count + 1 - exceed;
     memset(conformal, 0, size);
     *conformal = (physad_conformal){
-        .struct_size = size, .alpha = alpha, .threshold = c.score[rank - 1], .count = c.count, .rank = rank,
+        .struct_size = size,
+        .alpha = alpha,
+        .threshold = c.score[rank - 1],
+        .count = c.count,
+        .rank = rank,
         .rate_mean = (double)exceed / (n + 1),
         .rate_lower = physad__beta_quantile(0.025, (double)exceed, (double)rank),
         .rate_upper = physad__beta_quantile(0.975, (double)exceed, (double)rank),

@@ -74,10 +74,12 @@ int64_t physad__cursor_below(physad__cursor *c, uint32_t key, int64_t from)
     return c->first + gallop(c->keys, physad__max(0, from - c->first), c->count, key);
 }
 
-physad_status physad__run_positives(const physad_pixels *pixels, const physad__run *run, int64_t first, int64_t count, uint64_t *out)
+physad_status physad__run_positives(const physad_pixels *pixels, const physad__run *run, int64_t first, int64_t count,
+                                    uint64_t *out)
 {
     if (run->block == NULL)
-        return physad__spill_read(&pixels->spill, run->offset + first * (int64_t)sizeof(*out), out, count * (int64_t)sizeof(*out));
+        return physad__spill_read(&pixels->spill, run->offset + first * (int64_t)sizeof(*out), out,
+                                  count * (int64_t)sizeof(*out));
     if (count > 0)
         memcpy(out, (const uint64_t *)run->block + first, (size_t)count * sizeof(*out));
     return PHYSAD_OK;

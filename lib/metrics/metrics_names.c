@@ -50,7 +50,8 @@ physad_status physad__names_intern(physad__names *names, const char *text, int32
     if (names->slot[slot] == 0) {
         if (names->count == INT32_MAX - 1)
             return physad__error(PHYSAD_ERR_UNSUPPORTED, "more than %d different names", INT32_MAX - 1);
-        PHYSAD__TRY(physad__grow(names->mem, &names->text, &names->capacity, names->count + 1, sizeof(char *), "names"));
+        PHYSAD__TRY(
+            physad__grow(names->mem, &names->text, &names->capacity, names->count + 1, sizeof(char *), "names"));
         char *copy = physad__strdup(names->mem, text);
         if (copy == NULL)
             return PHYSAD_ERR_NOMEM;

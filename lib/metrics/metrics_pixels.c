@@ -62,7 +62,8 @@ static physad_status check_plane(const physad_view *view, const char *name, cons
         return PHYSAD_OK;
     PHYSAD__TRY(physad__view_check(view, name));
     if (view->dtype != PHYSAD_U8 && view->dtype != PHYSAD_BOOL)
-        return physad__error(PHYSAD_ERR_DTYPE, "%s has dtype %s, want u8 or bool", name, physad_dtype_name(view->dtype));
+        return physad__error(PHYSAD_ERR_DTYPE, "%s has dtype %s, want u8 or bool", name,
+                             physad_dtype_name(view->dtype));
     if (view->ndim != 2 || view->shape[0] != map->shape[0] || view->shape[1] != map->shape[1])
         return physad__error(PHYSAD_ERR_SHAPE, "%s has shape %s, want the map's %s", name,
                              physad__shape_text(got, sizeof(got), view->ndim, view->shape),
@@ -78,14 +79,16 @@ static physad_status check_photo(const physad_pixels *pixels, const photo *p, do
     PHYSAD__TRY(physad__context_check(pixels->ctx, "physad_pixels_add"));
     PHYSAD__TRY(physad__view_check(p->map, "physad_pixels_add: map"));
     if (p->map->dtype != PHYSAD_F32)
-        return physad__error(PHYSAD_ERR_DTYPE, "physad_pixels_add: map has dtype %s, want f32", physad_dtype_name(p->map->dtype));
+        return physad__error(PHYSAD_ERR_DTYPE, "physad_pixels_add: map has dtype %s, want f32",
+                             physad_dtype_name(p->map->dtype));
     if (p->map->ndim != 2)
         return physad__error(PHYSAD_ERR_SHAPE, "physad_pixels_add: map has shape %s, want (height,width)",
                              physad__shape_text(shape, sizeof(shape), p->map->ndim, p->map->shape));
     PHYSAD__TRY(check_plane(p->mask, "physad_pixels_add: mask", p->map));
     PHYSAD__TRY(check_plane(p->valid, "physad_pixels_add: valid", p->map));
     if (!(saturation_area >= 0 && saturation_area <= 0x1p53))
-        return physad__error(PHYSAD_ERR_ARG, "physad_pixels_add: saturation_area is %g, want 0 (none) or a number of pixels",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_pixels_add: saturation_area is %g, want 0 (none) or a number of pixels",
                              saturation_area);
     return PHYSAD_OK;
 }
@@ -119,7 +122,8 @@ static physad_status find_regions(photo *p, physad__mem *mem)
     physad_status status = PHYSAD_OK;
     if (any) {
         p->region = physad__alloc_array(mem, n, sizeof(*p->region), "regions of a mask");
-        status = p->region == NULL ? PHYSAD_ERR_NOMEM : physad__regions(mem, mask, p->height, p->width, p->region, &found);
+        status =
+            p->region == NULL ? PHYSAD_ERR_NOMEM : physad__regions(mem, mask, p->height, p->width, p->region, &found);
     }
     physad__free(mask);
     if (!any || status != PHYSAD_OK)
@@ -177,7 +181,8 @@ static physad_status take_keys(const photo *p, uint64_t *anomalous, uint32_t *no
                 continue;
             memcpy(&value, row + x * p->map->stride[1], sizeof(value));
             if (isnan(value))
-                return physad__error(PHYSAD_ERR_NUMERIC, "physad_pixels_add: map[%lld,%lld] is NaN; mark such pixels as not valid",
+                return physad__error(PHYSAD_ERR_NUMERIC,
+                                     "physad_pixels_add: map[%lld,%lld] is NaN; mark such pixels as not valid",
                                      (long long)y, (long long)x);
             if (region != NULL && region[x] > 0)
                 *anomalous++ = (uint64_t)physad__float_key(value) << 32 | (uint32_t)(region[x] - 1);
@@ -239,7 +244,8 @@ done:
     return status;
 }
 
-/* Takes over run and its block, which goes to the file when memory holds its share; regions are appended by the caller. */
+/* Takes over run and its block, which goes to the file when memory holds its share; regions are appended by the caller.
+ */
 static physad_status append_run(physad_pixels *pixels, physad__run *run)
 {
     const int64_t size = block_size(run);
@@ -264,9 +270,10 @@ static physad_status reserve(physad_pixels *pixels, int64_t runs, int64_t region
     physad__mem *mem = &pixels->ctx->mem;
     if (regions > INT32_MAX - pixels->regions || runs > INT32_MAX - pixels->count)
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "pixels: more than %d photos or regions", INT32_MAX);
-    PHYSAD__TRY(physad__grow(mem, &pixels->run, &pixels->capacity, pixels->count + runs, sizeof(*pixels->run), "photos"));
-    return physad__grow(mem, &pixels->region, &pixels->region_capacity, pixels->regions + regions, sizeof(*pixels->region),
-                        "regions");
+    PHYSAD__TRY(
+        physad__grow(mem, &pixels->run, &pixels->capacity, pixels->count + runs, sizeof(*pixels->run), "photos"));
+    return physad__grow(mem, &pixels->region, &pixels->region_capacity, pixels->regions + regions,
+                        sizeof(*pixels->region), "regions");
 }
 
 static physad_status add_photo(physad_pixels *pixels, photo *p, const char *group, double saturation)
@@ -284,9 +291,8 @@ static physad_status add_photo(physad_pixels *pixels, photo *p, const char *grou
     PHYSAD__TRY(reserve(pixels, 1, p->regions));
     for (int32_t i = 0; i < p->regions; i++) {
         const int64_t area = p->area[i];
-        pixels->region[pixels->regions + i] = (physad__region){
-            area, saturation > 0 && saturation < (double)area ? (int64_t)ceil(saturation) : area
-        };
+        pixels->region[pixels->regions + i] =
+            (physad__region){ area, saturation > 0 && saturation < (double)area ? (int64_t)ceil(saturation) : area };
     }
     PHYSAD__TRY(append_run(pixels, &p->run));
     p->run.block = NULL; /* taken */
@@ -294,8 +300,8 @@ static physad_status add_photo(physad_pixels *pixels, photo *p, const char *grou
     return PHYSAD_OK;
 }
 
-physad_status physad_pixels_add(physad_pixels *pixels, const physad_view *map, const physad_view *mask, const physad_view *valid,
-                                const char *group, double saturation_area)
+physad_status physad_pixels_add(physad_pixels *pixels, const physad_view *map, const physad_view *mask,
+                                const physad_view *valid, const char *group, double saturation_area)
 {
     photo p = { .map = map, .mask = mask, .valid = valid };
     PHYSAD__TRY(check_photo(pixels, &p, saturation_area));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The AUROC of a resampled test set is a weighted sum of the pairs won between groups: those are counted once, exactly, and a
- * replicate costs no more than their table. */
+/* The AUROC of a resampled test set is a weighted sum of the pairs won between groups: those are counted once, exactly,
+ * and a replicate costs no more than their table. */
 #include "metrics/metrics.h"
 
 typedef struct content_order {
@@ -69,7 +69,7 @@ static physad_status count_groups(physad__pair_counts *p, const physad_pixels *p
     p->positives = physad__alloc_zero(mem, most * sizeof(*p->positives), "groups");
     p->negatives = physad__alloc_zero(mem, most * sizeof(*p->negatives), "groups");
     if (p->run_group == NULL || p->group_owner == NULL || p->owner_group == NULL || p->positives == NULL ||
-         p->negatives == NULL)
+        p->negatives == NULL)
         return PHYSAD_ERR_NOMEM;
     PHYSAD__TRY(number_groups(p, pixels));
     for (int64_t i = 0; i < pixels->count; i++) {
@@ -100,7 +100,8 @@ static physad_status make_table(physad__pair_counts *p, const physad_pixels *pix
     return PHYSAD_OK;
 }
 
-physad_status physad__pair_counts_new(physad__pair_counts *out, const physad_pixels *pixels, const physad_measure_options *options)
+physad_status physad__pair_counts_new(physad__pair_counts *out, const physad_pixels *pixels,
+                                      const physad_measure_options *options)
 {
     physad__pair_counts p = { 0 };
     physad_status status = count_groups(&p, pixels);
@@ -121,7 +122,8 @@ physad_status physad__pair_counts_new(physad__pair_counts *out, const physad_pix
 }
 
 /* Adds the pairs of one run's normal pixels with the range's anomalous ones. */
-static void count_run(const physad__pair_counts *p, const physad__range *range, const int32_t *owner, physad__cursor *c, int64_t *row)
+static void count_run(const physad__pair_counts *p, const physad__range *range, const int32_t *owner, physad__cursor *c,
+                      int64_t *row)
 {
     int64_t at = 0;
     for (int64_t k = 0; k < range->ties; k++) {
@@ -137,8 +139,8 @@ static physad_status count_group(const physad__pair_counts *p, const physad_pixe
 {
     physad__cursor c;
     uint32_t *buffer = NULL;
-    if (pixels->spill.size > 0 &&
-        (buffer = physad__alloc_array(&pixels->ctx->mem, PHYSAD__CURSOR_KEYS, sizeof(*buffer), "reading pixels")) == NULL)
+    if (pixels->spill.size > 0 && (buffer = physad__alloc_array(&pixels->ctx->mem, PHYSAD__CURSOR_KEYS, sizeof(*buffer),
+                                                                "reading pixels")) == NULL)
         return PHYSAD_ERR_NOMEM;
     physad_status status = PHYSAD_OK;
     for (int64_t i = 0; i < pixels->count && status == PHYSAD_OK; i++) {
@@ -154,14 +156,16 @@ static physad_status count_group(const physad__pair_counts *p, const physad_pixe
 
 physad_status physad__pair_counts_add(physad__pair_counts *p, const physad_pixels *pixels, const physad__range *range)
 {
+    enum { WORTH_THREADS = 1 << 16 };
     physad__fault fault = { PHYSAD_OK, "" };
-    int32_t *owner = physad__alloc_array(&pixels->ctx->mem, range->positives, sizeof(*owner), "groups of anomalous pixels");
+    int32_t *owner =
+        physad__alloc_array(&pixels->ctx->mem, range->positives, sizeof(*owner), "groups of anomalous pixels");
     if (owner == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < range->positives; i++)
         owner[i] = p->region_owner[(uint32_t)range->pixel[i] & ~PHYSAD__SATURATED];
 #ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (range->positives * p->groups >= WORTH_THREADS)
 #endif
     for (int64_t g = 0; g < p->groups; g++) {
         const physad_status status = count_group(p, pixels, range, owner, (int32_t)g);
@@ -203,14 +207,15 @@ static void work_on_replicate(void *user, int64_t index, const uint32_t *weight)
     r->auroc[index] = (double)won / (2 * positives * negatives);
 }
 
-physad_status physad__pair_counts_interval(const physad__pair_counts *p, physad__call *call, const physad_measure_options *options,
-                                           physad_metric *metric)
+physad_status physad__pair_counts_interval(const physad__pair_counts *p, physad__call *call,
+                                           const physad_measure_options *options, physad_metric *metric)
 {
     double *auroc = physad__alloc_array(&call->ctx->mem, options->replicates, sizeof(*auroc), "bootstrap");
     if (auroc == NULL)
         return PHYSAD_ERR_NOMEM;
     replicates r = { p, auroc };
-    const physad_status status = physad__bootstrap(call, &p->strata, p->groups, options, work_on_replicate, &r);
+    const physad_status status =
+        physad__bootstrap(call, &p->strata, p->groups, p->groups * p->owners, options, work_on_replicate, &r);
     if (status == PHYSAD_OK)
         physad__interval(metric, auroc, options->replicates, options->level);
     physad__free(auroc);

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* A region's part found is summed in units of 2^-96, so that the sum does not depend on the order: it stays below 2^128 with
- * 2^31 regions, and is wrong by less than 2^-96 a pixel. */
+/* A region's part found is summed in units of 2^-96, so that the sum does not depend on the order: it stays below 2^128
+ * with 2^31 regions, and is wrong by less than 2^-96 a pixel. */
 static const double UNIT = 0x1p-96;
 
 /* The area under the PRO curve up to a false-positive rate. */
@@ -83,7 +83,8 @@ static physad_status step(sweep *s, physad_metrics *m, const physad__range *r, i
     const double from = s->tpr;
     const bool keep_before = above > 0 && before - s->kept[0] >= s->step;
     if (keep_before)
-        PHYSAD__TRY(keep_row(s, m, (double)nextafterf(score, INFINITY), before, from, share_of(s->found, s->found + above)));
+        PHYSAD__TRY(
+            keep_row(s, m, (double)nextafterf(score, INFINITY), before, from, share_of(s->found, s->found + above)));
     s->found += count;
     s->tpr = share_of(s->found, s->positives);
     s->won += (physad__u128)(uint64_t)count * (uint64_t)(2 * r->below[k] + r->equal[k]);
@@ -109,7 +110,9 @@ static physad__u128 unit_share(int64_t area_of_region)
 static physad_status sweep_new(sweep *s, const physad_pixels *pixels, const physad_measure_options *options)
 {
     physad__mem *mem = &pixels->ctx->mem;
-    *s = (sweep){ .positives = pixels->positives, .negatives = pixels->negatives, .regions = pixels->regions,
+    *s = (sweep){ .positives = pixels->positives,
+                  .negatives = pixels->negatives,
+                  .regions = pixels->regions,
                   .step = 1.0 / options->curve_points };
     s->share = physad__alloc_array(mem, pixels->regions, sizeof(*s->share), "regions");
     if (s->share == NULL)
@@ -166,7 +169,8 @@ static physad_status run_sweep(sweep *s, physad_metrics *m, const physad_pixels 
     if (status == PHYSAD_OK) {
         add_point(s, 1, s->pro_rate, s->spro_rate);
         if (s->kept[0] < 1)
-            status = physad__metrics_row(m, -INFINITY, 1, 1, share_of(s->positives, s->positives + s->negatives), s->pro_rate);
+            status = physad__metrics_row(m, -INFINITY, 1, 1, share_of(s->positives, s->positives + s->negatives),
+                                         s->pro_rate);
     }
     return status;
 }
@@ -233,8 +237,8 @@ static physad_status measure(physad_metrics *m, physad__call *call, const physad
     return status;
 }
 
-physad_status physad_pixels_measure(physad_metrics **out, const physad_pixels *pixels, const physad_measure_options *options,
-                                    const physad_call_options *call)
+physad_status physad_pixels_measure(physad_metrics **out, const physad_pixels *pixels,
+                                    const physad_measure_options *options, const physad_call_options *call)
 {
     physad_measure_options o;
     physad__call running;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A range of keys: its anomalous pixels are brought together and sorted; the normal ones stay where they are, in sorted runs, and
- * are only counted between them. All pixel metrics follow from these counts. */
+/* A range of keys: its anomalous pixels are brought together and sorted; the normal ones stay where they are, in sorted
+ * runs, and are only counted between them. All pixel metrics follow from these counts. */
 #include "metrics/metrics.h"
 
 void physad__range_free(physad__range *range)
@@ -74,7 +74,8 @@ static physad_status find_ties(physad__range *r, physad__mem *mem)
     return PHYSAD_OK;
 }
 
-/* A slice of the range's ties is one thread's; what lies below the slice's first tie and above the tie before is the slice's. */
+/* A slice of the range's ties is one thread's; what lies below the slice's first tie and above the tie before is the
+ * slice's. */
 typedef struct slice {
     const physad__range *range;
     int64_t first, end; /* ties */
@@ -115,8 +116,8 @@ static physad_status count_slice(const physad_pixels *pixels, const slice *s)
 {
     physad__cursor c;
     uint32_t *buffer = NULL;
-    if (pixels->spill.size > 0 &&
-        (buffer = physad__alloc_array(&pixels->ctx->mem, PHYSAD__CURSOR_KEYS, sizeof(*buffer), "reading pixels")) == NULL)
+    if (pixels->spill.size > 0 && (buffer = physad__alloc_array(&pixels->ctx->mem, PHYSAD__CURSOR_KEYS, sizeof(*buffer),
+                                                                "reading pixels")) == NULL)
         return PHYSAD_ERR_NOMEM;
     physad_status status = PHYSAD_OK;
     for (int64_t i = 0; i < pixels->count && status == PHYSAD_OK; i++) {
@@ -138,7 +139,7 @@ static physad_status count_normals(const physad_pixels *pixels, physad__range *r
     const int64_t slices = physad__max(1, physad__min(MOST, r->ties / LEAST_TIES));
     physad__fault fault = { PHYSAD_OK, "" };
 #ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (slices > 1)
 #endif
     for (int64_t i = 0; i < slices; i++) {
         const slice s = { r, r->ties * i / slices, r->ties * (i + 1) / slices };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over ranked samples gives all rank metrics; with weights it serves the bootstrap, so that nothing is sorted twice. */
+/* One pass over ranked samples gives all rank metrics; with weights it serves the bootstrap, so that nothing is sorted
+ * twice. */
 #include "metrics/metrics.h"
 
 #include <math.h>
@@ -19,8 +20,8 @@ void physad__ranked_free(physad__ranked *ranked)
     *ranked = (physad__ranked){ 0 };
 }
 
-physad_status physad__ranked_new(physad__ranked *out, physad__mem *mem, int64_t n, const double *score, const uint8_t *label,
-                                 const int32_t *group, int64_t groups)
+physad_status physad__ranked_new(physad__ranked *out, physad__mem *mem, int64_t n, const double *score,
+                                 const uint8_t *label, const int32_t *group, int64_t groups)
 {
     int32_t *order = physad__alloc_array(mem, 2 * n, sizeof(*order), "ranks");
     physad__ranked r = { .count = n, .groups = groups };

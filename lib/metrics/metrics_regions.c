@@ -23,8 +23,8 @@ static void join(int32_t *parent, int32_t a, int32_t b)
 }
 
 /* Labels the run [begin, end) of a row: as what it touches above, else with a new number. */
-static physad_status label_run(physad__mem *mem, int32_t *row, const int32_t *above, int64_t begin, int64_t end, int64_t width,
-                               int32_t **parent, int64_t *capacity, int64_t *count)
+static physad_status label_run(physad__mem *mem, int32_t *row, const int32_t *above, int64_t begin, int64_t end,
+                               int64_t width, int32_t **parent, int64_t *capacity, int64_t *count)
 {
     int32_t label = 0;
     if (above != NULL) {
@@ -50,7 +50,8 @@ static physad_status label_run(physad__mem *mem, int32_t *row, const int32_t *ab
     return PHYSAD_OK;
 }
 
-physad_status physad__regions(physad__mem *mem, const uint8_t *mask, int64_t height, int64_t width, int32_t *region, int32_t *count)
+physad_status physad__regions(physad__mem *mem, const uint8_t *mask, int64_t height, int64_t width, int32_t *region,
+                              int32_t *count)
 {
     int32_t *parent = NULL;
     int64_t capacity = 0, labels = 1; /* 0 is "none" */

@@ -28,8 +28,13 @@ void physad_metrics_free(physad_metrics *metrics)
 
 physad_metric physad__metric_none(const char *reason)
 {
-    return (physad_metric){ .struct_size = sizeof(physad_metric), .value = NAN, .lower = NAN, .upper = NAN,
-                            .threshold = NAN, .reason = reason, .interval_reason = reason };
+    return (physad_metric){ .struct_size = sizeof(physad_metric),
+                            .value = NAN,
+                            .lower = NAN,
+                            .upper = NAN,
+                            .threshold = NAN,
+                            .reason = reason,
+                            .interval_reason = reason };
 }
 
 physad_status physad__metrics_put(physad_metrics *m, const char *name, const physad_metric *metric)
@@ -41,7 +46,8 @@ physad_status physad__metrics_put(physad_metrics *m, const char *name, const phy
     return PHYSAD_OK;
 }
 
-physad_status physad__metrics_row(physad_metrics *m, double threshold, double fpr, double tpr, double precision, double pro)
+physad_status physad__metrics_row(physad_metrics *m, double threshold, double fpr, double tpr, double precision,
+                                  double pro)
 {
     const double row[PHYSAD_CURVE_COLUMNS] = { threshold, fpr, tpr, precision, pro };
     PHYSAD__TRY(physad__grow(&m->ctx->mem, &m->curve, &m->row_capacity, m->rows + 1, sizeof(row), "curve"));
@@ -53,7 +59,8 @@ physad_status physad__metric_write(physad_metric *out, const physad_metric *metr
 {
     const uint32_t size = out->struct_size;
     if (size < sizeof(*metric) || size > 4096)
-        return physad__error(PHYSAD_ERR_ARG, "%s: struct_size is %u; initialise it with PHYSAD_METRIC_INIT", what, size);
+        return physad__error(PHYSAD_ERR_ARG, "%s: struct_size is %u; initialise it with PHYSAD_METRIC_INIT", what,
+                             size);
     memset(out, 0, size);
     memcpy(out, metric, sizeof(*metric));
     out->struct_size = size;
@@ -65,24 +72,28 @@ physad_status physad__measure_options(physad_measure_options *out, const physad_
     physad_measure_options o = PHYSAD_MEASURE_OPTIONS_INIT;
     PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), in, "physad_measure_options"));
     if (o.replicates < -1 || o.replicates > 100000)
-        return physad__error(PHYSAD_ERR_ARG, "physad_measure_options: replicates is %d, want 1 to 100000, 0 (1000) or -1 (none)",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_measure_options: replicates is %d, want 1 to 100000, 0 (1000) or -1 (none)",
                              o.replicates);
     if (o.replicates == 0)
         o.replicates = 1000;
     if (!(o.level >= 0 && o.level < 1))
-        return physad__error(PHYSAD_ERR_ARG, "physad_measure_options: level is %g, want 0 (0.95) or a share below 1", o.level);
+        return physad__error(PHYSAD_ERR_ARG, "physad_measure_options: level is %g, want 0 (0.95) or a share below 1",
+                             o.level);
     if (o.level == 0)
         o.level = 0.95;
     if (o.use_threshold != 0 && isnan(o.threshold))
         return physad__error(PHYSAD_ERR_ARG, "physad_measure_options: threshold is NaN");
     if (o.curve_points < 0 || o.curve_points > 1000000)
-        return physad__error(PHYSAD_ERR_ARG, "physad_measure_options: curve_points is %d, want 0 (1000) to 1000000", o.curve_points);
+        return physad__error(PHYSAD_ERR_ARG, "physad_measure_options: curve_points is %d, want 0 (1000) to 1000000",
+                             o.curve_points);
     if (o.curve_points == 0)
         o.curve_points = 1000;
     bool given = false;
     for (int i = 0; i < PHYSAD_MAX_LIMITS; i++) {
         if (!(o.limits[i] >= 0 && o.limits[i] <= 1) || (i > 0 && o.limits[i] > 0 && o.limits[i - 1] == 0))
-            return physad__error(PHYSAD_ERR_ARG, "physad_measure_options: limits[%d] is %g, want a rate in (0, 1], zeros last", i,
+            return physad__error(PHYSAD_ERR_ARG,
+                                 "physad_measure_options: limits[%d] is %g, want a rate in (0, 1], zeros last", i,
                                  o.limits[i]);
         given = given || o.limits[i] > 0;
     }
@@ -151,7 +162,8 @@ const char *physad_metrics_type_name(const physad_metrics *metrics, int64_t inde
     return metrics != NULL && index >= 0 && index < metrics->type_count ? metrics->type[index].name : NULL;
 }
 
-physad_status physad_metrics_type(const physad_metrics *metrics, int64_t index, physad_metric *vs_good, physad_metric *vs_rest)
+physad_status physad_metrics_type(const physad_metrics *metrics, int64_t index, physad_metric *vs_good,
+                                  physad_metric *vs_rest)
 {
     if (metrics == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_metrics_type: metrics is NULL");

@@ -52,8 +52,8 @@ static physad_status reserve(physad_scores *s, int64_t items, int64_t typed)
     PHYSAD__TRY(physad__grow(mem, &s->item, &s->capacity, s->count + items, sizeof(*s->item), "scores"));
     if (typed == 0)
         return PHYSAD_OK;
-    PHYSAD__TRY(physad__grow(mem, &s->typed_name, &s->typed_name_capacity, s->typed_count + typed, sizeof(*s->typed_name),
-                             "scores by type"));
+    PHYSAD__TRY(physad__grow(mem, &s->typed_name, &s->typed_name_capacity, s->typed_count + typed,
+                             sizeof(*s->typed_name), "scores by type"));
     return physad__grow(mem, &s->typed_score, &s->typed_score_capacity, s->typed_count + typed, sizeof(*s->typed_score),
                         "scores by type");
 }
@@ -61,13 +61,15 @@ static physad_status reserve(physad_scores *s, int64_t items, int64_t typed)
 static physad_status check_typed(int64_t count, const char *const *names, const double *values)
 {
     if (count < 0 || count > INT32_MAX || (count > 0 && (names == NULL || values == NULL)))
-        return physad__error(PHYSAD_ERR_ARG, "physad_scores_add_typed: %lld types, with type_names %s and type_scores %s",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_scores_add_typed: %lld types, with type_names %s and type_scores %s",
                              (long long)count, names == NULL ? "NULL" : "set", values == NULL ? "NULL" : "set");
     for (int64_t i = 0; i < count; i++) {
         if (names[i] == NULL)
             return physad__error(PHYSAD_ERR_ARG, "physad_scores_add_typed: type_names[%lld] is NULL", (long long)i);
         if (isnan(values[i]))
-            return physad__error(PHYSAD_ERR_NUMERIC, "physad_scores_add_typed: the score for type \"%s\" is NaN", names[i]);
+            return physad__error(PHYSAD_ERR_NUMERIC, "physad_scores_add_typed: the score for type \"%s\" is NaN",
+                                 names[i]);
         for (int64_t j = 0; j < i; j++)
             if (strcmp(names[i], names[j]) == 0)
                 return physad__error(PHYSAD_ERR_ARG, "physad_scores_add_typed: type \"%s\" is given twice", names[i]);
@@ -75,7 +77,7 @@ static physad_status check_typed(int64_t count, const char *const *names, const 
     return PHYSAD_OK;
 }
 
-/* Sorted by name, so that equal samples compare equal. The room is reserved. */
+/* Sorted by name, so that equal samples compare equal. The room is reserved. Adding 0.0 turns -0 into +0. */
 static physad_status append_typed(physad_scores *s, int64_t count, const char *const *names, const double *values)
 {
     int32_t *id = s->typed_name + s->typed_count;
@@ -89,20 +91,22 @@ static physad_status append_typed(physad_scores *s, int64_t count, const char *c
             value[j] = value[j - 1];
         }
         id[j] = name;
-        value[j] = values[i];
+        value[j] = values[i] + 0.0;
     }
     return PHYSAD_OK;
 }
 
-physad_status physad_scores_add_typed(physad_scores *scores, double score, int32_t label, const char *type, const char *group,
-                                      int64_t count, const char *const *type_names, const double *type_scores)
+physad_status physad_scores_add_typed(physad_scores *scores, double score, int32_t label, const char *type,
+                                      const char *group, int64_t count, const char *const *type_names,
+                                      const double *type_scores)
 {
-    physad__score_item item = { .score = score, .type = -1, .group = -1, .label = label };
+    physad__score_item item = { .score = score + 0.0, .type = -1, .group = -1, .label = label };
     PHYSAD__TRY(check_handle(scores, "physad_scores_add"));
     if (label != 0 && label != 1)
         return physad__error(PHYSAD_ERR_ARG, "physad_scores_add: label is %d, want 0 (normal) or 1 (anomalous)", label);
     if (isnan(score))
-        return physad__error(PHYSAD_ERR_NUMERIC, "physad_scores_add: the score of sample %lld is NaN", (long long)scores->count);
+        return physad__error(PHYSAD_ERR_NUMERIC, "physad_scores_add: the score of sample %lld is NaN",
+                             (long long)scores->count);
     PHYSAD__TRY(check_typed(count, type_names, type_scores));
     if (label == 1)
         PHYSAD__TRY(physad__names_intern(&scores->types, type != NULL ? type : "anomaly", &item.type));
@@ -150,7 +154,8 @@ static int64_t integer_at(const physad_view *v, int64_t i)
     }
 }
 
-static physad_status check_vector(const physad_view *v, const char *name, int64_t n, const int32_t *dtypes, const char *wanted)
+static physad_status check_vector(const physad_view *v, const char *name, int64_t n, const int32_t *dtypes,
+                                  const char *wanted)
 {
     char shape[160];
     PHYSAD__TRY(physad__view_check(v, name));
@@ -161,7 +166,8 @@ static physad_status check_vector(const physad_view *v, const char *name, int64_
         return physad__error(PHYSAD_ERR_DTYPE, "%s has dtype %s, want %s", name, physad_dtype_name(v->dtype), wanted);
     if (v->ndim != 1 || (n >= 0 && v->shape[0] != n))
         return physad__error(PHYSAD_ERR_SHAPE, "%s has shape %s, want (%s)", name,
-                             physad__shape_text(shape, sizeof(shape), v->ndim, v->shape), n < 0 ? "n" : "n, as the scores");
+                             physad__shape_text(shape, sizeof(shape), v->ndim, v->shape),
+                             n < 0 ? "n" : "n, as the scores");
     return PHYSAD_OK;
 }
 
@@ -185,8 +191,8 @@ physad_status physad_scores_add_array(physad_scores *scores, const physad_view *
         if (isnan(real_at(scores_view, i)))
             return physad__error(PHYSAD_ERR_NUMERIC, "physad_scores_add_array: scores_view[%lld] is NaN", (long long)i);
         if (label != 0 && label != 1)
-            return physad__error(PHYSAD_ERR_ARG, "physad_scores_add_array: labels[%lld] is %lld, want 0 or 1", (long long)i,
-                                 (long long)label);
+            return physad__error(PHYSAD_ERR_ARG, "physad_scores_add_array: labels[%lld] is %lld, want 0 or 1",
+                                 (long long)i, (long long)label);
     }
     PHYSAD__TRY(reserve(scores, n, 0));
     PHYSAD__TRY(physad__names_intern(&scores->types, "anomaly", &type));
@@ -197,7 +203,7 @@ physad_status physad_scores_add_array(physad_scores *scores, const physad_view *
             PHYSAD__TRY(physad__names_intern(&scores->groups, text, &group));
         }
         scores->item[scores->count + i] = (physad__score_item){
-            .score = real_at(scores_view, i), .type = label == 1 ? type : -1, .group = group, .label = label
+            .score = real_at(scores_view, i) + 0.0, .type = label == 1 ? type : -1, .group = group, .label = label
         };
     }
     scores->count += n; /* only now that all of them are good */

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-/* Everything in the accumulator as plain arrays, in the order of adding; groups in an order that adding does not touch. */
+/* Everything in the accumulator as plain arrays, in the order of adding; groups in an order that adding does not touch.
+ */
 typedef struct table {
     int64_t n, groups;
     double *score;
@@ -33,7 +34,8 @@ static int compare_items(int32_t a, int32_t b, const void *user)
     if (c == 0)
         c = x->typed_count - y->typed_count;
     for (int32_t i = 0; c == 0 && i < x->typed_count; i++) {
-        c = o->type_rank[o->scores->typed_name[x->typed_first + i]] - o->type_rank[o->scores->typed_name[y->typed_first + i]];
+        c = o->type_rank[o->scores->typed_name[x->typed_first + i]] -
+            o->type_rank[o->scores->typed_name[y->typed_first + i]];
         if (c == 0)
             c = compare_doubles(o->scores->typed_score[x->typed_first + i], o->scores->typed_score[y->typed_first + i]);
     }
@@ -136,8 +138,8 @@ static physad_status group_counts(const physad__ranked *r, physad__mem *mem, int
 }
 
 /* Sets the intervals of metric[4] (auroc, ap, f1_max, accuracy), or of metric[0] alone. */
-static physad_status intervals(physad__call *call, const physad__ranked *first, const physad__ranked *second, int64_t cut,
-                               const physad_measure_options *options, bool all, physad_metric *metric)
+static physad_status intervals(physad__call *call, const physad__ranked *first, const physad__ranked *second,
+                               int64_t cut, const physad_measure_options *options, bool all, physad_metric *metric)
 {
     physad__mem *mem = &call->ctx->mem;
     const int64_t n = options->replicates;
@@ -156,7 +158,7 @@ static physad_status intervals(physad__call *call, const physad__ranked *first, 
         status = PHYSAD_ERR_NOMEM;
     if (values != NULL) {
         replicates r = { first, second, cut, all, values, values + n, values + 2 * n, values + 3 * n };
-        status = physad__bootstrap(call, &strata, first->groups, options, work_on_replicate, &r);
+        status = physad__bootstrap(call, &strata, first->groups, first->count, options, work_on_replicate, &r);
         for (int i = 0; i < (all ? 4 : 1) && status == PHYSAD_OK; i++)
             physad__interval(&metric[i], values + i * n, n, options->level);
     }
@@ -210,8 +212,8 @@ static int64_t typed_scores(const physad_scores *s, int32_t type, double *out)
     return found;
 }
 
-static physad_status type_auroc(physad_metric *out, physad__call *call, const physad_scores *s, const table *t, int32_t type,
-                                bool vs_rest, const double *score, const physad_measure_options *options)
+static physad_status type_auroc(physad_metric *out, physad__call *call, const physad_scores *s, const table *t,
+                                int32_t type, bool vs_rest, const double *score, const physad_measure_options *options)
 {
     physad__ranked ranked;
     PHYSAD__TRY(rank_type(&ranked, s, t, type, vs_rest, score));
@@ -226,8 +228,8 @@ static physad_status type_auroc(physad_metric *out, physad__call *call, const ph
     return status;
 }
 
-static physad_status measure_type(physad_metrics *m, physad__call *call, const physad_scores *s, const table *t, int32_t type,
-                                  double *scratch, const physad_measure_options *options)
+static physad_status measure_type(physad_metrics *m, physad__call *call, const physad_scores *s, const table *t,
+                                  int32_t type, double *scratch, const physad_measure_options *options)
 {
     physad__type_metric *slot = &m->type[m->type_count];
     slot->name = physad__strdup(&s->ctx->mem, s->types.text[type]);
@@ -356,7 +358,8 @@ static physad_status measure_ranked(physad_metrics *m, physad__call *call, const
     return put_curve(m, r);
 }
 
-static physad_status measure(physad_metrics *m, physad__call *call, const physad_scores *s, const physad_measure_options *options)
+static physad_status measure(physad_metrics *m, physad__call *call, const physad_scores *s,
+                             const physad_measure_options *options)
 {
     physad__ranked ranked;
     table t;
@@ -382,8 +385,8 @@ static physad_status measure(physad_metrics *m, physad__call *call, const physad
     return status;
 }
 
-physad_status physad_scores_measure(physad_metrics **out, const physad_scores *scores, const physad_measure_options *options,
-                                    const physad_call_options *call)
+physad_status physad_scores_measure(physad_metrics **out, const physad_scores *scores,
+                                    const physad_measure_options *options, const physad_call_options *call)
 {
     physad_measure_options o;
     physad__call running;
@@ -412,7 +415,8 @@ static physad_status rank_named(physad__ranked *out, const physad_scores *s)
     table t;
     for (int64_t i = 0; i < s->count; i++)
         if (s->item[i].group < 0)
-            return physad__error(PHYSAD_ERR_ARG, "physad_scores_compare: sample %lld has no group to be paired by; name its group",
+            return physad__error(PHYSAD_ERR_ARG,
+                                 "physad_scores_compare: sample %lld has no group to be paired by; name its group",
                                  (long long)i);
     PHYSAD__TRY(table_new(&t, s));
     const physad_status status = physad__ranked_new(out, &s->ctx->mem, t.n, t.score, t.label, t.group, t.groups);
@@ -420,7 +424,8 @@ static physad_status rank_named(physad__ranked *out, const physad_scores *s)
     return status;
 }
 
-static physad_status check_paired(const physad_scores *a, const physad_scores *b, const physad__ranked *x, const physad__ranked *y)
+static physad_status check_paired(const physad_scores *a, const physad_scores *b, const physad__ranked *x,
+                                  const physad__ranked *y)
 {
     physad__mem *mem = &a->ctx->mem;
     int64_t *pa = NULL, *na, *pb = NULL, *nb;
@@ -434,7 +439,8 @@ static physad_status check_paired(const physad_scores *a, const physad_scores *b
     int32_t *other = rank + a->groups.count, *by_rank = other + a->groups.count;
     if ((status = physad__names_rank(&a->groups, rank)) != PHYSAD_OK ||
         (status = physad__names_rank(&b->groups, other)) != PHYSAD_OK ||
-        (status = group_counts(x, mem, &pa, &na)) != PHYSAD_OK || (status = group_counts(y, mem, &pb, &nb)) != PHYSAD_OK)
+        (status = group_counts(x, mem, &pa, &na)) != PHYSAD_OK ||
+        (status = group_counts(y, mem, &pb, &nb)) != PHYSAD_OK)
         goto done;
     for (int64_t i = 0; i < b->groups.count; i++)
         by_rank[other[i]] = (int32_t)i;
@@ -442,13 +448,15 @@ static physad_status check_paired(const physad_scores *a, const physad_scores *b
         const int32_t g = rank[i];
         const char *name = a->groups.text[i], *theirs = b->groups.text[by_rank[g]];
         if (strcmp(name, theirs) != 0)
-            status = physad__error(PHYSAD_ERR_ARG, "physad_scores_compare: the first has group \"%s\" where the second has \"%s\"",
+            status = physad__error(PHYSAD_ERR_ARG,
+                                   "physad_scores_compare: the first has group \"%s\" where the second has \"%s\"",
                                    name, theirs);
         else if (pa[g] != pb[g] || na[g] != nb[g])
-            status = physad__error(PHYSAD_ERR_ARG,
-                                   "physad_scores_compare: group \"%s\" has %lld normal and %lld anomalous samples in the first, "
-                                   "%lld and %lld in the second",
-                                   name, (long long)na[g], (long long)pa[g], (long long)nb[g], (long long)pb[g]);
+            status = physad__error(
+                PHYSAD_ERR_ARG,
+                "physad_scores_compare: group \"%s\" has %lld normal and %lld anomalous samples in the first, "
+                "%lld and %lld in the second",
+                name, (long long)na[g], (long long)pa[g], (long long)nb[g], (long long)pb[g]);
     }
 done:
     physad__free(rank);
@@ -457,8 +465,8 @@ done:
     return status;
 }
 
-static physad_status compare(const physad_scores *first, const physad_scores *second, const physad_measure_options *options,
-                             physad__call *call, physad_metric *metric)
+static physad_status compare(const physad_scores *first, const physad_scores *second,
+                             const physad_measure_options *options, physad__call *call, physad_metric *metric)
 {
     physad__ranked x, y;
     PHYSAD__TRY(rank_named(&x, first));
@@ -478,8 +486,9 @@ static physad_status compare(const physad_scores *first, const physad_scores *se
     return status;
 }
 
-physad_status physad_scores_compare(const physad_scores *first, const physad_scores *second, const physad_measure_options *options,
-                                    physad_metric *difference, const physad_call_options *call)
+physad_status physad_scores_compare(const physad_scores *first, const physad_scores *second,
+                                    const physad_measure_options *options, physad_metric *difference,
+                                    const physad_call_options *call)
 {
     physad_measure_options o;
     physad__call running;

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-static void merge(const int32_t *from, int32_t *to, int64_t begin, int64_t middle, int64_t end, physad__compare_fn compare,
-                  const void *user)
+static void merge(const int32_t *from, int32_t *to, int64_t begin, int64_t middle, int64_t end,
+                  physad__compare_fn compare, const void *user)
 {
     int64_t a = begin, b = middle;
     for (int64_t i = begin; i < end; i++) {

@@ -24,8 +24,10 @@ static physad_status open_file(physad__spill *spill)
     else
         errno = ENAMETOOLONG;
     if (spill->fd < 0)
-        return physad__error(PHYSAD_ERR_IO, "cannot make a temporary file in %s: %s; set TMPDIR to a folder with room, or raise "
-                             "the memory limit", directory, strerror(errno));
+        return physad__error(PHYSAD_ERR_IO,
+                             "cannot make a temporary file in %s: %s; set TMPDIR to a folder with room, or raise "
+                             "the memory limit",
+                             directory, strerror(errno));
     unlink(path);
     return PHYSAD_OK;
 }
@@ -47,7 +49,8 @@ physad_status physad__spill_write(physad__spill *spill, const void *data, int64_
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return physad__error(PHYSAD_ERR_IO, "cannot write %lld bytes to the temporary file: %s; set TMPDIR to a folder with room",
+            return physad__error(PHYSAD_ERR_IO,
+                                 "cannot write %lld bytes to the temporary file: %s; set TMPDIR to a folder with room",
                                  (long long)size, n < 0 ? strerror(errno) : "nothing was written");
         done += n;
     }
@@ -64,8 +67,8 @@ physad_status physad__spill_read(const physad__spill *spill, int64_t offset, voi
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return physad__error(PHYSAD_ERR_IO, "cannot read the temporary file at byte %lld: %s", (long long)(offset + done),
-                                 n < 0 ? strerror(errno) : "it ends there");
+            return physad__error(PHYSAD_ERR_IO, "cannot read the temporary file at byte %lld: %s",
+                                 (long long)(offset + done), n < 0 ? strerror(errno) : "it ends there");
         done += n;
     }
     return PHYSAD_OK;

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tests of metrics share: goldens, contexts, an allocator that fails when told. */
+#ifndef PHYSAD__METRICS_HELP_H
+#define PHYSAD__METRICS_HELP_H
+
+#include "test.h"
+
+#include "io/io.h"
+#include "metrics/metrics.h"
+
+static inline physad_context *context_with(int32_t threads, uint64_t memory_limit)
+{
+    physad_context *ctx = NULL;
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    o.threads = threads;
+    o.memory_limit = memory_limit;
+    assert_ok(physad_context_new(&ctx, &o));
+    return ctx;
+}
+
+/* Frees the context, which must hold nothing. */
+static inline void context_done(physad_context *ctx)
+{
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
+static inline json_t *golden(physad_context *ctx)
+{
+    char path[4096];
+    json_t *root = NULL;
+    const char *folder = getenv("PHYSAD_TEST_GOLDEN");
+    if (folder == NULL) {
+        print_message("PHYSAD_TEST_GOLDEN is not set\n");
+        physad_context_free(ctx);
+        skip();
+    }
+    snprintf(path, sizeof(path), "%s/metrics.json", folder);
+    assert_ok(physad__json_read(&root, &ctx->mem, path, 1 << 20));
+    return root;
+}
+
+static inline double number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    assert_true(json_is_number(value));
+    return json_number_value(value);
+}
+
+static inline double number_at(const json_t *array, size_t i)
+{
+    const json_t *value = json_array_get(array, i);
+    assert_true(json_is_number(value));
+    return json_number_value(value);
+}
+
+static inline physad_metric metric_of(const physad_metrics *m, const char *name)
+{
+    physad_metric metric = PHYSAD_METRIC_INIT;
+    assert_ok(physad_metrics_get(m, name, &metric));
+    return metric;
+}
+
+/* Every metric, curve and type to the bit. */
+static inline void assert_same_metrics(const physad_metrics *a, const physad_metrics *b)
+{
+    physad_view x, y;
+    assert_int_equal(physad_metrics_count(a), physad_metrics_count(b));
+    for (int64_t i = 0; i < physad_metrics_count(a); i++) {
+        const physad_metric p = metric_of(a, physad_metrics_name(a, i)), q = metric_of(b, physad_metrics_name(b, i));
+        assert_memory_equal(&p.value, &q.value, sizeof(double));
+        assert_memory_equal(&p.lower, &q.lower, sizeof(double));
+        assert_memory_equal(&p.upper, &q.upper, sizeof(double));
+        assert_memory_equal(&p.threshold, &q.threshold, sizeof(double));
+    }
+    assert_int_equal(physad_metrics_groups(a), physad_metrics_groups(b));
+    assert_int_equal(physad_metrics_type_count(a), physad_metrics_type_count(b));
+    for (int64_t i = 0; i < physad_metrics_type_count(a); i++) {
+        physad_metric p[2] = { PHYSAD_METRIC_INIT, PHYSAD_METRIC_INIT },
+                      q[2] = { PHYSAD_METRIC_INIT, PHYSAD_METRIC_INIT };
+        assert_string_equal(physad_metrics_type_name(a, i), physad_metrics_type_name(b, i));
+        assert_ok(physad_metrics_type(a, i, &p[0], &p[1]));
+        assert_ok(physad_metrics_type(b, i, &q[0], &q[1]));
+        assert_memory_equal(p, q, sizeof(p));
+    }
+    assert_ok(physad_metrics_curve(a, &x));
+    assert_ok(physad_metrics_curve(b, &y));
+    assert_int_equal(x.shape[0], y.shape[0]);
+    assert_memory_equal(x.data, y.data, (size_t)x.shape[0] * PHYSAD_CURVE_COLUMNS * sizeof(double));
+}
+
+/* An allocator whose n-th call fails; 0: none. */
+typedef struct failing {
+    int64_t calls, fail_at, live;
+} failing;
+
+static inline void *failing_alloc(size_t size, void *user)
+{
+    failing *f = user;
+    if (++f->calls == f->fail_at)
+        return NULL;
+    f->live++;
+    return malloc(size);
+}
+
+static inline void failing_free(void *ptr, size_t size, void *user)
+{
+    ((failing *)user)->live--;
+    free(ptr);
+}
+
+/* Runs `work` with the 1st, 2nd, ... allocation failing until none fails: NOMEM each time before, and nothing leaks. */
+static inline void fail_each_allocation(physad_status (*work)(physad_context *ctx))
+{
+    for (int64_t n = 1;; n++) {
+        failing f = { 0, n, 0 };
+        const physad_allocator a = { failing_alloc, failing_free, &f };
+        physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+        physad_context *ctx = NULL;
+        o.allocator = &a;
+        o.threads = 1;
+        if (physad_context_new(&ctx, &o) != PHYSAD_OK)
+            continue;
+        const physad_status status = work(ctx);
+        assert_int_equal(physad_context_memory_used(ctx), 0);
+        physad_context_free(ctx);
+        assert_int_equal(f.live, 0);
+        assert_true(n < 10000);
+        if (f.calls < n) {
+            assert_int_equal(status, PHYSAD_OK);
+            assert_true(n > 3);
+            return;
+        }
+        assert_int_equal(status, PHYSAD_ERR_NOMEM);
+    }
+}
+
+#endif
