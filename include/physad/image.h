@@ -7,9 +7,12 @@
  *  - 1-, 2- and 4-bit samples are spread over 0..255; PNM samples over 0..255 or 0..65535; other odd depths (10, 12, 14
  *    bits in TIFF) keep their numbers, in u16;
  *  - palettes are looked up; CMYK becomes RGB as naive ink, R = (255-C)(255-K)/255;
+ *  - floats of 16 and 64 bits in TIFF become f32;
  *  - gamma and colour profiles are left alone.
  *
- * Bytes that came out of an 8-bit file equal what Pillow's `Image.open(...).convert("RGB")` gives, bit for bit.
+ * Bytes that came out of an 8-bit file equal what Pillow's `Image.open(...).convert("RGB")` gives, bit for bit (a TIFF that
+ * is to be turned: with `apply_orientation`, which Pillow always does there). Damage that other readers paint over, such as
+ * a JPEG whose data ends early, is an error here: pixels that were never in the file are worse than none.
  */
 #ifndef PHYSAD_IMAGE_H
 #define PHYSAD_IMAGE_H

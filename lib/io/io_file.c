@@ -149,6 +149,8 @@ physad_status physad__file_read(unsigned char **data, size_t *size, physad__mem 
     struct stat info;
     *data = NULL;
     *size = 0;
+    if (max_bytes >= (uint64_t)INT64_MAX)
+        max_bytes = 0; /* none in effect, and one byte more can be counted */
     PHYSAD__TRY(open_to_read(&fd, &info, path));
     const bool regular = S_ISREG(info.st_mode);
     const uint64_t guess = regular ? (uint64_t)info.st_size : BUFFER_BYTES;

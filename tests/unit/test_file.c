@@ -101,6 +101,9 @@ static void limits_and_failures_are_told(void **state)
     assert_ok(physad__file_write_atomic(&mem, in_folder("ten"), "0123456789", 10));
     assert_ok(physad__file_read(&data, &size, &mem, in_folder("ten"), 10));
     physad__free(data);
+    assert_ok(physad__file_read(&data, &size, &mem, in_folder("ten"), UINT64_MAX));
+    assert_int_equal(size, 10);
+    physad__free(data);
     assert_fails(PHYSAD_ERR_FORMAT, "the limit is 9", physad__file_read(&data, &size, &mem, in_folder("ten"), 9));
     assert_fails(PHYSAD_ERR_FORMAT, "the limit is 9", physad__file_map_open(&map, in_folder("ten"), 9));
     assert_null(map.data);

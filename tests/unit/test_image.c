@@ -3,6 +3,7 @@
 
 #include "io/io.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 /* tests/golden/images: files and digests of their pixels by Pillow, NumPy and tifffile (make_images.py). */
@@ -245,6 +246,50 @@ static void a_photo_outlives_the_callers_context(void **state)
     physad_context_free(ctx);
     assert_int_equal(physad_image_view(image).shape[2], 3);
     physad_image_free(image);
+}
+
+typedef struct reading {
+    physad_context *ctx;
+    const char *const *names;
+    char digest[6][65];
+} reading;
+
+static void *read_each(void *user)
+{
+    reading *r = user;
+    for (int i = 0; i < 6; i++) {
+        char path[4096];
+        physad_image *image;
+        golden_path(path, r->names[i]);
+        memset(r->digest[i], 0, 65);
+        if (physad_image_read(&image, r->ctx, path, NULL) == PHYSAD_OK) {
+            const physad_view v = physad_image_view(image);
+            (void)!physad__sha256(r->digest[i], v.data, (size_t)physad__view_count(&v) * physad_dtype_size(v.dtype));
+            physad_image_free(image);
+        } else {
+            memcpy(r->digest[i], strrchr(physad_last_error(), ':'), 3);
+        }
+    }
+    return NULL;
+}
+
+static void threads_read_at_once(void **state)
+{
+    physad_context *ctx = fresh_context();
+    const char *const names[6] = { "jpeg-420.jpg", "tiff-tiles.tif", "png-16-rgb.png", "bad-tiff-damaged.tif", "bmp-rle8.bmp", "pnm-p3.ppm" };
+    pthread_t thread[8];
+    reading reads[9];
+    for (int i = 0; i < 9; i++)
+        reads[i] = (reading){ .ctx = ctx, .names = names };
+    read_each(&reads[8]);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, read_each, &reads[i]), 0);
+    for (int i = 0; i < 8; i++) {
+        pthread_join(thread[i], NULL);
+        assert_memory_equal(reads[i].digest, reads[8].digest, sizeof(reads[8].digest));
+    }
+    assert_int_equal(strlen(reads[8].digest[0]), 64);
+    end_context(ctx);
 }
 
 /* --- bombs and limits --- */
@@ -548,6 +593,7 @@ int main(void)
         cmocka_unit_test(every_truncation_ends_in_a_status),
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(a_photo_outlives_the_callers_context),
+        cmocka_unit_test(threads_read_at_once),
         cmocka_unit_test(claims_are_refused_before_memory_is_taken),
         cmocka_unit_test(the_memory_limit_holds),
         cmocka_unit_test(the_coefficients_of_a_progressive_photo_count),
