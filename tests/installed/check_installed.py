@@ -32,7 +32,7 @@ class Failure(Exception):
 
 
 def run(command, env=None, cwd=None):
-    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True)
+    done = subprocess.run(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise Failure(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
     return done.stdout
@@ -41,6 +41,8 @@ def run(command, env=None, cwd=None):
 def check_tree(prefix):
     have = {p.relative_to(prefix).as_posix() for p in prefix.rglob("*") if p.is_file() or p.is_symlink()}
     want = {f"include/physad/{p.name}" for p in (ROOT / "include/physad").glob("*.h")} | {"include/physad/version.h"}
+    want |= {"share/man/man1/physad.1", "share/man/man3/libphysad.3"}
+    want |= {f"share/man/man3/physad_{p.stem}.3" for p in (ROOT / "include/physad").glob("*.h") if p.stem != "physad"}
     for name in sorted(want - have):
         raise Failure(f"{name} is not installed")
     for name in sorted(have):
