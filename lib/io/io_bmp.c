@@ -71,7 +71,8 @@ static physad_status check_compression(const bmp *b)
         return physad__decode_error(b->in, PHYSAD_ERR_UNSUPPORTED, 28, "BMP: %d bits per pixel", bits);
     const bool fields = b->compression == BITFIELDS || b->compression == ALPHA_BITFIELDS;
     /* In the OS/2 header, 3 is Huffman coding of one bit and 4 is RLE24. */
-    const bool known = b->compression == RAW || (b->compression == RLE8 && bits == 8) || (b->compression == RLE4 && bits == 4) ||
+    const bool known = b->compression == RAW || (b->compression == RLE8 && bits == 8) ||
+                       (b->compression == RLE4 && bits == 4) ||
                        (fields && b->header != 64 && (bits == 16 || bits == 32));
     if (!known)
         return physad__decode_error(b->in, PHYSAD_ERR_UNSUPPORTED, 30, "BMP: compression %u with %d bits per pixel",
@@ -104,7 +105,8 @@ static physad_status read_masks(bmp *b, size_t *end)
     for (int i = 0; i < count; i++) {
         mask[i] = number(b, 54 + 4 * (size_t)i, 4);
         if (!is_run_of_ones(mask[i]) || (mask[i] & together) != 0 || (b->bits == 16 && mask[i] > 0xFFFF))
-            return physad__decode_error(b->in, PHYSAD_ERR_FORMAT, 54 + 4 * (size_t)i, "BMP: the bit mask %08x", mask[i]);
+            return physad__decode_error(b->in, PHYSAD_ERR_FORMAT, 54 + 4 * (size_t)i, "BMP: the bit mask %08x",
+                                        mask[i]);
         together |= mask[i];
     }
     if (!within)
@@ -151,8 +153,8 @@ static physad_status read_header(bmp *b, physad__pixels *out)
     if (b->pixels == 0)
         b->pixels = end;
     if (b->pixels < FILE_HEADER + b->header)
-        return physad__decode_error(b->in, PHYSAD_ERR_FORMAT, 10, "BMP: the pixels begin within the header, at byte %zu",
-                                    b->pixels);
+        return physad__decode_error(b->in, PHYSAD_ERR_FORMAT, 10,
+                                    "BMP: the pixels begin within the header, at byte %zu", b->pixels);
     const bool alpha = b->bits > 8 && b->mask[3] != 0;
     physad__decode_kind(out, b->bits <= 8 && b->gray ? 1 : alpha ? 4 : 3, PHYSAD_U8, 8);
     out->info.format = PHYSAD_IMAGE_BMP;

@@ -35,7 +35,8 @@ physad_status physad__pnm_decode(physad__pixels *out, const physad__encoded *in)
 physad_status physad__decode_error(const physad__encoded *in, physad_status status, size_t at, const char *format, ...)
     PHYSAD__PRINTF(4, 5);
 /* Refuses empty and too large photos; sets info's size and the pixels' from it. */
-physad_status physad__decode_size(physad__pixels *out, const physad__encoded *in, size_t at, int64_t height, int64_t width);
+physad_status physad__decode_size(physad__pixels *out, const physad__encoded *in, size_t at, int64_t height,
+                                  int64_t width);
 /* Sets info's channels, dtype and bits. */
 void physad__decode_kind(physad__pixels *out, int32_t channels, int32_t dtype, int32_t bits);
 /* Allocates data for height x width x channels. */

@@ -48,7 +48,8 @@ static physad_status open_to_read(int *fd, struct stat *info, const char *path)
 
 static const unsigned char no_bytes[1];
 
-static physad_status map_fd(physad__file_map *map, int fd, const struct stat *info, const char *path, uint64_t max_bytes)
+static physad_status map_fd(physad__file_map *map, int fd, const struct stat *info, const char *path,
+                            uint64_t max_bytes)
 {
     if (!S_ISREG(info->st_mode))
         return physad__error(PHYSAD_ERR_IO, "%s: is not a regular file and cannot be mapped", path);
@@ -108,8 +109,8 @@ static physad_status read_up_to(size_t *got, int fd, unsigned char *data, size_t
 }
 
 /* `guess` is what the file claims to hold; what it really holds decides. */
-static physad_status read_fd(unsigned char **data, size_t *size, physad__mem *mem, int fd, uint64_t guess, const char *path,
-                             uint64_t max_bytes)
+static physad_status read_fd(unsigned char **data, size_t *size, physad__mem *mem, int fd, uint64_t guess,
+                             const char *path, uint64_t max_bytes)
 {
     int64_t capacity = 0;
     size_t filled = 0, got = 0;
@@ -143,7 +144,8 @@ static physad_status read_fd(unsigned char **data, size_t *size, physad__mem *me
     return PHYSAD_OK;
 }
 
-physad_status physad__file_read(unsigned char **data, size_t *size, physad__mem *mem, const char *path, uint64_t max_bytes)
+physad_status physad__file_read(unsigned char **data, size_t *size, physad__mem *mem, const char *path,
+                                uint64_t max_bytes)
 {
     int fd;
     struct stat info;
@@ -282,7 +284,8 @@ physad_status physad__file_writer_put_at(physad__file_writer *w, uint64_t offset
     if (offset == w->written)
         return physad__file_writer_put(w, data, size);
     if (w->temporary == NULL)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: is no regular file and can only be written from front to back", w->path);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s: is no regular file and can only be written from front to back", w->path);
     PHYSAD__TRY(flush(w));
     while (size > 0) {
         const ssize_t n = pwrite(w->fd, bytes, size < (size_t)1 << 30 ? size : (size_t)1 << 30, (off_t)offset);

@@ -20,14 +20,17 @@ static physad_status read_options(physad_image_options *o, const physad_image_op
     *o = (physad_image_options)PHYSAD_IMAGE_OPTIONS_INIT;
     PHYSAD__TRY(physad__options_read(o, sizeof(*o), sizeof(*o), given, "physad_image_options"));
     if (o->channels != PHYSAD_IMAGE_AS_IS && o->channels != PHYSAD_IMAGE_GRAY && o->channels != PHYSAD_IMAGE_RGB)
-        return physad__error(PHYSAD_ERR_ARG, "physad_image_options: channels is %d, want 0 (as stored), 1 (grey) or 3 (RGB)",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_image_options: channels is %d, want 0 (as stored), 1 (grey) or 3 (RGB)",
                              o->channels);
     if (o->dtype != 0 && o->dtype != PHYSAD_U8)
-        return physad__error(PHYSAD_ERR_ARG, "physad_image_options: dtype is %d, want 0 (as stored) or PHYSAD_U8", o->dtype);
+        return physad__error(PHYSAD_ERR_ARG, "physad_image_options: dtype is %d, want 0 (as stored) or PHYSAD_U8",
+                             o->dtype);
     if (o->jpeg_scale == 0)
         o->jpeg_scale = 1;
     if (o->jpeg_scale != 1 && o->jpeg_scale != 2 && o->jpeg_scale != 4 && o->jpeg_scale != 8)
-        return physad__error(PHYSAD_ERR_ARG, "physad_image_options: jpeg_scale is %d, want 1, 2, 4 or 8", o->jpeg_scale);
+        return physad__error(PHYSAD_ERR_ARG, "physad_image_options: jpeg_scale is %d, want 1, 2, 4 or 8",
+                             o->jpeg_scale);
     if (o->page < 0)
         return physad__error(PHYSAD_ERR_ARG, "physad_image_options: page is %d, want 0 or more", o->page);
     if (o->max_pixels == 0)
@@ -109,8 +112,8 @@ static physad__encoded encoded_of(physad_context *ctx, const void *bytes, size_t
     return (physad__encoded){ ctx, bytes, size, name, (int64_t)o->max_pixels, o->jpeg_scale, o->page, header_only };
 }
 
-static physad_status make_image(physad_image **out, physad_context *ctx, const void *bytes, size_t size, const char *name,
-                                const physad_image_options *o)
+static physad_status make_image(physad_image **out, physad_context *ctx, const void *bytes, size_t size,
+                                const char *name, const physad_image_options *o)
 {
     physad__pixels pixels = { .data = NULL };
     const physad__encoded in = encoded_of(ctx, bytes, size, name, o, false);
@@ -126,8 +129,8 @@ static physad_status make_image(physad_image **out, physad_context *ctx, const v
     return PHYSAD_OK;
 }
 
-physad_status physad_image_read_memory(physad_image **out, physad_context *ctx, const void *bytes, size_t size, const char *name,
-                                       const physad_image_options *options)
+physad_status physad_image_read_memory(physad_image **out, physad_context *ctx, const void *bytes, size_t size,
+                                       const char *name, const physad_image_options *options)
 {
     physad_image_options o;
     if (out == NULL)
@@ -140,8 +143,10 @@ physad_status physad_image_read_memory(physad_image **out, physad_context *ctx, 
     return make_image(out, ctx, bytes, size, name != NULL ? name : "image", &o);
 }
 
-/* Read, not mapped: photos come from shared folders and cameras, and one that is rewritten meanwhile must not end us. */
-physad_status physad_image_read(physad_image **out, physad_context *ctx, const char *path, const physad_image_options *options)
+/* Read, not mapped: photos come from shared folders and cameras, and one that is rewritten meanwhile must not end us.
+ */
+physad_status physad_image_read(physad_image **out, physad_context *ctx, const char *path,
+                                const physad_image_options *options)
 {
     physad_image_options o;
     unsigned char *bytes;

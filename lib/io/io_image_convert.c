@@ -49,8 +49,8 @@ physad_status physad__pixels_to_u8(physad__pixels *out, const physad__encoded *i
         return PHYSAD_OK;
     if (out->info.dtype != PHYSAD_U16)
         return physad__error(PHYSAD_ERR_DTYPE,
-                             "%s: the photo holds %s, whose range nothing tells: read it as stored and scale it", in->name,
-                             physad_dtype_name(out->info.dtype));
+                             "%s: the photo holds %s, whose range nothing tells: read it as stored and scale it",
+                             in->name, physad_dtype_name(out->info.dtype));
     const int64_t count = out->height * out->width * out->info.channels;
     unsigned char *bytes = physad__alloc(&in->ctx->mem, (size_t)count, in->name);
     if (bytes == NULL)
@@ -100,7 +100,8 @@ physad_status physad__pixels_channels(physad__pixels *out, const physad__encoded
     if (channels == from || channels == PHYSAD_IMAGE_AS_IS)
         return PHYSAD_OK;
     const int64_t count = out->height * out->width;
-    void *to = physad__alloc_array(&in->ctx->mem, count, (size_t)channels * physad_dtype_size(out->info.dtype), in->name);
+    void *to =
+        physad__alloc_array(&in->ctx->mem, count, (size_t)channels * physad_dtype_size(out->info.dtype), in->name);
     if (to == NULL)
         return PHYSAD_ERR_NOMEM;
     const void *data = out->data;

@@ -12,7 +12,8 @@ physad_status physad__decode_error(const physad__encoded *in, physad_status stat
     return physad__error(status, "%s: byte %zu: %s", in->name, at, text);
 }
 
-physad_status physad__decode_size(physad__pixels *out, const physad__encoded *in, size_t at, int64_t height, int64_t width)
+physad_status physad__decode_size(physad__pixels *out, const physad__encoded *in, size_t at, int64_t height,
+                                  int64_t width)
 {
     int64_t pixels;
     if (height <= 0 || width <= 0)
@@ -20,8 +21,8 @@ physad_status physad__decode_size(physad__pixels *out, const physad__encoded *in
                                     (long long)width, (long long)height);
     if (physad__mul_overflow(height, width, &pixels) || pixels > in->max_pixels)
         return physad__decode_error(in, PHYSAD_ERR_FORMAT, at,
-                                    "%lld x %lld pixels (width x height) are more than max_pixels, %lld", (long long)width,
-                                    (long long)height, (long long)in->max_pixels);
+                                    "%lld x %lld pixels (width x height) are more than max_pixels, %lld",
+                                    (long long)width, (long long)height, (long long)in->max_pixels);
     out->info.height = out->height = height;
     out->info.width = out->width = width;
     return PHYSAD_OK;
@@ -80,7 +81,9 @@ int32_t physad__exif_orientation(const unsigned char *data, size_t size)
             continue;
         /* A SHORT, or the LONG that some cameras write. */
         const uint32_t type = exif_number(&e, entry + 2, 2);
-        const uint32_t value = type == 3 ? exif_number(&e, entry + 8, 2) : type == 4 ? exif_number(&e, entry + 8, 4) : 1;
+        const uint32_t value = type == 3   ? exif_number(&e, entry + 8, 2)
+                               : type == 4 ? exif_number(&e, entry + 8, 4)
+                                           : 1;
         return value >= 1 && value <= 8 ? (int32_t)value : 1;
     }
     return 1;

@@ -51,7 +51,9 @@ static const kind kinds[] = {
     { ".ppm", PHYSAD_IMAGE_PNM, true, true, false, 0x08, "u8 and u16 with 3 channels" },
     { ".pfm", PHYSAD_IMAGE_PNM, false, false, true, 0x0A, "f32 with 1 or 3 channels" },
 };
-static const kind any_pnm = { ".pnm", PHYSAD_IMAGE_PNM, true, true, true, 0x0A, "u8, u16, f32 and bool with 1 or 3 channels" };
+static const kind any_pnm = {
+    ".pnm", PHYSAD_IMAGE_PNM, true, true, true, 0x0A, "u8, u16, f32 and bool with 1 or 3 channels"
+};
 
 static const kind *kind_of_path(const char *path)
 {
@@ -79,10 +81,13 @@ static physad_status describe(physad__source *s, const kind *k, const physad_vie
     *s = (physad__source){ .view = view, .name = name };
     s->channels = view->ndim == 3 && view->shape[2] <= 4 ? (int32_t)view->shape[2] : view->ndim == 2 ? 1 : 0;
     if (!plain || view->shape[0] == 0 || view->shape[1] == 0 || (k->channels >> s->channels & 1) == 0)
-        return physad__error(PHYSAD_ERR_SHAPE, "%s: the view has shape %s; H x W x C is wanted, and a %s file holds %s", name,
-                             physad__shape_text(shape, sizeof(shape), view->ndim, view->shape), k->suffix, k->holds);
+        return physad__error(PHYSAD_ERR_SHAPE, "%s: the view has shape %s; H x W x C is wanted, and a %s file holds %s",
+                             name, physad__shape_text(shape, sizeof(shape), view->ndim, view->shape), k->suffix,
+                             k->holds);
     s->dtype = view->dtype == PHYSAD_BOOL ? PHYSAD_U8 : view->dtype;
-    const bool fits = s->dtype == PHYSAD_U8 ? k->u8 : s->dtype == PHYSAD_U16 ? k->u16 : s->dtype == PHYSAD_F32 && k->f32;
+    const bool fits = s->dtype == PHYSAD_U8    ? k->u8
+                      : s->dtype == PHYSAD_U16 ? k->u16
+                                               : s->dtype == PHYSAD_F32 && k->f32;
     if (!fits)
         return physad__error(PHYSAD_ERR_DTYPE, "%s: the view holds %s, but a %s file holds %s", name,
                              physad_dtype_name(view->dtype), k->suffix, k->holds);
@@ -96,10 +101,12 @@ static physad_status read_options(physad__source *s, const physad_image_write_op
     physad_image_write_options o = PHYSAD_IMAGE_WRITE_OPTIONS_INIT;
     PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), given, "physad_image_write_options"));
     if (o.jpeg_quality < 0 || o.jpeg_quality > 100)
-        return physad__error(PHYSAD_ERR_ARG, "physad_image_write_options: jpeg_quality is %d, want 1 to 100, or 0 for 95",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_image_write_options: jpeg_quality is %d, want 1 to 100, or 0 for 95",
                              o.jpeg_quality);
     if (o.png_compression < 0 || o.png_compression > 9)
-        return physad__error(PHYSAD_ERR_ARG, "physad_image_write_options: png_compression is %d, want 1 to 9, or 0 for 6",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_image_write_options: png_compression is %d, want 1 to 9, or 0 for 6",
                              o.png_compression);
     if (o.reserved != 0)
         return physad__error(PHYSAD_ERR_ARG, "physad_image_write_options: reserved is %d, want 0", o.reserved);
@@ -108,8 +115,8 @@ static physad_status read_options(physad__source *s, const physad_image_write_op
     return PHYSAD_OK;
 }
 
-static physad_status encode(physad__bytes *out, physad_context *ctx, const kind *k, const char *name, const physad_view *view,
-                            const physad_image_write_options *options)
+static physad_status encode(physad__bytes *out, physad_context *ctx, const kind *k, const char *name,
+                            const physad_view *view, const physad_image_write_options *options)
 {
     physad__source s;
     PHYSAD__TRY(describe(&s, k, view, name));
@@ -128,8 +135,8 @@ static physad_status encode(physad__bytes *out, physad_context *ctx, const kind 
     return status;
 }
 
-physad_status physad__image_encode(unsigned char **bytes, size_t *size, physad_context *ctx, int32_t format, const char *name,
-                                   const physad_view *view, const physad_image_write_options *options)
+physad_status physad__image_encode(unsigned char **bytes, size_t *size, physad_context *ctx, int32_t format,
+                                   const char *name, const physad_view *view, const physad_image_write_options *options)
 {
     physad__bytes out = { .mem = &ctx->mem };
     const kind *k = kind_of_format(format);
@@ -155,7 +162,8 @@ physad_status physad_image_write(physad_context *ctx, const char *path, const ph
         return physad__error(PHYSAD_ERR_ARG, "physad_image_write: %s is NULL", path == NULL ? "path" : "view");
     const kind *k = kind_of_path(path);
     if (k == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "%s: the suffix must be .png, .jpg, .jpeg, .tif, .tiff, .pgm, .ppm or .pfm", path);
+        return physad__error(PHYSAD_ERR_ARG,
+                             "%s: the suffix must be .png, .jpg, .jpeg, .tif, .tiff, .pgm, .ppm or .pfm", path);
     physad__bytes out = { .mem = &ctx->mem };
     physad_status status = encode(&out, ctx, k, path, view, options);
     if (status == PHYSAD_OK)

@@ -16,7 +16,8 @@ typedef struct parser {
     bool seen[3]; /* descr, fortran_order, shape */
 } parser;
 
-static physad_status complain(const parser *p, physad_status status, size_t at, const char *format, ...) PHYSAD__PRINTF(4, 5);
+static physad_status complain(const parser *p, physad_status status, size_t at, const char *format, ...)
+    PHYSAD__PRINTF(4, 5);
 static physad_status complain(const parser *p, physad_status status, size_t at, const char *format, ...)
 {
     char text[512];
@@ -31,7 +32,8 @@ static physad_status complain(const parser *p, physad_status status, size_t at, 
 
 static int peek(parser *p) /* behind white space; -1 at the end */
 {
-    while (p->at < p->end && (p->data[p->at] == ' ' || p->data[p->at] == '\t' || p->data[p->at] == '\n' || p->data[p->at] == '\r'))
+    while (p->at < p->end &&
+           (p->data[p->at] == ' ' || p->data[p->at] == '\t' || p->data[p->at] == '\n' || p->data[p->at] == '\r'))
         p->at++;
     return p->at < p->end ? p->data[p->at] : -1;
 }
@@ -100,8 +102,8 @@ static physad_status read_descr(parser *p)
         p->big = order == '>';
         return PHYSAD_OK;
     }
-    return complain(p, PHYSAD_ERR_UNSUPPORTED, at, "elements of '%s'; '<' or '>' with b1, u1 to u8, i1 to i8, f2, f4, f8 are read",
-                    word);
+    return complain(p, PHYSAD_ERR_UNSUPPORTED, at,
+                    "elements of '%s'; '<' or '>' with b1, u1 to u8, i1 to i8, f2, f4, f8 are read", word);
 }
 
 static physad_status read_order(parser *p)
@@ -162,7 +164,8 @@ static physad_status read_literal(parser *p)
         while (k < 3 && strcmp(key, keys[k]) != 0)
             k++;
         if (k == 3 || p->seen[k])
-            return complain(p, PHYSAD_ERR_FORMAT, at, "the header's key '%s' is %s", key, k == 3 ? "unknown" : "there twice");
+            return complain(p, PHYSAD_ERR_FORMAT, at, "the header's key '%s' is %s", key,
+                            k == 3 ? "unknown" : "there twice");
         p->seen[k] = true;
         PHYSAD__TRY(expect(p, ':'));
         PHYSAD__TRY(k == 0 ? read_descr(p) : k == 1 ? read_order(p) : read_shape(p));
@@ -214,8 +217,8 @@ static void swap_elements(unsigned char *data, int64_t count, size_t element)
 }
 
 /* Gathers elements at any strides into row-major ones. */
-static void gather(unsigned char *to, const unsigned char *from, int32_t ndim, const int64_t *shape, const int64_t *stride,
-                   size_t element)
+static void gather(unsigned char *to, const unsigned char *from, int32_t ndim, const int64_t *shape,
+                   const int64_t *stride, size_t element)
 {
     int64_t index[PHYSAD_MAX_DIMS] = { 0 }, count = 1, place = 0;
     for (int32_t d = 0; d < ndim; d++)
@@ -232,7 +235,8 @@ static void gather(unsigned char *to, const unsigned char *from, int32_t ndim, c
     }
 }
 
-static physad_status copy_elements(physad__npy *out, physad_context *ctx, const parser *p, const unsigned char *from, int64_t count)
+static physad_status copy_elements(physad__npy *out, physad_context *ctx, const parser *p, const unsigned char *from,
+                                   int64_t count)
 {
     const size_t element = physad_dtype_size(p->dtype);
     int64_t stride[PHYSAD_MAX_DIMS], step = (int64_t)element;
@@ -266,8 +270,8 @@ static physad_status count_elements(const parser *p, size_t size, int64_t *count
         return complain(p, PHYSAD_ERR_FORMAT, p->end, "extents that no file holds");
     const uint64_t want = empty ? 0 : (uint64_t)span, got = size - p->end;
     if (want != got)
-        return complain(p, PHYSAD_ERR_FORMAT, p->end, "%llu bytes of elements, the shape wants %llu", (unsigned long long)got,
-                        (unsigned long long)want);
+        return complain(p, PHYSAD_ERR_FORMAT, p->end, "%llu bytes of elements, the shape wants %llu",
+                        (unsigned long long)got, (unsigned long long)want);
     *count = empty ? 0 : span / element;
     return PHYSAD_OK;
 }
@@ -326,7 +330,8 @@ static const char *code_of(int32_t dtype)
 static size_t make_header(unsigned char out[256], const physad_view *view)
 {
     char text[256];
-    int n = physad__snprintf(text, sizeof(text), "{'descr': '%s', 'fortran_order': False, 'shape': (", code_of(view->dtype));
+    int n = physad__snprintf(text, sizeof(text), "{'descr': '%s', 'fortran_order': False, 'shape': (",
+                             code_of(view->dtype));
     for (int32_t d = 0; d < view->ndim; d++)
         n += physad__snprintf(text + n, sizeof(text) - (size_t)n, "%lld,%s", (long long)view->shape[d],
                               d + 1 < view->ndim ? " " : "");
@@ -372,7 +377,8 @@ physad_status physad__npy_write(physad_context *ctx, const char *path, const phy
     physad__file_writer w;
     PHYSAD__TRY(physad__view_check(view, "view"));
     if (code_of(view->dtype) == NULL)
-        return physad__error(PHYSAD_ERR_DTYPE, "%s: .npy has no element type for %s", path, physad_dtype_name(view->dtype));
+        return physad__error(PHYSAD_ERR_DTYPE, "%s: .npy has no element type for %s", path,
+                             physad_dtype_name(view->dtype));
     const int64_t n = view->shape[view->ndim - 1];
     unsigned char *row = physad__alloc_array(&ctx->mem, n, physad_dtype_size(view->dtype), "row of elements");
     if (row == NULL)

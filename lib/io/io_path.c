@@ -113,7 +113,8 @@ static physad_status list_open(physad__dir *dir, physad__mem *mem, const char *p
             return errno == 0 ? PHYSAD_OK : folder_error(path, "list");
         if (e->d_name[0] == '.')
             continue;
-        PHYSAD__TRY(physad__grow(mem, &dir->entries, &dir->capacity, dir->count + 1, sizeof(*dir->entries), "folder listing"));
+        PHYSAD__TRY(
+            physad__grow(mem, &dir->entries, &dir->capacity, dir->count + 1, sizeof(*dir->entries), "folder listing"));
         bool is_dir = e->d_type == DT_DIR;
         if (e->d_type == DT_UNKNOWN || e->d_type == DT_LNK) {
             char *full = physad__path_join(mem, path, e->d_name);

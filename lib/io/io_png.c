@@ -66,7 +66,8 @@ static void read_kind(reader *r, physad__pixels *out)
         png_set_tRNS_to_alpha(r->png);
     if (depth == 16 && little_endian)
         png_set_swap(r->png);
-    const int32_t channels = (color & PNG_COLOR_MASK_COLOR ? 3 : 1) + (color & PNG_COLOR_MASK_ALPHA || transparent ? 1 : 0);
+    const int32_t channels =
+        (color & PNG_COLOR_MASK_COLOR ? 3 : 1) + (color & PNG_COLOR_MASK_ALPHA || transparent ? 1 : 0);
     physad__decode_kind(out, channels, depth == 16 ? PHYSAD_U16 : PHYSAD_U8, depth == 16 ? 16 : 8);
     out->info.format = PHYSAD_IMAGE_PNG;
     out->info.pages = 1;
@@ -185,11 +186,13 @@ static void on_flush(png_structp png)
 
 static physad_status encode(writer *w)
 {
-    static const int colors[] = { PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGB_ALPHA };
+    static const int colors[] = { PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB,
+                                  PNG_COLOR_TYPE_RGB_ALPHA };
     const physad__source *s = w->s;
     if (setjmp(w->jump) != 0)
         return w->status;
-    w->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, w, on_write_error, on_warning, w, take_write_memory, give_memory);
+    w->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, w, on_write_error, on_warning, w, take_write_memory,
+                                       give_memory);
     w->info = w->png != NULL ? png_create_info_struct(w->png) : NULL;
     if (w->info == NULL)
         return physad__error_prefix(PHYSAD_ERR_NOMEM, "%s", s->name);

@@ -21,7 +21,8 @@ static bool is_space(int c)
 static physad_status broken(const pnm *p, const char *what)
 {
     const bool end = p->at >= p->in->size;
-    return physad__decode_error(p->in, PHYSAD_ERR_FORMAT, p->at, "PNM: %s%s", end ? "the file ends within " : "bad ", what);
+    return physad__decode_error(p->in, PHYSAD_ERR_FORMAT, p->at, "PNM: %s%s", end ? "the file ends within " : "bad ",
+                                what);
 }
 
 /* White space and comments, which run from # to the end of the line. */
@@ -49,7 +50,8 @@ static physad_status read_number(pnm *p, int64_t *value, int64_t most, const cha
     if (p->at == begin)
         return broken(p, what);
     if (v > most)
-        return physad__decode_error(p->in, PHYSAD_ERR_FORMAT, begin, "PNM: the %s is more than %lld", what, (long long)most);
+        return physad__decode_error(p->in, PHYSAD_ERR_FORMAT, begin, "PNM: the %s is more than %lld", what,
+                                    (long long)most);
     *value = v;
     return PHYSAD_OK;
 }
@@ -165,7 +167,10 @@ static physad_status read_raw(pnm *p, physad__pixels *out)
 {
     const bool real = p->kind == 'f' || p->kind == 'F';
     const int64_t samples = p->width * p->channels;
-    const int64_t row_bytes = p->kind == 4 ? (p->width + 7) / 8 : real ? 4 * samples : p->most > 255 ? 2 * samples : samples;
+    const int64_t row_bytes = p->kind == 4    ? (p->width + 7) / 8
+                              : real          ? 4 * samples
+                              : p->most > 255 ? 2 * samples
+                                              : samples;
     if ((uint64_t)(row_bytes * p->height) > p->in->size - p->at)
         return physad__decode_error(p->in, PHYSAD_ERR_FORMAT, p->in->size,
                                     "PNM: the file ends within the pixels, %lld bytes from byte %zu on",
@@ -174,7 +179,8 @@ static physad_status read_raw(pnm *p, physad__pixels *out)
     const size_t out_bytes = (size_t)samples * physad_dtype_size(out->info.dtype);
     for (int64_t y = 0; y < p->height; y++) {
         const unsigned char *from = p->in->data + p->at + (size_t)(y * row_bytes);
-        unsigned char *to = out->data + (size_t)(real ? p->height - 1 - y : y) * out_bytes; /* PFM: the bottom row first */
+        unsigned char *to =
+            out->data + (size_t)(real ? p->height - 1 - y : y) * out_bytes; /* PFM: the bottom row first */
         if (p->kind == 4)
             unpack_bits(p, to, from);
         else if (real)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TIFF by libtiff over memory. Its process-wide error handlers print; those per file (libtiff 4.5) are used instead, so that
- * no global state is touched. What libtiff unpacks are packed samples; depth, colour and layout are settled here. */
+/* TIFF by libtiff over memory. Its process-wide error handlers print; those per file (libtiff 4.5) are used instead, so
+ * that no global state is touched. What libtiff unpacks are packed samples; depth, colour and layout are settled here.
+ */
 #include "io/io_codec.h"
 
 #include <limits.h>
@@ -57,7 +58,8 @@ static toff_t on_size(thandle_t handle)
     return ((reader *)handle)->in->size;
 }
 
-__attribute__((format(printf, 4, 0))) static int on_error(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static int on_error(TIFF *tiff, void *user, const char *module,
+                                                          const char *format, va_list args)
 {
     reader *r = user;
     if (r->text[0] == '\0')
@@ -73,8 +75,8 @@ static int on_warning(TIFF *tiff, void *user, const char *module, const char *fo
 
 static physad_status complain(const reader *r, const char *what)
 {
-    return physad__decode_error(r->in, r->no_memory ? PHYSAD_ERR_NOMEM : PHYSAD_ERR_FORMAT, (size_t)r->at, "TIFF: %s%s%s", what,
-                                r->text[0] != '\0' ? ": " : "", r->text);
+    return physad__decode_error(r->in, r->no_memory ? PHYSAD_ERR_NOMEM : PHYSAD_ERR_FORMAT, (size_t)r->at,
+                                "TIFF: %s%s%s", what, r->text[0] != '\0' ? ": " : "", r->text);
 }
 
 static physad_status refuse(const reader *r, const char *format, ...) PHYSAD__PRINTF(2, 3);
@@ -98,7 +100,8 @@ static TIFF *open_memory(reader *r)
     TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, r);
     TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, r);
     /* m: not mapped, so that all reading is bounded by on_read. */
-    TIFF *tiff = TIFFClientOpenExt(r->in->name, "rm", r, on_read, on_no_write, on_seek, on_close, on_size, NULL, NULL, options);
+    TIFF *tiff =
+        TIFFClientOpenExt(r->in->name, "rm", r, on_read, on_no_write, on_seek, on_close, on_size, NULL, NULL, options);
     TIFFOpenOptionsFree(options);
     return tiff;
 }
@@ -195,8 +198,8 @@ static physad_status read_header(reader *r, physad__pixels *out)
         return complain(r, "cannot open");
     const int64_t pages = TIFFNumberOfDirectories(r->tiff);
     if (r->in->page >= pages)
-        return physad__error(PHYSAD_ERR_ARG, "%s: page %d wanted; it has %lld, counted from 0", r->in->name, r->in->page,
-                             (long long)pages);
+        return physad__error(PHYSAD_ERR_ARG, "%s: page %d wanted; it has %lld, counted from 0", r->in->name,
+                             r->in->page, (long long)pages);
     if (r->in->page != 0 && !TIFFSetDirectory(r->tiff, (tdir_t)r->in->page))
         return complain(r, "cannot read the page");
     PHYSAD__TRY(read_fields(r));
@@ -314,7 +317,8 @@ static size_t packed_bytes(const reader *r, int64_t n)
 static void place_block(const reader *r, physad__pixels *out, int64_t y, int64_t x, int plane)
 {
     const size_t from_bytes = packed_bytes(r, r->block_width), element = physad_dtype_size(out->info.dtype);
-    const int64_t rows = physad__min(r->block_height, r->height - y), columns = physad__min(r->block_width, r->width - x);
+    const int64_t rows = physad__min(r->block_height, r->height - y),
+                  columns = physad__min(r->block_width, r->width - x);
     const int64_t channels = out->info.channels;
     for (int64_t i = 0; i < rows; i++) {
         unsigned char *to = out->data + (size_t)(((y + i) * r->width + x) * channels) * element;
@@ -339,7 +343,8 @@ static physad_status read_block(reader *r, physad__pixels *out, int64_t y, int64
     const tmsize_t want = (tmsize_t)packed_bytes(r, r->block_width) * rows;
     tmsize_t got;
     if (r->tiled)
-        got = TIFFReadEncodedTile(r->tiff, TIFFComputeTile(r->tiff, (uint32_t)x, (uint32_t)y, 0, sample), r->block, want);
+        got =
+            TIFFReadEncodedTile(r->tiff, TIFFComputeTile(r->tiff, (uint32_t)x, (uint32_t)y, 0, sample), r->block, want);
     else
         got = TIFFReadEncodedStrip(r->tiff, TIFFComputeStrip(r->tiff, (uint32_t)y, sample), r->block, want);
     if (got != want || r->text[0] != '\0')
@@ -366,7 +371,8 @@ static physad_status read_layout(reader *r)
         if (rows == 0)
             return complain(r, "strips of no rows");
     }
-    if (physad__mul_overflow(r->block_width, r->block_height, &pixels) || pixels > physad__max(r->in->max_pixels, 1 << 20))
+    if (physad__mul_overflow(r->block_width, r->block_height, &pixels) ||
+        pixels > physad__max(r->in->max_pixels, 1 << 20))
         return complain(r, "tiles larger than max_pixels");
     const size_t bytes = packed_bytes(r, r->block_width);
     const tmsize_t says = r->tiled ? TIFFTileRowSize(r->tiff) : TIFFScanlineSize(r->tiff);

@@ -56,7 +56,8 @@ static toff_t on_size(thandle_t handle)
     return (toff_t)((writer *)handle)->out->size;
 }
 
-__attribute__((format(printf, 4, 0))) static int on_error(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static int on_error(TIFF *tiff, void *user, const char *module,
+                                                          const char *format, va_list args)
 {
     writer *w = user;
     if (w->text[0] == '\0')
@@ -76,7 +77,8 @@ static TIFF *open_memory(writer *w)
         return NULL;
     TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, w);
     TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, w);
-    TIFF *tiff = TIFFClientOpenExt(w->s->name, "wm", w, on_no_read, on_write, on_seek, on_close, on_size, NULL, NULL, options);
+    TIFF *tiff =
+        TIFFClientOpenExt(w->s->name, "wm", w, on_no_read, on_write, on_seek, on_close, on_size, NULL, NULL, options);
     TIFFOpenOptionsFree(options);
     return tiff;
 }
@@ -118,5 +120,6 @@ physad_status physad__tiff_encode(physad__bytes *out, const physad__source *s)
         return physad__error_prefix(w.status, "%s", s->name);
     if (ok && w.text[0] == '\0')
         return PHYSAD_OK;
-    return physad__error(t == NULL ? PHYSAD_ERR_NOMEM : PHYSAD_ERR_INTERNAL, "%s: TIFF: cannot write: %s", s->name, w.text);
+    return physad__error(t == NULL ? PHYSAD_ERR_NOMEM : PHYSAD_ERR_INTERNAL, "%s: TIFF: cannot write: %s", s->name,
+                         w.text);
 }

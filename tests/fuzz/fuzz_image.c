@@ -37,7 +37,8 @@ static void repair_checksums(uint8_t *data, size_t size)
 {
     size_t at = 8;
     while (size >= 12 && at <= size - 12) {
-        const size_t length = (size_t)data[at] << 24 | (size_t)data[at + 1] << 16 | (size_t)data[at + 2] << 8 | data[at + 3];
+        const size_t length =
+            (size_t)data[at] << 24 | (size_t)data[at + 1] << 16 | (size_t)data[at + 2] << 8 | data[at + 3];
         if (length > size - 12 - at)
             return;
         const uint32_t crc = (uint32_t)crc32(0, data + at + 4, (uInt)length + 4);

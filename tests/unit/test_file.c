@@ -112,7 +112,8 @@ static void limits_and_failures_are_told(void **state)
     assert_fails(PHYSAD_ERR_IO, "is a folder", physad__file_read(&data, &size, &mem, folder, 0));
     assert_fails(PHYSAD_ERR_IO, "is a folder", physad__file_map_open(&map, folder, 0));
     assert_fails(PHYSAD_ERR_IO, "not a regular file", physad__file_map_open(&map, "/dev/null", 0));
-    assert_fails(PHYSAD_ERR_FORMAT, "the limit is 1000000", physad__file_read(&data, &size, &mem, "/dev/zero", 1000000));
+    assert_fails(PHYSAD_ERR_FORMAT, "the limit is 1000000",
+                 physad__file_read(&data, &size, &mem, "/dev/zero", 1000000));
     assert_ok(physad__file_read(&data, &size, &mem, "/dev/null", 0));
     assert_int_equal(size, 0);
     physad__free(data);
@@ -179,7 +180,9 @@ static void paths_are_taken_apart(void **state)
         physad__free(stem);
         physad__free(parent);
     }
-    const char *joins[][3] = { { "a", "b", "a/b" }, { "a/", "b", "a/b" }, { "a", "/b", "/b" }, { "", "b", "b" }, { "a", "", "a" } };
+    const char *joins[][3] = {
+        { "a", "b", "a/b" }, { "a/", "b", "a/b" }, { "a", "/b", "/b" }, { "", "b", "b" }, { "a", "", "a" }
+    };
     for (int i = 0; i < PHYSAD__COUNT(joins); i++) {
         char *joined = physad__path_join(&mem, joins[i][0], joins[i][1]);
         assert_string_equal(joined, joins[i][2]);
@@ -212,7 +215,8 @@ static void folders_are_made_and_listed_in_order(void **state)
         assert_int_equal(dir.entries[i].is_dir, i >= 4);
     }
     physad__dir_free(&dir);
-    assert_fails(PHYSAD_ERR_IO, "9.png: cannot list: Not a directory", physad__dir_list(&dir, &mem, in_folder("x/9.png")));
+    assert_fails(PHYSAD_ERR_IO, "9.png: cannot list: Not a directory",
+                 physad__dir_list(&dir, &mem, in_folder("x/9.png")));
     assert_fails(PHYSAD_ERR_IO, "cannot make the folder", physad__dir_make(&mem, in_folder("x/9.png/below")));
     assert_fails(PHYSAD_ERR_IO, "cannot make the folder", physad__dir_make(&mem, ""));
     assert_int_equal(mem.used, 0);

@@ -198,8 +198,10 @@ static void arguments_are_checked(void **state)
     assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_image_read_memory(NULL, ctx, "", 1, NULL, NULL));
     assert_fails(PHYSAD_ERR_ARG, "info is NULL", physad_image_probe(NULL, ctx, path, NULL));
     assert_fails(PHYSAD_ERR_ARG, "path is NULL", physad_image_probe(&info, ctx, NULL, NULL));
-    assert_fails(PHYSAD_ERR_FORMAT, "image: the file is empty", physad_image_read_memory(&image, ctx, "", 0, NULL, NULL));
-    assert_fails(PHYSAD_ERR_FORMAT, "x: byte 0: no photo", physad_image_read_memory(&image, ctx, "hello", 5, "x", NULL));
+    assert_fails(PHYSAD_ERR_FORMAT, "image: the file is empty",
+                 physad_image_read_memory(&image, ctx, "", 0, NULL, NULL));
+    assert_fails(PHYSAD_ERR_FORMAT, "x: byte 0: no photo",
+                 physad_image_read_memory(&image, ctx, "hello", 5, "x", NULL));
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "GIF;", physad_image_read_memory(&image, ctx, "GIF89a", 6, "x", NULL));
     assert_fails(PHYSAD_ERR_IO, "none.png: cannot open", physad_image_read(&image, ctx, "none.png", NULL));
     physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
@@ -276,7 +278,8 @@ static void *read_each(void *user)
 static void threads_read_at_once(void **state)
 {
     physad_context *ctx = fresh_context();
-    const char *const names[6] = { "jpeg-420.jpg", "tiff-tiles.tif", "png-16-rgb.png", "bad-tiff-damaged.tif", "bmp-rle8.bmp", "pnm-p3.ppm" };
+    const char *const names[6] = { "jpeg-420.jpg",         "tiff-tiles.tif", "png-16-rgb.png",
+                                   "bad-tiff-damaged.tif", "bmp-rle8.bmp",   "pnm-p3.ppm" };
     pthread_t thread[8];
     reading reads[9];
     for (int i = 0; i < 9; i++)
@@ -301,15 +304,21 @@ static void claims_are_refused_before_memory_is_taken(void **state)
     physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
     o.max_pixels = UINT64_C(1) << 62;
     /* 10^8 x 10^8 pixels. */
-    unsigned char png[] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\x05\xF5\xE1\0\x05\xF5\xE1\0\x08\x02\0\0\0\xCB\x98\x4F\xF7\0\0\0\0IDAT\x35\xAF\x06\x1E";
+    unsigned char png[] = "\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\x05\xF5\xE1\0\x05\xF5\xE1\0\x08\x02\0\0\0\xCB\x98\x4F\xF7\0"
+                          "\0\0\0IDAT\x35\xAF\x06\x1E";
     char ppm[] = "P6 100000000 100000000 255\n0123", plain[] = "P3 100000000 100000000 255\n0 1 2 3";
     unsigned char bmp[64] = "BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\0\xE1\xF5\x05\0\xE1\xF5\x05\x01\0\x20";
-    assert_fails(PHYSAD_ERR_FORMAT, "cannot be in", physad_image_read_memory(&image, ctx, png, sizeof(png) - 1, "bomb", &o));
-    assert_fails(PHYSAD_ERR_FORMAT, "ends within the pixels", physad_image_read_memory(&image, ctx, ppm, sizeof(ppm) - 1, "bomb", &o));
-    assert_fails(PHYSAD_ERR_FORMAT, "ends within the pixels", physad_image_read_memory(&image, ctx, plain, sizeof(plain) - 1, "bomb", &o));
-    assert_fails(PHYSAD_ERR_FORMAT, "ends within the pixels", physad_image_read_memory(&image, ctx, bmp, sizeof(bmp), "bomb", &o));
+    assert_fails(PHYSAD_ERR_FORMAT, "cannot be in",
+                 physad_image_read_memory(&image, ctx, png, sizeof(png) - 1, "bomb", &o));
+    assert_fails(PHYSAD_ERR_FORMAT, "ends within the pixels",
+                 physad_image_read_memory(&image, ctx, ppm, sizeof(ppm) - 1, "bomb", &o));
+    assert_fails(PHYSAD_ERR_FORMAT, "ends within the pixels",
+                 physad_image_read_memory(&image, ctx, plain, sizeof(plain) - 1, "bomb", &o));
+    assert_fails(PHYSAD_ERR_FORMAT, "ends within the pixels",
+                 physad_image_read_memory(&image, ctx, bmp, sizeof(bmp), "bomb", &o));
     char beyond[] = "P6 2147483647 2147483647 255\n0123";
-    assert_fails(PHYSAD_ERR_FORMAT, "are more than max_pixels", physad_image_read_memory(&image, ctx, beyond, sizeof(beyond) - 1, "bomb", &o));
+    assert_fails(PHYSAD_ERR_FORMAT, "are more than max_pixels",
+                 physad_image_read_memory(&image, ctx, beyond, sizeof(beyond) - 1, "bomb", &o));
     assert_true(physad_context_memory_peak(ctx) < 1 << 20);
     end_context(ctx);
 }
@@ -318,7 +327,8 @@ static void the_memory_limit_holds(void **state)
 {
     physad_context *ctx = NULL;
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    const char *names[] = { "jpeg-420.jpg", "jpeg-progressive.jpg", "png-rgb.png", "tiff-tiles.tif", "bmp-24.bmp", "pnm-p6.ppm" };
+    const char *names[] = { "jpeg-420.jpg",   "jpeg-progressive.jpg", "png-rgb.png",
+                            "tiff-tiles.tif", "bmp-24.bmp",           "pnm-p6.ppm" };
     o.memory_limit = 600;
     assert_ok(physad_context_new(&ctx, &o));
     for (int i = 0; i < PHYSAD__COUNT(names); i++) {
@@ -428,7 +438,8 @@ static void running_out_of_memory_is_survived(void **state)
             if (status == PHYSAD_OK) {
                 const char *suffixes[] = { "png", "jpg", "tif", "ppm" };
                 const physad_view v = physad_image_view(image);
-                snprintf(out, sizeof(out), "/tmp/physad-image-%d.%s", (int)getpid(), suffixes[v.dtype == PHYSAD_U16 ? 0 : i % 4]);
+                snprintf(out, sizeof(out), "/tmp/physad-image-%d.%s", (int)getpid(),
+                         suffixes[v.dtype == PHYSAD_U16 ? 0 : i % 4]);
                 status = physad_image_write(ctx, out, &v, NULL);
                 unlink(out);
             }
@@ -474,7 +485,8 @@ static void round_trip(physad_context *ctx, const char *suffix, int32_t dtype, i
             for (int64_t c = 0; c < channels; c++) {
                 const uint64_t bits = physad__rng_next(&rng);
                 const float f = (float)(bits % 100000) / 7;
-                unsigned char *to = (unsigned char *)v.data + y * v.stride[0] + x * v.stride[1] + (channels > 1 ? c * v.stride[2] : 0);
+                unsigned char *to =
+                    (unsigned char *)v.data + y * v.stride[0] + x * v.stride[1] + (channels > 1 ? c * v.stride[2] : 0);
                 unsigned char *w = want + ((y * W + x) * channels + c) * (int64_t)element;
                 memcpy(to, dtype == PHYSAD_F32 ? (const void *)&f : (const void *)&bits, element);
                 memcpy(w, to, element);
@@ -505,9 +517,10 @@ static void what_is_written_is_read(void **state)
         const char *suffix;
         int32_t dtype, least, most;
     } cases[] = {
-        { ".png", PHYSAD_U8, 1, 4 },   { ".png", PHYSAD_U16, 1, 4 },  { ".png", PHYSAD_BOOL, 1, 1 }, { ".TIF", PHYSAD_U8, 1, 4 },
-        { ".tiff", PHYSAD_U16, 1, 4 }, { ".tif", PHYSAD_F32, 1, 4 },  { ".tif", PHYSAD_BOOL, 1, 1 }, { ".pgm", PHYSAD_U8, 1, 1 },
-        { ".pgm", PHYSAD_U16, 1, 1 },  { ".ppm", PHYSAD_U8, 3, 3 },   { ".ppm", PHYSAD_U16, 3, 3 },  { ".pfm", PHYSAD_F32, 1, 1 },
+        { ".png", PHYSAD_U8, 1, 4 },   { ".png", PHYSAD_U16, 1, 4 },  { ".png", PHYSAD_BOOL, 1, 1 },
+        { ".TIF", PHYSAD_U8, 1, 4 },   { ".tiff", PHYSAD_U16, 1, 4 }, { ".tif", PHYSAD_F32, 1, 4 },
+        { ".tif", PHYSAD_BOOL, 1, 1 }, { ".pgm", PHYSAD_U8, 1, 1 },   { ".pgm", PHYSAD_U16, 1, 1 },
+        { ".ppm", PHYSAD_U8, 3, 3 },   { ".ppm", PHYSAD_U16, 3, 3 },  { ".pfm", PHYSAD_F32, 1, 1 },
         { ".pfm", PHYSAD_F32, 3, 3 },  { ".pgm", PHYSAD_BOOL, 1, 1 },
     };
     for (int i = 0; i < PHYSAD__COUNT(cases); i++)
@@ -558,7 +571,8 @@ static void wrong_views_are_not_written(void **state)
     assert_fails(PHYSAD_ERR_ARG, "path is NULL", physad_image_write(ctx, NULL, &v, NULL));
     assert_fails(PHYSAD_ERR_ARG, "view is NULL", physad_image_write(ctx, "x.png", NULL, NULL));
     assert_fails(PHYSAD_ERR_ARG, "context is NULL", physad_image_write(NULL, "x.png", &v, NULL));
-    assert_fails(PHYSAD_ERR_DTYPE, "the view holds f32, but a .png file holds", physad_image_write(ctx, "x.png", &v, NULL));
+    assert_fails(PHYSAD_ERR_DTYPE, "the view holds f32, but a .png file holds",
+                 physad_image_write(ctx, "x.png", &v, NULL));
     v = physad_view_array(pixels, PHYSAD_F32, 3, five);
     assert_fails(PHYSAD_ERR_SHAPE, "(4,4,5)", physad_image_write(ctx, "x.tif", &v, NULL));
     v = physad_view_array(pixels, PHYSAD_F32, 3, none);
@@ -579,7 +593,8 @@ static void wrong_views_are_not_written(void **state)
     assert_fails(PHYSAD_ERR_SHAPE, "JPEG holds at most 65500", physad_image_write(ctx, "x.jpg", &v, NULL));
     unsigned char *bytes;
     size_t size;
-    assert_fails(PHYSAD_ERR_ARG, "format is 4", physad__image_encode(&bytes, &size, ctx, PHYSAD_IMAGE_BMP, "x", &v, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "format is 4",
+                 physad__image_encode(&bytes, &size, ctx, PHYSAD_IMAGE_BMP, "x", &v, NULL));
     assert_false(physad__path_exists("x.png") || physad__path_exists("x.tif") || physad__path_exists("x.jpg"));
     end_context(ctx);
 }

@@ -161,8 +161,12 @@ static void what_is_written_is_read(void **state)
             assert_int_equal(npy.view.ndim, ndim);
             const unsigned char *got = npy.view.data;
             for (int64_t i = 0; i < physad__view_count(&v); i++, got += e) {
-                const int64_t y = ndim == 3 ? i / 30 : ndim == 2 ? i / 5 : i, x = ndim == 3 ? i / 6 % 5 : i % 5, c = i % 6;
-                const int64_t at = y * v.stride[0] + (ndim > 1 ? x * v.stride[1] : 0) + (ndim > 2 ? c * v.stride[2] : 0);
+                const int64_t y = ndim == 3   ? i / 30
+                                  : ndim == 2 ? i / 5
+                                              : i,
+                              x = ndim == 3 ? i / 6 % 5 : i % 5, c = i % 6;
+                const int64_t at =
+                    y * v.stride[0] + (ndim > 1 ? x * v.stride[1] : 0) + (ndim > 2 ? c * v.stride[2] : 0);
                 assert_memory_equal(got, (unsigned char *)v.data + at, (size_t)e);
             }
             physad__npy_free(&npy);
