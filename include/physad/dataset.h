@@ -24,7 +24,7 @@
  *    `{"groups": {"<path or folder>": "<group>", ...}, "views": {"<path>": "<view>", ...}}`, paths relative to that
  *    folder;
  *  - Real-IAD: the sample's folder (`S0001`);
- *  - names such as `i07_q12`: the instance before the underscore, the view behind it;
+ *  - names such as `i07_q12`: the instance before the underscore, the view behind it (`q12` alone tells the view only);
  *  - names such as `exp2_num_1836`: exposures numbered by one counter. Runs of numbers at most 60 apart are one group
  *    (a run may join two neighbouring things: that errs on the safe side);
  *  - video names such as `v07_060`: the recording before the underscore;
@@ -150,7 +150,8 @@ typedef struct physad_item {
         sizeof(physad_item), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0                             \
     }
 
-/** Adds a sample at the end. Data sets made from this one before do not see it.
+/** Adds a sample at the end. Data sets made from this one before do not see it. Names that tell a group only together
+ * with others (exposures) are taken alone here: give `group`, or use physad_dataset_from_files().
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_NOMEM
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_add(physad_dataset *dataset, const physad_item *item);

@@ -3,6 +3,7 @@
 #ifndef PHYSAD__IO_H
 #define PHYSAD__IO_H
 
+#include "io/io_csv.h"
 #include "io/io_file.h"
 #include "io/io_image.h"
 #include "io/io_tensors.h"

@@ -187,6 +187,31 @@ physad_status physad_image_probe(physad_image_info *info, physad_context *ctx, c
     return status;
 }
 
+physad_status physad__image_copy(physad_image **out, physad_context *ctx, const physad_view *view)
+{
+    const int64_t channels = view->ndim == 3 ? view->shape[2] : 1, size = (int64_t)physad_dtype_size(view->dtype);
+    physad_image *image = physad__alloc_zero(&ctx->mem, sizeof(*image), "photo");
+    unsigned char *to = physad__alloc(&ctx->mem, (size_t)(physad__view_count(view) * size), "photo");
+    *out = NULL;
+    if (image == NULL || to == NULL) {
+        physad__free(image);
+        physad__free(to);
+        return PHYSAD_ERR_NOMEM;
+    }
+    *image = (physad_image){ .ctx = physad__context_retain(ctx), .data = to, .height = view->shape[0], .width = view->shape[1] };
+    image->info = (physad_image_info){ .height = image->height, .width = image->width, .channels = (int32_t)channels,
+                                       .dtype = view->dtype, .bits = (int32_t)(size * 8), .orientation = 1, .pages = 1 };
+    for (int64_t y = 0; y < image->height; y++) {
+        for (int64_t x = 0; x < image->width; x++) {
+            const char *p = (const char *)view->data + y * view->stride[0] + x * view->stride[1];
+            for (int64_t c = 0; c < channels; c++, to += size)
+                memcpy(to, p + (view->ndim == 3 ? c * view->stride[2] : 0), (size_t)size);
+        }
+    }
+    *out = image;
+    return PHYSAD_OK;
+}
+
 physad_view physad_image_view(const physad_image *image)
 {
     if (image == NULL)

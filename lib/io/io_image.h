@@ -13,6 +13,9 @@ physad_status physad__image_encode(unsigned char **bytes, size_t *size, physad_c
                                    const char *name, const physad_view *view,
                                    const physad_image_write_options *options);
 
+/* A photo of pixels that are in memory already: a packed copy of a checked view, H x W or H x W x C. */
+physad_status physad__image_copy(physad_image **out, physad_context *ctx, const physad_view *view);
+
 /* --- .npy (io_npy.c) --- */
 
 /* An array inside the bytes of a .npy file, or gathered from them. */
