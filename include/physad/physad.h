@@ -8,6 +8,7 @@
 
 #include <physad/base.h>
 #include <physad/context.h>
+#include <physad/evaluate.h>
 #include <physad/features.h>
 #include <physad/synth.h>
 #include <physad/tensors.h>

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report: what an evaluation came to, as plain data; JSON and CSV made of it; pictures. */
+#ifndef PHYSAD__REPORT_H
+#define PHYSAD__REPORT_H
+
+#include <physad/evaluate.h>
+
+#include "core/core.h"
+#include "io/io.h"
+#include "metrics/metrics.h"
+
+typedef struct physad__report_sample {
+    char *path, *type, *group, *view; /* view: NULL when not known */
+    double score;
+    int32_t label;
+    int32_t reserved;
+} physad__report_sample;
+
+typedef struct physad__report_skip {
+    char *path, *reason;
+} physad__report_skip;
+
+enum { PHYSAD__VALUE_TEXT, PHYSAD__VALUE_INT, PHYSAD__VALUE_REAL, PHYSAD__VALUE_BOOL };
+typedef struct physad__report_option {
+    char *name, *value;
+    int32_t kind; /* PHYSAD__VALUE_* */
+    int32_t reserved;
+} physad__report_option;
+
+/* One method on one category. Texts and metrics are the report's own; what is NULL was not measured. */
+typedef struct physad__report {
+    char *dataset, *category, *method, *precision;
+    physad__report_option *options;
+    int64_t option_count;
+    uint64_t seed;
+    int32_t threads;
+    int32_t metrics_size; /* PHYSAD_METRICS_* */
+    int32_t video;        /* 1: samples are clips, `frames` are their frames */
+    int32_t reserved;
+    int64_t n_train, n_test;
+    physad_metrics *images; /* whole samples; clips of a video set */
+    physad_metrics *pixels; /* NULL: see pixel_reason */
+    physad_metrics *frames;
+    const char *pixel_reason; /* static: why there are no pixel metrics */
+    const char *frame_reason;
+    double threshold;                  /* the detector's own, chosen on normal samples; NaN: see threshold_reason */
+    double alpha, rate_low, rate_high; /* what it promises */
+    int64_t threshold_groups;          /* calibration groups */
+    char *threshold_reason;            /* NULL where there is a threshold */
+    double fit_seconds, score_seconds, metrics_seconds, score_ms_median, peak_rss_mib;
+    physad__report_sample *samples;
+    int64_t sample_count, sample_capacity;
+    physad__report_skip *skipped;
+    int64_t skipped_count, skipped_capacity;
+} physad__report;
+
+struct physad_evaluation {
+    physad_context *ctx;
+    physad__report *reports; /* methods outermost */
+    int64_t count;
+    int64_t methods; /* how many different ones */
+    char *json, *csv;
+};
+
+void physad__report_free(physad__report *report);
+physad_status physad__report_add_sample(physad__report *report, physad__mem *mem,
+                                        const physad__report_sample *sample); /* copied */
+physad_status physad__report_skip_sample(physad__report *report, physad__mem *mem, const char *path,
+                                         const char *reason);
+
+/* A number of the report by its name in the JSON (report_figures.c): NaN with a reason where it is undefined. */
+typedef struct physad__figure {
+    const char *name;
+    int32_t kind;       /* PHYSAD__FIGURE_* */
+    int32_t interval;   /* 1: an interval belongs to it */
+    const char *metric; /* its name in <physad/metrics.h> */
+} physad__figure;
+enum { PHYSAD__FIGURE_IMAGE = 1, PHYSAD__FIGURE_PIXEL = 2, PHYSAD__FIGURE_VIDEO = 4, PHYSAD__FIGURE_FRAME = 8 };
+extern const physad__figure physad__figures[];
+extern const int64_t physad__figure_count;
+/* Whether such reports have this figure at all. */
+bool physad__figure_fits(const physad__figure *figure, const physad__report *report);
+physad_metric physad__figure_of(const physad__figure *figure, const physad__report *report);
+
+/* Both texts of an evaluation (report_json.c, report_csv.c); NULL with NOMEM. */
+char *physad__report_json(const physad_evaluation *evaluation);
+char *physad__report_csv(const physad_evaluation *evaluation);
+
+/* Text that grows. A failure stays: what is put behind it is dropped. */
+typedef struct physad__text {
+    physad__mem *mem;
+    char *data;
+    int64_t size, capacity;
+    physad_status status;
+} physad__text;
+physad_status physad__text_put(physad__text *text, const char *data, size_t size); /* always ends in a NUL */
+
+#endif
