@@ -84,8 +84,9 @@ typedef struct physad_features_options {
     int32_t precision;    /**< 0 or PHYSAD_F32; PHYSAD_BF16: weights and activations in bf16, sums and outputs in f32; needs a
                                processor with bf16 instructions, else PHYSAD_ERR_UNSUPPORTED */
     const char *backbone; /**< NULL: "efficientnet-lite0" */
-    const char *weights;  /**< a file (.safetensors, .pth), a known name, "random" or "random:SEED"; NULL: the backbone's
-                               known weights. Weights are never made up unless "random" is asked for */
+    const char *weights;  /**< a file (a name with a slash or ending in .safetensors, .pth, .pt, .ckpt, .bin), a name in the
+                               weights store (<physad/weights.h>), "random:SEED" or "random" (the context's seed); NULL: the
+                               backbone's own name in the store. Weights are never made up unless "random" is asked for */
     const char *layers;   /**< names with commas between, from fine to coarse; NULL: the backbone's default */
     int64_t height;       /**< of the photos, in pixels, 32 to 8192; 0: the backbone's input size */
     int64_t width;        /**< 0: as `height` */
@@ -130,6 +131,11 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_features_layer_shape(const phys
                                                                       int64_t shape[3]);
 /** Photo size it was compiled for: height, width. Both 0 for NULL. Any thread. @since 0.1 */
 PHYSAD_API void physad_features_input_size(const physad_features *features, int64_t size[2]);
+
+/** Name of its backbone, static; NULL for NULL. Any thread. @since 0.1 */
+PHYSAD_API const char *physad_features_backbone(const physad_features *features);
+/** Where its weights came from: the file, or "random:SEED". Owned by the handle; NULL for NULL. Any thread. @since 0.1 */
+PHYSAD_API const char *physad_features_weights(const physad_features *features);
 
 /** Joined features of photos: the layers pooled, brought to the first one's grid, joined along the channels, reduced.
  * @param[in]  images  f32, (N, H, W, 3), row-major, normalised with the backbone's mean and std; N >= 0; borrowed.

@@ -85,8 +85,10 @@ typedef struct physad__nn_source {
 /* He-normal convolutions (variance 2 / fan-in), linear layers of variance 1 / fan-in, batch norms 1, 0, 0, 1, biases 0. Each
  * parameter is drawn by seed and name alone. `seed` must outlive the source. */
 physad__nn_source physad__nn_random_source(const uint64_t *seed);
+/* Normal variates of this deviation that depend on seed, name and index alone. */
+void physad__nn_draw_normal(uint64_t seed, const char *name, double deviation, float *out, int64_t count);
 
-/* --- net (nn_net.c, nn_plan*.c, nn_run.c) --- */
+/* --- net (nn_plan.c, nn_compile.c, nn_arena.c, nn_run.c) --- */
 
 typedef struct physad__nn_net physad__nn_net;
 
@@ -110,5 +112,16 @@ physad_status physad__nn_scratch_take(const physad__nn_net *net, physad__nn_scra
 void physad__nn_scratch_give(const physad__nn_net *net, physad__nn_scratch *scratch);
 /* One image (H, W, 3) f32 through the net, between physad__call_begin() and _end(): taps[i] points to H_i x W_i x C_i f32. */
 physad_status physad__nn_run(const physad__nn_net *net, physad__nn_scratch *scratch, const float *image, float *const *taps);
+
+/* --- features: what other rooms need beside the public calls (nn_features.c) --- */
+
+typedef struct physad_tensors physad_tensors;
+
+/* As physad_features_new(), with the parameters from `tensors` (used during the call only) under `prefix`, in any known way of naming;
+ * options.weights is only remembered as their origin. */
+physad_status physad__features_new_from(physad_features **out, physad_context *ctx, const physad_features_options *options,
+                                        const physad_tensors *tensors, const char *prefix);
+/* Adds the parameters in use to `tensors` as f32, each under `prefix` and our own name for it: what _new_from() reads again. */
+physad_status physad__features_export(const physad_features *features, physad_tensors *tensors, const char *prefix);
 
 #endif
