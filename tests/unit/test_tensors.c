@@ -4,6 +4,7 @@
 #include "io/io.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -602,6 +603,39 @@ static void no_memory_is_survived(void **state)
     scratch_remove(folder);
 }
 
+static void *look_at_all(void *arg)
+{
+    const physad_tensors *t = arg;
+    for (int64_t i = 0; i < physad_tensors_count(t); i++) {
+        physad_view v;
+        size_t bytes;
+        if (physad_tensors_view(t, i, &v) != PHYSAD_OK)
+            return arg;
+        free(elements(&v, &bytes));
+    }
+    return NULL;
+}
+
+/* Copies are made when they are first asked for, whoever asks. */
+static void many_threads_may_look(void **state)
+{
+    static const char *const files[] = { "big-endian.pth", "kinds-legacy.pth" };
+    for (int64_t i = 0; i < PHYSAD__COUNT(files); i++) {
+        char path[4096];
+        physad_tensors *t = NULL;
+        pthread_t threads[4];
+        void *failed;
+        assert_ok(physad_tensors_open(&t, *state, golden(path, files[i]), NULL));
+        for (int k = 0; k < 4; k++)
+            assert_int_equal(pthread_create(&threads[k], NULL, look_at_all, t), 0);
+        for (int k = 0; k < 4; k++) {
+            assert_int_equal(pthread_join(threads[k], &failed), 0);
+            assert_null(failed);
+        }
+        physad_tensors_free(t);
+    }
+}
+
 static void big_files_are_not_touched(void **state)
 {
     /* 1 GiB of holes: reading it would show in the resident pages. */
@@ -655,6 +689,7 @@ int main(void)
         TEST(every_wrong_byte_is_survived),
         TEST(lying_safetensors_are_refused),
         TEST(no_memory_is_survived),
+        TEST(many_threads_may_look),
         TEST(big_files_are_not_touched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
