@@ -251,7 +251,7 @@ static void goldens(void **state)
         assert_near(metric_of(m, "f1_max").threshold, number(g, "f1_threshold"), 0);
         for (size_t i = 0; i < json_array_size(limits); i++) {
             char name[32];
-            snprintf(name, sizeof(name), "aupro@%g", number_at(limits, i));
+            physad__snprintf(name, sizeof(name), "aupro@%g", number_at(limits, i));
             assert_near(metric_of(m, name).value, number_at(json_object_get(g, "aupro"), i), 1e-11);
             /* anomalib computes in f32 */
             assert_near(metric_of(m, name).value, number_at(json_object_get(g, "anomalib_aupro"), i), 1e-6);
