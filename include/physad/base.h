@@ -59,6 +59,14 @@ PHYSAD_API const char *physad_version(void);
 /** How the library was built: compiler, instruction sets, BLAS, oneDNN, optional parts. Static text. */
 PHYSAD_API const char *physad_build_info(void);
 
+/** Number of parts that this build consists of, the libraries it is linked with. Any thread. @since 0.1 */
+PHYSAD_API int64_t physad_part_count(void);
+/** Name of a part, such as "oneDNN"; NULL outside 0..count-1. Static text. Any thread. @since 0.1 */
+PHYSAD_API const char *physad_part_name(int64_t index);
+/** The licence in effect of a part, an SPDX expression, or what FFmpeg says of the build that is running; NULL outside. Static
+ * text. Any thread. @since 0.1 */
+PHYSAD_API const char *physad_part_licence(int64_t index);
+
 /** Element types of a view. */
 #define PHYSAD_U8 1
 #define PHYSAD_I8 2

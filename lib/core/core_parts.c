@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What this build consists of, and under which licences. */
+#include "core/core.h"
+
+#include "physad_config.h"
+
+#ifdef PHYSAD_HAVE_VIDEO
+#include <libavcodec/avcodec.h>
+#endif
+
+static const char *const PARTS[][2] = {
+    { "libphysad", "Apache-2.0" },
+    { "oneDNN", "Apache-2.0" },
+    { "OpenBLAS", "BSD-3-Clause" },
+    { "LAPACKE", "BSD-3-Clause" },
+    { "libjpeg-turbo", "IJG AND BSD-3-Clause AND Zlib" },
+    { "libpng", "libpng-2.0" },
+    { "libtiff", "libtiff" },
+    { "zlib", "Zlib" },
+    { "libcrypto", "Apache-2.0" },
+    { "jansson", "MIT" },
+#ifdef PHYSAD_HAVE_OPENMP
+    { "OpenMP runtime", "GPL-3.0-or-later WITH GCC-exception-3.1 (libgomp)" },
+#endif
+#ifdef PHYSAD_HAVE_APPROX
+    { "FAISS", "MIT" },
+#endif
+#ifdef PHYSAD_HAVE_AGENT
+    { "libcurl", "curl" },
+#endif
+#ifdef PHYSAD_HAVE_VIDEO
+    { "FFmpeg", NULL }, /* it tells itself how it was built */
+#endif
+};
+
+int64_t physad_part_count(void)
+{
+    return PHYSAD__COUNT(PARTS);
+}
+
+const char *physad_part_name(int64_t index)
+{
+    return index >= 0 && index < physad_part_count() ? PARTS[index][0] : NULL;
+}
+
+const char *physad_part_licence(int64_t index)
+{
+    if (index < 0 || index >= physad_part_count())
+        return NULL;
+#ifdef PHYSAD_HAVE_VIDEO
+    if (PARTS[index][1] == NULL)
+        return avcodec_license();
+#endif
+    return PARTS[index][1];
+}

