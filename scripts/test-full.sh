@@ -8,7 +8,8 @@ export LSAN_OPTIONS=suppressions=$PWD/tests/sanitizers/lsan.supp:print_suppressi
 
 section "GCC, release, warnings fatal"
 use_compiler gcc g++
-if make_build "gcc release" build-full/gcc --buildtype=release -Db_ndebug=if-release -Dwerror=true -Dtests=enabled; then
+if make_build "gcc release" build-full/gcc --buildtype=release -Db_ndebug=if-release -Dwerror=true -Dtests=enabled \
+    -Dc_args=-Wno-error=format-truncation; then # a guess of the optimiser's, wrong where lengths are known to be short
     suite gcc-release build-full/gcc --suite unit
 fi
 

@@ -152,24 +152,26 @@ typedef struct physad_item {
 
 /** Adds a sample at the end. Data sets made from this one before do not see it. Names that tell a group only together
  * with others (exposures) are taken alone here: give `group`, or use physad_dataset_from_files().
+ * @param[in] item  copied
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_NOMEM
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_add(physad_dataset *dataset, const physad_item *item);
 
-/** The samples of a category (NULL: all) and of the splits PHYSAD_SPLIT_* or-ed (0: any). May be empty.
+/** Of `dataset` the samples of a category (NULL: all) and of the splits PHYSAD_SPLIT_* or-ed (0: any). May be empty.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG (no such category: the message names the nearest), PHYSAD_ERR_NOMEM
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_select(physad_dataset **out, const physad_dataset *dataset,
                                                                 const char *category, int32_t splits);
 
-/** The samples at `indices`, in that order.
+/** Of `dataset` the `count` samples at `indices`, in that order.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG (an index out of range), PHYSAD_ERR_NOMEM
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_subset(physad_dataset **out, const physad_dataset *dataset,
                                                                 const int64_t *indices, int64_t count);
 
-/** Splits in two at random, whole groups on one side: groups are shuffled by `seed` and go to `second` while it holds
- * less than `fraction` of the samples (rounded to nearest; at least one group each). Order within each side is kept.
+/** Splits `dataset` in two at random, whole groups on one side: groups are shuffled by `seed` and go to `second` while it
+ * holds less than `fraction` of the samples (rounded to nearest; at least one group each), else to `first`. Order within
+ * each side is kept.
  * @param fraction  of the samples for `second`, in (0, 1)
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE (fewer than two groups), PHYSAD_ERR_NOMEM
  * @since 0.1 */

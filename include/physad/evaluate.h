@@ -124,7 +124,10 @@ typedef struct physad_evaluated {
 
 /** Scored samples of a result; 0 outside. */
 PHYSAD_API int64_t physad_evaluation_sample_count(const physad_evaluation *evaluation, int64_t result);
-/** One of them. @return PHYSAD_OK, PHYSAD_ERR_ARG @since 0.1 */
+/** Scored sample `index` of result `result`.
+ * @param[out] sample  struct_size set by the caller; its texts are owned by the handle
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG
+ * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_evaluation_sample(const physad_evaluation *evaluation, int64_t result,
                                                                    int64_t index, physad_evaluated *sample);
 

@@ -124,7 +124,8 @@ PHYSAD_API void physad_features_shape(const physad_features *features, int64_t s
 PHYSAD_API int64_t physad_features_layer_count(const physad_features *features);
 /** Name of the i-th layer taken, owned by the handle; NULL outside 0..count-1. Any thread. @since 0.1 */
 PHYSAD_API const char *physad_features_layer_name(const physad_features *features, int64_t index);
-/** Shape of one photo's output of the i-th layer: height, width, channels. Any thread.
+/** Shape of one photo's output of the i-th layer. Any thread.
+ * @param[out] shape  height, width, channels
  * @return PHYSAD_OK, PHYSAD_ERR_ARG
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_features_layer_shape(const physad_features *features, int64_t index,

@@ -98,6 +98,7 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_read_memory(physad_image 
 
 /** Reads a file's header only: size, channels, format.
  * @param[out] info     filled; zeroed on failure
+ * @param[in]  path     the file
  * @param[in]  options  page, max_pixels and max_bytes count; NULL for defaults
  * @return as physad_image_read(). Any thread. What follows the header may still be damaged.
  * @since 0.1 */
@@ -135,6 +136,7 @@ typedef struct physad_image_write_options {
  * | .ppm         | u8, u16             | 3                   |
  * | .pfm         | f32                 | 1, 3                |
  *
+ * @param[in] path     its suffix decides the format; an existing file is replaced
  * @param[in] view     borrowed: H x W or H x W x C, any strides; bool is written as 0 and 255
  * @param[in] options  copied; NULL for defaults
  * @return PHYSAD_OK, PHYSAD_ERR_ARG (suffix, NULL), PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_IO,

@@ -89,7 +89,7 @@ PHYSAD_API void physad_scores_free(physad_scores *scores);
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scores_add(physad_scores *scores, double score, int32_t label,
                                                             const char *type, const char *group);
 
-/** The same, with a score for each of `count` kinds of defect from a method that tells them apart: `type_names[i]` goes
+/** As physad_scores_add(), with a score for each of `count` kinds of defect from a method that tells them apart: `type_names[i]` goes
  * with `type_scores[i]`, both copied, no name twice. They serve the type-wise AUROC against the rest, in place of
  * `score`. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scores_add_typed(physad_scores *scores, double score, int32_t label,
@@ -209,7 +209,8 @@ PHYSAD_API int64_t physad_metrics_regions(const physad_metrics *metrics);
 /** Types of the anomalous samples, sorted by name; none for pixels. Names are owned by the handle; NULL beyond. */
 PHYSAD_API int64_t physad_metrics_type_count(const physad_metrics *metrics);
 PHYSAD_API const char *physad_metrics_type_name(const physad_metrics *metrics, int64_t index);
-/** The AUROCs of one type; either pointer may be NULL. @return PHYSAD_OK, ARG. @since 0.1 */
+/** The AUROCs of one type: against normal samples (`vs_good`) and against the other types (`vs_rest`). Either pointer
+ * may be NULL; else struct_size is set by the caller. @return PHYSAD_OK, ARG. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_metrics_type(const physad_metrics *metrics, int64_t index,
                                                               physad_metric *vs_good, physad_metric *vs_rest);
 
@@ -263,7 +264,8 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_conformal_fit(physad_conformal 
 PHYSAD_API int64_t physad_conformal_needed(double alpha);
 
 /** The conformal p-value of a score: (1 + number of calibration groups with a score at least as great) / (n + 1).
- * Parameters as physad_conformal_fit(). NaN in `score` is NUMERIC. @since 0.1 */
+ * @param[out] p_value  in (0, 1]
+ * Otherwise as physad_conformal_fit(). NaN in `score` is NUMERIC. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_conformal_p_value(double *p_value, physad_context *context,
                                                                    const physad_view *scores, const physad_view *groups,
                                                                    double score);

@@ -103,7 +103,7 @@ PHYSAD_API const char *physad_tensors_metadata(const physad_tensors *tensors, co
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_tensors_add(physad_tensors *tensors, const char *name, const physad_view *view);
 
-/** Sets, replaces or (value NULL) removes an entry of the metadata; both UTF-8, copied.
+/** Sets, replaces or (`value` NULL) removes the entry `key` of the metadata; both UTF-8, copied.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE, PHYSAD_ERR_NOMEM
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_tensors_set_metadata(physad_tensors *tensors, const char *key, const char *value);

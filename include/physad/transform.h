@@ -100,7 +100,7 @@ PHYSAD_API void physad_transform_free(physad_transform *transform);
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_transform_get(const physad_transform *transform,
                                                                physad_transform_options *options);
 
-/** Size of the model's input.
+/** Size of the model's input: `height` and `width` in pixels.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_transform_shape(const physad_transform *transform, int64_t *height,
@@ -126,12 +126,16 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_transform_apply(const physad_tr
 
 /** From a position in the photo to one in the model's input (may lie outside of it).
  * @param photo_height,photo_width  size of the photo
+ * @param y,x                       in the photo, in pixels
+ * @param[out] model_y,model_x      in the input, in pixels
  * @return PHYSAD_OK, PHYSAD_ERR_ARG
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_transform_to_model(const physad_transform *transform,
                                                                     int64_t photo_height, int64_t photo_width, double y,
                                                                     double x, double *model_y, double *model_x);
-/** From a position in the model's input to one in the photo.
+/** From a position in the model's input to one in the photo: the inverse, as physad_transform_to_model() has it.
+ * @param y,x                   in the input
+ * @param[out] photo_y,photo_x  in the photo
  * @return PHYSAD_OK, PHYSAD_ERR_ARG
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_transform_to_photo(const physad_transform *transform,

@@ -62,6 +62,7 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_weights_find(physad_context *co
                                                               size_t size);
 
 /** The user's folder (3 above), which need not exist yet.
+ * @param[out] path  `size` bytes; 4096 are enough for any path
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE (neither XDG_DATA_HOME nor HOME is set)
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_weights_folder(physad_context *context, char *path, size_t size);
@@ -88,6 +89,8 @@ typedef struct physad_weights_convert_options {
 /** Converts a checkpoint that physad_tensors_open() can read into a safetensors file: row-major arrays; equal input, equal bytes.
  * To the metadata of the checkpoint come "format" ("physad-weights"), "format_version" ("1"), "sha256_original" and, for known weights,
  * "name", "file", "backbone", "trained", "licence" and "origin".
+ * @param[in] from  the checkpoint
+ * @param[in] to    the file to be written; an existing one is replaced
  * @return as physad_tensors_open() and physad_tensors_save(); PHYSAD_ERR_FORMAT also for a file that is not the named weights'
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_weights_convert(physad_context *context, const char *from, const char *to,

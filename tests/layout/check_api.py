@@ -20,7 +20,7 @@ STATUS = re.compile(r"PHYSAD_OK|PHYSAD_ERR_\w+|\b[aA]s\s+(?:\w+\s+)?physad_\w+|\
 USUAL = {"out", "ctx", "context", "call", "options", "index"}
 
 
-def check_comment(f, since, faults, notes):
+def check_comment(f, comments, since, faults, notes):
     where = f"include/physad/{f.header}:{f.line}: {f.name}"
     if not f.comment:
         faults.append(f"{where}: has no /** comment */ right above it")
@@ -33,7 +33,8 @@ def check_comment(f, since, faults, notes):
         return
     if not STATUS.search(f.comment):
         faults.append(f"{where}: @return names no status")
-    words = set(re.findall(r"\w+", f.comment))
+    text = f.comment + "".join(comments.get(name, "") for name in re.findall(r"\b[aA]s\s+(physad_\w+)", f.comment))
+    words = set(re.findall(r"\w+", text))
     for place, (kind, name) in enumerate(f.params):
         handle = place == 0 and re.search(r"\bphysad_\w+ \*$", kind)
         if name not in words and name not in USUAL and not handle:
@@ -84,10 +85,11 @@ def main():
     declared = [f.name for f in functions]
     for name in sorted({n for n in declared if declared.count(n) > 1}):
         faults.append(f"{name} is declared twice")
+    comments = {f.name: f.comment for f in functions}
     for f in functions:
         if not re.fullmatch(r"physad_[a-z0-9]+(_[a-z0-9]+)*", f.name):
             faults.append(f"{f.header}:{f.line}: {f.name} is no physad_<noun>_<verb>")
-        check_comment(f, since, faults, notes)
+        check_comment(f, comments, since, faults, notes)
     for path in sorted((root / "include/physad").glob("*.h")):
         check_header(path, faults)
     umbrella = (root / "include/physad/physad.h").read_text()
