@@ -77,7 +77,7 @@ physad_status physad__nn_sizes(const physad__nn_graph *g, int64_t height, int64_
 
 typedef struct physad__nn_source {
     /* The parameter as row-major f32 of exactly this shape: written to `buffer`, or *data set to memory that stays until the
-     * source goes. FORMAT names a parameter that is missing or has another shape. */
+     * source goes. FORMAT names a parameter that is missing or has another shape. Called from several threads at once. */
     physad_status (*get)(void *user, const char *name, int32_t ndim, const int64_t *shape, float *buffer, const float **data);
     void *user;
 } physad__nn_source;

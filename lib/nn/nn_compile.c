@@ -15,7 +15,6 @@ typedef struct compiler {
     int32_t *last_step;   /* the last step that reads the node's value; -1: none */
     bool *kept;           /* a tap */
     int32_t *operation;   /* of each step */
-    float *weights, *bias; /* of the layer being packed */
 } compiler;
 
 /* --- values --- */
@@ -355,7 +354,12 @@ static physad_status fold_norm(const compiler *c, const physad__nn_step *s, floa
     return status;
 }
 
-static physad_status pack_step(compiler *c, int64_t step)
+/* Room for packing one layer after the other: the largest one's weights, and a factor per channel. */
+typedef struct room {
+    float *weights, *factor;
+} room;
+
+static physad_status pack_step(const compiler *c, int64_t step, const room *r)
 {
     physad__nn_net *net = c->net;
     const physad__nn_step *s = &c->steps[step];
@@ -363,45 +367,71 @@ static physad_status pack_step(compiler *c, int64_t step)
     const physad__nn_operation *o = &net->operations[c->operation[step]];
     const int64_t shape[4] = { n->channels, c->g->nodes[s->src].channels / n->groups, n->kernel, n->kernel };
     const int64_t each = shape[1] * shape[2] * shape[3];
-    const float *given = c->weights;
+    const float *given = r->weights;
     char name[512];
     physad__dnn_conv conv;
     describe_conv(c, s, &conv);
-    float *bias = (float *)(void *)(net->packed + o->bias), *factor = c->bias;
-    PHYSAD__TRY(fold_norm(c, s, factor, bias));
+    PHYSAD__TRY(fold_norm(c, s, r->factor, (float *)(void *)(net->packed + o->bias)));
     physad__snprintf(name, sizeof(name), "%s.weight", n->param);
-    PHYSAD__TRY(c->source->get(c->source->user, name, s->op == PHYSAD__NN_LINEAR ? 2 : 4, shape, c->weights, &given));
+    PHYSAD__TRY(c->source->get(c->source->user, name, s->op == PHYSAD__NN_LINEAR ? 2 : 4, shape, r->weights, &given));
     if (s->norm >= 0) {
         for (int64_t i = 0; i < n->channels; i++)
             for (int64_t k = 0; k < each; k++)
-                c->weights[i * each + k] = given[i * each + k] * factor[i];
-        given = c->weights;
+                r->weights[i * each + k] = given[i * each + k] * r->factor[i];
+        given = r->weights;
     }
     return physad__dnn_pack(net->dnn, o->op, &conv, shape, given, net->packed + o->weights);
 }
 
-static physad_status pack_all(compiler *c)
+static physad_status make_room(const compiler *c, room *r)
 {
-    physad__nn_net *net = c->net;
     int64_t most = 1, channels = 1;
     for (int64_t i = 0; i < c->step_count; i++) {
         const physad__nn_node *n = &c->g->nodes[c->steps[i].main];
-        if (n->op != PHYSAD__NN_CONV && n->op != PHYSAD__NN_LINEAR)
+        if (c->operation[i] < 0)
             continue;
         channels = physad__max(channels, n->channels);
         most = physad__max(most, n->channels * (c->g->nodes[c->steps[i].src].channels / n->groups) * n->kernel * n->kernel);
     }
-    net->packed = physad__alloc_zero(&net->ctx->mem, (size_t)net->packed_bytes, "network weights");
-    c->weights = physad__alloc_array(&net->ctx->mem, most, sizeof(float), "network weights being packed");
-    c->bias = physad__alloc_array(&net->ctx->mem, channels, sizeof(float), "network weights being packed");
-    if (net->packed == NULL || c->weights == NULL || c->bias == NULL)
-        return PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; i < c->step_count; i++) {
+    r->weights = physad__alloc_array(&c->net->ctx->mem, most, sizeof(float), "network weights being packed");
+    r->factor = physad__alloc_array(&c->net->ctx->mem, channels, sizeof(float), "network weights being packed");
+    return r->weights != NULL && r->factor != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+}
+
+/* Takes layers until none is left. */
+static physad_status pack_some(const compiler *c, _Atomic int64_t *next)
+{
+    room r = { NULL, NULL };
+    physad_status status = make_room(c, &r);
+    for (int64_t i = 0; status == PHYSAD_OK && (i = atomic_fetch_add(next, 1)) < c->step_count;) {
         if (c->operation[i] >= 0)
-            PHYSAD__TRY(pack_step(c, i));
-        PHYSAD__TRY(physad__cancelled(net->ctx));
+            status = pack_step(c, i, &r);
+        if (status == PHYSAD_OK)
+            status = physad__cancelled(c->net->ctx);
     }
-    return PHYSAD_OK;
+    if (status != PHYSAD_OK)
+        atomic_store(next, c->step_count);
+    physad__free(r.weights);
+    physad__free(r.factor);
+    return status;
+}
+
+/* A layer is one thread's work: sharing out each layer would have the threads wait for each other twice a layer. */
+static physad_status pack_all(const compiler *c)
+{
+    physad__nn_net *net = c->net;
+    physad__fault fault = { PHYSAD_OK, "" };
+    _Atomic int64_t next = 0;
+    net->packed = physad__alloc_zero(&net->ctx->mem, (size_t)net->packed_bytes, "network weights");
+    if (net->packed == NULL)
+        return PHYSAD_ERR_NOMEM;
+#pragma omp parallel
+    {
+        const physad_status status = pack_some(c, &next);
+#pragma omp critical(physad_nn_pack)
+        physad__fault_take(&fault, status);
+    }
+    return physad__fault_publish(&fault);
 }
 
 /* --- the net --- */
@@ -463,8 +493,6 @@ physad_status physad__nn_net_new(physad__nn_net **out, physad_context *ctx, cons
     physad__free(c.last_step);
     physad__free(c.operation);
     physad__free(c.kept);
-    physad__free(c.weights);
-    physad__free(c.bias);
     if (status != PHYSAD_OK) {
         physad__nn_net_free(net);
         return status;

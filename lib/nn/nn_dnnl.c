@@ -86,12 +86,6 @@ void physad__dnn_free(physad__dnn *dnn)
     physad__free(dnn);
 }
 
-void physad__dnn_version(char *out, size_t size)
-{
-    const dnnl_version_t *v = dnnl_version();
-    physad__snprintf(out, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
-}
-
 /* --- layouts --- */
 
 static dnnl_data_type_t type_of(int32_t dtype)

@@ -93,7 +93,4 @@ physad_status physad__dnn_call_run(physad__dnn_call *call, physad__dnn_stream *s
 physad_status physad__dnn_stream_new(physad__dnn *dnn, physad__dnn_stream **out);
 void physad__dnn_stream_free(physad__dnn_stream *stream);
 
-/* "oneDNN 2.6.3", of the library in use. Writes at most `size` bytes. */
-void physad__dnn_version(char *out, size_t size);
-
 #endif

@@ -50,12 +50,21 @@ static void average3(const float *map, const int64_t shape[3], int64_t y, int64_
 /* `from` values averaged down (or spread) to `to`: bin i covers floor(i from / to) to ceil((i + 1) from / to). */
 static void adapt(const float *in, int64_t from, float *out, int64_t to)
 {
+    const int64_t step = from / to, rest = from % to;
+    int64_t begin = 0, over = 0; /* i from / to is begin + over / to */
     for (int64_t i = 0; i < to; i++) {
-        const int64_t begin = i * from / to, end = ((i + 1) * from + to - 1) / to;
+        int64_t next = begin + step;
+        over += rest;
+        if (over >= to) {
+            over -= to;
+            next++;
+        }
+        const int64_t end = next + (over > 0);
         float sum = 0;
         for (int64_t k = begin; k < end; k++)
             sum += in[k];
         out[i] = sum / (float)(end - begin);
+        begin = next;
     }
 }
 
