@@ -19,6 +19,7 @@
 
 #include <physad/base.h>
 #include <physad/context.h>
+#include <physad/tensors.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -187,6 +188,25 @@ PHYSAD_API int64_t physad_pixels_count(const physad_pixels *pixels);
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_pixels_measure(physad_metrics **out, const physad_pixels *pixels,
                                                                 const physad_measure_options *options,
                                                                 const physad_call_options *call);
+
+/* --- accumulators as arrays, to be kept in a file or sent to where they are merged --- */
+
+/** Puts an accumulator into an empty set of arrays, which physad_tensors_save() writes.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG (also: the set is not empty), PHYSAD_ERR_NOMEM, PHYSAD_ERR_STATE @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scores_to_tensors(const physad_scores *scores,
+                                                                   physad_tensors *tensors);
+/** Makes an accumulator of such arrays, however they came here: everything is checked.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_FORMAT (not what such arrays must be; the message names the array and
+ * place), PHYSAD_ERR_NOMEM, PHYSAD_ERR_STATE, PHYSAD_ERR_UNSUPPORTED (of a newer version) @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scores_from_tensors(physad_scores **out, physad_context *context,
+                                                                     const physad_tensors *tensors);
+/** As physad_scores_to_tensors(), and PHYSAD_ERR_IO (the temporary file). Memory: the accumulator once more. @since 0.1
+ */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_pixels_to_tensors(const physad_pixels *pixels,
+                                                                   physad_tensors *tensors);
+/** As physad_scores_from_tensors(), and PHYSAD_ERR_IO (the temporary file). @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_pixels_from_tensors(physad_pixels **out, physad_context *context,
+                                                                     const physad_tensors *tensors);
 
 /* --- what was measured --- */
 

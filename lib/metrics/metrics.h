@@ -261,6 +261,17 @@ physad_status physad__pair_counts_add(physad__pair_counts *p, const physad_pixel
 physad_status physad__pair_counts_interval(const physad__pair_counts *p, physad__call *call,
                                            const physad_measure_options *options, physad_metric *metric);
 
+/* Of a photo's block (metrics_pixels.c): its size, and the number that orders it among photos without a group. */
+int64_t physad__run_size(const physad__run *run);
+void physad__run_identify(physad__run *run);
+/* Room for more photos and regions. */
+physad_status physad__pixels_reserve(physad_pixels *pixels, int64_t runs, int64_t regions);
+/* Takes over run and its block, which goes to the file when memory holds its share; its regions stand behind
+ * pixels->regions. */
+physad_status physad__pixels_append(physad_pixels *pixels, physad__run *run);
+/* Room for more samples (metrics_scores.c). */
+physad_status physad__scores_reserve(physad_scores *scores, int64_t items, int64_t typed);
+
 /* --- conformal (metrics_beta.c, metrics_conformal.c) --- */
 
 /* The regularised incomplete beta function I_x(a, b) and its inverse in x; a, b > 0, 0 <= x, p <= 1. */

@@ -39,7 +39,7 @@ int64_t physad_pixels_count(const physad_pixels *pixels)
     return pixels != NULL ? pixels->positives + pixels->negatives : 0;
 }
 
-static int64_t block_size(const physad__run *run)
+int64_t physad__run_size(const physad__run *run)
 {
     return run->positives * (int64_t)sizeof(uint64_t) + run->negatives * (int64_t)sizeof(uint32_t);
 }
@@ -218,11 +218,22 @@ static uint64_t mix(uint64_t h, uint64_t x)
     return h ^ (h >> 29);
 }
 
+void physad__run_identify(physad__run *run)
+{
+    const uint64_t *anomalous = run->block;
+    const uint32_t *normal = (const uint32_t *)(const void *)(anomalous + run->positives);
+    run->content = mix((uint64_t)run->positives, (uint64_t)run->negatives);
+    for (int64_t i = 0; i < run->positives; i++)
+        run->content = mix(run->content, anomalous[i] >> 32);
+    for (int64_t i = 0; i < run->negatives; i++)
+        run->content = mix(run->content, normal[i]);
+}
+
 static physad_status make_block(photo *p, physad__mem *mem, double saturation)
 {
     const int64_t np = p->run.positives, nn = p->run.negatives;
     physad_status status = PHYSAD_ERR_NOMEM;
-    p->run.block = physad__alloc(mem, (size_t)block_size(&p->run), "pixels");
+    p->run.block = physad__alloc(mem, (size_t)physad__run_size(&p->run), "pixels");
     void *scratch = physad__alloc(mem, (size_t)physad__max(np * 8, nn * 4), "sorting pixels");
     if (p->run.block == NULL || scratch == NULL)
         goto done;
@@ -232,11 +243,7 @@ static physad_status make_block(photo *p, physad__mem *mem, double saturation)
         goto done;
     physad__radix_sort(normal, scratch, nn);
     physad__radix_sort_pairs(anomalous, scratch, np);
-    p->run.content = mix((uint64_t)np, (uint64_t)nn);
-    for (int64_t i = 0; i < np; i++)
-        p->run.content = mix(p->run.content, anomalous[i] >> 32);
-    for (int64_t i = 0; i < nn; i++)
-        p->run.content = mix(p->run.content, normal[i]);
+    physad__run_identify(&p->run);
     if (saturation > 0 && np > 0)
         status = mark_saturated(p, mem, anomalous, saturation);
 done:
@@ -244,11 +251,9 @@ done:
     return status;
 }
 
-/* Takes over run and its block, which goes to the file when memory holds its share; regions are appended by the caller.
- */
-static physad_status append_run(physad_pixels *pixels, physad__run *run)
+physad_status physad__pixels_append(physad_pixels *pixels, physad__run *run)
 {
-    const int64_t size = block_size(run);
+    const int64_t size = physad__run_size(run);
     const uint64_t limit = pixels->ctx->mem.limit;
     if (limit != 0 && (uint64_t)(pixels->held + size) > limit / 4) {
         PHYSAD__TRY(physad__spill_write(&pixels->spill, run->block, size, &run->offset));
@@ -265,7 +270,7 @@ static physad_status append_run(physad_pixels *pixels, physad__run *run)
     return PHYSAD_OK;
 }
 
-static physad_status reserve(physad_pixels *pixels, int64_t runs, int64_t regions)
+physad_status physad__pixels_reserve(physad_pixels *pixels, int64_t runs, int64_t regions)
 {
     physad__mem *mem = &pixels->ctx->mem;
     if (regions > INT32_MAX - pixels->regions || runs > INT32_MAX - pixels->count)
@@ -288,13 +293,13 @@ static physad_status add_photo(physad_pixels *pixels, photo *p, const char *grou
     p->run.group = -1;
     if (group != NULL)
         PHYSAD__TRY(physad__names_intern(&pixels->groups, group, &p->run.group));
-    PHYSAD__TRY(reserve(pixels, 1, p->regions));
+    PHYSAD__TRY(physad__pixels_reserve(pixels, 1, p->regions));
     for (int32_t i = 0; i < p->regions; i++) {
         const int64_t area = p->area[i];
         pixels->region[pixels->regions + i] =
             (physad__region){ area, saturation > 0 && saturation < (double)area ? (int64_t)ceil(saturation) : area };
     }
-    PHYSAD__TRY(append_run(pixels, &p->run));
+    PHYSAD__TRY(physad__pixels_append(pixels, &p->run));
     p->run.block = NULL; /* taken */
     pixels->saturated = pixels->saturated || saturation > 0;
     return PHYSAD_OK;
@@ -319,10 +324,10 @@ physad_status physad_pixels_add(physad_pixels *pixels, const physad_view *map, c
 static physad_status copy_run(physad_pixels *pixels, const physad_pixels *other, int64_t index)
 {
     physad__run run = other->run[index];
-    const int64_t size = block_size(&run);
+    const int64_t size = physad__run_size(&run);
     if (run.group >= 0)
         PHYSAD__TRY(physad__names_intern(&pixels->groups, other->groups.text[run.group], &run.group));
-    PHYSAD__TRY(reserve(pixels, 1, run.region_count));
+    PHYSAD__TRY(physad__pixels_reserve(pixels, 1, run.region_count));
     run.block = physad__alloc(&pixels->ctx->mem, (size_t)size, "pixels");
     if (run.block == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -335,7 +340,7 @@ static physad_status copy_run(physad_pixels *pixels, const physad_pixels *other,
         memcpy(pixels->region + pixels->regions, other->region + other->run[index].region_first,
                (size_t)run.region_count * sizeof(*pixels->region));
     if (status == PHYSAD_OK)
-        status = append_run(pixels, &run);
+        status = physad__pixels_append(pixels, &run);
     if (status != PHYSAD_OK)
         physad__free(run.block);
     return status;
@@ -346,7 +351,7 @@ static void cut_back(physad_pixels *pixels, int64_t count)
 {
     while (pixels->count > count) {
         const physad__run *run = &pixels->run[--pixels->count];
-        pixels->held -= run->block != NULL ? block_size(run) : 0;
+        pixels->held -= run->block != NULL ? physad__run_size(run) : 0;
         pixels->regions -= run->region_count;
         pixels->positives -= run->positives;
         pixels->negatives -= run->negatives;

@@ -44,18 +44,19 @@ static physad_status check_handle(const physad_scores *scores, const char *what)
     return physad__context_check(scores->ctx, what);
 }
 
-static physad_status reserve(physad_scores *s, int64_t items, int64_t typed)
+physad_status physad__scores_reserve(physad_scores *scores, int64_t items, int64_t typed)
 {
-    physad__mem *mem = &s->ctx->mem;
-    if (items > INT32_MAX / 2 - s->count)
+    physad__mem *mem = &scores->ctx->mem;
+    if (items > INT32_MAX / 2 - scores->count)
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "scores: more than %d samples", INT32_MAX / 2);
-    PHYSAD__TRY(physad__grow(mem, &s->item, &s->capacity, s->count + items, sizeof(*s->item), "scores"));
+    PHYSAD__TRY(
+        physad__grow(mem, &scores->item, &scores->capacity, scores->count + items, sizeof(*scores->item), "scores"));
     if (typed == 0)
         return PHYSAD_OK;
-    PHYSAD__TRY(physad__grow(mem, &s->typed_name, &s->typed_name_capacity, s->typed_count + typed,
-                             sizeof(*s->typed_name), "scores by type"));
-    return physad__grow(mem, &s->typed_score, &s->typed_score_capacity, s->typed_count + typed, sizeof(*s->typed_score),
-                        "scores by type");
+    PHYSAD__TRY(physad__grow(mem, &scores->typed_name, &scores->typed_name_capacity, scores->typed_count + typed,
+                             sizeof(*scores->typed_name), "scores by type"));
+    return physad__grow(mem, &scores->typed_score, &scores->typed_score_capacity, scores->typed_count + typed,
+                        sizeof(*scores->typed_score), "scores by type");
 }
 
 static physad_status check_typed(int64_t count, const char *const *names, const double *values)
@@ -112,7 +113,7 @@ physad_status physad_scores_add_typed(physad_scores *scores, double score, int32
         PHYSAD__TRY(physad__names_intern(&scores->types, type != NULL ? type : "anomaly", &item.type));
     if (group != NULL)
         PHYSAD__TRY(physad__names_intern(&scores->groups, group, &item.group));
-    PHYSAD__TRY(reserve(scores, 1, count));
+    PHYSAD__TRY(physad__scores_reserve(scores, 1, count));
     PHYSAD__TRY(append_typed(scores, count, type_names, type_scores));
     item.typed_first = scores->typed_count;
     item.typed_count = (int32_t)count;
@@ -194,7 +195,7 @@ physad_status physad_scores_add_array(physad_scores *scores, const physad_view *
             return physad__error(PHYSAD_ERR_ARG, "physad_scores_add_array: labels[%lld] is %lld, want 0 or 1",
                                  (long long)i, (long long)label);
     }
-    PHYSAD__TRY(reserve(scores, n, 0));
+    PHYSAD__TRY(physad__scores_reserve(scores, n, 0));
     PHYSAD__TRY(physad__names_intern(&scores->types, "anomaly", &type));
     for (int64_t i = 0; i < n; i++) {
         const int32_t label = (int32_t)integer_at(labels, i);
@@ -215,7 +216,7 @@ physad_status physad_scores_merge(physad_scores *scores, const physad_scores *ot
     PHYSAD__TRY(check_handle(scores, "physad_scores_merge"));
     PHYSAD__TRY(check_handle(other, "physad_scores_merge"));
     const int64_t n = other->count, typed = other->typed_count;
-    PHYSAD__TRY(reserve(scores, n, typed));
+    PHYSAD__TRY(physad__scores_reserve(scores, n, typed));
     for (int64_t i = 0; i < n; i++) {
         physad__score_item item = other->item[i];
         if (item.type >= 0)

@@ -73,18 +73,19 @@ static int outline(const physad_view *mask, int64_t y, int64_t x)
     return 0;
 }
 
+enum { COLORS = 1024 };
+
 /* The photo's pixel under the colour of its score. */
-static void cover(uint8_t rgb[3], float score, double low, double high)
+static void cover(uint8_t rgb[3], float score, double low, double high, uint8_t (*colors)[3])
 {
     static const double MOST = 0.8; /* some photo always shines through */
-    uint8_t color[3];
     if (isnan(score)) {
         const double luma = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
         rgb[0] = rgb[1] = rgb[2] = clamp_byte(0.5 * luma);
         return;
     }
     const double t = fmin(fmax(((double)score - low) / (high - low), 0), 1);
-    physad_overlay_color(t, color);
+    const uint8_t *color = colors[lround(t * (COLORS - 1))];
     for (int c = 0; c < 3; c++)
         rgb[c] = clamp_byte(rgb[c] + MOST * t * (color[c] - rgb[c]));
 }
@@ -137,6 +138,9 @@ physad_status physad_overlay_draw(const physad_view *photo, const physad_view *m
                                           { 0, 0, 0 },
                                           { 255, 255, 255 } }; /* white in black: seen on any ground */
     PHYSAD__TRY(check(photo, map, mask, low, high, out));
+    uint8_t colors[COLORS][3];
+    for (int i = 0; i < COLORS; i++)
+        physad_overlay_color(i / (double)(COLORS - 1), colors[i]);
     const int64_t width = photo->shape[1], row = out->shape[1] * 3;
     for (int64_t y = 0; y < photo->shape[0]; y++) {
         uint8_t *left = (uint8_t *)out->data + y * row, *right = left + 3 * (width + PHYSAD_OVERLAY_GAP);
@@ -147,7 +151,7 @@ physad_status physad_overlay_draw(const physad_view *photo, const physad_view *m
             const int line = mask != NULL ? outline(mask, y, x) : 0;
             photo_pixel(photo, y, x, left);
             memcpy(right, left, 3);
-            cover(right, score, low, high);
+            cover(right, score, low, high, colors);
             if (line > 0) {
                 memcpy(left, border[line], 3);
                 memcpy(right, border[line], 3);

@@ -136,4 +136,31 @@ static inline void fail_each_allocation(physad_status (*work)(physad_context *ct
     }
 }
 
+/* A copy of a set of arrays with some bytes changed: the arrays keep their names and shapes. */
+static inline physad_tensors *damaged(physad_context *ctx, const physad_tensors *t, physad__rng *rng)
+{
+    physad_tensors *out = NULL;
+    const int64_t hit = physad__rng_below(rng, physad_tensors_count(t));
+    assert_ok(physad_tensors_new(&out, ctx));
+    for (int64_t i = 0; i < physad_tensors_metadata_count(t); i++) {
+        const char *key = physad_tensors_metadata_key(t, i);
+        assert_ok(physad_tensors_set_metadata(out, key, physad_tensors_metadata(t, key)));
+    }
+    for (int64_t i = 0; i < physad_tensors_count(t); i++) {
+        physad_view view;
+        assert_ok(physad_tensors_view(t, i, &view));
+        const int64_t bytes = view.shape[0] * (int64_t)physad_dtype_size(view.dtype);
+        unsigned char *copy = malloc((size_t)bytes + 1);
+        if (bytes > 0)
+            memcpy(copy, view.data, (size_t)bytes);
+        for (int k = 0; k < 1 + (int)physad__rng_below(rng, 3) && i == hit && bytes > 0; k++)
+            copy[physad__rng_below(rng, bytes)] =
+                (unsigned char)(physad__rng_next(rng) >> (physad__rng_below(rng, 2) * 7));
+        view.data = copy;
+        assert_ok(physad_tensors_add(out, physad_tensors_name(t, i), &view));
+        free(copy);
+    }
+    return out;
+}
+
 #endif

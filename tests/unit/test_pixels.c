@@ -584,10 +584,58 @@ static void keys_sort_as_floats_do(void **state)
     assert_int_equal(physad__float_key(-0.0f), physad__float_key(0.0f));
 }
 
+static void arrays_carry_all_and_are_not_believed(void **state)
+{
+    static photo p[PHOTOS];
+    physad_context *ctx = context_with(1, 0), *tight = context_with(1, 500000);
+    physad_pixels *a = NULL, *back = NULL;
+    physad_tensors *t = NULL;
+    physad_metrics *want = NULL, *got = NULL;
+    make_photos(p, 20, 0.5f);
+    assert_ok(physad_pixels_new(&a, ctx));
+    for (int i = 0; i < PHOTOS; i++)
+        assert_ok(add(a, &p[i], i % 2, i % 3 * 2.5));
+    assert_ok(physad_tensors_new(&t, ctx));
+    assert_ok(physad_pixels_to_tensors(a, t));
+    assert_ok(physad_pixels_measure(&want, a, NULL, NULL));
+    assert_ok(physad_pixels_from_tensors(&back, tight, t));
+    assert_ok(physad_pixels_measure(&got, back, NULL, NULL));
+    assert_same_metrics(want, got);
+    physad_metrics_free(got);
+    physad_pixels_free(back);
+    physad__rng rng;
+    physad__rng_seed(&rng, 2, 1);
+    int refused = 0;
+    for (int i = 0; i < 400; i++) {
+        physad_measure_options o = PHYSAD_MEASURE_OPTIONS_INIT;
+        physad_tensors *bad = damaged(ctx, t, &rng);
+        const physad_status status = physad_pixels_from_tensors(&back, ctx, bad);
+        o.replicates = 3;
+        assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_FORMAT);
+        refused += status != PHYSAD_OK;
+        if (status == PHYSAD_OK) { /* whatever got through can be measured */
+            assert_ok(physad_pixels_measure(&got, back, &o, NULL));
+            assert_int_equal(physad_metrics_positives(got), physad_metrics_positives(want));
+            physad_metrics_free(got);
+        }
+        physad_pixels_free(back);
+        physad_tensors_free(bad);
+    }
+    assert_true(refused > 150);
+    physad_scores *scores = NULL;
+    assert_fails(PHYSAD_ERR_FORMAT, "is \"pixels\", want \"scores\"", physad_scores_from_tensors(&scores, ctx, t));
+    physad_tensors_free(t);
+    physad_metrics_free(want);
+    physad_pixels_free(a);
+    context_done(ctx);
+    context_done(tight);
+}
+
 static physad_status measure_some(physad_context *ctx)
 {
     static photo p[PHOTOS];
-    physad_pixels *a = NULL, *b = NULL;
+    physad_pixels *a = NULL, *b = NULL, *c = NULL;
+    physad_tensors *arrays = NULL;
     physad_metrics *m = NULL;
     physad_measure_options o = PHYSAD_MEASURE_OPTIONS_INIT;
     o.replicates = 5;
@@ -601,6 +649,14 @@ static physad_status measure_some(physad_context *ctx)
         status = physad_pixels_merge(b, a);
     if (status == PHYSAD_OK)
         status = physad_pixels_measure(&m, b, &o, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_tensors_new(&arrays, ctx);
+    if (status == PHYSAD_OK)
+        status = physad_pixels_to_tensors(b, arrays);
+    if (status == PHYSAD_OK)
+        status = physad_pixels_from_tensors(&c, ctx, arrays);
+    physad_tensors_free(arrays);
+    physad_pixels_free(c);
     physad_metrics_free(m);
     physad_pixels_free(a);
     physad_pixels_free(b);
@@ -627,6 +683,7 @@ int main(void)
         cmocka_unit_test(wrong_input_is_named),
         cmocka_unit_test(no_folder_for_what_does_not_fit),
         cmocka_unit_test(keys_sort_as_floats_do),
+        cmocka_unit_test(arrays_carry_all_and_are_not_believed),
         cmocka_unit_test(no_memory_leaves_no_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -531,11 +531,68 @@ static void cancelling_and_forking(void **state)
     context_done(ctx);
 }
 
+static void arrays_carry_all_and_are_not_believed(void **state)
+{
+    static const char *const names[] = { "scratched", "bent" };
+    const double typed[] = { 1, 2 };
+    physad_context *ctx = context_with(1, 0);
+    sample s[SAMPLES];
+    physad_scores *back = NULL, *empty = NULL;
+    physad_tensors *t = NULL, *none = NULL;
+    physad_metrics *want = NULL, *got = NULL;
+    make_samples(s, 12, 0.5, false);
+    physad_scores *a = accumulate(ctx, s, NULL, 0, SAMPLES);
+    assert_ok(physad_scores_add_typed(a, 0.5, 1, "bent", NULL, 2, names, typed));
+    assert_ok(physad_tensors_new(&t, ctx));
+    assert_ok(physad_scores_to_tensors(a, t));
+    assert_fails(PHYSAD_ERR_ARG, "holds 9 arrays already", physad_scores_to_tensors(a, t));
+    assert_ok(physad_scores_from_tensors(&back, ctx, t));
+    assert_ok(physad_scores_measure(&want, a, NULL, NULL));
+    assert_ok(physad_scores_measure(&got, back, NULL, NULL));
+    assert_same_metrics(want, got);
+    physad_scores_free(back);
+    physad_metrics_free(got);
+    physad__rng rng;
+    physad__rng_seed(&rng, 1, 1);
+    int refused = 0;
+    for (int i = 0; i < 500; i++) {
+        physad_tensors *bad = damaged(ctx, t, &rng);
+        const physad_status status = physad_scores_from_tensors(&back, ctx, bad);
+        assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_FORMAT);
+        assert_true((status == PHYSAD_OK) == (back != NULL));
+        refused += status != PHYSAD_OK;
+        if (status == PHYSAD_OK)
+            assert_int_equal(physad_scores_count(back), SAMPLES + 1);
+        physad_scores_free(back);
+        physad_tensors_free(bad);
+    }
+    assert_true(refused > 100);
+    assert_ok(physad_scores_new(&empty, ctx));
+    assert_ok(physad_tensors_new(&none, ctx));
+    assert_fails(PHYSAD_ERR_FORMAT, "is not set, want \"scores\"", physad_scores_from_tensors(&back, ctx, none));
+    assert_ok(physad_scores_to_tensors(empty, none));
+    assert_ok(physad_scores_from_tensors(&back, ctx, none));
+    assert_int_equal(physad_scores_count(back), 0);
+    physad_scores_free(back);
+    assert_fails(PHYSAD_ERR_ARG, "tensors is NULL", physad_scores_from_tensors(&back, ctx, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "scores is NULL", physad_scores_to_tensors(NULL, none));
+    assert_ok(physad_tensors_set_metadata(none, "physad.version", "2"));
+    physad_scores *newer = NULL;
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "has version 2", physad_scores_from_tensors(&newer, ctx, none));
+    physad_scores_free(empty);
+    physad_tensors_free(none);
+    physad_tensors_free(t);
+    physad_metrics_free(want);
+    physad_scores_free(a);
+    context_done(ctx);
+}
+
 static physad_status measure_some(physad_context *ctx)
 {
     static const char *const names[] = { "a", "b" };
     const double typed[] = { 1, 2 };
-    physad_scores *a = NULL, *b = NULL;
+    physad_scores *a = NULL, *b = NULL, *c = NULL;
+    physad_tensors *arrays = NULL;
     physad_metrics *m = NULL;
     physad_metric d = PHYSAD_METRIC_INIT;
     physad_measure_options o = PHYSAD_MEASURE_OPTIONS_INIT;
@@ -554,6 +611,14 @@ static physad_status measure_some(physad_context *ctx)
         status = physad_scores_measure(&m, b, &o, NULL);
     if (status == PHYSAD_OK)
         status = physad_scores_compare(a, b, &o, &d, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_tensors_new(&arrays, ctx);
+    if (status == PHYSAD_OK)
+        status = physad_scores_to_tensors(b, arrays);
+    if (status == PHYSAD_OK)
+        status = physad_scores_from_tensors(&c, ctx, arrays);
+    physad_tensors_free(arrays);
+    physad_scores_free(c);
     physad_metrics_free(m);
     physad_scores_free(a);
     physad_scores_free(b);
@@ -581,6 +646,7 @@ int main(void)
         cmocka_unit_test(arrays_equal_single_samples),
         cmocka_unit_test(wrong_arguments_are_named),
         cmocka_unit_test(cancelling_and_forking),
+        cmocka_unit_test(arrays_carry_all_and_are_not_believed),
         cmocka_unit_test(no_memory_leaves_no_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
