@@ -282,7 +282,7 @@ static void csv_has_a_line_per_result(void **state)
         commas += *p == ',';
     assert_int_equal(commas, header + 1); /* one lies in quotes */
     char auroc[64];
-    snprintf(auroc, sizeof(auroc), ",60,%.15g", metric_of(e.reports[0].images, "auroc").value);
+    physad__snprintf(auroc, sizeof(auroc), ",60,%.15g", metric_of(e.reports[0].images, "auroc").value);
     assert_non_null(strstr(second, auroc));
     assert_null(strstr(csv, "nan"));
     physad__free(csv);
