@@ -6,6 +6,7 @@
 #ifndef PHYSAD_H
 #define PHYSAD_H
 
+#include <physad/bank.h>
 #include <physad/base.h>
 #include <physad/context.h>
 #include <physad/evaluate.h>

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exact k nearest neighbours: the public call, the split over threads, and the way that compares all rows. */
+#include "bank/bank_internal.h"
+
+#include "physad_config.h"
+
+#define QUERIES 64 /* queries of one unit of work */
+#define ROWS 512   /* rows compared at a time: they stay in the cache for all queries of a unit */
+
+void physad__bank_changed(physad_bank *bank)
+{
+}
+
+static void search_all_rows(const physad__rows *rows, const float *queries, int64_t n, int32_t k, double *squared, int64_t *indices)
+{
+    int64_t list[ROWS];
+    physad__top top[QUERIES];
+    for (int64_t q = 0; q < n; q++)
+        physad__top_init(&top[q], k, squared + q * k, indices + q * k);
+    for (int64_t first = 0; first < rows->n; first += ROWS) {
+        const int64_t count = physad__min(ROWS, rows->n - first);
+        for (int64_t i = 0; i < count; i++)
+            list[i] = first + i;
+        for (int64_t q = 0; q < n; q++)
+            physad__top_offer(&top[q], rows, queries + q * rows->d, list, count);
+    }
+}
+
+physad_status physad__bank_search(const physad_bank *bank, const float *queries, int64_t n, int32_t k, double *squared,
+                                  int64_t *indices, physad__call *call)
+{
+    const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
+    const int64_t round = (int64_t)bank->ctx->threads * QUERIES;
+    for (int64_t first = 0; first < n; first += round) {
+        const int64_t end = physad__min(n, first + round);
+#ifdef PHYSAD_HAVE_OPENMP
+#pragma omp parallel for schedule(dynamic)
+#endif
+        for (int64_t q = first; q < end; q += QUERIES)
+            search_all_rows(&rows, queries + q * rows.d, physad__min(QUERIES, end - q), k, squared + q * k, indices + q * k);
+        PHYSAD__TRY(physad__call_tick(call, end));
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status check_output(const physad_view *view, const char *name, bool is_index, int64_t n, int64_t k)
+{
+    const int64_t shape[2] = { n, k };
+    if (view == NULL)
+        return PHYSAD_OK;
+    if (!is_index && view->dtype == PHYSAD_F32)
+        return physad__view_want(view, name, PHYSAD_F32, 2, shape);
+    return physad__view_want(view, name, is_index ? PHYSAD_I64 : PHYSAD_F64, 2, shape);
+}
+
+/* The queries row-major: theirs where they lie so, else a copy. */
+static physad_status pack_queries(physad_context *ctx, const physad_view *view, int64_t d, float **copy, const float **queries)
+{
+    const int64_t n = view->shape[0];
+    *copy = NULL;
+    *queries = view->data;
+    if (physad__view_is_contiguous(view) && (uintptr_t)view->data % sizeof(float) == 0)
+        return PHYSAD_OK;
+    *copy = physad__alloc_array(&ctx->mem, n * d, sizeof(float), "queries");
+    if (*copy == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < d; j++)
+            memcpy(*copy + i * d + j, (const char *)view->data + i * view->stride[0] + j * view->stride[1], sizeof(float));
+    *queries = *copy;
+    return PHYSAD_OK;
+}
+
+static void write_distances(const physad_view *out, const double *squared, int64_t count, bool keep_squared)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const double value = keep_squared ? squared[i] : sqrt(squared[i]);
+        if (out->dtype == PHYSAD_F32)
+            ((float *)out->data)[i] = (float)value;
+        else
+            ((double *)out->data)[i] = value;
+    }
+}
+
+static physad_status search_packed(const physad_bank *bank, const float *queries, int64_t n, int32_t k, const physad_view *distances,
+                                   const physad_view *indices, uint32_t flags, physad__call *call)
+{
+    physad_context *ctx = bank->ctx;
+    PHYSAD__TRY(physad__rows_finite(queries, n, bank->dim, bank->dim, "physad_bank_search: queries"));
+    double *squared = physad__alloc_array(&ctx->mem, n * k, sizeof(double), "distances");
+    int64_t *index = indices != NULL ? indices->data : physad__alloc_array(&ctx->mem, n * k, sizeof(int64_t), "indices");
+    physad_status status = squared != NULL && index != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK)
+        status = physad__bank_search(bank, queries, n, k, squared, index, call);
+    if (status == PHYSAD_OK && distances != NULL)
+        write_distances(distances, squared, n * k, flags & PHYSAD_SEARCH_SQUARED);
+    if (indices == NULL)
+        physad__free(index);
+    physad__free(squared);
+    return status;
+}
+
+physad_status physad_bank_search(const physad_bank *bank, const physad_view *queries, int32_t k, const physad_view *distances,
+                                 const physad_view *indices, const physad_search_options *options, const physad_call_options *call)
+{
+    physad_search_options o = PHYSAD_SEARCH_OPTIONS_INIT;
+    char text[160];
+    if (bank == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_bank_search: the bank is NULL");
+    PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), options, "physad_search_options"));
+    if (o.flags & ~(PHYSAD_SEARCH_SQUARED | PHYSAD_SEARCH_APPROX))
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "physad_search_options: flags 0x%x are not all known", o.flags);
+    if (k < 1 || k > PHYSAD_BANK_MAX_K)
+        return physad__error(PHYSAD_ERR_ARG, "physad_bank_search: k is %d, want 1 to %d", k, PHYSAD_BANK_MAX_K);
+    PHYSAD__TRY(physad__view_check(queries, "physad_bank_search: queries"));
+    if (queries->dtype != PHYSAD_F32)
+        return physad__error(PHYSAD_ERR_DTYPE, "physad_bank_search: queries have dtype %s, want f32", physad_dtype_name(queries->dtype));
+    if (queries->ndim != 2 || queries->shape[1] != bank->dim)
+        return physad__error(PHYSAD_ERR_SHAPE, "physad_bank_search: queries have shape %s, want (n,%lld)",
+                             physad__shape_text(text, sizeof(text), queries->ndim, queries->shape), (long long)bank->dim);
+    const int64_t n = queries->shape[0];
+    PHYSAD__TRY(check_output(distances, "physad_bank_search: distances", false, n, k));
+    PHYSAD__TRY(check_output(indices, "physad_bank_search: indices", true, n, k));
+    physad__call state;
+    PHYSAD__TRY(physad__call_begin(&state, bank->ctx, call, "physad_bank_search"));
+    physad__call_stage(&state, "search", n);
+    float *copy = NULL;
+    const float *packed = NULL;
+    physad_status status = PHYSAD_OK;
+    if (bank->count == 0)
+        status = physad__error(PHYSAD_ERR_STATE, "physad_bank_search: the bank is empty; add rows first");
+    if (status == PHYSAD_OK && n > 0)
+        status = pack_queries(bank->ctx, queries, bank->dim, &copy, &packed);
+    if (status == PHYSAD_OK && n > 0)
+        status = search_packed(bank, packed, n, k, distances, indices, o.flags, &state);
+    physad__free(copy);
+    physad__call_end(&state);
+    return status;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/kernels_internal.h"
+
+#include <physad/context.h>
+
+static const physad_kernels table_c = {
+    .name = "c",
+    .code_max = 127,
+    .exact_distances = physad__exact_distances_c,
+    .distances = physad__distances_c,
+    .code_dots = physad__code_dots_c,
+    .code_scan = physad__code_scan_c,
+};
+
+#if defined(__x86_64__)
+
+/* Two products of neighbours are added in 16 bits there: 2 * 255 * 63 still fits. */
+static const physad_kernels table_avx2 = {
+    .name = "avx2",
+    .code_max = 63,
+    .exact_distances = physad__exact_distances_avx2,
+    .distances = physad__distances_avx2,
+    .code_dots = physad__code_dots_avx2,
+    .code_scan = physad__code_scan_avx2,
+};
+
+static const physad_kernels table_avx512 = {
+    .name = "avx512",
+    .code_max = 63,
+    .exact_distances = physad__exact_distances_avx512,
+    .distances = physad__distances_avx512,
+    .code_dots = physad__code_dots_avx2,
+    .code_scan = physad__code_scan_avx2,
+};
+
+static const physad_kernels table_vnni = {
+    .name = "avx512-vnni",
+    .code_max = 127,
+    .exact_distances = physad__exact_distances_avx512,
+    .distances = physad__distances_avx512,
+    .code_dots = physad__code_dots_vnni,
+    .code_scan = physad__code_scan_vnni,
+};
+
+const physad_kernels *physad__kernels_get(uint32_t cpu_flags)
+{
+    if (!(cpu_flags & PHYSAD_CPU_AVX2))
+        return &table_c;
+    if (!(cpu_flags & PHYSAD_CPU_AVX512))
+        return &table_avx2;
+    return (cpu_flags & PHYSAD_CPU_AVX512_VNNI) ? &table_vnni : &table_avx512;
+}
+
+#else
+
+const physad_kernels *physad__kernels_get(uint32_t cpu_flags)
+{
+    return &table_c;
+}
+
+#endif

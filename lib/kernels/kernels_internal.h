@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between kernels.c and the instruction sets: each writes over the entries it does better. */
+#ifndef PHYSAD__KERNELS_INTERNAL_H
+#define PHYSAD__KERNELS_INTERNAL_H
+
+#include "kernels/kernels.h"
+
+/* c/ */
+void physad__exact_distances_c(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
+                               int64_t d);
+void physad__distances_c(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n, int64_t d);
+void physad__code_dots_c(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n);
+int64_t physad__code_scan_c(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t query_stride,
+                            const int32_t *limits, int64_t n_queries, int64_t groups);
+
+/* x86/, AVX2 with FMA */
+void physad__exact_distances_avx2(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
+                                  int64_t n, int64_t d);
+void physad__distances_avx2(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
+                            int64_t d);
+void physad__code_dots_avx2(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n);
+int64_t physad__code_scan_avx2(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
+                               int64_t query_stride, const int32_t *limits, int64_t n_queries, int64_t groups);
+
+/* x86/, AVX-512 F, BW, DQ, VL */
+void physad__exact_distances_avx512(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
+                                    int64_t n, int64_t d);
+void physad__distances_avx512(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
+                              int64_t d);
+
+/* x86/, AVX-512 VNNI besides */
+void physad__code_dots_vnni(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n);
+int64_t physad__code_scan_vnni(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
+                               int64_t query_stride, const int32_t *limits, int64_t n_queries, int64_t groups);
+
+#endif
