@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 /* --- memory that may live in a file (bank_region.c) --- */
 
@@ -53,8 +54,8 @@ typedef struct physad__rows {
     const physad_kernels *kernels;
 } physad__rows;
 
-/* Offers the listed rows to `top`: a distance in f32 sorts out what cannot enter, the truth decides on the rest. None may have been
- * offered before. */
+/* Offers the listed rows to `top`: a distance in f32 sorts out what cannot enter, the truth decides on the rest. One that
+ * is in already stays once. */
 void physad__top_offer(physad__top *top, const physad__rows *rows, const float *query, const int64_t *index, int64_t n);
 /* A bound from below of the truth, given the f32 distance of rows of d elements. */
 static inline double physad__distance_floor(float distance, int64_t d)

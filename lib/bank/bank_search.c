@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exact k nearest neighbours: the public call, the split over threads, and the way that compares all rows. */
-#include "bank/bank_internal.h"
+#include "bank/bank_plan.h"
 
 #include "physad_config.h"
 
-#define QUERIES 64 /* queries of one unit of work */
-#define ROWS 512   /* rows compared at a time: they stay in the cache for all queries of a unit */
+#ifdef PHYSAD_HAVE_OPENMP
+#include <omp.h>
+#define THREAD omp_get_thread_num()
+#else
+#define THREAD 0
+#endif
 
-void physad__bank_changed(physad_bank *bank)
-{
-}
+#define QUERIES 64 /* queries of one unit of work */
+#define ROUNDS 4   /* units of each thread between two looks at cancelling */
+#define ROWS 512   /* rows compared at a time: they stay in the cache for all queries of a unit */
 
 static void search_all_rows(const physad__rows *rows, const float *queries, int64_t n, int32_t k, double *squared, int64_t *indices)
 {
@@ -26,21 +30,52 @@ static void search_all_rows(const physad__rows *rows, const float *queries, int6
     }
 }
 
+/* Queries of one unit of work: whole blocks, but some for every thread. */
+static int64_t unit_size(int64_t n, int64_t threads, bool planned)
+{
+    return planned ? physad__max(1, physad__min(PHYSAD__BLOCK, (n + threads - 1) / threads)) : QUERIES;
+}
+
 physad_status physad__bank_search(const physad_bank *bank, const float *queries, int64_t n, int32_t k, double *squared,
                                   int64_t *indices, physad__call *call)
 {
     const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
-    const int64_t round = (int64_t)bank->ctx->threads * QUERIES;
-    for (int64_t first = 0; first < n; first += round) {
+    const int64_t threads = bank->ctx->threads;
+    const physad__plan *plan = NULL;
+    PHYSAD__TRY(physad__bank_plan(bank, &plan));
+    const int64_t unit = unit_size(n, threads, plan != NULL), round = threads * unit * ROUNDS;
+    const int64_t scratch_size = plan != NULL ? physad__plan_scratch(plan) : 0;
+    char *scratch = physad__alloc_array(&bank->ctx->mem, threads * scratch_size, 1, "working memory of the search");
+    physad_status status = scratch != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int64_t first = 0; first < n && status == PHYSAD_OK; first += round) {
         const int64_t end = physad__min(n, first + round);
 #ifdef PHYSAD_HAVE_OPENMP
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) num_threads((int)threads)
 #endif
-        for (int64_t q = first; q < end; q += QUERIES)
-            search_all_rows(&rows, queries + q * rows.d, physad__min(QUERIES, end - q), k, squared + q * k, indices + q * k);
-        PHYSAD__TRY(physad__call_tick(call, end));
+        for (int64_t q = first; q < end; q += unit) {
+            const int64_t count = physad__min(unit, end - q);
+            if (plan == NULL)
+                search_all_rows(&rows, queries + q * rows.d, count, k, squared + q * k, indices + q * k);
+            else
+                physad__plan_search(plan, &rows, queries + q * rows.d, count, k, squared + q * k, indices + q * k,
+                                    scratch + THREAD * scratch_size);
+        }
+        status = physad__call_tick(call, end);
     }
-    return PHYSAD_OK;
+    physad__free(scratch);
+    return status;
+}
+
+physad_status physad_bank_prepare(const physad_bank *bank, const physad_call_options *call)
+{
+    physad__call state;
+    const physad__plan *plan;
+    if (bank == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_bank_prepare: the bank is NULL");
+    PHYSAD__TRY(physad__call_begin(&state, bank->ctx, call, "physad_bank_prepare"));
+    const physad_status status = physad__bank_plan(bank, &plan);
+    physad__call_end(&state);
+    return status;
 }
 
 static physad_status check_output(const physad_view *view, const char *name, bool is_index, int64_t n, int64_t k)

@@ -15,6 +15,9 @@ void physad__top_init(physad__top *top, int32_t k, double *distance, int64_t *in
 
 static void insert(physad__top *top, double distance, int64_t index)
 {
+    for (int32_t i = 0; i < top->filled; i++)
+        if (top->index[i] == index)
+            return;
     int32_t at = top->filled < top->k ? top->filled++ : top->k;
     while (at > 0 && (top->distance[at - 1] > distance || (top->distance[at - 1] == distance && top->index[at - 1] > index))) {
         if (at < top->k) {
