@@ -140,7 +140,8 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_bank_build_approx(physad_bank *
 
 /** How the coreset's distances are taken, for `projection`. */
 #define PHYSAD_PROJECTION_NONE 0   /**< between the rows themselves */
-#define PHYSAD_PROJECTION_SPARSE 1 /**< between sparse random projections of the rows, drawn from `seed` */
+#define PHYSAD_PROJECTION_SPARSE 1 /**< between sparse random projections of the rows, drawn from the seed; between the
+                                        rows themselves where the projection would not be narrower */
 #define PHYSAD_PROJECTION_GIVEN 2  /**< between projections by `matrix` */
 
 /** Use `first` as the first pick. */

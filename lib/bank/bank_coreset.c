@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The greedy k-center coreset. */
-#include "bank/bank_internal.h"
-
-#include "physad_config.h"
+#include "bank/bank_greedy.h"
 
 #define STREAM_FIRST 0x636f7265u /* of the seed: the first pick */
 
@@ -43,11 +41,13 @@ physad_status physad_bank_coreset_count(const physad_bank *bank, const physad_co
     return read_options(&o, bank, options, count);
 }
 
-/* One pass over all rows per pick. */
-static physad_status pick(const physad__rows *rows, int64_t first, int64_t count, int64_t *picks, double *radii, double *least,
-                          physad__call *call)
+/* For banks too small for a plan: one pass over all rows per pick. */
+static physad_status pick(const physad__rows *rows, int64_t first, int64_t count, int64_t *picks, double *radii, physad__call *call)
 {
     int64_t next = first;
+    double *least = physad__alloc_array(&call->ctx->mem, rows->n, sizeof(double), "coreset");
+    if (least == NULL)
+        return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < rows->n; i++)
         least[i] = INFINITY;
     for (int64_t p = 0; p < count; p++) {
@@ -56,9 +56,6 @@ static physad_status pick(const physad__rows *rows, int64_t first, int64_t count
             radii[p] = sqrt(least[next]);
         least[next] = -1; /* below every distance: not picked again */
         const float *centre = rows->data + next * rows->d;
-#ifdef PHYSAD_HAVE_OPENMP
-#pragma omp parallel for schedule(static)
-#endif
         for (int64_t block = 0; block < rows->n; block += 64) {
             double distance[64];
             const int64_t n = physad__min(64, rows->n - block);
@@ -70,9 +67,62 @@ static physad_status pick(const physad__rows *rows, int64_t first, int64_t count
         for (int64_t i = 0; i < rows->n; i++)
             if (i == 0 || least[i] > least[next])
                 next = i;
-        PHYSAD__TRY(physad__call_tick(call, p + 1));
+        const physad_status status = physad__call_tick(call, p + 1);
+        if (status != PHYSAD_OK) {
+            physad__free(least);
+            return status;
+        }
     }
+    physad__free(least);
     return PHYSAD_OK;
+}
+
+/* Picks among the rows themselves, by the bank's plan, or among their projections, by a plan of the moment. */
+static physad_status pick_by(const physad_bank *bank, const physad_coreset_options *o, int64_t count, int64_t *picks, double *radii,
+                             physad__call *call)
+{
+    const uint64_t seed = (o->flags & PHYSAD_CORESET_SEED) ? o->seed : bank->ctx->seed;
+    const bool projected = o->projection == PHYSAD_PROJECTION_GIVEN ||
+                           (o->projection == PHYSAD_PROJECTION_SPARSE && physad__projection_width(bank->count, o->eps) < bank->dim);
+    physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
+    physad__region region = PHYSAD__REGION_EMPTY;
+    physad__plan *made = NULL;
+    const physad__plan *plan = NULL;
+    physad_status status = PHYSAD_OK;
+    int64_t first = o->first;
+    if (!(o->flags & PHYSAD_CORESET_FIRST)) {
+        physad__rng rng;
+        physad__rng_seed(&rng, seed, STREAM_FIRST);
+        first = physad__rng_below(&rng, bank->count);
+    }
+    if (projected)
+        status = physad__project(&region, bank, o, seed, &rows, call);
+    physad__call_stage(call, "coreset", count);
+    if (status == PHYSAD_OK && !projected)
+        status = physad__bank_plan(bank, &plan);
+    if (status == PHYSAD_OK && projected && bank->count >= PHYSAD__PLAN_FEWEST) {
+        status = physad__plan_new(&made, bank->ctx, &bank->spill, &rows, bank->samples);
+        plan = made;
+    }
+    if (status == PHYSAD_OK)
+        status = plan != NULL ? physad__greedy(plan, &rows, first, count, picks, radii, call)
+                              : pick(&rows, first, count, picks, radii, call);
+    physad__plan_free(made);
+    physad__region_free(&region);
+    return status;
+}
+
+static physad_status check_matrix(const physad_coreset_options *o, int64_t d)
+{
+    const int64_t shape[2] = { -1, d };
+    if (o->projection != PHYSAD_PROJECTION_GIVEN)
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__view_want(o->matrix, "physad_coreset_options: matrix", PHYSAD_F32, 2, shape));
+    const int64_t m = o->matrix->shape[0];
+    if (m < 1 || m > PHYSAD_BANK_MAX_DIM)
+        return physad__error(PHYSAD_ERR_SHAPE, "physad_coreset_options: matrix has %lld rows, want 1 to %d", (long long)m,
+                             PHYSAD_BANK_MAX_DIM);
+    return physad__rows_finite(o->matrix->data, m, d, d, "physad_coreset_options: matrix");
 }
 
 physad_status physad_bank_coreset(const physad_bank *bank, const physad_view *picks, const physad_view *radii,
@@ -84,24 +134,13 @@ physad_status physad_bank_coreset(const physad_bank *bank, const physad_view *pi
         return physad__error(PHYSAD_ERR_ARG, "physad_bank_coreset: the bank is NULL");
     PHYSAD__TRY(physad__context_check(bank->ctx, "physad_bank_coreset"));
     PHYSAD__TRY(read_options(&o, bank, options, count));
+    PHYSAD__TRY(check_matrix(&o, bank->dim));
     PHYSAD__TRY(physad__view_want(picks, "physad_bank_coreset: picks", PHYSAD_I64, 1, count));
     if (radii != NULL)
         PHYSAD__TRY(physad__view_want(radii, "physad_bank_coreset: radii", PHYSAD_F64, 1, count));
     physad__call state;
     PHYSAD__TRY(physad__call_begin(&state, bank->ctx, call, "physad_bank_coreset"));
-    physad__call_stage(&state, "coreset", count[0]);
-    int64_t first = o.first;
-    if (!(o.flags & PHYSAD_CORESET_FIRST)) {
-        physad__rng rng;
-        physad__rng_seed(&rng, (o.flags & PHYSAD_CORESET_SEED) ? o.seed : bank->ctx->seed, STREAM_FIRST);
-        first = physad__rng_below(&rng, bank->count);
-    }
-    const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
-    double *least = physad__alloc_array(&bank->ctx->mem, bank->count, sizeof(double), "coreset");
-    physad_status status = least != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    if (status == PHYSAD_OK)
-        status = pick(&rows, first, count[0], picks->data, radii != NULL ? radii->data : NULL, least, &state);
-    physad__free(least);
+    const physad_status status = pick_by(bank, &o, count[0], picks->data, radii != NULL ? radii->data : NULL, &state);
     physad__call_end(&state);
     return status;
 }

@@ -8,8 +8,6 @@
 #include <omp.h>
 #endif
 
-#define FEWEST 256 /* rows below which comparing all is as fast */
-
 static int most_threads(void)
 {
 #ifdef PHYSAD_HAVE_OPENMP
@@ -218,7 +216,7 @@ physad_status physad__bank_plan(const physad_bank *bank, const physad__plan **pl
     physad_bank *own = (physad_bank *)(uintptr_t)bank; /* the plan is no part of what the bank is */
     physad_status status = PHYSAD_OK;
     *plan = NULL;
-    if (bank->count < FEWEST)
+    if (bank->count < PHYSAD__PLAN_FEWEST)
         return PHYSAD_OK;
     pthread_mutex_lock(&own->lock);
     if (own->plan == NULL) {

@@ -15,6 +15,7 @@
 
 #include "bank/bank_internal.h"
 
+#define PHYSAD__PLAN_FEWEST 256 /* rows below which comparing all is as fast */
 #define PHYSAD__LEAF 256 /* places with a common centre, from which first guesses come */
 
 /* P, the mean and the scale. */
