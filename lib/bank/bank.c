@@ -9,6 +9,7 @@ static void free_bank(physad_bank *bank)
     physad_context *ctx = bank->ctx;
     physad__bank_changed(bank);
     physad__region_free(&bank->rows);
+    physad_tensors_free(bank->file);
     physad__free(bank->samples);
     physad__free(bank->positions);
     physad__free(bank->spill_dir);
@@ -82,6 +83,7 @@ physad_status physad__bank_reserve(physad_bank *bank, int64_t count)
     if (bank->borrowed != NULL && bank->count > 0)
         memcpy(bank->rows.data, bank->borrowed, (size_t)bank->count * (size_t)bank->dim * sizeof(float));
     bank->borrowed = NULL;
+    physad_tensors_free(bank->file);
     bank->file = NULL;
     bank->capacity = grown;
     return PHYSAD_OK;
@@ -239,6 +241,7 @@ physad_status physad_bank_clear(physad_bank *bank)
     PHYSAD__TRY(check(bank, "physad_bank_clear"));
     physad__bank_changed(bank);
     physad__region_free(&bank->rows);
+    physad_tensors_free(bank->file);
     bank->file = NULL;
     bank->borrowed = NULL;
     bank->count = bank->capacity = 0;

@@ -7,9 +7,6 @@
 #include "io/io.h"
 
 #include <physad/bank.h>
-#include <physad/tensors.h>
-
-typedef struct physad__tensors_writer physad__tensors_writer;
 
 /* Appends the rows of one sample at positions 0, 1, ...; `stride` in elements. */
 physad_status physad__bank_add_sample(physad_bank *bank, const float *rows, int64_t n, int64_t stride, int64_t sample);

@@ -9,6 +9,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* The system's reason, in the caller's room (GNU's strerror_r may answer with a text of its own). */
+static const char *reason_of(int code, char room[128])
+{
+    return strerror_r(code, room, 128);
+}
+
 /* A part of the limit stays for the working memory of calls. */
 static bool near_limit(const physad_context *ctx, size_t size)
 {
@@ -18,6 +24,7 @@ static bool near_limit(const physad_context *ctx, size_t size)
 
 static physad_status open_file(physad_context *ctx, const physad__spill *spill, int *file)
 {
+    char room[128];
     const char *dir = spill->dir != NULL ? spill->dir : getenv("TMPDIR");
     if (dir == NULL || dir[0] == '\0')
         dir = "/tmp";
@@ -35,19 +42,20 @@ static physad_status open_file(physad_context *ctx, const physad__spill *spill, 
         unlink(path);
     physad__free(path);
     if (*file < 0)
-        return physad__error(PHYSAD_ERR_IO, "no temporary file in %s: %s; set spill_dir or TMPDIR", dir, strerror(error));
+        return physad__error(PHYSAD_ERR_IO, "no temporary file in %s: %s; set spill_dir or TMPDIR", dir, reason_of(error, room));
     return PHYSAD_OK;
 }
 
 /* Room is taken on the disk at once: a full disk is an error here, not a signal at some later write. */
 static physad_status map_file(int file, size_t size, const char *what, void **data)
 {
+    char room[128];
     const int error = posix_fallocate(file, 0, (off_t)size);
     if (error != 0)
-        return physad__error(PHYSAD_ERR_IO, "%s: no room for %zu bytes in a temporary file: %s", what, size, strerror(error));
+        return physad__error(PHYSAD_ERR_IO, "%s: no room for %zu bytes in a temporary file: %s", what, size, reason_of(error, room));
     *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (*data == MAP_FAILED)
-        return physad__error(PHYSAD_ERR_IO, "%s: cannot map %zu bytes of a temporary file: %s", what, size, strerror(errno));
+        return physad__error(PHYSAD_ERR_IO, "%s: cannot map %zu bytes of a temporary file: %s", what, size, reason_of(errno, room));
     return PHYSAD_OK;
 }
 

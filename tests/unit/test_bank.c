@@ -1,152 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "test.h"
+#include "test_bank.h"
 
-#include "bank/bank.h"
-
-#include <physad/bank.h>
-
-/* --- references: the definition in the header, word by word --- */
-
-static double truth(const float *a, const float *b, int64_t d)
-{
-    double sum = 0;
-    for (int64_t j = 0; j < d; j++) {
-        const double difference = (double)a[j] - (double)b[j];
-        sum += difference * difference;
-    }
-    return sum;
-}
-
-static void brute_search(const float *rows, int64_t n, int64_t d, const float *query, int k, double *distance, int64_t *index)
-{
-    for (int i = 0; i < k; i++) {
-        distance[i] = INFINITY;
-        index[i] = -1;
-    }
-    for (int64_t r = 0; r < n; r++) {
-        const double t = truth(query, rows + r * d, d);
-        int at = 0;
-        while (at < k && index[at] >= 0 && distance[at] <= t)
-            at++;
-        for (int i = k - 1; i > at; i--) {
-            distance[i] = distance[i - 1];
-            index[i] = index[i - 1];
-        }
-        if (at < k) {
-            distance[at] = t;
-            index[at] = r;
-        }
-    }
-}
-
-static void brute_coreset(const float *rows, int64_t n, int64_t d, int64_t first, int64_t count, int64_t *picks, double *radii)
-{
-    double *least = malloc((size_t)n * sizeof(double));
-    for (int64_t i = 0; i < n; i++)
-        least[i] = INFINITY;
-    int64_t next = first;
-    for (int64_t p = 0; p < count; p++) {
-        picks[p] = next;
-        radii[p] = sqrt(least[next]);
-        least[next] = -1;
-        for (int64_t i = 0; i < n; i++) {
-            const double t = truth(rows + next * d, rows + i * d, d);
-            if (t < least[i])
-                least[i] = t;
-        }
-        int64_t best = 0;
-        for (int64_t i = 1; i < n; i++)
-            if (least[i] > least[best])
-                best = i;
-        next = best;
-    }
-    free(least);
-}
-
-/* --- made-up data --- */
-
-enum { RANDOM, CLUSTERED, LOW_RANK, DUPLICATES, GRID, HUGE_VALUES, TINY, DENORMAL, OUTLIERS, CONSTANT, MIXED, KINDS };
-
-static float *make_rows(int kind, int64_t n, int64_t d, uint64_t seed)
-{
-    float *rows = malloc((size_t)(n * d + 1) * sizeof(float));
-    physad__rng rng;
-    physad__rng_seed(&rng, 77, 1); /* one set of centres and directions for rows and queries */
-    float centres[16][32], basis[4][32];
-    for (int c = 0; c < 16; c++)
-        for (int j = 0; j < 32; j++)
-            centres[c][j] = (float)(4 * physad__rng_normal(&rng));
-    for (int c = 0; c < 4; c++)
-        for (int j = 0; j < 32; j++)
-            basis[c][j] = (float)physad__rng_normal(&rng);
-    physad__rng_seed(&rng, seed, 2);
-    for (int64_t i = 0; i < n; i++) {
-        const int c = (int)physad__rng_below(&rng, 16);
-        double weight[4];
-        for (int w = 0; w < 4; w++)
-            weight[w] = 5 * physad__rng_normal(&rng);
-        const double size = kind == OUTLIERS && physad__rng_below(&rng, 20) == 0 ? 1000
-                            : kind == MIXED                                       ? exp(12 * physad__rng_normal(&rng))
-                                                                                  : 1;
-        for (int64_t j = 0; j < d; j++) {
-            double v = physad__rng_normal(&rng);
-            if (kind == CLUSTERED)
-                v = 0.3 * v + (double)centres[c][(j * 7 + j / 32) % 32];
-            else if (kind == LOW_RANK)
-                v = 0.05 * v + weight[0] * (double)basis[0][j % 32] + weight[1] * (double)basis[1][(j * 3) % 32] +
-                    weight[2] * (double)basis[2][(j * 5 + 1) % 32] + weight[3] * (double)basis[3][(j + 7) % 32];
-            else if (kind == DUPLICATES)
-                v = (double)centres[c % 5][j % 32];
-            else if (kind == GRID)
-                v = (double)(int)v;
-            else if (kind == HUGE_VALUES)
-                v *= 3e37;
-            else if (kind == TINY)
-                v *= 1e-30;
-            else if (kind == DENORMAL)
-                v *= 1e-43;
-            else if (kind == CONSTANT)
-                v = 3;
-            rows[i * d + j] = (float)(v * size);
-        }
-    }
-    return rows;
-}
-
-static physad_context *new_context(int threads, uint32_t disable)
-{
-    physad_context *ctx = NULL;
-    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    o.threads = threads;
-    o.cpu_disable = disable;
-    assert_ok(physad_context_new(&ctx, &o));
-    return ctx;
-}
-
-static void free_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
-}
-
-static physad_view view2(const void *data, int32_t dtype, int64_t n, int64_t d)
-{
-    return physad_view_array((void *)(uintptr_t)data, dtype, 2, (int64_t[]){ n, d });
-}
-
-static physad_view view1(const void *data, int32_t dtype, int64_t n)
-{
-    return physad_view_array((void *)(uintptr_t)data, dtype, 1, (int64_t[]){ n });
-}
-
-static physad_bank *new_bank(physad_context *ctx, const float *rows, int64_t n, int64_t d)
-{
-    physad_bank *bank = NULL;
-    const physad_view v = view2(rows, PHYSAD_F32, n, d);
-    assert_ok(physad_bank_new(&bank, ctx, d, NULL));
-    assert_ok(physad_bank_add(bank, &v, NULL, NULL));
-    return bank;
-}
+#include <unistd.h>
 
 /* --- nearest neighbours --- */
 
@@ -193,45 +48,426 @@ static void searches_equal_brute_force(void **state)
     }
 }
 
-/* --- coresets --- */
 
-static void coresets_equal_the_naive_rule(void **state)
+/* D of real feature maps, and wider than what is rotated whole. */
+static void wide_rows_are_found_too(void **state)
 {
-    static const int64_t sizes[][2] = { { 1, 3 }, { 9, 1 }, { 120, 4 }, { 700, 17 }, { 1100, 40 }, { 500, 152 } };
-    static const uint32_t masks[] = { 0, PHYSAD_CPU_AVX512_VNNI, PHYSAD_CPU_AVX512, PHYSAD_CPU_AVX2 };
-    for (int kind = 0; kind < KINDS; kind++) {
-        for (int64_t s = 0; s < PHYSAD__COUNT(sizes); s++) {
-            const int64_t n = sizes[s][0], d = sizes[s][1], count = n < 200 ? n : n / 4;
-            physad_context *ctx = new_context(1 + (int)(s % 3), masks[(kind + s) % 4]);
-            float *rows = make_rows(kind, n, d, 8);
-            physad_bank *bank = new_bank(ctx, rows, n, d);
-            int64_t *picks = malloc((size_t)count * 16), *want = picks + count;
-            double *radii = malloc((size_t)count * 16), *want_radii = radii + count;
-            physad_coreset_options o = PHYSAD_CORESET_OPTIONS_INIT;
-            o.flags = PHYSAD_CORESET_FIRST;
-            o.first = n / 3;
-            o.count = count;
-            const physad_view pv = view1(picks, PHYSAD_I64, count), rv = view1(radii, PHYSAD_F64, count);
-            assert_ok(physad_bank_coreset(bank, &pv, &rv, &o, NULL));
-            brute_coreset(rows, n, d, o.first, count, want, want_radii);
-            for (int64_t i = 0; i < count; i++)
-                if (picks[i] != want[i] || memcmp(radii + i, want_radii + i, sizeof(double)) != 0)
-                    fail_msg("kind %d, n %lld, d %lld: pick %lld is %lld at %.17g, want %lld at %.17g", kind, (long long)n, (long long)d,
-                             (long long)i, (long long)picks[i], radii[i], (long long)want[i], want_radii[i]);
-            free(picks);
-            free(radii);
-            free(rows);
-            physad_bank_free(bank);
-            free_context(ctx);
-        }
+    static const int kinds[] = { RANDOM, LOW_RANK, CLUSTERED };
+    for (int i = 0; i < 3; i++) {
+        physad_context *ctx = new_context(2, 0);
+        float *rows = make_rows(kinds[i], 1200, 1536, 1), *queries = make_rows(kinds[i], 20, 1536, 2);
+        physad_bank *bank = new_bank(ctx, rows, 1200, 1536);
+        check_search(bank, rows, 1200, 1536, queries, 20, 3, "wide");
+        physad_bank_free(bank);
+        free(rows);
+        free(queries);
+        free_context(ctx);
     }
+}
+
+/* Any split of the queries, any thread count, any instruction set: the same bits. */
+static void answers_depend_on_nothing_else(void **state)
+{
+    enum { N = 1500, D = 40, Q = 300, K = 5 };
+    float *rows = make_rows(LOW_RANK, N, D, 1), *queries = make_rows(LOW_RANK, Q, D, 2);
+    float want[Q * K], got[Q * K];
+    int64_t want_index[Q * K], index[Q * K];
+    for (int variant = 0; variant < 5; variant++) {
+        static const uint32_t masks[] = { 0, 0, PHYSAD_CPU_AVX512_VNNI, PHYSAD_CPU_AVX512, PHYSAD_CPU_AVX2 };
+        const int64_t batch = variant == 0 ? Q : variant == 1 ? 1 : 77;
+        physad_context *ctx = new_context(1 << variant % 3, masks[variant]);
+        physad_bank *bank = new_bank(ctx, rows, N, D);
+        for (int64_t q = 0; q < Q; q += batch) {
+            const int64_t n = physad__min(batch, Q - q);
+            const physad_view qv = view2(queries + q * D, PHYSAD_F32, n, D), dv = view2(got + q * K, PHYSAD_F32, n, K),
+                              iv = view2(index + q * K, PHYSAD_I64, n, K);
+            assert_ok(physad_bank_search(bank, &qv, K, &dv, &iv, NULL, NULL));
+        }
+        if (variant == 0) {
+            memcpy(want, got, sizeof(want));
+            memcpy(want_index, index, sizeof(index));
+        }
+        assert_memory_equal(got, want, sizeof(got));
+        assert_memory_equal(index, want_index, sizeof(index));
+        physad_bank_free(bank);
+        free_context(ctx);
+    }
+    free(rows);
+    free(queries);
+}
+
+static void distances_are_rounded_from_the_truth(void **state)
+{
+    const float rows[] = { 0, 0, 3, 4 }, query[] = { 0, 0 };
+    float f[2];
+    double d[2];
+    physad_context *ctx = new_context(1, 0);
+    physad_bank *bank = new_bank(ctx, rows, 2, 2);
+    const physad_view q = view2(query, PHYSAD_F32, 1, 2), fv = view2(f, PHYSAD_F32, 1, 2), dv = view2(d, PHYSAD_F64, 1, 2);
+    const physad_search_options o = { sizeof(o), PHYSAD_SEARCH_SQUARED };
+    assert_ok(physad_bank_search(bank, &q, 2, &fv, NULL, NULL, NULL));
+    assert_true(f[0] == 0 && f[1] == 5);
+    assert_ok(physad_bank_search(bank, &q, 2, &dv, NULL, &o, NULL));
+    assert_true(d[0] == 0 && d[1] == 25);
+    physad_bank_free(bank);
+    free_context(ctx);
+}
+
+static void strided_queries_and_rows_are_taken(void **state)
+{
+    enum { N = 300, D = 6 };
+    float *rows = make_rows(RANDOM, N, D, 1), turned[N * D], distance[4], want[4];
+    physad_context *ctx = new_context(1, 0);
+    physad_bank *bank = new_bank(ctx, rows, N, D), *other = NULL;
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < D; j++)
+            turned[j * N + i] = rows[i * D + j];
+    physad_view v = view2(turned, PHYSAD_F32, N, D);
+    v.stride[0] = 4;
+    v.stride[1] = 4 * N;
+    assert_ok(physad_bank_new(&other, ctx, D, NULL));
+    assert_ok(physad_bank_add(other, &v, NULL, NULL));
+    physad_view all;
+    assert_ok(physad_bank_rows(other, &all));
+    assert_memory_equal(all.data, rows, sizeof(turned));
+    physad_view q = v;
+    q.shape[0] = 4;
+    q.stride[0] = 8;
+    const physad_view out = view2(distance, PHYSAD_F32, 4, 1), wanted = view2(want, PHYSAD_F32, 4, 1);
+    assert_ok(physad_bank_search(bank, &q, 1, &out, NULL, NULL, NULL));
+    q = view2(rows, PHYSAD_F32, 4, D);
+    q.stride[0] = 2 * D * 4;
+    assert_ok(physad_bank_search(other, &q, 1, &wanted, NULL, NULL, NULL));
+    assert_memory_equal(distance, want, sizeof(want));
+    physad_bank_free(bank);
+    physad_bank_free(other);
+    free(rows);
+    free_context(ctx);
+}
+
+/* --- the handle --- */
+
+static void rows_keep_their_origin(void **state)
+{
+    float *rows = make_rows(RANDOM, 10, 3, 1);
+    int64_t samples[10], removed = -1;
+    int32_t positions[10];
+    for (int i = 0; i < 10; i++) {
+        samples[i] = i / 4;
+        positions[i] = i % 4;
+    }
+    physad_context *ctx = new_context(1, 0);
+    physad_bank *bank = NULL, *part = NULL, *other = NULL;
+    const physad_view rv = view2(rows, PHYSAD_F32, 10, 3), sv = view1(samples, PHYSAD_I64, 10), pv = view1(positions, PHYSAD_I32, 10);
+    assert_ok(physad_bank_new(&bank, ctx, 3, NULL));
+    assert_ok(physad_bank_add(bank, &rv, &sv, &pv));
+    assert_int_equal(physad_bank_count(bank), 10);
+    assert_int_equal(physad_bank_dim(bank), 3);
+    assert_int_equal(physad_bank_sample(bank, 9), 2);
+    assert_int_equal(physad_bank_position(bank, 7), 3);
+    assert_int_equal(physad_bank_sample(bank, 10), -1);
+    assert_int_equal(physad_bank_position(bank, -1), -1);
+    assert_ok(physad_bank_remove(bank, 1, &removed));
+    assert_int_equal(removed, 4);
+    assert_int_equal(physad_bank_count(bank), 6);
+    assert_int_equal(physad_bank_sample(bank, 4), 2);
+    physad_view all;
+    assert_ok(physad_bank_rows(bank, &all));
+    assert_memory_equal((float *)all.data + 12, rows + 24, 6 * sizeof(float));
+    assert_ok(physad_bank_remove(bank, 99, &removed));
+    assert_int_equal(removed, 0);
+    const int64_t chosen[] = { 5, 0, 5 };
+    const physad_view cv = view1(chosen, PHYSAD_I64, 3);
+    assert_ok(physad_bank_select(&part, bank, &cv));
+    assert_int_equal(physad_bank_count(part), 3);
+    assert_int_equal(physad_bank_position(part, 2), 1);
+    assert_ok(physad_bank_merge(part, bank));
+    assert_ok(physad_bank_merge(part, part));
+    assert_int_equal(physad_bank_count(part), 18);
+    assert_ok(physad_bank_rows(part, &all));
+    assert_memory_equal(all.data, (float *)all.data + 27, 27 * sizeof(float));
+    assert_ok(physad_bank_clear(part));
+    assert_int_equal(physad_bank_count(part), 0);
+    assert_ok(physad__bank_add_sample(part, rows, 5, 3, 42));
+    assert_int_equal(physad_bank_sample(part, 4), 42);
+    assert_int_equal(physad_bank_position(part, 4), 4);
+    assert_ok(physad_bank_new(&other, ctx, 4, NULL));
+    assert_fails(PHYSAD_ERR_SHAPE, "rows of 4 elements, want 3", physad_bank_merge(part, other));
+    physad_bank_free(other);
+    physad_bank_free(part);
+    physad_bank_free(bank);
+    physad_bank_free(NULL);
+    free(rows);
+    free_context(ctx);
+}
+
+static void wrong_calls_are_told(void **state)
+{
+    float data[12] = { 0 }, distance[3];
+    int64_t index[3] = { 0, 1, 9 };
+    physad_context *ctx = new_context(1, 0);
+    physad_bank *bank = NULL, *part = NULL;
+    physad_view rows = view2(data, PHYSAD_F32, 3, 4), out = view2(distance, PHYSAD_F32, 3, 1), list = view1(index, PHYSAD_I64, 3), got;
+    assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_bank_new(NULL, ctx, 4, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "context is NULL", physad_bank_new(&bank, NULL, 4, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "dim is 0", physad_bank_new(&bank, ctx, 0, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "dim is 4097, want 1 to 4096", physad_bank_new(&bank, ctx, 4097, NULL));
+    assert_null(bank);
+    assert_ok(physad_bank_new(&bank, ctx, 4, NULL));
+    assert_fails(PHYSAD_ERR_STATE, "empty", physad_bank_search(bank, &rows, 1, &out, NULL, NULL, NULL));
+    assert_fails(PHYSAD_ERR_STATE, "empty", physad_bank_save(bank, "/nonexistent/x"));
+    assert_fails(PHYSAD_ERR_ARG, "bank is NULL", physad_bank_add(NULL, &rows, NULL, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "rows is NULL", physad_bank_add(bank, NULL, NULL, NULL));
+    assert_fails(PHYSAD_ERR_DTYPE, "want f32", physad_bank_add(bank, &list, NULL, NULL));
+    rows.shape[1] = 3;
+    assert_fails(PHYSAD_ERR_SHAPE, "has shape (3,3), want (n,4)", physad_bank_add(bank, &rows, NULL, NULL));
+    rows.shape[1] = 4;
+    assert_fails(PHYSAD_ERR_DTYPE, "samples has dtype f32, want i64", physad_bank_add(bank, &rows, &rows, NULL));
+    assert_fails(PHYSAD_ERR_DTYPE, "positions has dtype i64, want i32", physad_bank_add(bank, &rows, NULL, &list));
+    list.shape[0] = 2;
+    assert_fails(PHYSAD_ERR_SHAPE, "samples has shape (2), want (3)", physad_bank_add(bank, &rows, &list, NULL));
+    list.shape[0] = 3;
+    data[9] = NAN;
+    assert_fails(PHYSAD_ERR_NUMERIC, "row 2 holds a NaN at element 1", physad_bank_add(bank, &rows, NULL, NULL));
+    assert_int_equal(physad_bank_count(bank), 0);
+    data[9] = 0;
+    assert_ok(physad_bank_add(bank, &rows, NULL, NULL));
+    data[4] = -INFINITY;
+    assert_fails(PHYSAD_ERR_NUMERIC, "row 1 holds an infinity", physad_bank_search(bank, &rows, 1, &out, NULL, NULL, NULL));
+    data[4] = 0;
+    assert_fails(PHYSAD_ERR_ARG, "k is 51, want 1 to 50", physad_bank_search(bank, &rows, 51, &out, NULL, NULL, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "k is 0", physad_bank_search(bank, &rows, 0, &out, NULL, NULL, NULL));
+    assert_fails(PHYSAD_ERR_SHAPE, "distances has shape (3,1), want (3,2)", physad_bank_search(bank, &rows, 2, &out, NULL, NULL, NULL));
+    assert_fails(PHYSAD_ERR_DTYPE, "indices has dtype f32, want i64", physad_bank_search(bank, &rows, 1, NULL, &out, NULL, NULL));
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "flags 0x80",
+                 physad_bank_search(bank, &rows, 1, &out, NULL, &(physad_search_options){ sizeof(physad_search_options), 128 }, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "rows[2] is 9, want 0 to 2", physad_bank_select(&part, bank, &list));
+    assert_null(part);
+    assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_bank_rows(bank, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "the bank is NULL", physad_bank_rows(NULL, &got));
+    rows.shape[0] = 0;
+    out.shape[0] = 0;
+    assert_ok(physad_bank_search(bank, &rows, 1, &out, NULL, NULL, NULL));
+    assert_ok(physad_bank_add(bank, &rows, NULL, NULL));
+    assert_int_equal(physad_bank_count(bank), 3);
+    physad_bank_free(bank);
+    free_context(ctx);
+}
+
+/* --- files --- */
+
+static void a_saved_bank_answers_the_same(void **state)
+{
+    enum { N = 700, D = 24, Q = 30 };
+    char path[] = "/tmp/physad-test-bank-XXXXXX";
+    float *rows = make_rows(CLUSTERED, N, D, 1), *queries = make_rows(CLUSTERED, Q, D, 2);
+    physad_context *ctx = new_context(2, 0);
+    physad_bank *bank = NULL, *loaded = NULL;
+    close(mkstemp(path));
+    assert_ok(physad_bank_new(&bank, ctx, D, NULL));
+    for (int i = 0; i < 7; i++)
+        assert_ok(physad__bank_add_sample(bank, rows + i * 100 * D, 100, D, i));
+    assert_ok(physad_bank_save(bank, path));
+    assert_ok(physad_bank_load(&loaded, ctx, path));
+    assert_int_equal(physad_bank_count(loaded), N);
+    assert_int_equal(physad_bank_sample(loaded, 650), 6);
+    assert_int_equal(physad_bank_position(loaded, 650), 50);
+    check_search(loaded, rows, N, D, queries, Q, 4, "loaded");
+    int64_t removed = 0;
+    assert_ok(physad_bank_remove(loaded, 0, &removed)); /* leaves the file for memory of its own */
+    assert_int_equal(removed, 100);
+    check_search(loaded, rows + 100 * D, N - 100, D, queries, Q, 4, "changed after loading");
+    physad_bank_free(loaded);
+    assert_ok(physad_bank_load(&loaded, ctx, path)); /* the file is as it was */
+    assert_ok(physad_bank_merge(loaded, bank));
+    assert_int_equal(physad_bank_count(loaded), 2 * N);
+    physad_bank_free(loaded);
+    assert_fails(PHYSAD_ERR_ARG, "path is NULL", physad_bank_load(&loaded, ctx, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "path is NULL", physad_bank_save(bank, NULL));
+    assert_fails(PHYSAD_ERR_IO, "/nonexistent/bank", physad_bank_load(&loaded, ctx, "/nonexistent/bank"));
+    assert_fails(PHYSAD_ERR_IO, "/nonexistent", physad_bank_save(bank, "/nonexistent/bank"));
+    FILE *file = fopen(path, "wb");
+    fputs("not a bank", file);
+    fclose(file);
+    assert_fails(PHYSAD_ERR_FORMAT, path, physad_bank_load(&loaded, ctx, path));
+    unlink(path);
+    physad_bank_free(bank);
+    free(rows);
+    free(queries);
+    free_context(ctx);
+}
+
+static void files_that_are_no_banks_are_refused(void **state)
+{
+    char path[] = "/tmp/physad-test-bank-XXXXXX";
+    float rows[6] = { 0, 1, 2, 3, 4, 5 };
+    const int64_t samples[3] = { 0 };
+    const int32_t positions[3] = { 0 };
+    physad_context *ctx = new_context(1, 0);
+    close(mkstemp(path));
+    for (int fault = 0; fault < 5; fault++) {
+        physad_tensors *t = NULL;
+        physad_bank *bank = NULL;
+        rows[3] = fault == 4 ? INFINITY : 3;
+        const physad_view rv = view2(rows, PHYSAD_F32, 3, 2), sv = view1(samples, PHYSAD_I64, fault == 2 ? 2 : 3),
+                          pv = view1(positions, fault == 3 ? PHYSAD_U32 : PHYSAD_I32, 3);
+        assert_ok(physad_tensors_new(&t, ctx));
+        assert_ok(physad_tensors_add(t, fault == 0 ? "other" : "bank.rows", &rv));
+        if (fault != 1)
+            assert_ok(physad_tensors_add(t, "bank.samples", &sv));
+        assert_ok(physad_tensors_add(t, "bank.positions", &pv));
+        assert_ok(physad_tensors_save(t, path));
+        physad_tensors_free(t);
+        assert_fails(fault == 4 ? PHYSAD_ERR_NUMERIC : PHYSAD_ERR_FORMAT, path, physad_bank_load(&bank, ctx, path));
+        assert_null(bank);
+    }
+    unlink(path);
+    free_context(ctx);
+}
+
+/* --- memory --- */
+
+static void beyond_the_limit_rows_live_in_a_file(void **state)
+{
+    enum { N = 6000, D = 64, Q = 20 };
+    float *rows = make_rows(LOW_RANK, N, D, 1), *queries = make_rows(LOW_RANK, Q, D, 2);
+    physad_context *ctx = NULL;
+    physad_bank *bank = NULL;
+    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_bank_options o = PHYSAD_BANK_OPTIONS_INIT;
+    co.threads = 2;
+    co.memory_limit = 6 << 20;
+    assert_ok(physad_context_new(&ctx, &co));
+    o.spill_bytes = 100000;
+    assert_ok(physad_bank_new(&bank, ctx, D, &o));
+    for (int64_t i = 0; i < N; i += 500)
+        assert_ok(physad__bank_add_sample(bank, rows + i * D, 500, D, i));
+    assert_true(physad_context_memory_used(ctx) < 400000);
+    check_search(bank, rows, N, D, queries, Q, 3, "spilled");
+    int64_t picks[50], want[50];
+    double radii[50];
+    physad_coreset_options co2 = PHYSAD_CORESET_OPTIONS_INIT;
+    const physad_view pv = view1(picks, PHYSAD_I64, 50);
+    co2.count = 50;
+    co2.flags = PHYSAD_CORESET_FIRST;
+    assert_ok(physad_bank_coreset(bank, &pv, NULL, &co2, NULL));
+    brute_coreset(rows, N, D, 0, 50, want, radii);
+    assert_memory_equal(picks, want, sizeof(picks));
+    physad_bank_free(bank);
+    o.spill_dir = "/nonexistent";
+    assert_ok(physad_bank_new(&bank, ctx, D, &o));
+    assert_fails(PHYSAD_ERR_IO, "no temporary file in /nonexistent", physad__bank_add_sample(bank, rows, N, D, 0));
+    assert_int_equal(physad_bank_count(bank), 0);
+    assert_ok(physad__bank_add_sample(bank, rows, 10, D, 0));
+    physad_bank_free(bank);
+    free(rows);
+    free(queries);
+    free_context(ctx);
+}
+
+typedef struct failing {
+    int left; /* allocations until one fails; < 0: none */
+} failing;
+
+static void *failing_alloc(size_t size, void *user)
+{
+    failing *f = user;
+    if (f->left == 0)
+        return NULL;
+    if (f->left > 0)
+        f->left--;
+    return malloc(size);
+}
+
+static void failing_free(void *ptr, size_t size, void *user)
+{
+    free(ptr);
+}
+
+static physad_status everything(physad_context *ctx, const float *rows, int64_t n, int64_t d)
+{
+    physad_bank *bank = NULL, *part = NULL;
+    float distance[8];
+    int64_t picks[20];
+    const physad_view rv = view2(rows, PHYSAD_F32, n, d), qv = view2(rows, PHYSAD_F32, 4, d), dv = view2(distance, PHYSAD_F32, 4, 2),
+                      pv = view1(picks, PHYSAD_I64, 20);
+    physad_coreset_options o = PHYSAD_CORESET_OPTIONS_INIT;
+    o.count = 20;
+    o.projection = PHYSAD_PROJECTION_SPARSE;
+    o.eps = 0.999;
+    physad_status status = physad_bank_new(&bank, ctx, d, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_bank_add(bank, &rv, NULL, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_bank_search(bank, &qv, 2, &dv, NULL, NULL, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_bank_coreset(bank, &pv, NULL, &o, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_bank_select(&part, bank, &pv);
+    if (status == PHYSAD_OK)
+        status = physad_bank_merge(part, bank);
+    physad_bank_free(bank);
+    physad_bank_free(part);
+    return status;
+}
+
+static void every_failed_allocation_is_told(void **state)
+{
+    float *rows = make_rows(LOW_RANK, 400, 180, 1);
+    failing f = { -1 };
+    const physad_allocator allocator = { failing_alloc, failing_free, &f };
+    physad_context *ctx = NULL;
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    o.allocator = &allocator;
+    o.threads = 1;
+    assert_ok(physad_context_new(&ctx, &o));
+    int failures = 0;
+    for (;; failures++) {
+        f.left = failures;
+        const physad_status status = everything(ctx, rows, 400, 180);
+        f.left = -1;
+        assert_int_equal(physad_context_memory_used(ctx), 0);
+        if (status == PHYSAD_OK)
+            break;
+        assert_int_equal(status, PHYSAD_ERR_NOMEM);
+    }
+    assert_true(failures > 30);
+    free_context(ctx);
+    free(rows);
+}
+
+static void a_cancelled_search_leaves_the_bank(void **state)
+{
+    float *rows = make_rows(RANDOM, 300, 8, 1), distance[300];
+    physad_context *ctx = new_context(2, 0);
+    physad_bank *bank = new_bank(ctx, rows, 300, 8);
+    const physad_view q = view2(rows, PHYSAD_F32, 300, 8), out = view2(distance, PHYSAD_F32, 300, 1);
+    physad_context_cancel(ctx);
+    assert_fails(PHYSAD_ERR_CANCELLED, "cancelled", physad_bank_search(bank, &q, 1, &out, NULL, NULL, NULL));
+    physad_context_resume(ctx);
+    assert_ok(physad_bank_search(bank, &q, 1, &out, NULL, NULL, NULL));
+    for (int i = 0; i < 300; i++)
+        assert_true(distance[i] == 0);
+    physad_bank_free(bank);
+    free(rows);
+    free_context(ctx);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(searches_equal_brute_force),
-        cmocka_unit_test(coresets_equal_the_naive_rule),
+        cmocka_unit_test(wide_rows_are_found_too),
+        cmocka_unit_test(answers_depend_on_nothing_else),
+        cmocka_unit_test(distances_are_rounded_from_the_truth),
+        cmocka_unit_test(strided_queries_and_rows_are_taken),
+        cmocka_unit_test(rows_keep_their_origin),
+        cmocka_unit_test(wrong_calls_are_told),
+        cmocka_unit_test(a_saved_bank_answers_the_same),
+        cmocka_unit_test(files_that_are_no_banks_are_refused),
+        cmocka_unit_test(beyond_the_limit_rows_live_in_a_file),
+        cmocka_unit_test(every_failed_allocation_is_told),
+        cmocka_unit_test(a_cancelled_search_leaves_the_bank),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
