@@ -302,7 +302,7 @@ static physad_status project_sample(finder *f)
  * coordinates and is measured exactly. */
 static double cost(int64_t dims, double share, double final, int64_t d)
 {
-    return (double)dims / 128 + 0.1 + share * 20 + final * (double)(d / 4 + 40);
+    return (double)dims / 128 + 0.1 + share * 25 + final * (double)(d / 4 + 40);
 }
 
 static double squared_distance(const double *a, const double *b, int64_t n)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The k nearest rows of a block of queries by the plan, in steps from cheap to exact:
- *  1. a first guess: the rows of the few leaves whose centres are nearest, the best of them by codes measured exactly;
+ *  1. a first guess: the rows of the leaf whose centre is nearest, the best of them by codes measured exactly;
  *  2. the scan: all pairs on the leading coordinates, 16 or more per instruction; a pair passes unless its bound from below excludes it;
  *  3. what passed, on all coordinates, one by one;
  *  4. what passed again, in f32, then in double (bank_top.c).
@@ -9,7 +9,6 @@
 
 #define CHUNK 16   /* panels between two looks at the limits */
 #define WAITING 128 /* candidates of a query that are collected before step 3: at most a panel's on top of half of it */
-#define LEAVES 4   /* of the first guess */
 #define GUESSES 2  /* rows measured exactly for the first guess, for each neighbour that is wanted */
 
 typedef struct block {
@@ -24,11 +23,9 @@ typedef struct block {
     uint64_t hits[PHYSAD__BLOCK];
     int32_t count[PHYSAD__BLOCK]; /* of waiting */
     int32_t *waiting;             /* PHYSAD__BLOCK x WAITING places */
-    int32_t *dots;
+    int32_t *dots; /* PHYSAD__LEAF; the list too */
     int64_t *list;
 } block;
-
-#define LIST (PHYSAD__LEAF * LEAVES)
 
 /* --- scratch: everything in one piece --- */
 
@@ -52,8 +49,8 @@ static size_t lay_out(block *b, const physad__axes *axes, char *base, double **s
     b->codes.sum = (void *)take(&at, each * sizeof(int32_t));
     b->codes.scan_sum = (void *)take(&at, each * sizeof(int32_t));
     b->waiting = (void *)take(&at, each * WAITING * sizeof(int32_t));
-    b->dots = (void *)take(&at, LIST * sizeof(int32_t));
-    b->list = (void *)take(&at, LIST * sizeof(int64_t));
+    b->dots = (void *)take(&at, PHYSAD__LEAF * sizeof(int32_t));
+    b->list = (void *)take(&at, PHYSAD__LEAF * sizeof(int64_t));
     *scratch = (void *)take(&at, (size_t)physad__axes_scratch(axes) * sizeof(double));
     return (size_t)(at - base);
 }
@@ -94,40 +91,38 @@ static int64_t keep_lowest(const int32_t *keys, int64_t n, int32_t *lowest, int6
     return kept;
 }
 
+/* The leaf whose centre is nearest. */
+static int64_t nearest_leaf(block *b, int64_t q)
+{
+    const physad__plan *plan = b->plan;
+    const int64_t size = plan->axes.size;
+    int64_t best = 0;
+    int32_t least = INT32_MAX;
+    for (int64_t first = 0; first < plan->leaves; first += PHYSAD__LEAF) {
+        const int64_t count = physad__min(PHYSAD__LEAF, plan->leaves - first);
+        b->rows->kernels->code_dots(b->dots, b->codes.z + q * size, plan->leaf + first * size, size, NULL, count);
+        for (int64_t i = 0; i < count; i++) {
+            const int32_t distance = code_distance(b, q, b->dots[i], plan->leaf_norm[first + i]);
+            if (distance < least) {
+                least = distance;
+                best = first + i;
+            }
+        }
+    }
+    return best;
+}
+
 static void guess(block *b, int64_t q)
 {
     const physad__plan *plan = b->plan;
-    const physad_kernels *kernels = b->rows->kernels;
-    const int64_t size = plan->axes.size;
-    const int8_t *z = b->codes.z + q * size;
-    int32_t best[LEAVES] = { 0 }, value[LEAVES] = { 0 }, found[GUESSES * PHYSAD_BANK_MAX_K], places[LIST];
-    int64_t kept = 0, n = 0;
-    for (int64_t first = 0; first < plan->leaves; first += LIST) { /* the best of the pieces, merged */
-        const int64_t count = physad__min(LIST, plan->leaves - first);
-        int32_t here[LEAVES], merged[2 * LEAVES], who[2 * LEAVES], order[LEAVES];
-        kernels->code_dots(b->dots, z, plan->leaf + first * size, size, NULL, count);
-        for (int64_t i = 0; i < count; i++)
-            b->dots[i] = code_distance(b, q, b->dots[i], plan->leaf_norm[first + i]);
-        const int64_t got = keep_lowest(b->dots, count, here, LEAVES);
-        for (int64_t i = 0; i < kept + got; i++) {
-            who[i] = i < kept ? best[i] : (int32_t)first + here[i - kept];
-            merged[i] = i < kept ? value[i] : b->dots[here[i - kept]];
-        }
-        kept = keep_lowest(merged, kept + got, order, LEAVES);
-        for (int64_t i = 0; i < kept; i++) {
-            best[i] = who[order[i]];
-            value[i] = merged[order[i]];
-        }
-    }
-    for (int64_t i = 0; i < kept; i++)
-        for (int32_t place = best[i] * PHYSAD__LEAF; place < best[i] * PHYSAD__LEAF + PHYSAD__LEAF && place < plan->n; place++)
-            places[n++] = place;
-    kernels->code_dots(b->dots, z, plan->codes, size, places, n);
+    const int64_t size = plan->axes.size, first = nearest_leaf(b, q) * PHYSAD__LEAF, n = physad__min(PHYSAD__LEAF, plan->n - first);
+    int32_t found[GUESSES * PHYSAD_BANK_MAX_K];
+    b->rows->kernels->code_dots(b->dots, b->codes.z + q * size, plan->codes + first * size, size, NULL, n);
     for (int64_t i = 0; i < n; i++)
-        b->dots[i] = code_distance(b, q, b->dots[i], plan->norm[places[i]]);
-    kept = keep_lowest(b->dots, n, found, GUESSES * b->top[q].k);
+        b->dots[i] = code_distance(b, q, b->dots[i], plan->norm[first + i]);
+    const int64_t kept = keep_lowest(b->dots, n, found, GUESSES * b->top[q].k);
     for (int64_t i = 0; i < kept; i++)
-        b->list[i] = plan->row[places[found[i]]];
+        b->list[i] = plan->row[first + found[i]];
     physad__top_offer(&b->top[q], b->rows, b->queries + q * b->rows->d, b->list, kept);
     update_reach(b, q);
 }

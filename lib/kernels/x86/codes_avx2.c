@@ -14,37 +14,61 @@ INLINE __m256i dot_four(__m256i sum, __m256i rows, __m256i query)
     return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(rows, query), _mm256_set1_epi16(1)));
 }
 
-/* 32 rows against one or two queries; `count` is a constant at each call. */
-INLINE void scan_tile(uint32_t *bits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t query_stride,
-                      const int32_t *limits, int64_t groups, int count)
+/* Sums of one query with 32 rows. Fields, not an array: compilers keep these in registers. */
+typedef struct sums {
+    __m256i a, b, c, d;
+} sums;
+
+INLINE __m256i load(const void *p)
 {
-    __m256i sum[2][4];
-#pragma GCC unroll 2
-    for (int q = 0; q < count; q++)
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; v++)
-            sum[q][v] = _mm256_loadu_si256((const __m256i *)(const void *)(bias + 8 * v));
+    return _mm256_loadu_si256(p);
+}
+
+INLINE sums start_of(const int32_t *bias)
+{
+    return (sums){ load(bias), load(bias + 8), load(bias + 16), load(bias + 24) };
+}
+
+INLINE void add_four(sums *s, const uint8_t *rows, const int8_t *query)
+{
+    int32_t four;
+    __builtin_memcpy(&four, query, 4);
+    const __m256i q = _mm256_set1_epi32(four);
+    s->a = dot_four(s->a, load(rows), q);
+    s->b = dot_four(s->b, load(rows + 32), q);
+    s->c = dot_four(s->c, load(rows + 64), q);
+    s->d = dot_four(s->d, load(rows + 96), q);
+}
+
+INLINE uint32_t below(__m256i limit, __m256i sum)
+{
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(limit, sum)));
+}
+
+INLINE uint32_t finish(const sums *s, int32_t limit)
+{
+    const __m256i l = _mm256_set1_epi32(limit);
+    return ~(below(l, s->a) | below(l, s->b) << 8 | below(l, s->c) << 16 | below(l, s->d) << 24);
+}
+
+static void scan_two(uint32_t bits[2], const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t stride,
+                     const int32_t *limits, int64_t groups)
+{
+    sums s0 = start_of(bias), s1 = s0;
     for (int64_t g = 0; g < groups; g++) {
-        const uint8_t *p = panel + g * 256;
-#pragma GCC unroll 2
-        for (int q = 0; q < count; q++) {
-            int32_t four;
-            __builtin_memcpy(&four, queries + q * query_stride + g * 4, 4);
-            const __m256i b = _mm256_set1_epi32(four);
-#pragma GCC unroll 4
-            for (int v = 0; v < 4; v++)
-                sum[q][v] = dot_four(sum[q][v], _mm256_loadu_si256((const __m256i *)(const void *)(p + 32 * v)), b);
-        }
+        add_four(&s0, panel + g * 256, queries + g * 4);
+        add_four(&s1, panel + g * 256, queries + stride + g * 4);
     }
-#pragma GCC unroll 2
-    for (int q = 0; q < count; q++) {
-        const __m256i limit = _mm256_set1_epi32(limits[q]);
-        uint32_t below = 0; /* sums under the limit */
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; v++)
-            below |= (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(limit, sum[q][v]))) << (8 * v);
-        bits[q] = ~below;
-    }
+    bits[0] = finish(&s0, limits[0]);
+    bits[1] = finish(&s1, limits[1]);
+}
+
+static uint32_t scan_one(const uint8_t *panel, const int32_t *bias, const int8_t *query, int32_t limit, int64_t groups)
+{
+    sums s = start_of(bias);
+    for (int64_t g = 0; g < groups; g++)
+        add_four(&s, panel + g * 256, query + g * 4);
+    return finish(&s, limit);
 }
 
 int64_t physad__code_scan_avx2(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
@@ -53,16 +77,15 @@ int64_t physad__code_scan_avx2(uint64_t *hits, const uint8_t *panel, const int32
     int64_t found = 0, q = 0;
     for (; q + 2 <= n_queries; q += 2) {
         uint32_t low[2], high[2];
-        scan_tile(low, panel, bias, queries + q * query_stride, query_stride, limits + q, groups, 2);
-        scan_tile(high, panel + 128, bias + 32, queries + q * query_stride, query_stride, limits + q, groups, 2);
+        scan_two(low, panel, bias, queries + q * query_stride, query_stride, limits + q, groups);
+        scan_two(high, panel + 128, bias + 32, queries + q * query_stride, query_stride, limits + q, groups);
         hits[q] = (uint64_t)high[0] << 32 | low[0];
         hits[q + 1] = (uint64_t)high[1] << 32 | low[1];
         found += (hits[q] != 0) + (hits[q + 1] != 0);
     }
     if (q < n_queries) {
-        uint32_t low, high;
-        scan_tile(&low, panel, bias, queries + q * query_stride, query_stride, limits + q, groups, 1);
-        scan_tile(&high, panel + 128, bias + 32, queries + q * query_stride, query_stride, limits + q, groups, 1);
+        const uint32_t low = scan_one(panel, bias, queries + q * query_stride, limits[q], groups);
+        const uint32_t high = scan_one(panel + 128, bias + 32, queries + q * query_stride, limits[q], groups);
         hits[q] = (uint64_t)high << 32 | low;
         found += hits[q] != 0;
     }
@@ -82,9 +105,8 @@ void physad__code_dots_avx2(int32_t *out, const int8_t *query, const uint8_t *ro
         const uint8_t *row = rows + (index != NULL ? index[i] : i) * size;
         __m256i a = _mm256_setzero_si256(), b = a;
         for (int64_t j = 0; j < size; j += 64) {
-            const __m256i *r = (const __m256i *)(const void *)(row + j), *q = (const __m256i *)(const void *)(query + j);
-            a = dot_four(a, _mm256_loadu_si256(r), _mm256_loadu_si256(q));
-            b = dot_four(b, _mm256_loadu_si256(r + 1), _mm256_loadu_si256(q + 1));
+            a = dot_four(a, load(row + j), load(query + j));
+            b = dot_four(b, load(row + j + 32), load(query + j + 32));
         }
         out[i] = sum_lanes(_mm256_add_epi32(a, b));
     }

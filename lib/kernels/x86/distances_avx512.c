@@ -16,40 +16,68 @@ INLINE const float *row_at(const float *rows, int64_t stride, const int64_t *ind
     return rows + (index != NULL ? index[i] : i) * stride;
 }
 
-/* In: r[i] holds eight elements of row i. Out: r[j] holds element j of the eight rows. */
-INLINE void transpose(__m256 r[8])
+/* In: field i holds eight elements of row i. Out: field j holds element j of the eight rows. Fields, not an array: compilers keep
+ * these in registers. */
+typedef struct square {
+    __m256 r0, r1, r2, r3, r4, r5, r6, r7;
+} square;
+
+INLINE void transpose(square *s)
 {
-    const __m256 a0 = _mm256_unpacklo_ps(r[0], r[1]), a1 = _mm256_unpackhi_ps(r[0], r[1]);
-    const __m256 a2 = _mm256_unpacklo_ps(r[2], r[3]), a3 = _mm256_unpackhi_ps(r[2], r[3]);
-    const __m256 a4 = _mm256_unpacklo_ps(r[4], r[5]), a5 = _mm256_unpackhi_ps(r[4], r[5]);
-    const __m256 a6 = _mm256_unpacklo_ps(r[6], r[7]), a7 = _mm256_unpackhi_ps(r[6], r[7]);
+    const __m256 a0 = _mm256_unpacklo_ps(s->r0, s->r1), a1 = _mm256_unpackhi_ps(s->r0, s->r1);
+    const __m256 a2 = _mm256_unpacklo_ps(s->r2, s->r3), a3 = _mm256_unpackhi_ps(s->r2, s->r3);
+    const __m256 a4 = _mm256_unpacklo_ps(s->r4, s->r5), a5 = _mm256_unpackhi_ps(s->r4, s->r5);
+    const __m256 a6 = _mm256_unpacklo_ps(s->r6, s->r7), a7 = _mm256_unpackhi_ps(s->r6, s->r7);
     const __m256 b0 = _mm256_shuffle_ps(a0, a2, 0x44), b1 = _mm256_shuffle_ps(a0, a2, 0xee);
     const __m256 b2 = _mm256_shuffle_ps(a1, a3, 0x44), b3 = _mm256_shuffle_ps(a1, a3, 0xee);
     const __m256 b4 = _mm256_shuffle_ps(a4, a6, 0x44), b5 = _mm256_shuffle_ps(a4, a6, 0xee);
     const __m256 b6 = _mm256_shuffle_ps(a5, a7, 0x44), b7 = _mm256_shuffle_ps(a5, a7, 0xee);
-    r[0] = _mm256_permute2f128_ps(b0, b4, 0x20);
-    r[1] = _mm256_permute2f128_ps(b1, b5, 0x20);
-    r[2] = _mm256_permute2f128_ps(b2, b6, 0x20);
-    r[3] = _mm256_permute2f128_ps(b3, b7, 0x20);
-    r[4] = _mm256_permute2f128_ps(b0, b4, 0x31);
-    r[5] = _mm256_permute2f128_ps(b1, b5, 0x31);
-    r[6] = _mm256_permute2f128_ps(b2, b6, 0x31);
-    r[7] = _mm256_permute2f128_ps(b3, b7, 0x31);
+    s->r0 = _mm256_permute2f128_ps(b0, b4, 0x20);
+    s->r1 = _mm256_permute2f128_ps(b1, b5, 0x20);
+    s->r2 = _mm256_permute2f128_ps(b2, b6, 0x20);
+    s->r3 = _mm256_permute2f128_ps(b3, b7, 0x20);
+    s->r4 = _mm256_permute2f128_ps(b0, b4, 0x31);
+    s->r5 = _mm256_permute2f128_ps(b1, b5, 0x31);
+    s->r6 = _mm256_permute2f128_ps(b2, b6, 0x31);
+    s->r7 = _mm256_permute2f128_ps(b3, b7, 0x31);
 }
 
-INLINE __m512d add_columns(__m512d sum, const float *query, const float *const row[8], int64_t j, int64_t count, __mmask8 mask)
+INLINE __m512d add_column(__m512d sum, __m256 column, float value)
 {
-    __m256 r[8];
-    for (int k = 0; k < 8; k++)
-        r[k] = _mm256_maskz_loadu_ps(mask, row[k] + j);
-    transpose(r);
-#pragma GCC unroll 8
-    for (int k = 0; k < 8; k++) {
-        if (k < count) {
-            const __m512d difference = _mm512_sub_pd(_mm512_set1_pd((double)query[j + k]), _mm512_cvtps_pd(r[k]));
-            sum = _mm512_add_pd(sum, _mm512_mul_pd(difference, difference));
-        }
-    }
+    const __m512d difference = _mm512_sub_pd(_mm512_set1_pd((double)value), _mm512_cvtps_pd(column));
+    return _mm512_add_pd(sum, _mm512_mul_pd(difference, difference));
+}
+
+INLINE square load_rows(const float *const row[8], int64_t j, __mmask8 mask)
+{
+    square s = { _mm256_maskz_loadu_ps(mask, row[0] + j), _mm256_maskz_loadu_ps(mask, row[1] + j),
+                 _mm256_maskz_loadu_ps(mask, row[2] + j), _mm256_maskz_loadu_ps(mask, row[3] + j),
+                 _mm256_maskz_loadu_ps(mask, row[4] + j), _mm256_maskz_loadu_ps(mask, row[5] + j),
+                 _mm256_maskz_loadu_ps(mask, row[6] + j), _mm256_maskz_loadu_ps(mask, row[7] + j) };
+    transpose(&s);
+    return s;
+}
+
+INLINE __m512d add_eight(__m512d sum, const float *query, const float *const row[8], int64_t j)
+{
+    const square s = load_rows(row, j, 0xff);
+    sum = add_column(sum, s.r0, query[j]);
+    sum = add_column(sum, s.r1, query[j + 1]);
+    sum = add_column(sum, s.r2, query[j + 2]);
+    sum = add_column(sum, s.r3, query[j + 3]);
+    sum = add_column(sum, s.r4, query[j + 4]);
+    sum = add_column(sum, s.r5, query[j + 5]);
+    sum = add_column(sum, s.r6, query[j + 6]);
+    return add_column(sum, s.r7, query[j + 7]);
+}
+
+/* The last count < 8 columns. */
+INLINE __m512d add_tail(__m512d sum, const float *query, const float *const row[8], int64_t j, int64_t count)
+{
+    const square s = load_rows(row, j, (__mmask8)((1u << count) - 1));
+    const __m256 columns[7] = { s.r0, s.r1, s.r2, s.r3, s.r4, s.r5, s.r6 };
+    for (int64_t k = 0; k < count; k++)
+        sum = add_column(sum, columns[k], query[j + k]);
     return sum;
 }
 
@@ -64,9 +92,9 @@ void physad__exact_distances_avx512(double *out, const float *query, const float
         __m512d sum = _mm512_setzero_pd();
         int64_t j = 0;
         for (; j + 8 <= d; j += 8)
-            sum = add_columns(sum, query, row, j, 8, 0xff);
+            sum = add_eight(sum, query, row, j);
         if (j < d)
-            sum = add_columns(sum, query, row, j, d - j, (__mmask8)((1u << (d - j)) - 1));
+            sum = add_tail(sum, query, row, j, d - j);
         _mm512_mask_storeu_pd(out + i, (__mmask8)((1u << count) - 1), sum);
     }
 }
@@ -77,30 +105,69 @@ INLINE __m512 add_square(__m512 sum, __m512 a, __m512 b)
     return _mm512_fmadd_ps(difference, difference, sum);
 }
 
-/* Squared distances to `count` rows, a constant at each call. */
-INLINE void distances_of(float *out, const float *query, const float *const row[4], int64_t d, int count)
+/* Two partial sums of one row. */
+typedef struct sums {
+    __m512 even, odd;
+} sums;
+
+INLINE void add_32(sums *s, __m512 q0, __m512 q1, const float *row)
 {
-    __m512 even[4], odd[4];
+    s->even = add_square(s->even, q0, _mm512_loadu_ps(row));
+    s->odd = add_square(s->odd, q1, _mm512_loadu_ps(row + 16));
+}
+
+INLINE void add_masked(sums *s, __mmask16 mask, __m512 q, const float *row)
+{
+    s->even = add_square(s->even, q, _mm512_maskz_loadu_ps(mask, row));
+}
+
+INLINE float total(const sums *s)
+{
+    return _mm512_reduce_add_ps(_mm512_add_ps(s->even, s->odd));
+}
+
+INLINE __mmask16 tail_mask(int64_t left)
+{
+    return left < 16 ? (__mmask16)((1u << left) - 1) : 0xffff;
+}
+
+static void distances_four(float *out, const float *query, const float *const row[4], int64_t d)
+{
+    const float *r0 = row[0], *r1 = row[1], *r2 = row[2], *r3 = row[3];
+    sums s0 = { _mm512_setzero_ps(), _mm512_setzero_ps() }, s1 = s0, s2 = s0, s3 = s0;
     int64_t j = 0;
-    for (int k = 0; k < count; k++)
-        even[k] = odd[k] = _mm512_setzero_ps();
     for (; j + 32 <= d; j += 32) {
         const __m512 q0 = _mm512_loadu_ps(query + j), q1 = _mm512_loadu_ps(query + j + 16);
-#pragma GCC unroll 4
-        for (int k = 0; k < count; k++) {
-            even[k] = add_square(even[k], q0, _mm512_loadu_ps(row[k] + j));
-            odd[k] = add_square(odd[k], q1, _mm512_loadu_ps(row[k] + j + 16));
-        }
+        add_32(&s0, q0, q1, r0 + j);
+        add_32(&s1, q0, q1, r1 + j);
+        add_32(&s2, q0, q1, r2 + j);
+        add_32(&s3, q0, q1, r3 + j);
     }
     for (; j < d; j += 16) {
-        const __mmask16 mask = d - j < 16 ? (__mmask16)((1u << (d - j)) - 1) : 0xffff;
+        const __mmask16 mask = tail_mask(d - j);
         const __m512 q = _mm512_maskz_loadu_ps(mask, query + j);
-#pragma GCC unroll 4
-        for (int k = 0; k < count; k++)
-            even[k] = add_square(even[k], q, _mm512_maskz_loadu_ps(mask, row[k] + j));
+        add_masked(&s0, mask, q, r0 + j);
+        add_masked(&s1, mask, q, r1 + j);
+        add_masked(&s2, mask, q, r2 + j);
+        add_masked(&s3, mask, q, r3 + j);
     }
-    for (int k = 0; k < count; k++)
-        out[k] = _mm512_reduce_add_ps(_mm512_add_ps(even[k], odd[k]));
+    out[0] = total(&s0);
+    out[1] = total(&s1);
+    out[2] = total(&s2);
+    out[3] = total(&s3);
+}
+
+static float distance_one(const float *query, const float *row, int64_t d)
+{
+    sums s = { _mm512_setzero_ps(), _mm512_setzero_ps() };
+    int64_t j = 0;
+    for (; j + 32 <= d; j += 32)
+        add_32(&s, _mm512_loadu_ps(query + j), _mm512_loadu_ps(query + j + 16), row + j);
+    for (; j < d; j += 16) {
+        const __mmask16 mask = tail_mask(d - j);
+        add_masked(&s, mask, _mm512_maskz_loadu_ps(mask, query + j), row + j);
+    }
+    return total(&s);
 }
 
 void physad__distances_avx512(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
@@ -110,10 +177,8 @@ void physad__distances_avx512(float *out, const float *query, const float *rows,
     for (; i + 4 <= n; i += 4) {
         const float *const row[4] = { row_at(rows, stride, index, i), row_at(rows, stride, index, i + 1),
                                       row_at(rows, stride, index, i + 2), row_at(rows, stride, index, i + 3) };
-        distances_of(out + i, query, row, d, 4);
+        distances_four(out + i, query, row, d);
     }
-    for (; i < n; i++) {
-        const float *const row[4] = { row_at(rows, stride, index, i), NULL, NULL, NULL };
-        distances_of(out + i, query, row, d, 1);
-    }
+    for (; i < n; i++)
+        out[i] = distance_one(query, row_at(rows, stride, index, i), d);
 }

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* checkasm [--bench] [--seed N] */
+#include "checkasm.h"
+
+#include "cpu/cpu.h"
+
+#include <physad/context.h>
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GUARD 64
+#define PATTERN 0xa5
+
+static int failures;
+static const char *running = "";
+static uint64_t random_state;
+
+static struct {
+    void *at;
+    size_t size;
+} maps[256];
+static int n_maps;
+
+void check_failed(const char *format, ...)
+{
+    va_list args;
+    if (++failures > 20)
+        return;
+    printf("%s: ", running);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("\n");
+}
+
+uint64_t check_random(void)
+{
+    random_state += 0x9e3779b97f4a7c15u;
+    uint64_t z = random_state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+int64_t check_below(int64_t n)
+{
+    return (int64_t)(check_random() % (uint64_t)n);
+}
+
+float check_normal(void)
+{
+    double sum = 0;
+    for (int i = 0; i < 6; i++)
+        sum += (double)(check_random() >> 11) * 0x1p-53 - 0.5;
+    return (float)(sum * 1.4142135623730951);
+}
+
+void *check_alloc(size_t size, size_t gap)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (size + gap + page - 1) / page * page + page;
+    char *at = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED || n_maps == 256 || mprotect(at + whole - page, page, PROT_NONE) != 0) {
+        printf("no memory for the check\n");
+        exit(1);
+    }
+    maps[n_maps].at = at;
+    maps[n_maps++].size = whole;
+    memset(at, 0xff, whole - page); /* NaNs, and -1 */
+    return at + whole - page - gap - size;
+}
+
+void check_free_all(void)
+{
+    while (n_maps > 0) {
+        n_maps--;
+        munmap(maps[n_maps].at, maps[n_maps].size);
+    }
+}
+
+void *check_output(size_t size)
+{
+    char *at = check_alloc(size + 2 * GUARD, 0);
+    memset(at, PATTERN, size + 2 * GUARD);
+    return at + GUARD;
+}
+
+bool check_guards(void *output, size_t size)
+{
+    const unsigned char *before = (unsigned char *)output - GUARD, *behind = (unsigned char *)output + size;
+    for (int i = 0; i < GUARD; i++)
+        if (before[i] != PATTERN || behind[i] != PATTERN)
+            return false;
+    return true;
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void check_time(const char *kernel, const char *what, double elements, void (*run)(void *), void *user)
+{
+    double best = INFINITY;
+    for (int round = 0; round < 5; round++) {
+        int runs = 0;
+        const double start = seconds();
+        double now;
+        do {
+            run(user);
+            runs++;
+            now = seconds();
+        } while (now - start < 0.02);
+        best = fmin(best, (now - start) / runs);
+    }
+    printf("%-12s %-44s %10.4f ns\n", kernel, what, best / elements * 1e9);
+}
+
+/* Every function of the table has its check: the table holds a name, a number, then functions alone. */
+static void check_coverage(const check *const *checks, int n)
+{
+    running = "coverage";
+    for (size_t at = offsetof(physad_kernels, exact_distances); at < sizeof(physad_kernels); at += sizeof(void (*)(void))) {
+        bool covered = false;
+        for (int i = 0; i < n; i++)
+            covered = covered || checks[i]->entry == at;
+        if (!covered)
+            check_failed("the table's entry at offset %zu has no check", at);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const uint32_t sets[] = { PHYSAD_CPU_AVX2, PHYSAD_CPU_AVX2 | PHYSAD_CPU_AVX512,
+                                     PHYSAD_CPU_AVX2 | PHYSAD_CPU_AVX512 | PHYSAD_CPU_AVX512_VNNI, ~0u };
+    const check *const checks[] = { &distances_checks[0], &distances_checks[1], &codes_checks[0], &codes_checks[1] };
+    const int n = (int)(sizeof(checks) / sizeof(checks[0]));
+    const uint32_t flags = physad__cpu_detect();
+    const physad_kernels *reference = physad__kernels_get(0), *last = NULL;
+    bool bench = false;
+    uint64_t seed = (uint64_t)time(NULL);
+    for (int i = 1; i < argc; i++) {
+        bench = bench || strcmp(argv[i], "--bench") == 0;
+        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+            seed = strtoull(argv[++i], NULL, 10);
+    }
+    printf("seed %llu, processor flags 0x%x\n", (unsigned long long)seed, flags);
+    check_coverage(checks, n);
+    for (int i = 0; bench && i < n; i++)
+        checks[i]->bench(reference);
+    for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++) {
+        const physad_kernels *tested = physad__kernels_get(sets[s] & flags);
+        if (tested == reference || tested == last)
+            continue;
+        last = tested;
+        for (int i = 0; i < n; i++) {
+            char name[64];
+            snprintf(name, sizeof(name), "%s %s", tested->name, checks[i]->name);
+            running = name;
+            random_state = seed;
+            checks[i]->run(reference, tested);
+            check_free_all();
+            if (bench)
+                checks[i]->bench(tested);
+            check_free_all();
+        }
+        printf("%s: done\n", tested->name);
+    }
+    if (failures > 0)
+        printf("%d failures with --seed %llu\n", failures, (unsigned long long)seed);
+    return failures > 0;
+}
