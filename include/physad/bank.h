@@ -71,7 +71,9 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_bank_merge(physad_bank *bank, c
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_bank_remove(physad_bank *bank, int64_t sample, int64_t *removed);
 
-/** Removes all rows. @since 0.1 */
+/** Removes all rows.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE
+ * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_bank_clear(physad_bank *bank);
 
 /** A new bank of the given rows, with their origin, in the given order.
@@ -165,6 +167,8 @@ typedef struct physad_coreset_options {
 #define PHYSAD_CORESET_OPTIONS_INIT { sizeof(physad_coreset_options), 0, 0, 0.0, 0, 0, 0, 0, 0.0, NULL }
 
 /** Rows that physad_bank_coreset() would pick with these options.
+ * @param[in]  options  NULL for defaults
+ * @param[out] count    at least 1
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_STATE: the bank is empty
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_bank_coreset_count(const physad_bank *bank, const physad_coreset_options *options,
@@ -191,11 +195,15 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_bank_coreset(const physad_bank 
 
 /** Writes the rows and their origin to a safetensors file ("bank.rows", "bank.samples", "bank.positions"), by a temporary file
  * and a rename.
+ * @param[in] path  replaced when it is there
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_NOMEM, PHYSAD_ERR_IO, PHYSAD_ERR_STATE
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_bank_save(const physad_bank *bank, const char *path);
 
 /** Opens a saved bank. The rows stay in the file, mapped, until the bank is changed: do not change the file meanwhile.
+ * @param[out] out      the bank, NULL on failure; freed by physad_bank_free()
+ * @param[in]  context  retained
+ * @param[in]  path     of a file by physad_bank_save(), or any safetensors file with the three arrays
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT: not a bank; PHYSAD_ERR_NUMERIC: holds a NaN or an
  *         infinity; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE
  * @since 0.1 */

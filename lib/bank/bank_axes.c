@@ -7,13 +7,8 @@
  * covers both, whatever the order in which the BLAS adds. */
 #include "bank/bank_plan.h"
 
-#include "physad_config.h"
-
 #include <cblas.h>
 #include <lapacke.h>
-#ifdef PHYSAD_HAVE_OPENMP
-#include <omp.h>
-#endif
 
 #define MOST_DIMS 256     /* of the rotated form; a multiple of 64 */
 #define SAMPLE 2048       /* rows: those at even places give the directions, the others judge them */
@@ -462,14 +457,9 @@ physad_status physad__axes_find(physad__axes *axes, physad_context *ctx, const p
 {
     finder f = { .axes = axes, .mem = &ctx->mem };
     *axes = (physad__axes){ .d = rows->d };
-#ifdef PHYSAD_HAVE_OPENMP
-    const int threads = omp_get_max_threads(); /* the matrices are small: threads would mostly wait for each other */
-    omp_set_num_threads(1);
-#endif
+    const int threads = physad__call_narrow(); /* the matrices are small: threads would mostly wait for each other */
     const physad_status status = find(&f, rows, samples);
-#ifdef PHYSAD_HAVE_OPENMP
-    omp_set_num_threads(threads);
-#endif
+    physad__call_widen(threads);
     finder_free(&f);
     if (status != PHYSAD_OK)
         physad__axes_free(axes);

@@ -43,6 +43,10 @@ typedef struct physad__call {
  * follow whenever this returned OK. */
 physad_status physad__call_begin(physad__call *call, physad_context *ctx, const physad_call_options *options, const char *what);
 void physad__call_end(physad__call *call);
+/* Within a call: libraries called from here on compute in this thread alone (many small matrices lose by threads); returns what
+ * physad__call_widen() restores. */
+int physad__call_narrow(void);
+void physad__call_widen(int threads);
 void physad__call_stage(physad__call *call, const char *stage, int64_t total); /* static text */
 /* On the calling thread, after each unit of work: reports at most ten times a second (and always at the end of a stage),
  * and returns CANCELLED when the callback or the context says so. */

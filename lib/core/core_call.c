@@ -36,6 +36,24 @@ void physad__call_end(physad__call *call)
 #endif
 }
 
+int physad__call_narrow(void)
+{
+#ifdef PHYSAD_HAVE_OPENMP
+    const int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    return threads;
+#else
+    return 1;
+#endif
+}
+
+void physad__call_widen(int threads)
+{
+#ifdef PHYSAD_HAVE_OPENMP
+    omp_set_num_threads(threads);
+#endif
+}
+
 void physad__call_stage(physad__call *call, const char *stage, int64_t total)
 {
     call->stage = stage;
