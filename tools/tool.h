@@ -110,6 +110,7 @@ bool tool_sha256(char out[65], const char *path);
 extern const tool_command tool_commands[];
 extern const int tool_command_count;
 
+int cmd_backbones(tool *t);
 int cmd_info(tool *t);
 int cmd_data_stats(tool *t);
 int cmd_synth_rad(tool *t);

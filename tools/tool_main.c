@@ -51,6 +51,8 @@ static const tool_option json_options[] = {
 };
 
 const tool_command tool_commands[] = {
+    { .name = "backbones", .operands = "", .summary = "List the networks whose features can be used.", OPTIONS(json_options),
+      .run = cmd_backbones },
     { .name = "data stats", .operands = "DATA", .summary = "Say what is in a data set: categories, splits, sizes, defects.",
       OPTIONS(data_options), .least = 1, .most = 1, .computes = true, .run = cmd_data_stats },
     { .name = "synth rad", .operands = "OUT", .summary = "Draw a set of objects from all sides, with known defects, exact masks and poses.",

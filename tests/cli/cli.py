@@ -85,13 +85,17 @@ def read_png(data):
     return width, height, channels, bytes(out)
 
 
-def comma_locale():
-    """A locale with a comma as decimal mark that is installed here, or None."""
-    names = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
-    for name in names:
+def comma_locale(folder):
+    """Environment with a locale that has a comma as decimal mark: an installed one, or one made in `folder`; None: neither."""
+    listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
+    for name in listed:
         if re.match(r"(de|fr|nl|it|es|pt|pl|ru)_", name):
-            return name
-    return None
+            return {"LC_ALL": name}
+    try:
+        made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", str(folder / "de_DE.UTF-8")], capture_output=True, check=False)
+    except OSError:
+        return None
+    return {"LC_ALL": "de_DE.UTF-8", "LOCPATH": str(folder)} if made.returncode == 0 else None
 
 
 class Case(unittest.TestCase):

@@ -102,13 +102,13 @@ class Synth(Case):
         self.assertTrue(text.endswith(b"\r\x1b[K"), text[-40:])
 
     def test_comma_locale(self):
-        name = comma_locale()
-        if name is None:
+        comma = comma_locale(self.place)
+        if comma is None:
             self.skipTest("no locale with a decimal comma is installed")
         plain = ["synth", "rad", self.place / "plain", *TINY, "--defect-size", "0.9"]
         self.ok(run(*plain, env={"LC_ALL": "C"}))
         plain[2] = self.place / "comma"
-        self.ok(run(*plain, env={"LC_ALL": name}))
+        self.ok(run(*plain, env=comma))
         self.assertTrue(files_of(self.place / "plain") == files_of(self.place / "comma"))
 
 

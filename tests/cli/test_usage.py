@@ -84,6 +84,11 @@ class Usage(Case):
         self.assertEqual(json.loads((self.place / "info.json").read_text()), facts)
         self.assertEqual([p.name for p in self.place.iterdir()], ["info.json"])
 
+    def test_backbones(self):
+        facts = json.loads(self.ok(run("backbones", "--json", "-")).stdout)
+        self.assertEqual(facts[0]["name"], "efficientnet-lite0")
+        self.assertEqual(len(self.ok(run("backbones")).stdout.splitlines()), len(facts))
+
     def test_weights_list(self):
         names = [w["name"] for w in json.loads(self.ok(run("weights", "list", "--json", "-")).stdout)]
         self.assertIn("efficientnet-lite0", names)
