@@ -14,6 +14,7 @@
 #include <physad/synth.h>
 #include <physad/tensors.h>
 #include <physad/dataset.h>
+#include <physad/detect.h>
 #include <physad/transform.h>
 #include <physad/metrics.h>
 #include <physad/image.h>

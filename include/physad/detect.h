@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Detectors: fit a method on normal things, score new ones, see where and why, keep it in one file.
+ *
+ * A detector is made for a method by name, given options, then fitted or loaded. From then on it does not change by scoring:
+ * physad_detector_score() may run from any number of threads on one detector at once. Fitting, setting, adding, removing and
+ * loading need the detector for themselves.
+ *
+ * Scores are "higher is more anomalous" in every method. Their unit is the method's own; a threshold that holds a false-alarm
+ * rate comes from normal things that the method was not fitted on (split-conformal, see docs/design.md).
+ */
+#ifndef PHYSAD_DETECT_H
+#define PHYSAD_DETECT_H
+
+#include <physad/base.h>
+#include <physad/context.h>
+#include <physad/dataset.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- what methods there are ------------------------------------------------------------------- */
+
+#define PHYSAD_INPUT_IMAGE 1 /**< one photo */
+#define PHYSAD_INPUT_VIEWS 2 /**< photos of all sides with camera poses */
+#define PHYSAD_INPUT_VIDEO 3 /**< a video of the thing in use */
+
+#define PHYSAD_UNSUPERVISED 1 /**< fitted on normal things only */
+#define PHYSAD_WEAK 2         /**< and on some labelled as a whole */
+#define PHYSAD_ZERO_SHOT 3    /**< not fitted */
+#define PHYSAD_API_MODEL 4    /**< asks a model behind an interface */
+
+/** A method; all texts are static. */
+typedef struct physad_method_info {
+    uint32_t struct_size;    /**< set by the caller */
+    int32_t input;           /**< PHYSAD_INPUT_* */
+    int32_t supervision;     /**< PHYSAD_UNSUPERVISED ... */
+    int32_t option_count;
+    const char *name;        /**< such as "patchcore" */
+    const char *title;       /**< one line */
+    const char *source;      /**< paper */
+} physad_method_info;
+#define PHYSAD_METHOD_INFO_INIT { sizeof(physad_method_info), 0, 0, 0, NULL, NULL, NULL }
+
+#define PHYSAD_OPTION_INT 1
+#define PHYSAD_OPTION_REAL 2
+#define PHYSAD_OPTION_BOOL 3
+#define PHYSAD_OPTION_CHOICE 4
+#define PHYSAD_OPTION_TEXT 5
+
+/** An option of a method; all texts are static. */
+typedef struct physad_option_info {
+    uint32_t struct_size;      /**< set by the caller */
+    int32_t type;              /**< PHYSAD_OPTION_* */
+    double least, most;        /**< inclusive range of numbers */
+    const char *name;          /**< such as "coreset_ratio" */
+    const char *default_value; /**< as text */
+    const char *choices;       /**< of a choice: "a|b|c"; else NULL */
+    const char *help;          /**< one line */
+    const char *source;        /**< where the default comes from; NULL: our choice, see docs/design.md */
+} physad_option_info;
+#define PHYSAD_OPTION_INFO_INIT { sizeof(physad_option_info), 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+
+/** How many methods there are. Any thread. @since 0.1 */
+PHYSAD_API int64_t physad_method_count(void);
+/** Name of method `index`, NULL outside 0 .. count-1. Any thread. @since 0.1 */
+PHYSAD_API const char *physad_method_name(int64_t index);
+/** Describes a method.
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG for an unknown name (the message names the nearest), NULL or a wrong struct_size
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_method_describe(const char *name, physad_method_info *out);
+/** Describes option `index` (0 .. option_count-1) of the method called `name`.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_method_option(const char *name, int64_t index, physad_option_info *out);
+
+/* --- detector --------------------------------------------------------------------------------- */
+
+/** A method with its options and, once fitted or loaded, its model. Opaque. */
+typedef struct physad_detector physad_detector;
+/** What came of one scored thing. Opaque; belongs to the caller; independent of the detector's life. */
+typedef struct physad_result physad_result;
+
+/** Makes an unfitted detector with default options.
+ * @param[out] out  the detector, NULL on failure; freed by physad_detector_free()
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG (unknown method: the message names the nearest), PHYSAD_ERR_NOMEM, PHYSAD_ERR_STATE
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_new(physad_detector **out, physad_context *context, const char *method);
+/** Frees a detector; NULL is fine. Results made by it stay valid. */
+PHYSAD_API void physad_detector_free(physad_detector *detector);
+
+/** Sets an option from text, numbers with a decimal point whatever the locale.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG (unknown key, or a value out of range: the message says what is allowed),
+ *         PHYSAD_ERR_STATE (already fitted)
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_set(physad_detector *detector, const char *key, const char *value);
+/** Sets option `key` from an integer `value`.
+ * @return as physad_detector_set(): PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_set_int(physad_detector *detector, const char *key, int64_t value);
+/** Sets option `key` from a real number `value`.
+ * @return as physad_detector_set(): PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_set_real(physad_detector *detector, const char *key, double value);
+/** The present value of an option as text, or NULL for an unknown key. Owned by the detector until the key is set again. @since 0.1 */
+PHYSAD_API const char *physad_detector_get(const physad_detector *detector, const char *key);
+/** The method's name. Static. */
+PHYSAD_API const char *physad_detector_method(const physad_detector *detector);
+/** 1 once fitted or loaded, else 0. */
+PHYSAD_API int32_t physad_detector_is_fitted(const physad_detector *detector);
+
+/** Fits on the normal training samples of `dataset`: split "train" where the data set has splits, else all its samples.
+ * A share of the normals (option `calibration`, whole groups, chosen by the context's seed) is kept aside for the threshold.
+ * On failure or cancel the detector is as it was.
+ * @param[in] dataset  borrowed during the call; one category (select it first)
+ * @param[in] call     progress and cancel; NULL for none
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG (no normal samples, several categories, an `alpha` that so few samples cannot hold);
+ *         PHYSAD_ERR_IO, PHYSAD_ERR_FORMAT (a photo or the weights); PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_fit(physad_detector *detector, const physad_dataset *dataset,
+                                                              const physad_call_options *call);
+
+/** Scores one photo in memory.
+ * @param[in]  photo  borrowed: H x W x C or H x W, u8, u16 or f32 in 0..1, C 1, 3 (RGB) or 4 (alpha is ignored)
+ * @param[out] out    the result, NULL on failure; freed by physad_result_free()
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_NUMERIC (NaN in the photo),
+ *         PHYSAD_ERR_STATE (not fitted), PHYSAD_ERR_NOMEM, PHYSAD_ERR_CANCELLED, PHYSAD_ERR_UNSUPPORTED (not an image method)
+ * Thread safety: any number of threads on one detector. @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_score(const physad_detector *detector, const physad_view *photo,
+                                                                physad_result **out);
+/** Scores several photos; the results equal those of single calls to the bit.
+ * @param[in]  photos  `count` views, each as in physad_detector_score()
+ * @param[out] out     `count` results; all NULL on failure
+ * Otherwise as physad_detector_score(). @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_score_batch(const physad_detector *detector, const physad_view *photos,
+                                                                      int64_t count, physad_result **out);
+
+/** Writes the model to `path` as one file, data only (safetensors; see docs/model-format.md), by temporary file and rename.
+ * @return PHYSAD_OK, PHYSAD_ERR_IO, PHYSAD_ERR_STATE (not fitted), PHYSAD_ERR_NOMEM @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_save(const physad_detector *detector, const char *path);
+/** Reads a model file at `path`. Nothing in it is ever executed.
+ * @return PHYSAD_OK, PHYSAD_ERR_IO, PHYSAD_ERR_FORMAT (says what and where), PHYSAD_ERR_UNSUPPORTED (a newer major format
+ *         version: both are named), PHYSAD_ERR_NOMEM @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_load(physad_detector **out, physad_context *context, const char *path);
+
+/** Adds normal samples to a fitted model as if it had been fitted with them from the start.
+ * @return PHYSAD_OK; PHYSAD_ERR_UNSUPPORTED where the method or its options cannot (the message says which option would);
+ *         otherwise as physad_detector_fit() @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_add(physad_detector *detector, const physad_dataset *dataset,
+                                                              const physad_call_options *call);
+/** Removes a training sample, named by its path as physad_detector_training_path() gives it, as if it had never been there.
+ * @return as physad_detector_add(); PHYSAD_ERR_ARG for an unknown path @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_remove(physad_detector *detector, const char *path,
+                                                                 const physad_call_options *call);
+/** How many training samples the model knows. */
+PHYSAD_API int64_t physad_detector_training_count(const physad_detector *detector);
+/** Path of a training sample relative to its data set, or NULL. Owned by the detector. */
+PHYSAD_API const char *physad_detector_training_path(const physad_detector *detector, int64_t index);
+
+/* --- threshold -------------------------------------------------------------------------------- */
+
+/** The decision threshold and what it promises. */
+typedef struct physad_threshold {
+    uint32_t struct_size;   /**< set by the caller */
+    int32_t given;          /**< 1: set by physad_detector_set_threshold(), no promise */
+    double value;           /**< anomalous means score > value; NaN: none, see physad_last_error() */
+    double alpha;           /**< the false-alarm rate that is held on average over calibration sets */
+    double low, high;       /**< 95 % interval of the rate realised with this calibration set */
+    int64_t groups;         /**< calibration groups */
+} physad_threshold;
+#define PHYSAD_THRESHOLD_INIT { sizeof(physad_threshold), 0, 0, 0, 0, 0, 0 }
+
+/** The threshold of a fitted detector.
+ * @return PHYSAD_OK; PHYSAD_ERR_STATE when there is none: not fitted, or too few normals for `alpha` (the message says how many
+ *         would do; `value` is NaN then) @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_threshold(const physad_detector *detector, physad_threshold *out);
+/** Sets another threshold, `value`, without a promise. @return PHYSAD_OK, PHYSAD_ERR_ARG (not finite) @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_set_threshold(physad_detector *detector, double value);
+
+/* --- result ----------------------------------------------------------------------------------- */
+
+/** The image score; higher is more anomalous. NaN for NULL. */
+PHYSAD_API double physad_result_score(const physad_result *result);
+/** 1 when the score is above the detector's threshold at the time of scoring, 0 when not, -1 when there was no threshold. */
+PHYSAD_API int32_t physad_result_is_anomalous(const physad_result *result);
+/** The threshold at the time of scoring, or NaN. */
+PHYSAD_API double physad_result_threshold(const physad_result *result);
+/** p-value of the score among the calibration scores: (1 + #{scores >= this}) / (n + 1), or NaN. */
+PHYSAD_API double physad_result_p_value(const physad_result *result);
+/** `height` and `width` of the map: those of the photo. @return PHYSAD_OK, PHYSAD_ERR_ARG @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_map_shape(const physad_result *result, int64_t *height, int64_t *width);
+/** Fills the caller's H x W f32 array with the score map at the photo's size; NaN outside the region of interest.
+ * @return PHYSAD_OK, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_UNSUPPORTED (the method makes no map), PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_map(const physad_result *result, const physad_view *out);
+/** `height` and `width` of the map at the size the model worked at.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_input_map_shape(const physad_result *result, int64_t *height, int64_t *width);
+/** The map at the size the model worked at; otherwise as physad_result_map().
+ * @return PHYSAD_OK, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_UNSUPPORTED @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_input_map(const physad_result *result, const physad_view *out);
+
+/** The normal patch that looks most like the patch at a pixel. */
+typedef struct physad_nearest {
+    uint32_t struct_size; /**< set by the caller */
+    uint32_t reserved;
+    double distance;      /**< Euclidean distance in feature space */
+    double y, x;          /**< centre of the normal patch in its training photo, in pixels */
+    int64_t sample;       /**< index of the training sample; see physad_detector_training_path() */
+    const char *path;     /**< its path relative to its data set; owned by the result */
+} physad_nearest;
+#define PHYSAD_NEAREST_INIT { sizeof(physad_nearest), 0, 0, 0, 0, 0, NULL }
+
+/** Why: the nearest normal patch for pixel (y, x) of the photo.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG (outside the photo), PHYSAD_ERR_UNSUPPORTED (the method keeps no patches) @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_nearest(const physad_result *result, int64_t y, int64_t x, physad_nearest *out);
+/** Frees a result; NULL is fine. */
+PHYSAD_API void physad_result_free(physad_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* detect: detectors. A method is one file and one row of the table in detect_registry.c; whoever adds one touches nothing else.
+ *
+ * Methods that compare a backbone's features (most of those on photos) are rows of the feature family: they fill a
+ * physad__feature_method and leave reading, features, splits and saving to detect_feature.c. */
+#ifndef PHYSAD__DETECT_H
+#define PHYSAD__DETECT_H
+
+#include "bank/bank.h"
+#include "core/core.h"
+#include "data/data.h"
+#include "io/io.h"
+
+#include <physad/detect.h>
+#include <physad/features.h>
+#include <physad/metrics.h>
+
+#include <jansson.h>
+
+/* --- options (detect_options.c): the only place an option exists is a method's table --- */
+
+typedef struct physad__option {
+    const char *name;
+    int32_t type; /* PHYSAD_OPTION_* */
+    const char *default_value;
+    double least, most;
+    const char *choices; /* "a|b|c" */
+    const char *help;
+    const char *source; /* NULL: our choice */
+} physad__option;
+
+typedef struct physad__option_table {
+    const physad__option *rows;
+    int64_t count;
+} physad__option_table;
+
+/* Value of an option under a preset, where it differs from the default. */
+typedef struct physad__preset {
+    const char *preset, *option, *value;
+} physad__preset;
+
+extern const physad__option_table physad__options_common;   /* every method */
+extern const physad__option_table physad__options_backbone; /* the feature family */
+
+/* --- methods --- */
+
+typedef struct physad__method physad__method;
+typedef struct physad__feature_method physad__feature_method;
+
+struct physad__method {
+    const char *name, *title, *source;
+    int32_t input;       /* PHYSAD_INPUT_* */
+    int32_t supervision; /* PHYSAD_UNSUPERVISED ... */
+    physad__option_table options; /* its own; a family's and the common ones stand behind them */
+    const physad__preset *presets;
+    int64_t preset_count;
+    const physad__feature_method *features; /* of the feature family; else NULL */
+    /* Fits on the samples of `normals`; those with aside[i] stay out of the model, and their scores go to scores[i]. */
+    physad_status (*fit)(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
+                         physad__call *call, void **model);
+    physad_status (*score)(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call);
+    physad_status (*declare)(const physad_detector *det, physad__tensors_writer *writer, json_t *config);
+    physad_status (*write)(const physad_detector *det, physad__tensors_writer *writer);
+    physad_status (*read)(physad_detector *det, physad_tensors *file, const json_t *config, void **model);
+    void (*free)(void *model);
+    /* As fit, on what the model keeps: first the samples in `drop` go, then those of `more` (may be NULL) come. NULL: cannot. */
+    physad_status (*refit)(physad_detector *det, const physad_dataset *more, const uint8_t *drop, physad__call *call);
+};
+
+extern const physad__method *const physad__methods[];
+extern const int64_t physad__method_count;
+const physad__method *physad__method_find(const char *name); /* NULL with a message that names the nearest */
+int64_t physad__method_options(const physad__method *method);
+const physad__option *physad__method_option_at(const physad__method *method, int64_t index);
+
+/* --- detector (detect_detector.c, detect_fit.c, detect_model.c) --- */
+
+/* What results share with their detector and may outlive it. */
+typedef struct physad__origin {
+    atomic_int references;
+    physad_context *ctx;
+    physad_transform *transform; /* NULL where the method has none */
+    char **paths;                /* of the training samples, those kept aside too */
+    char **groups;
+    int64_t (*sizes)[2];         /* height and width of their photos; 0 where not known */
+    int64_t count;
+} physad__origin;
+/* Room for `count` samples, all fields empty. */
+physad_status physad__origin_make(physad__origin **out, physad_context *ctx, int64_t count);
+physad_status physad__origin_name(physad__origin *origin, int64_t index, const char *path, const char *group);
+
+struct physad_detector {
+    physad_context *ctx;
+    const physad__method *method;
+    char **values; /* one text per option */
+    uint8_t *given;
+    void *model; /* NULL: not fitted */
+    physad__origin *origin;
+    double *calibration; /* the greatest score of each group kept aside */
+    int64_t calibration_count;
+    physad_threshold threshold;
+    char no_threshold[512]; /* why there is none */
+    uint64_t seed;          /* of the fit */
+};
+
+physad__origin *physad__origin_retain(physad__origin *origin);
+void physad__origin_release(physad__origin *origin);
+/* Paths and groups of a data set's samples. */
+physad_status physad__origin_new(physad__origin **out, physad_context *ctx, const physad_dataset *samples);
+
+/* Values of options, checked when they were set. An unknown name is a fault of ours and gives 0 or "". */
+const char *physad__option_text(const physad_detector *det, const char *name);
+int64_t physad__option_int(const physad_detector *det, const char *name);
+double physad__option_real(const physad_detector *det, const char *name);
+bool physad__option_bool(const physad_detector *det, const char *name);
+bool physad__option_given(const physad_detector *det, const char *name); /* by the user, not by a preset */
+bool physad__option_is(const physad_detector *det, const char *name, const char *value);
+physad_status physad__options_init(physad_detector *det);
+physad_status physad__option_set(physad_detector *det, const char *key, const char *value, bool given);
+
+/* Which of the normals are kept aside for the threshold: whole groups, chosen by a hash of seed and group name, so that the choice
+ * for one group does not hang on the others more than it must. Groups of one category only. */
+physad_status physad__calibration_split(const physad_detector *det, const char *const *groups, int64_t count, uint8_t *aside);
+/* Threshold from the scores of those kept aside. Never fails for few groups unless `alpha` was asked for. */
+physad_status physad__calibrate(physad_detector *det, const char *const *groups, const uint8_t *aside, const double *scores,
+                                int64_t count);
+
+/* --- result (detect_result.c) --- */
+
+struct physad_result {
+    physad__origin *origin;
+    double score, threshold, p_value;
+    int32_t anomalous;
+    int64_t photo_height, photo_width;
+    int64_t map_height, map_width; /* 0: no map */
+    float *map;                    /* at the model's input size; NaN where nothing counts */
+    int64_t grid_height, grid_width;
+    int64_t *nearest_sample;   /* per cell of the grid, or NULL */
+    int32_t *nearest_position; /* cell of that sample's grid */
+    float *nearest_distance;
+};
+
+/* --- front end (detect_frontend.c): photo -> cells of features --- */
+
+/* The transform that a detector's options ask for. */
+physad_status physad__transform_make(physad_transform **out, const physad_detector *det);
+
+typedef struct physad__frontend {
+    const physad_transform *transform; /* the origin's */
+    physad_features *features;
+    int64_t input_height, input_width;
+    int64_t height, width, dim; /* of the grid */
+} physad__frontend;
+
+/* `file`: a model that holds the backbone's weights, used during the call; NULL: from the weights store. `channels`: a choice of
+ * feature channels made before, or NULL. */
+physad_status physad__frontend_open(physad__frontend *front, const physad_detector *det, const physad_transform *transform,
+                                    const physad_tensors *file, const int64_t *channels);
+void physad__frontend_close(physad__frontend *front);
+/* Which cells take part for photos of a size: height * width of 1 or 0. */
+physad_status physad__frontend_valid(const physad__frontend *front, physad_context *ctx, int64_t photo_height, int64_t photo_width,
+                                     uint8_t *valid);
+/* The model's input (as the transform gives it) to cells (height * width, dim), all finite. */
+physad_status physad__frontend_cells(const physad__frontend *front, physad_context *ctx, const float *input, float *cells);
+
+/* --- the feature family (detect_feature.c) --- */
+
+/* The cells of one sample and what a method makes of them. */
+typedef struct physad__cells {
+    const float *data; /* (height * width, dim) */
+    const uint8_t *valid;
+    int64_t height, width, dim;
+} physad__cells;
+
+/* What a method says of one sample; arrays of height * width (map_height * map_width for the map) given by the caller. */
+typedef struct physad__verdict {
+    float *map;          /* at the model's input size */
+    int64_t map_height, map_width;
+    double score;
+    int64_t *sample;     /* nearest normal cell; left at -1 where the method keeps none */
+    int32_t *position;
+    float *distance;
+} physad__verdict;
+
+struct physad__feature_method {
+    /* Adds what the method needs to the front end's options, such as a choice of channels; `text` is room for what these point to,
+     * during the call that follows. May be NULL. */
+    void (*configure)(const physad_detector *det, physad_features_options *options, char *text, size_t size);
+    /* `store` holds the cells of the normals that may enter the model: rows with their sample (an index of the origin) and position. */
+    physad_status (*fit)(const physad_detector *det, const physad__frontend *front, const physad_bank *store, physad__call *call,
+                         void **state);
+    physad_status (*score)(const physad_detector *det, const void *state, const physad__cells *cells, physad__verdict *verdict,
+                           physad__call *call);
+    physad_status (*declare)(const physad_detector *det, const void *state, physad__tensors_writer *writer, json_t *config);
+    physad_status (*write)(const physad_detector *det, const void *state, physad__tensors_writer *writer);
+    physad_status (*read)(const physad_detector *det, const physad__frontend *front, physad_tensors *file, const json_t *config,
+                          void **state);
+    void (*free)(void *state);
+};
+
+physad_status physad__feature_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
+                                  physad__call *call, void **model);
+physad_status physad__feature_score(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call);
+physad_status physad__feature_declare(const physad_detector *det, physad__tensors_writer *writer, json_t *config);
+physad_status physad__feature_write(const physad_detector *det, physad__tensors_writer *writer);
+physad_status physad__feature_read(physad_detector *det, physad_tensors *file, const json_t *config, void **model);
+void physad__feature_free(void *model);
+physad_status physad__feature_refit(physad_detector *det, const physad_dataset *more, const uint8_t *drop, physad__call *call);
+
+/* The rest of a family member's row in the table. */
+#define PHYSAD__FEATURE_FAMILY                                                                       \
+    .fit = physad__feature_fit, .score = physad__feature_score, .declare = physad__feature_declare,  \
+    .write = physad__feature_write, .read = physad__feature_read, .free = physad__feature_free,      \
+    .refit = physad__feature_refit
+
+/* --- score maps (detect_map.c) --- */
+
+enum { PHYSAD__UPSAMPLE_NEAREST, PHYSAD__UPSAMPLE_BILINEAR };
+enum { PHYSAD__BORDER_MIRROR, PHYSAD__BORDER_REPEAT }; /* mirror: the edge once (torch "reflect"); repeat: twice (scipy) */
+/* PyTorch's interpolate, corners not aligned. */
+void physad__map_upsample(const float *in, int64_t h, int64_t w, float *out, int64_t height, int64_t width, int how);
+/* Separable Gaussian of 2 * int(4 sigma + 0.5) + 1 taps, in place; sigma 0 does nothing. */
+physad_status physad__map_blur(physad__mem *mem, float *map, int64_t height, int64_t width, double sigma, int border);
+
+#endif

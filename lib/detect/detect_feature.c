@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The feature family: reads photos, takes their cells, leaves some samples aside, and hands the rest to the method. */
+#include "detect/detect.h"
+
+#include "detect/detect_feature.h"
+
+/* --- from photos to cells --- */
+
+/* Appends the cells of one sample to a bank; `valid` says which. */
+static physad_status append_cells(physad_bank *bank, physad__mem *mem, const float *cells, const uint8_t *valid, int64_t count,
+                                  int64_t dim, int64_t sample)
+{
+    int64_t *samples = physad__alloc_array(mem, count, sizeof(*samples), "cells");
+    int32_t *positions = physad__alloc_array(mem, count, sizeof(*positions), "cells");
+    physad_status status = samples != NULL && positions != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; status == PHYSAD_OK && i < count;) {
+        int64_t n = 0;
+        while (i + n < count && valid[i + n] == valid[i])
+            n++;
+        for (int64_t k = 0; k < n; k++) {
+            samples[k] = sample;
+            positions[k] = (int32_t)(i + k);
+        }
+        const int64_t shape[2] = { n, dim };
+        const physad_view rows = physad_view_array((void *)(uintptr_t)(cells + i * dim), PHYSAD_F32, 2, shape);
+        const physad_view s = physad_view_array(samples, PHYSAD_I64, 1, &n), p = physad_view_array(positions, PHYSAD_I32, 1, &n);
+        if (valid[i])
+            status = physad_bank_add(bank, &rows, &s, &p);
+        i += n;
+    }
+    physad__free(samples);
+    physad__free(positions);
+    return status;
+}
+
+/* The cells of all samples of `normals`, sample i as number first + i, into banks[aside[i]]. */
+static physad_status read_cells(const physad_detector *det, const physad__frontend *front, const physad_dataset *normals,
+                                int64_t first, const uint8_t *aside, physad_bank *const banks[2], int64_t (*sizes)[2],
+                                physad__call *call)
+{
+    physad__mem *mem = &det->ctx->mem;
+    const int64_t cells = front->height * front->width, n = physad_dataset_count(normals);
+    physad__loader_options lo = { .batch = 4 };
+    physad__loader *loader = NULL;
+    float *data = physad__alloc_array(mem, cells * front->dim, sizeof(*data), "features");
+    uint8_t *valid = physad__alloc(mem, (size_t)cells, "features");
+    physad_status status = data != NULL && valid != NULL
+                               ? physad__loader_new(&loader, normals, front->transform, &lo)
+                               : PHYSAD_ERR_NOMEM;
+    physad__call_stage(call, "features", n);
+    for (int64_t done = 0; status == PHYSAD_OK;) {
+        physad__batch batch;
+        status = physad__loader_next(loader, &batch);
+        if (status != PHYSAD_OK || batch.count == 0)
+            break;
+        for (int64_t b = 0; status == PHYSAD_OK && b < batch.count; b++) {
+            const int64_t i = batch.indices[b];
+            const float *input = batch.pixels + b * front->input_height * front->input_width * 3;
+            sizes[first + i][0] = batch.photo[b][0];
+            sizes[first + i][1] = batch.photo[b][1];
+            status = physad__frontend_valid(front, det->ctx, batch.photo[b][0], batch.photo[b][1], valid);
+            if (status == PHYSAD_OK)
+                status = physad__frontend_cells(front, det->ctx, input, data);
+            if (status == PHYSAD_OK)
+                status = append_cells(banks[aside != NULL && aside[i]], mem, data, valid, cells, front->dim, first + i);
+            if (status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM && status != PHYSAD_ERR_CANCELLED)
+                physad__error_prefix(status, "%s", physad_dataset_sample(normals, i)->path);
+            if (status == PHYSAD_OK)
+                status = physad__call_tick(call, ++done);
+        }
+    }
+    physad__loader_free(loader);
+    physad__free(data);
+    physad__free(valid);
+    return status;
+}
+
+/* The rows from `row` on that belong to one sample, spread over its grid again. Returns how many rows. */
+static int64_t spread_cells(const physad_bank *bank, int64_t row, const physad__frontend *front, float *data, uint8_t *valid)
+{
+    physad_view rows;
+    const int64_t sample = physad_bank_sample(bank, row), count = physad_bank_count(bank);
+    int64_t n = 0;
+    memset(valid, 0, (size_t)(front->height * front->width));
+    memset(data, 0, (size_t)(front->height * front->width * front->dim) * sizeof(*data));
+    if (physad_bank_rows(bank, &rows) != PHYSAD_OK)
+        return count - row;
+    for (; row + n < count && physad_bank_sample(bank, row + n) == sample; n++) {
+        const int64_t p = physad_bank_position(bank, row + n);
+        valid[p] = 1;
+        memcpy(data + p * front->dim, (const char *)rows.data + (row + n) * rows.stride[0], (size_t)front->dim * sizeof(*data));
+    }
+    return n;
+}
+
+/* --- scoring --- */
+
+static physad_status new_verdict(physad__verdict *v, const physad__frontend *front, physad__mem *mem)
+{
+    const int64_t cells = front->height * front->width;
+    *v = (physad__verdict){ .map_height = front->input_height, .map_width = front->input_width };
+    v->map = physad__alloc_array(mem, v->map_height * v->map_width, sizeof(*v->map), "score map");
+    v->sample = physad__alloc_array(mem, cells, sizeof(*v->sample), "nearest patches");
+    v->position = physad__alloc_array(mem, cells, sizeof(*v->position), "nearest patches");
+    v->distance = physad__alloc_array(mem, cells, sizeof(*v->distance), "nearest patches");
+    if (v->map == NULL || v->sample == NULL || v->position == NULL || v->distance == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < cells; i++)
+        v->sample[i] = -1;
+    return PHYSAD_OK;
+}
+
+static void free_verdict(physad__verdict *v)
+{
+    physad__free(v->map);
+    physad__free(v->sample);
+    physad__free(v->position);
+    physad__free(v->distance);
+}
+
+physad_status physad__feature_score(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call)
+{
+    const physad__feature_model *m = det->model;
+    const physad__frontend *front = &m->front;
+    physad__mem *mem = &det->ctx->mem;
+    const int64_t cells = front->height * front->width, shape[3] = { front->input_height, front->input_width, 3 };
+    physad__verdict v = { 0 };
+    float *input = physad__alloc_array(mem, shape[0] * shape[1] * 3, sizeof(*input), "photo");
+    float *data = physad__alloc_array(mem, cells * front->dim, sizeof(*data), "features");
+    uint8_t *valid = physad__alloc(mem, (size_t)cells, "features");
+    physad_status status = input != NULL && data != NULL && valid != NULL ? new_verdict(&v, front, mem) : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK) {
+        physad_view out = physad_view_array(input, PHYSAD_F32, 3, shape);
+        status = physad_transform_apply(front->transform, photo, &out);
+    }
+    if (status == PHYSAD_OK)
+        status = physad__frontend_valid(front, det->ctx, photo->shape[0], photo->shape[1], valid);
+    if (status == PHYSAD_OK)
+        status = physad__frontend_cells(front, det->ctx, input, data);
+    physad__free(input);
+    if (status == PHYSAD_OK) {
+        const physad__cells c = { data, valid, front->height, front->width, front->dim };
+        status = det->method->features->score(det, m->state, &c, &v, call);
+    }
+    if (status == PHYSAD_OK) {
+        result->score = v.score;
+        result->photo_height = photo->shape[0];
+        result->photo_width = photo->shape[1];
+        result->map_height = v.map_height;
+        result->map_width = v.map_width;
+        result->map = v.map;
+        result->grid_height = front->height;
+        result->grid_width = front->width;
+        result->nearest_sample = v.sample;
+        result->nearest_position = v.position;
+        result->nearest_distance = v.distance;
+    } else {
+        free_verdict(&v);
+    }
+    physad__free(data);
+    physad__free(valid);
+    return status;
+}
+
+/* Scores of the samples in `apart`, as physad__feature_score() would give them. */
+static physad_status score_apart(const physad_detector *det, const physad__feature_model *m, const physad_bank *apart, double *scores,
+                                 physad__call *call)
+{
+    physad__mem *mem = &det->ctx->mem;
+    const physad__frontend *front = &m->front;
+    const int64_t cells = front->height * front->width, count = physad_bank_count(apart);
+    physad__verdict v = { 0 };
+    float *data = physad__alloc_array(mem, cells * front->dim, sizeof(*data), "features");
+    uint8_t *valid = physad__alloc(mem, (size_t)cells, "features");
+    physad_status status = data != NULL && valid != NULL ? new_verdict(&v, front, mem) : PHYSAD_ERR_NOMEM;
+    physad__call_stage(call, "calibration", count);
+    for (int64_t row = 0; status == PHYSAD_OK && row < count;) {
+        const int64_t sample = physad_bank_sample(apart, row);
+        const physad__cells c = { data, valid, front->height, front->width, front->dim };
+        row += spread_cells(apart, row, front, data, valid);
+        status = det->method->features->score(det, m->state, &c, &v, call);
+        scores[sample] = v.score;
+        if (status == PHYSAD_OK)
+            status = physad__call_tick(call, row);
+    }
+    free_verdict(&v);
+    physad__free(data);
+    physad__free(valid);
+    return status;
+}
+
+/* --- fitting --- */
+
+/* The rows of `all` whose sample is aside or not. */
+static physad_status select_side(physad_bank **out, const physad_bank *all, const uint8_t *aside, uint8_t side, physad__mem *mem)
+{
+    const int64_t count = physad_bank_count(all);
+    int64_t n = 0;
+    int64_t *rows = physad__alloc_array(mem, count, sizeof(*rows), "rows");
+    if (rows == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < count; i++)
+        if (aside[physad_bank_sample(all, i)] == side)
+            rows[n++] = i;
+    const physad_view v = physad_view_array(rows, PHYSAD_I64, 1, &n);
+    const physad_status status = physad_bank_select(out, all, &v);
+    physad__free(rows);
+    return status;
+}
+
+/* Fits the method on store, scores apart. */
+static physad_status fit_method(physad_detector *det, physad__feature_model *m, const physad_bank *store, const physad_bank *apart,
+                                double *scores, physad__call *call)
+{
+    PHYSAD__TRY(det->method->features->fit(det, &m->front, store, call, &m->state));
+    return physad_bank_count(apart) > 0 ? score_apart(det, m, apart, scores, call) : PHYSAD_OK;
+}
+
+/* From all features, which the model keeps. */
+static physad_status fit_kept(physad_detector *det, physad__feature_model *m, const uint8_t *aside, double *scores, physad__call *call)
+{
+    physad__mem *mem = &det->ctx->mem;
+    physad_bank *store = NULL, *apart = NULL;
+    physad_status status = select_side(&store, m->kept, aside, 0, mem);
+    if (status == PHYSAD_OK)
+        status = select_side(&apart, m->kept, aside, 1, mem);
+    if (status == PHYSAD_OK)
+        status = fit_method(det, m, store, apart, scores, call);
+    physad_bank_free(store);
+    physad_bank_free(apart);
+    return status;
+}
+
+void physad__feature_free(void *model)
+{
+    physad__feature_model *m = model;
+    if (m == NULL)
+        return;
+    if (m->state != NULL)
+        m->method->free(m->state);
+    physad__frontend_close(&m->front);
+    physad_bank_free(m->kept);
+    if (m->weights != m->file)
+        physad_tensors_free(m->weights);
+    physad_tensors_free(m->file); /* after the banks that map it */
+    json_decref(m->origin_of_weights);
+    physad__free(m);
+}
+
+physad_status physad__feature_model_new(physad__feature_model **out, const physad_detector *det)
+{
+    *out = physad__alloc_zero(&det->ctx->mem, sizeof(**out), "model");
+    if (*out == NULL)
+        return PHYSAD_ERR_NOMEM;
+    (*out)->method = det->method->features;
+    return PHYSAD_OK;
+}
+
+/* Keeping everything is asked for, or comes for free. */
+static bool keeps_features(const physad_detector *det)
+{
+    return physad__option_bool(det, "keep_features") || physad__option_real(det, "coreset_ratio") == 1;
+}
+
+physad_status physad__feature_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
+                                  physad__call *call, void **model)
+{
+    physad__feature_model *m;
+    physad_bank *banks[2] = { NULL, NULL };
+    const bool keep = keeps_features(det);
+    PHYSAD__TRY(physad__feature_model_new(&m, det));
+    physad_status status = physad__transform_make(&det->origin->transform, det);
+    if (status == PHYSAD_OK)
+        status = physad__frontend_open(&m->front, det, det->origin->transform, NULL, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_bank_new(&banks[0], det->ctx, m->front.dim, NULL);
+    if (status == PHYSAD_OK && !keep)
+        status = physad_bank_new(&banks[1], det->ctx, m->front.dim, NULL);
+    if (status == PHYSAD_OK)
+        status = read_cells(det, &m->front, normals, 0, keep ? NULL : aside, banks, det->origin->sizes, call);
+    if (status == PHYSAD_OK && keep) {
+        m->kept = banks[0];
+        banks[0] = NULL;
+        status = fit_kept(det, m, aside, scores, call);
+    } else if (status == PHYSAD_OK) {
+        status = fit_method(det, m, banks[0], banks[1], scores, call);
+    }
+    if (status == PHYSAD_OK)
+        status = physad__feature_take_weights(det, m);
+    physad_bank_free(banks[0]);
+    physad_bank_free(banks[1]);
+    if (status != PHYSAD_OK) {
+        physad__feature_free(m);
+        return status;
+    }
+    *model = m;
+    return PHYSAD_OK;
+}
+
+/* --- adding and removing --- */
+
+/* The kept rows without the dropped samples, these renumbered. */
+static physad_status copy_kept(physad_bank *out, const physad_bank *kept, const physad__frontend *front, const uint8_t *drop,
+                               physad__mem *mem)
+{
+    const int64_t cells = front->height * front->width, count = physad_bank_count(kept);
+    float *data = physad__alloc_array(mem, cells * front->dim, sizeof(*data), "features");
+    uint8_t *valid = physad__alloc(mem, (size_t)cells, "features");
+    physad_status status = data != NULL && valid != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    int64_t before = 0, numbered = 0;
+    for (int64_t row = 0; status == PHYSAD_OK && row < count;) {
+        const int64_t sample = physad_bank_sample(kept, row);
+        row += spread_cells(kept, row, front, data, valid);
+        for (; before < sample; before++)
+            numbered += drop == NULL || !drop[before];
+        if (drop == NULL || !drop[sample])
+            status = append_cells(out, mem, data, valid, cells, front->dim, numbered);
+    }
+    physad__free(data);
+    physad__free(valid);
+    return status;
+}
+
+/* The new list of samples: those not dropped, then those of `more`. */
+static physad_status new_origin(physad__origin **out, const physad_detector *det, const physad_dataset *more, const uint8_t *drop)
+{
+    const physad__origin *old = det->origin;
+    const int64_t added = more != NULL ? physad_dataset_count(more) : 0;
+    int64_t n = 0;
+    for (int64_t i = 0; i < old->count; i++)
+        n += drop == NULL || !drop[i];
+    PHYSAD__TRY(physad__origin_make(out, det->ctx, n + added));
+    physad_status status = PHYSAD_OK;
+    n = 0;
+    for (int64_t i = 0; i < old->count && status == PHYSAD_OK; i++) {
+        if (drop != NULL && drop[i])
+            continue;
+        (*out)->sizes[n][0] = old->sizes[i][0];
+        (*out)->sizes[n][1] = old->sizes[i][1];
+        status = physad__origin_name(*out, n++, old->paths[i], old->groups[i]);
+    }
+    for (int64_t i = 0; i < added && status == PHYSAD_OK; i++) {
+        const physad_sample *s = physad_dataset_sample(more, i);
+        status = physad__origin_name(*out, n++, s->path, s->group);
+    }
+    if (status == PHYSAD_OK)
+        status = physad__transform_make(&(*out)->transform, det);
+    if (status != PHYSAD_OK) {
+        physad__origin_release(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* Everything that refit builds anew and that takes the old one's place when all went well. */
+static physad_status refit_into(physad_detector *det, physad__feature_model *m, physad__origin *origin, const physad_dataset *more,
+                                const uint8_t *drop, physad__call *call)
+{
+    const physad__feature_model *old = det->model;
+    physad__origin *before = det->origin;
+    physad__mem *mem = &det->ctx->mem;
+    const int64_t n = origin->count, added = more != NULL ? physad_dataset_count(more) : 0;
+    uint8_t *aside = physad__alloc_zero(mem, (size_t)n, "samples");
+    double *scores = physad__alloc_zero(mem, (size_t)n * sizeof(*scores), "scores");
+    physad_status status = aside != NULL && scores != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK)
+        status = physad__frontend_open(&m->front, det, origin->transform, old->weights, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_bank_new(&m->kept, det->ctx, m->front.dim, NULL);
+    if (status == PHYSAD_OK)
+        status = copy_kept(m->kept, old->kept, &m->front, drop, mem);
+    if (status == PHYSAD_OK && added > 0) {
+        physad_bank *const banks[2] = { m->kept, m->kept };
+        status = read_cells(det, &m->front, more, n - added, NULL, banks, origin->sizes, call);
+    }
+    if (status == PHYSAD_OK)
+        status = physad__calibration_split(det, (const char *const *)origin->groups, n, aside);
+    if (status == PHYSAD_OK) {
+        det->origin = origin; /* methods name samples by it */
+        status = fit_kept(det, m, aside, scores, call);
+        if (status == PHYSAD_OK)
+            status = physad__calibrate(det, (const char *const *)origin->groups, aside, scores, n);
+        det->origin = before;
+    }
+    physad__free(aside);
+    physad__free(scores);
+    return status;
+}
+
+physad_status physad__feature_refit(physad_detector *det, const physad_dataset *more, const uint8_t *drop, physad__call *call)
+{
+    physad__feature_model *old = det->model, *m;
+    physad__origin *origin = NULL;
+    if (old->kept == NULL)
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: the model does not keep the features of its samples; fit it with "
+                             "keep_features=true to add or remove some", det->method->name);
+    PHYSAD__TRY(physad__feature_model_new(&m, det));
+    physad_status status = new_origin(&origin, det, more, drop);
+    if (status == PHYSAD_OK)
+        status = refit_into(det, m, origin, more, drop, call);
+    if (status != PHYSAD_OK) {
+        physad__feature_free(m);
+        physad__origin_release(origin);
+        return status;
+    }
+    m->weights = old->weights;
+    m->file = old->file;
+    m->origin_of_weights = json_incref(old->origin_of_weights);
+    old->weights = old->file = NULL;
+    det->model = m;
+    physad__feature_free(old);
+    physad__origin_release(det->origin);
+    det->origin = origin;
+    return PHYSAD_OK;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fitting: which normals take part, which are kept aside, and the threshold that these give. */
+#include "detect/detect.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* --- who is kept aside --- */
+
+typedef struct ranked {
+    uint64_t hash;
+    const char *group;
+} ranked;
+
+static uint64_t hash_group(uint64_t seed, const char *group)
+{
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    for (const char *p = group; *p != '\0'; p++)
+        h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+    physad__rng rng;
+    physad__rng_seed(&rng, seed, h);
+    return physad__rng_next(&rng);
+}
+
+static int compare_ranked(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    return strcmp(x->group, y->group);
+}
+
+/* Distinct groups in the order of their hashes. */
+static int64_t rank_groups(const physad_detector *det, const char *const *groups, int64_t count, ranked *out)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (ranked){ hash_group(det->seed, groups[i]), groups[i] };
+    qsort(out, (size_t)count, sizeof(*out), compare_ranked);
+    for (int64_t i = 0; i < count; i++)
+        if (n == 0 || strcmp(out[n - 1].group, out[i].group) != 0)
+            out[n++] = out[i];
+    return n;
+}
+
+physad_status physad__calibration_split(const physad_detector *det, const char *const *groups, int64_t count, uint8_t *aside)
+{
+    const double share = physad__option_real(det, "calibration"), alpha = physad__option_real(det, "alpha");
+    const int64_t needed = physad_conformal_needed(alpha);
+    const bool asked = physad__option_given(det, "alpha");
+    memset(aside, 0, (size_t)count);
+    if (!(share > 0))
+        return PHYSAD_OK;
+    ranked *order = physad__alloc_array(&det->ctx->mem, count, sizeof(*order), "groups");
+    if (order == NULL)
+        return PHYSAD_ERR_NOMEM;
+    const int64_t distinct = rank_groups(det, groups, count, order);
+    const int64_t taken = (int64_t)((double)distinct * share + 0.5);
+    physad_status status = PHYSAD_OK;
+    if (taken >= needed && taken < distinct) {
+        for (int64_t i = 0; i < count; i++) {
+            const ranked key = { hash_group(det->seed, groups[i]), groups[i] };
+            aside[i] = compare_ranked(&key, &order[taken]) < 0;
+        }
+    } else if (asked) {
+        status = physad__error(PHYSAD_ERR_ARG,
+                               "%s: alpha %g needs %lld calibration groups, but %g of %lld groups of normal samples are %lld; give "
+                               "at least %lld normal groups, a larger alpha or a larger calibration share",
+                               det->method->name, alpha, (long long)needed, share, (long long)distinct, (long long)taken,
+                               (long long)ceil((double)needed / share));
+    }
+    physad__free(order);
+    return status;
+}
+
+/* --- the threshold --- */
+
+/* The greatest score of each group kept aside, in the order in which the groups appear. */
+static int64_t group_maxima(const char *const *groups, const uint8_t *aside, const double *scores, int64_t count, double *out,
+                            const char **names)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t k = 0;
+        if (!aside[i])
+            continue;
+        while (k < n && strcmp(names[k], groups[i]) != 0)
+            k++;
+        if (k == n) {
+            names[n] = groups[i];
+            out[n++] = scores[i];
+        } else if (scores[i] > out[k]) {
+            out[k] = scores[i];
+        }
+    }
+    return n;
+}
+
+physad_status physad__calibrate(physad_detector *det, const char *const *groups, const uint8_t *aside, const double *scores,
+                                int64_t count)
+{
+    physad__mem *mem = &det->ctx->mem;
+    const double alpha = physad__option_real(det, "alpha");
+    double *maxima = physad__alloc_array(mem, count, sizeof(double), "calibration");
+    const char **names = physad__alloc_array(mem, count, sizeof(*names), "calibration");
+    physad_status status = maxima != NULL && names != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK) {
+        physad_conformal c = PHYSAD_CONFORMAL_INIT;
+        const int64_t n = group_maxima(groups, aside, scores, count, maxima, names);
+        const physad_view v = physad_view_array(maxima, PHYSAD_F64, 1, &n);
+        det->threshold = (physad_threshold){ sizeof(physad_threshold), 0, NAN, alpha, NAN, NAN, n };
+        det->no_threshold[0] = '\0';
+        if (n == 0) {
+            physad__snprintf(det->no_threshold, sizeof(det->no_threshold),
+                             "%s: no threshold: alpha %g needs %lld calibration groups, so that no normal sample was kept aside; give "
+                             "about %lld normal samples or a larger alpha",
+                             det->method->name, alpha, (long long)physad_conformal_needed(alpha),
+                             (long long)ceil((double)physad_conformal_needed(alpha) /
+                                             fmax(physad__option_real(det, "calibration"), 0.01)));
+        } else {
+            status = physad_conformal_fit(&c, det->ctx, &v, NULL, alpha);
+            det->threshold.value = c.threshold;
+            det->threshold.low = c.rate_lower;
+            det->threshold.high = c.rate_upper;
+        }
+        if (status == PHYSAD_OK) {
+            physad__free(det->calibration);
+            det->calibration = maxima;
+            det->calibration_count = n;
+            maxima = NULL;
+        }
+    }
+    physad__free(maxima);
+    physad__free(names);
+    return status;
+}
+
+/* --- fit --- */
+
+/* The normal samples that a fit takes: those of the training split where there is one. */
+static physad_status select_normals(physad_dataset **out, const physad_detector *det, const physad_dataset *dataset)
+{
+    const int64_t n = physad_dataset_count(dataset);
+    int64_t *indices = physad__alloc_array(&det->ctx->mem, n, sizeof(int64_t), "samples");
+    int64_t taken = 0, training = 0;
+    if (indices == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < n; i++)
+        training += physad_dataset_sample(dataset, i)->split == PHYSAD_SPLIT_TRAIN;
+    for (int64_t i = 0; i < n; i++) {
+        const physad_sample *s = physad_dataset_sample(dataset, i);
+        if ((training == 0 || s->split == PHYSAD_SPLIT_TRAIN) && s->label <= 0)
+            indices[taken++] = i;
+    }
+    physad_status status = taken > 0 ? physad_dataset_subset(out, dataset, indices, taken)
+                                     : physad__error(PHYSAD_ERR_ARG, "%s: the data set has no normal training samples (of %lld)",
+                                                     det->method->name, (long long)n);
+    physad__free(indices);
+    return status;
+}
+
+static physad_status fit_normals(physad_detector *det, const physad_dataset *normals, physad__call *call)
+{
+    const int64_t n = physad_dataset_count(normals);
+    physad__mem *mem = &det->ctx->mem;
+    uint8_t *aside = physad__alloc_zero(mem, (size_t)n, "samples");
+    double *scores = physad__alloc_zero(mem, (size_t)n * sizeof(double), "scores");
+    physad__origin *origin = NULL, *before = det->origin;
+    void *model = NULL;
+    physad_status status = aside != NULL && scores != NULL ? physad__origin_new(&origin, det->ctx, normals) : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK)
+        status = physad__calibration_split(det, (const char *const *)origin->groups, n, aside);
+    if (status == PHYSAD_OK) {
+        det->origin = origin;
+        status = det->method->fit(det, normals, aside, scores, call, &model);
+    }
+    if (status == PHYSAD_OK)
+        status = physad__calibrate(det, (const char *const *)origin->groups, aside, scores, n);
+    if (status == PHYSAD_OK) {
+        if (det->model != NULL)
+            det->method->free(det->model);
+        det->model = model;
+        physad__origin_release(before);
+    } else {
+        if (model != NULL)
+            det->method->free(model);
+        det->origin = before;
+        physad__origin_release(origin);
+    }
+    physad__free(aside);
+    physad__free(scores);
+    return status;
+}
+
+physad_status physad_detector_fit(physad_detector *detector, const physad_dataset *dataset, const physad_call_options *call)
+{
+    physad__call c;
+    physad_dataset *normals = NULL;
+    if (detector == NULL || dataset == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_detector_fit: the %s is NULL", detector == NULL ? "detector" : "data set");
+    PHYSAD__TRY(physad__context_check(detector->ctx, "physad_detector_fit"));
+    if (physad_dataset_category_count(dataset) > 1)
+        return physad__error(PHYSAD_ERR_ARG, "physad_detector_fit: the data set has %lld categories (%s, %s, ...); select one by "
+                             "physad_dataset_select()", (long long)physad_dataset_category_count(dataset),
+                             physad_dataset_category(dataset, 0), physad_dataset_category(dataset, 1));
+    PHYSAD__TRY(physad__call_begin(&c, detector->ctx, call, "physad_detector_fit"));
+    detector->seed = detector->ctx->seed;
+    physad_status status = select_normals(&normals, detector, dataset);
+    if (status == PHYSAD_OK)
+        status = fit_normals(detector, normals, &c);
+    physad_dataset_free(normals);
+    physad__call_end(&c);
+    return status;
+}
+
+/* --- add, remove --- */
+
+static physad_status refit(physad_detector *det, const physad_dataset *more, const uint8_t *drop, const physad_call_options *call,
+                           const char *what)
+{
+    physad__call c;
+    if (det->method->refit == NULL)
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: %s cannot add or remove samples; fit it anew", what, det->method->name);
+    PHYSAD__TRY(physad__call_begin(&c, det->ctx, call, what));
+    const physad_status status = det->method->refit(det, more, drop, &c);
+    physad__call_end(&c);
+    return status;
+}
+
+static physad_status check_refit(const physad_detector *det, const char *what)
+{
+    if (det == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "%s: the detector is NULL", what);
+    PHYSAD__TRY(physad__context_check(det->ctx, what));
+    if (det->model == NULL)
+        return physad__error(PHYSAD_ERR_STATE, "%s: the detector is not fitted", what);
+    return PHYSAD_OK;
+}
+
+physad_status physad_detector_add(physad_detector *detector, const physad_dataset *dataset, const physad_call_options *call)
+{
+    physad_dataset *normals = NULL;
+    PHYSAD__TRY(check_refit(detector, "physad_detector_add"));
+    if (dataset == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_detector_add: the data set is NULL");
+    PHYSAD__TRY(select_normals(&normals, detector, dataset));
+    const physad_status status = refit(detector, normals, NULL, call, "physad_detector_add");
+    physad_dataset_free(normals);
+    return status;
+}
+
+physad_status physad_detector_remove(physad_detector *detector, const char *path, const physad_call_options *call)
+{
+    PHYSAD__TRY(check_refit(detector, "physad_detector_remove"));
+    if (path == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_detector_remove: path is NULL");
+    const int64_t n = detector->origin->count;
+    uint8_t *drop = physad__alloc_zero(&detector->ctx->mem, (size_t)n, "samples");
+    if (drop == NULL)
+        return PHYSAD_ERR_NOMEM;
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; i++) {
+        drop[i] = strcmp(detector->origin->paths[i], path) == 0;
+        found += drop[i];
+    }
+    physad_status status;
+    if (found == 0)
+        status = physad__error(PHYSAD_ERR_ARG, "physad_detector_remove: the model was not fitted on \"%s\"; see "
+                               "physad_detector_training_path()", path);
+    else if (found == n)
+        status = physad__error(PHYSAD_ERR_ARG, "physad_detector_remove: \"%s\" is the model's only sample", path);
+    else
+        status = refit(detector, NULL, drop, call, "physad_detector_remove");
+    physad__free(drop);
+    return status;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a photo to cells of features: the options that every method on a backbone shares. */
+#include "detect/detect.h"
+
+#include "nn/nn.h"
+
+#include <math.h>
+
+static const physad__option backbone_rows[] = {
+    { "backbone", PHYSAD_OPTION_TEXT, "efficientnet-lite0", 0, 0, NULL, "network whose features are compared; see `physad backbones`",
+      NULL },
+    { "weights", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
+      "weights file or name, or random:SEED; empty: the backbone's known weights", NULL },
+    { "layers", PHYSAD_OPTION_TEXT, "", 0, 0, NULL, "layers taken, fine to coarse, with commas; empty: the backbone's usual ones",
+      NULL },
+    { "input", PHYSAD_OPTION_TEXT, "320", 0, 0, NULL, "size the photo is brought to: a side, or HEIGHTxWIDTH, in pixels", NULL },
+    { "crop", PHYSAD_OPTION_INT, "0", 0, 8192, NULL, "side of the centre cut out after the resize; 0: none", NULL },
+    { "fit", PHYSAD_OPTION_CHOICE, "stretch", 0, 0, "stretch|letterbox|cover", "how the photo comes to that size",
+      "anomalib's default" },
+    { "resize", PHYSAD_OPTION_CHOICE, "bilinear", 0, 0, "bilinear|bicubic|box|nearest", "filter of the resize, antialiased",
+      "anomalib's default" },
+    { "roi", PHYSAD_OPTION_TEXT, "", 0, 0, NULL, "region of interest Y,X,HEIGHT,WIDTH in photo pixels; empty: the whole photo", NULL },
+    { "ignore", PHYSAD_OPTION_TEXT, "", 0, 0, NULL, "image file, stretched to each photo: where it is not black nothing counts", NULL },
+    { "pool", PHYSAD_OPTION_CHOICE, "avg3", 0, 0, "avg3|none|unfold", "pooling of each layer over 3x3 neighbours",
+      "PatchCore, section 3.1" },
+    { "precision", PHYSAD_OPTION_CHOICE, "f32", 0, 0, "f32|bf16", "arithmetic of the network", NULL },
+};
+const physad__option_table physad__options_backbone = { backbone_rows, PHYSAD__COUNT(backbone_rows) };
+
+static int32_t choice(const physad_detector *det, const char *option, const char *const *names, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        if (physad__option_is(det, option, names[i]))
+            return i;
+    return 0;
+}
+
+/* "320" or "240x320". */
+static physad_status parse_size(const physad_detector *det, int64_t *height, int64_t *width)
+{
+    const char *text = physad__option_text(det, "input");
+    char copy[32];
+    const char *x = strchr(text, 'x');
+    const size_t n = x != NULL ? (size_t)(x - text) : strlen(text);
+    bool good = n < sizeof(copy);
+    if (good) {
+        memcpy(copy, text, n);
+        copy[n] = '\0';
+        good = physad__parse_int(copy, height) && (x == NULL || physad__parse_int(x + 1, width));
+        if (x == NULL)
+            *width = *height;
+    }
+    if (!good || *height < 32 || *width < 32 || *height > 8192 || *width > 8192)
+        return physad__error(PHYSAD_ERR_ARG, "%s: option input is \"%s\", want a side or HEIGHTxWIDTH, 32 to 8192 pixels each",
+                             det->method->name, text);
+    return PHYSAD_OK;
+}
+
+static physad_status parse_roi(const physad_detector *det, physad_transform_options *o)
+{
+    const char *text = physad__option_text(det, "roi");
+    int64_t v[4];
+    char part[32];
+    const char *p = text;
+    if (*text == '\0')
+        return PHYSAD_OK;
+    for (int i = 0; i < 4; i++) {
+        const size_t n = strcspn(p, ",");
+        if (n >= sizeof(part) || (i < 3) != (p[n] == ','))
+            return physad__error(PHYSAD_ERR_ARG, "%s: option roi is \"%s\", want Y,X,HEIGHT,WIDTH", det->method->name, text);
+        memcpy(part, p, n);
+        part[n] = '\0';
+        if (!physad__parse_int(part, &v[i]) || v[i] < (i >= 2))
+            return physad__error(PHYSAD_ERR_ARG, "%s: option roi is \"%s\", want Y,X,HEIGHT,WIDTH in whole pixels",
+                                 det->method->name, text);
+        p += n + 1;
+    }
+    o->roi_y = v[0];
+    o->roi_x = v[1];
+    o->roi_height = v[2];
+    o->roi_width = v[3];
+    return PHYSAD_OK;
+}
+
+static physad_status read_ignore(const physad_detector *det, physad_transform *transform)
+{
+    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
+    physad_image *image = NULL;
+    const char *path = physad__option_text(det, "ignore");
+    if (*path == '\0')
+        return PHYSAD_OK;
+    o.channels = 1;
+    o.dtype = PHYSAD_U8;
+    PHYSAD__TRY(physad_image_read(&image, det->ctx, path, &o));
+    physad_view v = physad_image_view(image);
+    v.ndim = 2; /* one channel: the last dimension is 1 */
+    const physad_status status = physad_transform_set_ignore(transform, &v);
+    physad_image_free(image);
+    return status;
+}
+
+physad_status physad__transform_make(physad_transform **out, const physad_detector *det)
+{
+    physad_backbone_info backbone = PHYSAD_BACKBONE_INFO_INIT;
+    static const char *const fits[] = { "stretch", "letterbox", "cover" };
+    static const char *const filters[] = { "bilinear", "bicubic", "box", "nearest" };
+    physad_transform_options o = PHYSAD_TRANSFORM_OPTIONS_INIT;
+    PHYSAD__TRY(physad_backbone_info_get(physad__option_text(det, "backbone"), &backbone));
+    PHYSAD__TRY(parse_size(det, &o.height, &o.width));
+    PHYSAD__TRY(parse_roi(det, &o));
+    o.fit = choice(det, "fit", fits, 3);
+    o.resize = choice(det, "resize", filters, 4);
+    o.crop_height = o.crop_width = physad__option_int(det, "crop");
+    o.outside = PHYSAD_OUTSIDE_NAN;
+    o.normalise = PHYSAD_NORMALISE_CUSTOM;
+    for (int c = 0; c < 3; c++) {
+        o.mean[c] = backbone.mean[c];
+        o.std[c] = backbone.std[c];
+        o.pad[c] = backbone.mean[c]; /* bars of the mean colour say nothing to the network */
+    }
+    PHYSAD__TRY(physad_transform_new(out, det->ctx, &o));
+    const physad_status status = read_ignore(det, *out);
+    if (status != PHYSAD_OK) {
+        physad_transform_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+physad_status physad__frontend_open(physad__frontend *front, const physad_detector *det, const physad_transform *transform,
+                                    const physad_tensors *file, const int64_t *channels)
+{
+    static const char *const pools[] = { "avg3", "none", "unfold" };
+    physad_features_options o = PHYSAD_FEATURES_OPTIONS_INIT;
+    char text[256];
+    int64_t shape[3];
+    memset(front, 0, sizeof(*front));
+    front->transform = transform;
+    PHYSAD__TRY(physad_transform_shape(transform, &front->input_height, &front->input_width));
+    o.backbone = physad__option_text(det, "backbone");
+    o.weights = *physad__option_text(det, "weights") != '\0' ? physad__option_text(det, "weights") : NULL;
+    o.layers = *physad__option_text(det, "layers") != '\0' ? physad__option_text(det, "layers") : NULL;
+    o.height = front->input_height;
+    o.width = front->input_width;
+    o.pool = choice(det, "pool", pools, 3);
+    o.precision = physad__option_is(det, "precision", "bf16") ? PHYSAD_BF16 : PHYSAD_F32;
+    if (det->method->features->configure != NULL)
+        det->method->features->configure(det, &o, text, sizeof(text));
+    if (channels != NULL)
+        o.channels = channels;
+    if (file != NULL)
+        PHYSAD__TRY(physad__features_new_from(&front->features, det->ctx, &o, file, "backbone."));
+    else
+        PHYSAD__TRY(physad_features_new(&front->features, det->ctx, &o));
+    physad_features_shape(front->features, shape);
+    front->height = shape[0];
+    front->width = shape[1];
+    front->dim = shape[2];
+    return PHYSAD_OK;
+}
+
+void physad__frontend_close(physad__frontend *front)
+{
+    physad_features_free(front->features);
+    memset(front, 0, sizeof(*front));
+}
+
+physad_status physad__frontend_valid(const physad__frontend *front, physad_context *ctx, int64_t photo_height, int64_t photo_width,
+                                     uint8_t *valid)
+{
+    const int64_t shape[2] = { front->height, front->width }, n = front->height * front->width;
+    float *share = physad__alloc_array(&ctx->mem, n, sizeof(*share), "valid cells");
+    if (share == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad_view v = physad_view_array(share, PHYSAD_F32, 2, shape);
+    const physad_status status = physad_transform_valid_grid(front->transform, photo_height, photo_width, &v);
+    int64_t any = 0;
+    for (int64_t i = 0; status == PHYSAD_OK && i < n; i++) {
+        valid[i] = share[i] >= 0.5f;
+        any += valid[i];
+    }
+    physad__free(share);
+    if (status == PHYSAD_OK && any == 0)
+        return physad__error(PHYSAD_ERR_ARG, "nothing of the photo counts: the region of interest and the ignore mask leave no cell");
+    return status;
+}
+
+physad_status physad__frontend_cells(const physad__frontend *front, physad_context *ctx, const float *input, float *cells)
+{
+    const int64_t in[4] = { 1, front->input_height, front->input_width, 3 };
+    const int64_t out[4] = { 1, front->height, front->width, front->dim };
+    const physad_view image = physad_view_array((void *)(uintptr_t)input, PHYSAD_F32, 4, in);
+    const physad_view target = physad_view_array(cells, PHYSAD_F32, 4, out);
+    PHYSAD__TRY(physad_features_compute(front->features, &image, &target, NULL));
+    /* NaN and infinity would be nearest to nothing, and silently so. */
+    for (int64_t i = 0; i < out[1] * out[2] * out[3]; i++)
+        if (!isfinite(cells[i]))
+            return physad__error(PHYSAD_ERR_NUMERIC, "the photo gives features that are not finite: it holds NaN, infinite or huge values");
+    return PHYSAD_OK;
+}

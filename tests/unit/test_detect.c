@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <physad/dataset.h>
+#include <physad/detect.h>
+
+#include <unistd.h>
+
+enum { SIDE = 64 };
+
+/* A textured grey photo with its own noise; a dark square at (24, 24) when defective. */
+static void draw(uint8_t *pixels, uint64_t seed, bool defective)
+{
+    physad__rng rng;
+    physad__rng_seed(&rng, seed, 7);
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            const int wave = 120 + 40 * ((x / 8 + y / 8) % 2) + (int)(10 * physad__rng_uniform(&rng));
+            const bool hole = defective && y >= 24 && y < 36 && x >= 24 && x < 36;
+            for (int c = 0; c < 3; c++)
+                pixels[(y * SIDE + x) * 3 + c] = (uint8_t)(hole ? 10 : wave);
+        }
+}
+
+static physad_view photo(uint8_t *pixels, uint64_t seed, bool defective)
+{
+    draw(pixels, seed, defective);
+    return physad_view_rgb8(pixels, SIDE, SIDE, SIDE * 3);
+}
+
+static physad_context *new_context(int32_t threads)
+{
+    physad_context *ctx = NULL;
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    o.threads = threads;
+    assert_ok(physad_context_new(&ctx, &o));
+    return ctx;
+}
+
+/* Normal photos number `from` to `to` - 1, without `skipped`. */
+static physad_dataset *normals(physad_context *ctx, int from, int to, int skipped)
+{
+    static uint8_t pixels[SIDE * SIDE * 3];
+    physad_dataset *ds = NULL;
+    assert_ok(physad_dataset_new(&ds, ctx));
+    for (int i = from; i < to; i++) {
+        char name[16];
+        const physad_view v = photo(pixels, (uint64_t)i, false);
+        physad_item item = PHYSAD_ITEM_INIT;
+        snprintf(name, sizeof(name), "n%02d.png", i);
+        item.flags = PHYSAD_ITEM_COPY;
+        item.photo = &v;
+        item.name = name;
+        if (i != skipped)
+            assert_ok(physad_dataset_add(ds, &item));
+    }
+    return ds;
+}
+
+static physad_detector *new_detector(physad_context *ctx, const char *method)
+{
+    physad_detector *det = NULL;
+    assert_ok(physad_detector_new(&det, ctx, method));
+    assert_ok(physad_detector_set(det, "weights", "random:1"));
+    assert_ok(physad_detector_set(det, "input", "64"));
+    return det;
+}
+
+static physad_detector *fitted(physad_context *ctx, const char *method, int count)
+{
+    physad_detector *det = new_detector(ctx, method);
+    physad_dataset *ds = normals(ctx, 0, count, -1);
+    assert_ok(physad_detector_fit(det, ds, NULL));
+    physad_dataset_free(ds);
+    return det;
+}
+
+static double score_of(const physad_detector *det, uint64_t seed, bool defective)
+{
+    uint8_t pixels[SIDE * SIDE * 3];
+    physad_result *r = NULL;
+    const physad_view v = photo(pixels, seed, defective);
+    assert_ok(physad_detector_score(det, &v, &r));
+    const double s = physad_result_score(r);
+    physad_result_free(r);
+    return s;
+}
+
+static const char *const methods[] = { "patchcore", "padim" };
+
+static void a_hole_scores_higher_than_none(void **state)
+{
+    for (int m = 0; m < 2; m++) {
+        physad_context *ctx = new_context(0);
+        physad_detector *det = fitted(ctx, methods[m], 24);
+        const double good = score_of(det, 1000, false), bad = score_of(det, 1000, true);
+        if (!(bad > good))
+            fail_msg("%s: %g for a hole, %g for none", methods[m], bad, good);
+        physad_detector_free(det);
+        assert_int_equal(physad_context_memory_used(ctx), 0);
+        physad_context_free(ctx);
+    }
+}
+
+static void the_map_points_at_the_hole(void **state)
+{
+    uint8_t pixels[SIDE * SIDE * 3];
+    float map[SIDE * SIDE];
+    const int64_t shape[2] = { SIDE, SIDE };
+    physad_context *ctx = new_context(0);
+    physad_detector *det = fitted(ctx, "patchcore", 24);
+    physad_result *r = NULL;
+    const physad_view v = photo(pixels, 1000, true), out = physad_view_array(map, PHYSAD_F32, 2, shape);
+    int64_t h, w;
+    int most = 0;
+    assert_ok(physad_detector_score(det, &v, &r));
+    assert_ok(physad_result_map_shape(r, &h, &w));
+    assert_int_equal(h, SIDE);
+    assert_int_equal(w, SIDE);
+    assert_ok(physad_result_map(r, &out));
+    for (int i = 0; i < SIDE * SIDE; i++)
+        if (map[i] > map[most])
+            most = i;
+    assert_in_range(most / SIDE, 16, 44);
+    assert_in_range(most % SIDE, 16, 44);
+    physad_nearest nearest = PHYSAD_NEAREST_INIT;
+    physad_detector_free(det); /* results outlive it */
+    assert_ok(physad_result_nearest(r, 30, 30, &nearest));
+    assert_int_equal(nearest.path[0], 'n');
+    assert_true(nearest.distance > 0 && nearest.y > 0 && nearest.y < SIDE);
+    assert_fails(PHYSAD_ERR_ARG, "(64,0) lies outside the photo of 64 x 64", physad_result_nearest(r, 64, 0, &nearest));
+    physad_result_free(r);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
+static void a_training_patch_is_its_own_nearest(void **state)
+{
+    uint8_t pixels[SIDE * SIDE * 3];
+    physad_context *ctx = new_context(0);
+    physad_detector *det = new_detector(ctx, "patchcore");
+    physad_dataset *ds = normals(ctx, 0, 6, -1);
+    physad_result *r = NULL;
+    physad_nearest nearest = PHYSAD_NEAREST_INIT;
+    assert_ok(physad_detector_set(det, "coreset_ratio", "1"));
+    assert_ok(physad_detector_set(det, "calibration", "0"));
+    assert_ok(physad_detector_fit(det, ds, NULL));
+    const physad_view v = photo(pixels, 3, false);
+    assert_ok(physad_detector_score(det, &v, &r));
+    assert_ok(physad_result_nearest(r, 36, 12, &nearest));
+    assert_string_equal(nearest.path, "n03.png");
+    assert_true(nearest.distance == 0);
+    assert_near(nearest.y, 36, 4);
+    assert_near(nearest.x, 12, 4);
+    physad_result_free(r);
+    physad_dataset_free(ds);
+    physad_detector_free(det);
+    physad_context_free(ctx);
+}
+
+static void read_all(const char *path, char **out, long *size)
+{
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    *size = ftell(f);
+    rewind(f);
+    *out = malloc((size_t)*size);
+    assert_int_equal(fread(*out, 1, (size_t)*size, f), *size);
+    fclose(f);
+}
+
+static void assert_same_model(const physad_detector *a, const physad_detector *b)
+{
+    char *x, *y;
+    long n, m;
+    char pa[64], pb[64];
+    snprintf(pa, sizeof(pa), "test_detect_%d_a.physad", (int)getpid());
+    snprintf(pb, sizeof(pb), "test_detect_%d_b.physad", (int)getpid());
+    assert_ok(physad_detector_save(a, pa));
+    assert_ok(physad_detector_save(b, pb));
+    read_all(pa, &x, &n);
+    read_all(pb, &y, &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(x, y, (size_t)n);
+    free(x);
+    free(y);
+    remove(pa);
+    remove(pb);
+}
+
+static void threads_and_loading_change_no_bit(void **state)
+{
+    const char *path = "test_detect_model.physad";
+    for (int m = 0; m < 2; m++) {
+        physad_context *one = new_context(1), *three = new_context(3);
+        physad_detector *a = fitted(one, methods[m], 24), *b = fitted(three, methods[m], 24), *c = NULL;
+        assert_same_model(a, b);
+        assert_ok(physad_detector_save(a, path));
+        assert_ok(physad_detector_load(&c, three, path));
+        assert_same_model(a, c);
+        for (uint64_t s = 100; s < 104; s++) {
+            const double want = score_of(a, s, s % 2);
+            assert_true(score_of(b, s, s % 2) == want);
+            assert_true(score_of(c, s, s % 2) == want);
+        }
+        remove(path);
+        physad_detector_free(a);
+        physad_detector_free(b);
+        physad_detector_free(c);
+        assert_int_equal(physad_context_memory_used(one), 0);
+        assert_int_equal(physad_context_memory_used(three), 0);
+        physad_context_free(one);
+        physad_context_free(three);
+    }
+}
+
+static void batches_change_no_bit(void **state)
+{
+    static uint8_t pixels[7][SIDE * SIDE * 3];
+    physad_view views[7];
+    physad_result *r[7];
+    physad_context *ctx = new_context(2);
+    physad_detector *det = fitted(ctx, "patchcore", 12);
+    for (int i = 0; i < 7; i++)
+        views[i] = photo(pixels[i], (uint64_t)(50 + i), i % 2);
+    assert_ok(physad_detector_score_batch(det, views, 7, r));
+    for (int i = 0; i < 7; i++) {
+        assert_true(physad_result_score(r[i]) == score_of(det, (uint64_t)(50 + i), i % 2));
+        physad_result_free(r[i]);
+    }
+    physad_detector_free(det);
+    physad_context_free(ctx);
+}
+
+static void removing_equals_never_having_had_it(void **state)
+{
+    for (int m = 0; m < 2; m++) {
+        physad_context *ctx = new_context(0);
+        physad_detector *a = new_detector(ctx, methods[m]), *b = new_detector(ctx, methods[m]);
+        physad_dataset *all = normals(ctx, 0, 12, -1), *some = normals(ctx, 0, 12, 5), *lacking = normals(ctx, 0, 10, 5);
+        physad_dataset *last = normals(ctx, 10, 12, -1);
+        assert_ok(physad_detector_set(a, "keep_features", "true"));
+        assert_ok(physad_detector_set(b, "keep_features", "true"));
+        assert_ok(physad_detector_set(a, "alpha", "0.34"));
+        assert_ok(physad_detector_set(b, "alpha", "0.34"));
+        assert_ok(physad_detector_fit(a, all, NULL));
+        assert_ok(physad_detector_remove(a, "n05.png", NULL));
+        assert_ok(physad_detector_fit(b, some, NULL));
+        assert_same_model(a, b);
+        physad_detector_free(b);
+        b = new_detector(ctx, methods[m]);
+        assert_ok(physad_detector_set(b, "keep_features", "true"));
+        assert_ok(physad_detector_set(b, "alpha", "0.34"));
+        assert_ok(physad_detector_fit(b, lacking, NULL));
+        assert_ok(physad_detector_add(b, last, NULL));
+        assert_same_model(a, b);
+        assert_fails(PHYSAD_ERR_ARG, "was not fitted on \"n05.png\"", physad_detector_remove(a, "n05.png", NULL));
+        physad_dataset_free(all);
+        physad_dataset_free(some);
+        physad_dataset_free(lacking);
+        physad_dataset_free(last);
+        physad_detector_free(a);
+        physad_detector_free(b);
+        assert_int_equal(physad_context_memory_used(ctx), 0);
+        physad_context_free(ctx);
+    }
+}
+
+static void thresholds_promise_only_what_they_hold(void **state)
+{
+    physad_context *ctx = new_context(0);
+    physad_detector *det = fitted(ctx, "patchcore", 24), *strict = new_detector(ctx, "patchcore");
+    physad_dataset *few = normals(ctx, 0, 24, -1), *many = normals(ctx, 0, 100, -1);
+    physad_threshold t = PHYSAD_THRESHOLD_INIT;
+    assert_fails(PHYSAD_ERR_STATE, "needs 19 calibration groups", physad_detector_threshold(det, &t));
+    assert_ok(physad_detector_set(strict, "alpha", "0.05"));
+    assert_fails(PHYSAD_ERR_ARG, "give at least 95 normal groups", physad_detector_fit(strict, few, NULL));
+    assert_int_equal(physad_detector_is_fitted(strict), 0);
+    assert_ok(physad_detector_fit(strict, many, NULL));
+    assert_ok(physad_detector_threshold(strict, &t));
+    assert_int_equal(t.groups, 20);
+    assert_true(isfinite(t.value) && t.alpha == 0.05 && t.low < t.high && t.given == 0);
+    assert_ok(physad_detector_set_threshold(det, 3.5));
+    assert_ok(physad_detector_threshold(det, &t));
+    assert_true(t.value == 3.5 && t.given == 1);
+    physad_dataset_free(few);
+    physad_dataset_free(many);
+    physad_detector_free(det);
+    physad_detector_free(strict);
+    physad_context_free(ctx);
+}
+
+static void bad_calls_say_what_is_wrong(void **state)
+{
+    uint8_t pixels[SIDE * SIDE * 3];
+    physad_context *ctx = new_context(0);
+    physad_detector *det = NULL;
+    physad_result *r = NULL;
+    const physad_view v = photo(pixels, 0, false);
+    physad_dataset *empty = NULL;
+    assert_fails(PHYSAD_ERR_ARG, "did you mean patchcore?", physad_detector_new(&det, ctx, "patchcor"));
+    assert_fails(PHYSAD_ERR_ARG, "method is NULL", physad_detector_new(&det, ctx, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "context is NULL", physad_detector_new(&det, NULL, "patchcore"));
+    det = new_detector(ctx, "patchcore");
+    assert_fails(PHYSAD_ERR_ARG, "did you mean coreset_ratio?", physad_detector_set(det, "coreset_rato", "0.1"));
+    assert_fails(PHYSAD_ERR_ARG, "option coreset_ratio is \"2\", want a number from 1e-06 to 1",
+                 physad_detector_set(det, "coreset_ratio", "2"));
+    assert_fails(PHYSAD_ERR_ARG, "\"0,5\"", physad_detector_set(det, "coreset_ratio", "0,5"));
+    assert_fails(PHYSAD_ERR_ARG, "want a whole number from 1 to 50", physad_detector_set(det, "neighbors", "0"));
+    assert_fails(PHYSAD_ERR_ARG, "want one of physad|anomalib|original", physad_detector_set(det, "preset", "best"));
+    assert_fails(PHYSAD_ERR_ARG, "want true or false", physad_detector_set(det, "keep_features", "perhaps"));
+    assert_fails(PHYSAD_ERR_STATE, "not fitted", physad_detector_score(det, &v, &r));
+    assert_fails(PHYSAD_ERR_STATE, "not fitted", physad_detector_save(det, "x.physad"));
+    assert_ok(physad_dataset_new(&empty, ctx));
+    assert_fails(PHYSAD_ERR_ARG, "no normal training samples", physad_detector_fit(det, empty, NULL));
+    physad_dataset_free(empty);
+    physad_detector_free(det);
+    det = fitted(ctx, "patchcore", 6);
+    assert_fails(PHYSAD_ERR_STATE, "fitted; make a new one", physad_detector_set(det, "blur", "2"));
+    assert_fails(PHYSAD_ERR_ARG, "photo is NULL", physad_detector_score(det, NULL, &r));
+    physad_view bad = v;
+    bad.dtype = PHYSAD_I64;
+    assert_fails(PHYSAD_ERR_DTYPE, "i64", physad_detector_score(det, &bad, &r));
+    assert_null(r);
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "keep_features=true", physad_detector_remove(det, "n01.png", NULL));
+    physad_detector_free(det);
+    assert_fails(PHYSAD_ERR_IO, "no/such/file", physad_detector_load(&det, ctx, "no/such/file"));
+    physad_context_free(ctx);
+}
+
+static void presets_yield_to_what_is_set_by_name(void **state)
+{
+    physad_context *ctx = new_context(0);
+    physad_detector *det = new_detector(ctx, "patchcore");
+    assert_ok(physad_detector_set(det, "neighbors", "5"));
+    assert_ok(physad_detector_set(det, "preset", "anomalib"));
+    assert_string_equal(physad_detector_get(det, "neighbors"), "5");
+    assert_string_equal(physad_detector_get(det, "projection"), "sparse");
+    assert_ok(physad_detector_set(det, "preset", "physad"));
+    assert_string_equal(physad_detector_get(det, "projection"), "none");
+    assert_null(physad_detector_get(det, "nonsense"));
+    physad_detector_free(det);
+    physad_context_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hole_scores_higher_than_none),
+        cmocka_unit_test(the_map_points_at_the_hole),
+        cmocka_unit_test(a_training_patch_is_its_own_nearest),
+        cmocka_unit_test(threads_and_loading_change_no_bit),
+        cmocka_unit_test(batches_change_no_bit),
+        cmocka_unit_test(removing_equals_never_having_had_it),
+        cmocka_unit_test(thresholds_promise_only_what_they_hold),
+        cmocka_unit_test(bad_calls_say_what_is_wrong),
+        cmocka_unit_test(presets_yield_to_what_is_set_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
