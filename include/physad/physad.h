@@ -19,6 +19,7 @@
 #include <physad/metrics.h>
 #include <physad/image.h>
 #include <physad/version.h>
+#include <physad/video.h>
 #include <physad/weights.h>
 
 #endif
