@@ -5,7 +5,8 @@
 #include "physad_config.h"
 
 #ifdef PHYSAD_HAVE_VIDEO
-#include <libavcodec/avcodec.h>
+#include <dlfcn.h>
+#include <libavcodec/version.h>
 #endif
 
 static const char *const PARTS[][2] = {
@@ -33,6 +34,23 @@ static const char *const PARTS[][2] = {
 #endif
 };
 
+#ifdef PHYSAD_HAVE_VIDEO
+/* It is loaded when it is needed, see lib/io/io_av.h, and stays: so does its text. */
+static const char *ffmpeg_licence(void)
+{
+    char soname[32];
+    const char *(*licence)(void);
+    physad__snprintf(soname, sizeof(soname), "libavcodec.so.%d", LIBAVCODEC_VERSION_MAJOR);
+    void *library = dlopen(soname, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
+    void *address = library != NULL ? dlsym(library, "avcodec_license") : NULL;
+    memcpy(&licence, &address, sizeof(licence));
+    const char *text = address != NULL ? licence() : "not installed";
+    if (library != NULL)
+        dlclose(library);
+    return text;
+}
+#endif
+
 int64_t physad_part_count(void)
 {
     return PHYSAD__COUNT(PARTS);
@@ -49,7 +67,7 @@ const char *physad_part_licence(int64_t index)
         return NULL;
 #ifdef PHYSAD_HAVE_VIDEO
     if (PARTS[index][1] == NULL)
-        return avcodec_license();
+        return ffmpeg_licence();
 #endif
     return PARTS[index][1];
 }
