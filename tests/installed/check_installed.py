@@ -125,6 +125,10 @@ def main():
                 run([str(stage / "program")], env, work)
                 done += 1
             except Failure as fault:
+                if "fetch them once by" in str(fault) and "--strict" not in sys.argv:
+                    left += 1
+                    print(f"note: {name} is left out: it needs weights that are not there")
+                    continue
                 faults.append(f"{name}: {fault}")
         if "bin/physad" in installed:
             run([str(prefix / "bin/physad"), "info"], env)

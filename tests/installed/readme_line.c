@@ -14,6 +14,7 @@ static void reject_part(void)
 static int example(const unsigned char *pixels, int64_t height, int64_t width, int64_t row_bytes)
 {
 /* SNIPPET */
+; /* not under its last if */
     const int done = res != NULL;
     physad_result_free(res);
     physad_detector_free(det);
