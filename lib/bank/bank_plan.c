@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Building the plan: axes, order, codes. */
+#include "bank/bank_approx.h"
 #include "bank/bank_plan.h"
 
 #include "physad_config.h"
@@ -209,6 +210,8 @@ void physad__bank_changed(physad_bank *bank)
 {
     physad__plan_free(bank->plan);
     bank->plan = NULL;
+    physad__approx_free(bank->approx);
+    bank->approx = NULL;
 }
 
 physad_status physad__bank_plan(const physad_bank *bank, const physad__plan **plan)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exact k nearest neighbours: the public call, the split over threads, and the way that compares all rows. */
+#include "bank/bank_approx.h"
 #include "bank/bank_plan.h"
 
 #include "physad_config.h"
@@ -125,8 +126,12 @@ static physad_status search_packed(const physad_bank *bank, const float *queries
     double *squared = physad__alloc_array(&ctx->mem, n * k, sizeof(double), "distances");
     int64_t *index = indices != NULL ? indices->data : physad__alloc_array(&ctx->mem, n * k, sizeof(int64_t), "indices");
     physad_status status = squared != NULL && index != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    if (status == PHYSAD_OK)
+    if (status == PHYSAD_OK && (flags & PHYSAD_SEARCH_APPROX)) {
+        const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(ctx->cpu_flags) };
+        status = physad__approx_search(bank->approx, &rows, queries, n, k, squared, index, call);
+    } else if (status == PHYSAD_OK) {
         status = physad__bank_search(bank, queries, n, k, squared, index, call);
+    }
     if (status == PHYSAD_OK && distances != NULL)
         write_distances(distances, squared, n * k, flags & PHYSAD_SEARCH_SQUARED);
     if (indices == NULL)
@@ -164,6 +169,9 @@ physad_status physad_bank_search(const physad_bank *bank, const physad_view *que
     physad_status status = PHYSAD_OK;
     if (bank->count == 0)
         status = physad__error(PHYSAD_ERR_STATE, "physad_bank_search: the bank is empty; add rows first");
+    else if ((o.flags & PHYSAD_SEARCH_APPROX) && bank->approx == NULL)
+        status = physad__error(PHYSAD_ERR_STATE, "physad_bank_search: the bank has no approximate index; call "
+                                                 "physad_bank_build_approx() after its last change");
     if (status == PHYSAD_OK && n > 0)
         status = pack_queries(bank->ctx, queries, bank->dim, &copy, &packed);
     if (status == PHYSAD_OK && n > 0)

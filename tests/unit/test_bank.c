@@ -254,6 +254,48 @@ static void wrong_calls_are_told(void **state)
     free_context(ctx);
 }
 
+/* --- approximate indexes --- */
+
+static void approximate_answers_are_measured_exactly(void **state)
+{
+    enum { N = 2000, D = 16, Q = 50, K = 3 };
+    float *rows = make_rows(CLUSTERED, N, D, 1), *queries = make_rows(CLUSTERED, Q, D, 2);
+    double distance[Q * K];
+    int64_t index[Q * K], hits = 0;
+    physad_context *ctx = new_context(2, 0);
+    physad_bank *bank = new_bank(ctx, rows, N, D);
+    const physad_view q = view2(queries, PHYSAD_F32, Q, D), dv = view2(distance, PHYSAD_F64, Q, K), iv = view2(index, PHYSAD_I64, Q, K);
+    const physad_search_options o = { sizeof(o), PHYSAD_SEARCH_SQUARED | PHYSAD_SEARCH_APPROX };
+    assert_fails(PHYSAD_ERR_STATE, "has no approximate index", physad_bank_search(bank, &q, K, &dv, &iv, &o, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "factory is NULL", physad_bank_build_approx(bank, NULL));
+    if (strstr(physad_build_info(), "no approximate") != NULL) {
+        assert_fails(PHYSAD_ERR_UNSUPPORTED, "without FAISS", physad_bank_build_approx(bank, "Flat"));
+    } else {
+        assert_fails(PHYSAD_ERR_ARG, "FAISS: ", physad_bank_build_approx(bank, "no such index"));
+        assert_fails(PHYSAD_ERR_ARG, "FAISS: ", physad_bank_build_approx(bank, "IVF100000,Flat")); /* more cells than rows */
+        assert_ok(physad_bank_build_approx(bank, "IVF16,Flat"));
+        assert_ok(physad_bank_search(bank, &q, K, &dv, &iv, &o, NULL));
+        for (int i = 0; i < Q; i++) {
+            double want[K];
+            int64_t want_index[K];
+            brute_search(rows, N, D, queries + i * D, K, want, want_index);
+            for (int j = 0; j < K && index[i * K + j] >= 0; j++) {
+                const double t = truth(queries + i * D, rows + index[i * K + j] * D, D);
+                assert_memory_equal(&t, &distance[i * K + j], sizeof(t));
+                assert_true(distance[i * K + j] >= want[j]);
+                hits += index[i * K + j] == want_index[j];
+            }
+        }
+        assert_true(hits > Q * K / 2);
+        assert_ok(physad__bank_add_sample(bank, rows, 1, D, 0)); /* drops it */
+        assert_fails(PHYSAD_ERR_STATE, "has no approximate index", physad_bank_search(bank, &q, K, &dv, &iv, &o, NULL));
+    }
+    physad_bank_free(bank);
+    free(rows);
+    free(queries);
+    free_context(ctx);
+}
+
 /* --- files --- */
 
 static void a_saved_bank_answers_the_same(void **state)
@@ -463,6 +505,7 @@ int main(void)
         cmocka_unit_test(strided_queries_and_rows_are_taken),
         cmocka_unit_test(rows_keep_their_origin),
         cmocka_unit_test(wrong_calls_are_told),
+        cmocka_unit_test(approximate_answers_are_measured_exactly),
         cmocka_unit_test(a_saved_bank_answers_the_same),
         cmocka_unit_test(files_that_are_no_banks_are_refused),
         cmocka_unit_test(beyond_the_limit_rows_live_in_a_file),
