@@ -8,6 +8,7 @@
 #include <faiss/c_api/error_c.h>
 #include <faiss/c_api/index_factory_c.h>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -20,7 +21,9 @@ thread_local char last_error[512];
 
 void keep(const char *text)
 {
-    std::strncpy(last_error, text, sizeof(last_error) - 1);
+    const std::size_t size = std::min(std::strlen(text), sizeof(last_error) - 1);
+    std::memcpy(last_error, text, size);
+    last_error[size] = '\0';
 }
 
 template <typename F> int guarded(F call)
