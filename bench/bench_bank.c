@@ -2,7 +2,7 @@
 /* Times of the memory bank, one JSON line per figure: the median wall and processor milliseconds of the runs.
  *   bench_bank search [QUERIES.npy BANK.npy [K]]     without files: Gaussian rows of three widths
  *   bench_bank coreset [ROWS.npy [RATIO [PICKS]]]    the picks as text, one per line, to PICKS
- * THREADS and RUNS in the environment; .npy files are f32, two dimensions, C order. */
+ * THREADS, RUNS, FIRST (pick) and VERBOSE in the environment; .npy files are f32, two dimensions, C order. */
 #include <physad/physad.h>
 
 #include <stdio.h>
@@ -144,7 +144,7 @@ static void coreset(array rows, double ratio, const char *path)
     physad_bank *bank = new_bank(ctx, rows);
     o.ratio = ratio;
     o.flags = PHYSAD_CORESET_FIRST;
-    o.first = rows.n / 50;
+    o.first = getenv("FIRST") != NULL ? atoll(getenv("FIRST")) : 0;
     if (physad_bank_coreset_count(bank, &o, &count) != PHYSAD_OK)
         stop("coreset:");
     int64_t *picks = malloc((size_t)count * sizeof(int64_t));
