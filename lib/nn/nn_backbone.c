@@ -129,7 +129,7 @@ const char *physad_backbone_name(int64_t index)
 
 physad_status physad_backbone_info_get(const char *name, physad_backbone_info *info)
 {
-    const physad__backbone *b;
+    const physad__backbone *b = NULL;
     physad_weights_info known = PHYSAD_WEIGHTS_INFO_INIT;
     if (info == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_backbone_info_get: info is NULL");
