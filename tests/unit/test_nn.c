@@ -41,9 +41,13 @@ static bool inside(const value *v, int64_t y, int64_t x)
 static void direct_conv(const physad__nn_node *n, const value *in, value *out)
 {
     const int64_t k = n->kernel, per = in->c / n->groups, outs = n->channels / n->groups;
-    const int64_t shape[4] = { n->channels, per, k, k }, size[2] = { in->h, in->w };
-    int64_t pad[4];
-    physad__nn_node_pad(n, size, pad);
+    const int64_t shape[4] = { n->channels, per, k, k };
+    /* "Same": what is missing for out = ceil(in / stride), half of it above and to the left, the odd one not. */
+    const bool same = n->padding == PHYSAD__NN_PAD_SAME;
+    const int64_t lack_y = (out->h - 1) * n->stride + k - in->h, lack_x = (out->w - 1) * n->stride + k - in->w;
+    const int64_t top = same ? physad__max(lack_y, 0) / 2 : n->pad[0], left = same ? physad__max(lack_x, 0) / 2 : n->pad[1];
+    if (same)
+        assert_true(out->h == (in->h + n->stride - 1) / n->stride && out->w == (in->w + n->stride - 1) / n->stride);
     float *w = parameter(n, "weight", n->op == PHYSAD__NN_LINEAR ? 2 : 4, shape);
     float *b = n->bias ? parameter(n, "bias", 1, shape) : NULL;
     for (int64_t i = 0; i < out->h * out->w * out->c; i++) {
@@ -51,7 +55,7 @@ static void direct_conv(const physad__nn_node *n, const value *in, value *out)
         double sum = b != NULL ? b[o] : 0;
         for (int64_t t = 0; t < per * k * k; t++) {
             const int64_t c = t / (k * k), ky = t / k % k, kx = t % k;
-            const int64_t yy = y * n->stride + ky - pad[0], xx = x * n->stride + kx - pad[1];
+            const int64_t yy = y * n->stride + ky - top, xx = x * n->stride + kx - left;
             if (inside(in, yy, xx))
                 sum += (double)w[(o * per + c) * k * k + ky * k + kx] * at(in, yy, xx, o / outs * per + c);
         }
@@ -328,7 +332,7 @@ static void squeeze_and_excitation(void **state)
 static void residuals(void **state)
 {
     physad__nn_graph g;
-    int32_t taps[6];
+    int32_t taps[7];
     physad__nn_graph_init(&g, plain_memory());
     const int32_t image = physad__nn_input(&g, 3);
     const int32_t a = physad__nn_unary(&g, PHYSAD__NN_RELU, physad__nn_conv(&g, image, "a", 32, 3, 1, 1));
@@ -345,7 +349,13 @@ static void residuals(void **state)
     taps[3] = physad__nn_binary(&g, PHYSAD__NN_ADD, d, d);
     taps[4] = physad__nn_binary(&g, PHYSAD__NN_ADD, physad__nn_conv(&g, image, "h", 3, 3, 1, 1), image);
     taps[5] = c;
-    check_graph(&g, taps, 6, 12, 13, BF16);
+    const int32_t early = physad__nn_conv(&g, a, "early", 32, 3, 1, 1), mid = physad__nn_conv(&g, early, "mid", 32, 1, 1, 1);
+    const int32_t sum = physad__nn_binary(&g, PHYSAD__NN_ADD, physad__nn_conv(&g, mid, "sum", 32, 3, 1, 1), early);
+    taps[6] = physad__nn_conv(&g, physad__nn_conv(&g, sum, "next", 32, 1, 1, 1), "last", 32, 1, 1, 1);
+    /* `early` is read once more after it was added. */
+    taps[6] = physad__nn_binary(&g, PHYSAD__NN_ADD, taps[6], physad__nn_conv(&g, early, "late", 32, 1, 1, 1));
+    check_graph(&g, taps, 7, 12, 13, BF16);
+    check_graph(&g, taps + 6, 1, 12, 13, BF16);
     check_graph(&g, taps + 3, 1, 12, 13, BF16);
     check_graph(&g, taps + 1, 1, 12, 13, BF16);
     physad__nn_graph_clear(&g);
