@@ -117,8 +117,8 @@ physad_status physad__nn_run(const physad__nn_net *net, physad__nn_scratch *scra
 
 typedef struct physad_tensors physad_tensors;
 
-/* As physad_features_new(), with the parameters from `tensors` (used during the call only) under `prefix`, in any known way of naming;
- * options.weights is only remembered as their origin. */
+/* As physad_features_new(), with the parameters from `tensors` (borrowed until the handle is freed) under `prefix`, in any known way
+ * of naming; options.weights is only remembered as their origin. */
 physad_status physad__features_new_from(physad_features **out, physad_context *ctx, const physad_features_options *options,
                                         const physad_tensors *tensors, const char *prefix);
 /* Adds the parameters in use to `tensors` as f32, each under `prefix` and our own name for it: what _new_from() reads again. */

@@ -245,10 +245,12 @@ static physad_status build(physad_features *f, physad_features_options *o, const
     if (given->tensors == NULL) {
         PHYSAD__TRY(open_weights(f, o->weights, &state, &source));
     } else {
+        f->given = given->tensors;
+        f->prefix = physad__strdup(&f->ctx->mem, given->prefix);
         f->weights = physad__strdup(&f->ctx->mem, o->weights != NULL ? o->weights : "embedded weights");
-        if (f->weights == NULL)
+        if (f->weights == NULL || f->prefix == NULL)
             return PHYSAD_ERR_NOMEM;
-        PHYSAD__TRY(physad__nn_state_init(&state, given->tensors, f->backbone, &f->graph, given->prefix, f->weights, false));
+        PHYSAD__TRY(physad__nn_state_init(&state, f->given, f->backbone, &f->graph, f->prefix, f->weights, false));
         source = physad__nn_state_source(&state);
     }
     const physad__nn_config config = { o->height, o->width, o->precision, f->taps, f->layer_count };
@@ -311,6 +313,7 @@ void physad_features_free(physad_features *features)
     physad__nn_graph_clear(&features->graph);
     physad_tensors_free(features->tensors);
     physad__free(features->weights);
+    physad__free(features->prefix);
     physad__free(features->channels);
     pthread_mutex_destroy(&features->lock);
     physad_context *ctx = features->ctx;
@@ -354,8 +357,10 @@ physad_status physad__features_export(const physad_features *f, physad_tensors *
     physad__nn_state state;
     physad__nn_source source;
     int32_t deepest = 0;
-    if (f->tensors != NULL) {
-        PHYSAD__TRY(physad__nn_state_init(&state, f->tensors, f->backbone, &f->graph, "", f->weights, false));
+    if (f->tensors != NULL || f->given != NULL) {
+        const bool ours = f->tensors != NULL;
+        PHYSAD__TRY(physad__nn_state_init(&state, ours ? f->tensors : f->given, f->backbone, &f->graph, ours ? "" : f->prefix,
+                                          f->weights, false));
         source = physad__nn_state_source(&state);
     } else {
         source = physad__nn_random_source(&f->seed);

@@ -26,7 +26,9 @@ struct physad_features {
     int32_t taps[PHYSAD__JOIN_LAYERS];
     physad__join join;
     char *weights;            /* the file, or "random:SEED" */
-    physad_tensors *tensors;  /* NULL: random, or not ours */
+    physad_tensors *tensors;  /* the file's; NULL: random or given */
+    const physad_tensors *given; /* the caller's, under `prefix` */
+    char *prefix;
     uint64_t seed;            /* of random weights */
     int32_t reduce;
     int64_t dim;              /* of the vectors that come out */

@@ -346,6 +346,10 @@ static void options_are_checked(void **state)
     REFUSES(PHYSAD_ERR_ARG, "random:SEED", o.weights = "random:x");
     REFUSES(PHYSAD_ERR_ARG, "random:SEED", o.weights = "random:-1");
     REFUSES(PHYSAD_ERR_IO, "no/such", o.weights = "no/such/file.pth");
+    setenv("XDG_DATA_HOME", "/no/such/folder", 1);
+    unsetenv("PHYSAD_WEIGHTS");
+    REFUSES(PHYSAD_ERR_IO, "/no/such/folder", (o.backbone = "resnet18", o.weights = NULL));
+    REFUSES(PHYSAD_ERR_IO, "/no/such/folder", o.weights = "my-weights");
     REFUSES(PHYSAD_ERR_ARG, "struct_size", o.struct_size = 4);
     assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_features_new(NULL, ctx, NULL));
     assert_fails(PHYSAD_ERR_ARG, "context is NULL", physad_features_new(&f, NULL, NULL));
@@ -621,6 +625,17 @@ static void files_are_read_by_name(void **state)
     float *got = joined(g, x, 0, 1);
     assert_memory_equal(got, want, (size_t)values_of(s) * sizeof(float));
     free(got);
+    assert_ok(physad__features_export(g, mine, "again.")); /* a loaded model may be saved once more */
+    for (int64_t i = 0; i < physad_tensors_count(mine); i++) {
+        char name[256];
+        physad_view a, b;
+        if (strncmp(physad_tensors_name(mine, i), "net.", 4) != 0)
+            continue;
+        snprintf(name, sizeof(name), "again.%s", physad_tensors_name(mine, i) + 4);
+        assert_ok(physad_tensors_view(mine, i, &a));
+        assert_ok(physad_tensors_find(mine, name, &b));
+        assert_memory_equal(a.data, b.data, (size_t)physad__view_count(&a) * sizeof(float));
+    }
     physad_features_free(g);
     assert_fails(PHYSAD_ERR_FORMAT, "\"other._conv_stem.weight\"", physad__features_new_from(&g, ctx, &o, mine, "other."));
     physad_tensors_free(mine);
