@@ -208,10 +208,7 @@ static void check_graph(const physad__nn_graph *g, const int32_t *taps, int64_t 
 {
     float *image = draw_image(height, width, g->nodes[0].channels);
     value *want = direct(g, image, height, width);
-    physad_context *probe = context_of(1);
-    const bool has_bf16 = (physad_context_cpu_flags(probe) & PHYSAD_CPU_AVX512_BF16) != 0;
-    physad_context_free(probe);
-    for (int precision = 0; precision < (has_bf16 ? 2 : 1); precision++) {
+    for (int precision = 0; precision < (has_bf16() ? 2 : 1); precision++) {
         const physad__nn_config config = { height, width, precision == 0 ? PHYSAD_F32 : PHYSAD_BF16, taps, count };
         outputs first, other;
         compute(g, &config, image, 1, &first);
