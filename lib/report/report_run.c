@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/report_run.h"
+
+#include <math.h>
+#include <sys/resource.h>
+
+/* --- before: settings and fit --- */
+
+/* "method.key=value" is for that method only. Whether the method exists has been checked. */
+static physad_status apply_setting(physad__run_state *run, const char *setting)
+{
+    const char *equals = strchr(setting, '=');
+    const char *dot = memchr(setting, '.', (size_t)(equals - setting));
+    const char *method = run->report->method, *key = setting;
+    if (dot != NULL) {
+        if (strlen(method) != (size_t)(dot - setting) || strncmp(method, setting, (size_t)(dot - setting)) != 0)
+            return PHYSAD_OK;
+        key = dot + 1;
+    }
+    char *name = physad__strndup(&run->ctx->mem, key, (size_t)(equals - key));
+    if (name == NULL)
+        return PHYSAD_ERR_NOMEM;
+    const physad_status status = physad_detector_set(run->detector, name, equals + 1);
+    physad__free(name);
+    return status;
+}
+
+static int32_t kind_of(int32_t type)
+{
+    switch (type) {
+    case PHYSAD_OPTION_INT: return PHYSAD__VALUE_INT;
+    case PHYSAD_OPTION_REAL: return PHYSAD__VALUE_REAL;
+    case PHYSAD_OPTION_BOOL: return PHYSAD__VALUE_BOOL;
+    default: return PHYSAD__VALUE_TEXT;
+    }
+}
+
+static physad_status note_options(physad__run_state *run)
+{
+    physad__report *r = run->report;
+    physad__mem *mem = &run->ctx->mem;
+    physad_method_info info = PHYSAD_METHOD_INFO_INIT;
+    PHYSAD__TRY(physad_method_describe(r->method, &info));
+    r->options = physad__alloc_zero(mem, (size_t)info.option_count * sizeof(*r->options), "options");
+    if (r->options == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int32_t i = 0; i < info.option_count; i++) {
+        physad_option_info o = PHYSAD_OPTION_INFO_INIT;
+        PHYSAD__TRY(physad_method_option(r->method, i, &o));
+        const char *value = physad_detector_get(run->detector, o.name);
+        physad__report_option *slot = &r->options[r->option_count++];
+        slot->name = physad__strdup(mem, o.name);
+        slot->value = physad__strdup(mem, value != NULL ? value : "");
+        slot->kind = kind_of(o.type);
+        if (slot->name == NULL || slot->value == NULL)
+            return PHYSAD_ERR_NOMEM;
+    }
+    const char *precision = physad_detector_get(run->detector, "precision");
+    r->precision = physad__strdup(mem, precision != NULL ? precision : "f32");
+    return r->precision != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+}
+
+static physad_status note_threshold(physad__run_state *run)
+{
+    physad__report *r = run->report;
+    physad_threshold t = PHYSAD_THRESHOLD_INIT;
+    r->threshold = NAN;
+    if (physad_detector_threshold(run->detector, &t) != PHYSAD_OK) {
+        r->threshold_reason = physad__strdup(&run->ctx->mem, physad_last_error());
+        return r->threshold_reason != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    }
+    r->threshold = t.value;
+    r->alpha = t.alpha;
+    r->rate_low = t.low;
+    r->rate_high = t.high;
+    r->threshold_groups = t.groups;
+    return PHYSAD_OK;
+}
+
+static physad_status fit(physad__run_state *run, const physad_dataset *dataset)
+{
+    physad__report *r = run->report;
+    physad_dataset *train = NULL;
+    PHYSAD__TRY(physad_detector_new(&run->detector, run->ctx, r->method));
+    for (const char *const *s = run->options->settings; s != NULL && *s != NULL; s++)
+        PHYSAD__TRY(apply_setting(run, *s));
+    PHYSAD__TRY(note_options(run));
+    PHYSAD__TRY(physad_dataset_select(&train, dataset, r->category, PHYSAD_SPLIT_TRAIN));
+    for (int64_t i = 0; i < physad_dataset_count(train); i++)
+        r->n_train += physad_dataset_sample(train, i)->label == 0;
+    const double start = physad__seconds();
+    physad_status status = PHYSAD_OK;
+    if (!physad_detector_is_fitted(run->detector))
+        status = physad_detector_fit(run->detector, train, run->call_options);
+    physad_dataset_free(train);
+    r->fit_seconds = physad__seconds() - start;
+    if (status != PHYSAD_OK)
+        return physad__error_prefix(status, "%s on \"%s\"", r->method, r->category);
+    return note_threshold(run);
+}
+
+/* --- one sample --- */
+
+static physad_status count_score(physad__run_state *run, const physad_scored *s)
+{
+    const physad__report_sample kept = {
+        .path = (char *)(uintptr_t)s->sample->path,
+        .type = (char *)(uintptr_t)s->sample->type,
+        .group = (char *)(uintptr_t)s->sample->group,
+        .view = (char *)(uintptr_t)s->sample->view,
+        .score = s->score,
+        .label = s->sample->label,
+    };
+    PHYSAD__TRY(physad_scores_add(run->scores, s->score, s->sample->label, s->sample->type, s->sample->group));
+    return physad__report_add_sample(run->report, &run->ctx->mem, &kept);
+}
+
+static physad_status score_photo(physad__run_state *run, int64_t index, const physad_image *image)
+{
+    physad_result *result = NULL;
+    const physad_view photo = physad_image_view(image);
+    const double start = physad__seconds();
+    PHYSAD__TRY(physad_detector_score(run->detector, &photo, &result));
+    const double took = physad__seconds() - start;
+    const physad_scored s = {
+        run->report->method,        run->test, index, physad_dataset_sample(run->test, index), run->detector, result,
+        physad_result_score(result)
+    };
+    physad_status status = PHYSAD_OK;
+    if (isnan(s.score))
+        status = physad__error(PHYSAD_ERR_NUMERIC, "the score is NaN");
+    if (status == PHYSAD_OK)
+        status = physad__run_pixels(run, &s);
+    if (status == PHYSAD_OK)
+        status = physad__run_picture(run, &s, &photo);
+    if (status == PHYSAD_OK)
+        status = count_score(run, &s);
+    if (status == PHYSAD_OK) {
+        run->milliseconds[run->report->n_test++] = 1000 * took;
+        if (run->options->scored != NULL && run->options->scored(&s, run->options->scored_user) != 0)
+            status = physad__error(PHYSAD_ERR_CANCELLED, "cancelled by the callback for scored samples");
+    }
+    physad_result_free(result);
+    return status;
+}
+
+/* What is wrong with one file only, and may be skipped. */
+static bool is_the_samples(physad_status status)
+{
+    return status == PHYSAD_ERR_IO || status == PHYSAD_ERR_FORMAT || status == PHYSAD_ERR_UNSUPPORTED ||
+           status == PHYSAD_ERR_ARG || status == PHYSAD_ERR_SHAPE || status == PHYSAD_ERR_DTYPE ||
+           status == PHYSAD_ERR_NUMERIC;
+}
+
+static physad_status score_sample(physad__run_state *run, int64_t index)
+{
+    const physad_sample *sample = physad_dataset_sample(run->test, index);
+    physad_image *image = NULL;
+    if (sample->label != 0 && sample->label != 1)
+        return physad__report_skip_sample(run->report, &run->ctx->mem, sample->path, "its label is not known");
+    physad_status status = physad_dataset_read_image(run->test, index, &image);
+    if (status == PHYSAD_OK)
+        status = score_photo(run, index, image);
+    physad_image_free(image);
+    if (status == PHYSAD_OK)
+        return PHYSAD_OK;
+    if (run->options->on_error == PHYSAD_ERRORS_SKIP && is_the_samples(status))
+        return physad__report_skip_sample(run->report, &run->ctx->mem, sample->path, physad_last_error());
+    return physad__error_prefix(status, "%s", sample->path);
+}
+
+/* --- all --- */
+
+static void note_times(physad__run_state *run)
+{
+    physad__report *r = run->report;
+    struct rusage usage;
+    r->score_ms_median = NAN;
+    if (r->n_test > 0) {
+        physad__sort_doubles(run->milliseconds, r->n_test);
+        r->score_ms_median = (run->milliseconds[(r->n_test - 1) / 2] + run->milliseconds[r->n_test / 2]) / 2;
+    }
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        r->peak_rss_mib = (double)usage.ru_maxrss / 1024;
+}
+
+static physad_status measure(physad__run_state *run)
+{
+    physad_measure_options o = PHYSAD_MEASURE_OPTIONS_INIT;
+    physad__report *r = run->report;
+    o.replicates = run->options->replicates;
+    o.seed = run->ctx->seed;
+    o.limits[0] = 0.3;
+    o.limits[1] = 0.05;
+    const double start = physad__seconds();
+    PHYSAD__TRY(physad_scores_measure(&r->images, run->scores, &o, run->call_options));
+    if (r->pixel_reason == NULL && run->counted == 0)
+        r->pixel_reason = "no sample has a mask";
+    if (r->pixel_reason == NULL)
+        PHYSAD__TRY(physad_pixels_measure(&r->pixels, run->pixels, &o, run->call_options));
+    r->metrics_seconds = physad__seconds() - start;
+    return PHYSAD_OK;
+}
+
+static physad_status score_all(physad__run_state *run)
+{
+    const int64_t n = physad_dataset_count(run->test);
+    run->milliseconds = physad__alloc_array(&run->ctx->mem, n, sizeof(double), "times");
+    if (run->milliseconds == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad__call_stage(run->call, "scoring", n);
+    const double start = physad__seconds();
+    for (int64_t i = 0; i < n; i++) {
+        PHYSAD__TRY(score_sample(run, i));
+        PHYSAD__TRY(physad__call_tick(run->call, i + 1));
+    }
+    run->report->score_seconds = physad__seconds() - start;
+    note_times(run);
+    return measure(run);
+}
+
+physad_status physad__run_method(physad__run_state *run, const physad_dataset *dataset)
+{
+    physad__report *r = run->report;
+    physad_dataset *test = NULL;
+    physad_status status = fit(run, dataset);
+    if (status == PHYSAD_OK)
+        status = physad_dataset_select(&test, dataset, r->category, PHYSAD_SPLIT_TEST);
+    if (status == PHYSAD_OK && physad_dataset_count(test) == 0)
+        status = physad__error(PHYSAD_ERR_ARG, "category \"%s\" of data set \"%s\" has no test samples", r->category,
+                               r->dataset);
+    run->test = test;
+    if (status == PHYSAD_OK)
+        status = physad_scores_new(&run->scores, run->ctx);
+    if (status == PHYSAD_OK)
+        status = physad_pixels_new(&run->pixels, run->ctx);
+    if (status == PHYSAD_OK)
+        status = score_all(run);
+    physad__free(run->milliseconds);
+    physad_scores_free(run->scores);
+    physad_pixels_free(run->pixels);
+    physad_dataset_free(test);
+    physad_detector_free(run->detector);
+    return status;
+}
