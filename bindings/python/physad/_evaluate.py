@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluation: methods on a data set, with the figures that papers print."""
+from __future__ import annotations
+
+import html
+import json
+import math
+import os
+from typing import Any, Iterator, Mapping, Sequence
+
+from . import _context
+from ._dataset import Dataset
+from ._detector import _text
+from ._handle import Handle
+from ._metrics import Metrics
+from ._native import lib
+from ._progress import Progress, Reporter
+
+_SIZES = {"photo": 0, "input": 1}
+_ERRORS = {"stop": 0, "skip": 1}
+_COLUMNS = ("image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro")
+
+
+class Results(Handle):
+    """What was measured, one row per method and category: ``len()``, iteration over dicts, `data`, `json`, `csv`, `to_frame()`."""
+
+    def __init__(self, capsule: Any) -> None:
+        self._h = capsule
+        self._data: Any = None
+
+    @property
+    def json(self) -> str:
+        """All of it as JSON; numbers read back to the bit."""
+        return str(lib.evaluation_json(self._use()))
+
+    @property
+    def csv(self) -> str:
+        """A line per method and category, after a header line."""
+        return str(lib.evaluation_csv(self._use()))
+
+    @property
+    def data(self) -> Any:
+        """The JSON as Python objects: the object of the only row, or {"results": [...], "mean": {...}}."""
+        self._use()
+        if self._data is None:
+            self._data = json.loads(self.json)
+        return self._data
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A dict per method and category."""
+        data = self.data
+        rows: list[dict[str, Any]] = data["results"] if "results" in data else [data]
+        return rows
+
+    @property
+    def mean(self) -> dict[str, Any] | None:
+        """Unweighted means over the categories; None for a single row."""
+        mean: dict[str, Any] | None = self.data.get("mean")
+        return mean
+
+    def __len__(self) -> int:
+        return int(lib.evaluation_count(self._use()))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.rows[index]
+
+    def metrics(self, index: int = 0, pixels: bool = False) -> Metrics | None:
+        """All that was measured on whole samples, or on pixels, of one row: with types and curves. None where there is nothing."""
+        capsule = lib.evaluation_metrics(self._use(), int(index), int(pixels))
+        return None if capsule is None else Metrics._of(capsule)
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame, a row per method and category. Raises ImportError without pandas."""
+        import pandas
+        plain = [{k: v for k, v in row.items() if not isinstance(v, (dict, list))} for row in self.rows]
+        return pandas.DataFrame(plain)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the JSON, or with a name that ends in .csv the CSV."""
+        name = os.fspath(path)
+        text = self.csv if name.endswith(".csv") else self.json
+        partial = f"{name}.partial{os.getpid()}"
+        with open(partial, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        os.replace(partial, name)
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "<physad.Results closed>"
+        lines = [f"{row['method']} {row['category'] or row['dataset']}: "
+                 + " ".join(f"{name}={_shown(row.get(name))}" for name in _COLUMNS) for row in self.rows]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("method", "category", *_COLUMNS))
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(str(row.get(k) or ''))}</td>" for k in ("method", "category"))
+                       + "".join(f"<td>{_shown(row.get(name))}</td>" for name in _COLUMNS) + "</tr>" for row in self.rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def __reduce__(self) -> Any:
+        return _results_again, (self.json, self.csv)
+
+
+class _Kept(Results):
+    """Results that were pickled: the figures, without the curves."""
+
+    def __init__(self, text: str, table: str) -> None:
+        super().__init__(object())
+        self._text = text
+        self._table = table
+
+    @property
+    def json(self) -> str:
+        self._use()
+        return self._text
+
+    @property
+    def csv(self) -> str:
+        self._use()
+        return self._table
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def metrics(self, index: int = 0, pixels: bool = False) -> Metrics | None:
+        return None
+
+
+def _results_again(text: str, table: str) -> Results:
+    return _Kept(text, table)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("value")
+    return "-" if value is None or (isinstance(value, float) and math.isnan(value)) else f"{value:.4f}"
+
+
+def evaluate(data: Any, methods: str | Sequence[str], *, categories: str | Sequence[str] | None = None, metrics_size: str = "photo",
+             on_error: str = "stop", replicates: int | None = None, overlays: str | os.PathLike[str] | None = None,
+             settings: Mapping[str, Any] | None = None, progress: Progress = None, context: _context.Context | None = None,
+             **options: Any) -> Results:
+    """Fits, scores and measures every method on every category.
+
+    data: a Dataset or its folder. methods: names. options: of the methods; settings: the same as a dict, whose keys may be
+    "method.option" for one method only. metrics_size: compare pixels at the "photo"'s size or the model's "input"'s (the papers' way).
+    on_error: "stop" or "skip" a sample that cannot be read. replicates: of the bootstrap (None: 1000, 0: none).
+    overlays: a folder for a picture per sample. Seed and threads are the context's.
+    Raises ArgumentError, FileError, FormatError, CancelledError, NumericError, UnsupportedError.
+    """
+    if metrics_size not in _SIZES:
+        raise ValueError(f"metrics_size is {metrics_size!r}, want 'photo' or 'input'")
+    if on_error not in _ERRORS:
+        raise ValueError(f"on_error is {on_error!r}, want 'stop' or 'skip'")
+    dataset = data if isinstance(data, Dataset) else Dataset(data, context=context)
+    names = [methods] if isinstance(methods, str) else list(methods)
+    chosen = {**(settings or {}), **options}
+    arguments = {
+        "metrics_size": _SIZES[metrics_size], "on_error": _ERRORS[on_error], "replicates": -1 if replicates == 0 else replicates,
+        "categories": categories if categories is None or isinstance(categories, str) else ",".join(categories),
+        "settings": [f"{key}={_text(value)}" for key, value in chosen.items() if value is not None], "overlays": overlays}
+    with Reporter(progress) as call, dataset._gate.shared as h:
+        return Results(lib.evaluate(_context.handle(context), h, names, arguments, call))

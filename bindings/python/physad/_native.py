@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imports the private module, and says which package is missing when the loader does not find a library."""
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from . import _errors
+
+#: What Debian and its kin call the package of a library.
+PACKAGES = {
+    "libdnnl": "libdnnl2", "libopenblas": "libopenblas0-openmp", "liblapacke": "liblapacke", "libjansson": "libjansson4",
+    "libjpeg": "libjpeg62-turbo", "libpng16": "libpng16-16", "libtiff": "libtiff6", "libz": "zlib1g", "libcrypto": "libssl3",
+    "libcurl": "libcurl4", "libgomp": "libgomp1", "libavformat": "libavformat59", "libavcodec": "libavcodec59",
+    "libavutil": "libavutil57", "libswscale": "libswscale6", "libstdc++": "libstdc++6",
+}
+
+
+def explain(text: str) -> str:
+    """What to do about a loader's message."""
+    found = re.match(r"(lib[\w+.-]+?)\.so[\d.]*: cannot open shared object", text)
+    if not found:
+        return text
+    name = found[1]
+    if name == "libphysad":
+        return f"{text}; libphysad itself is missing: install the wheel, or put the library's folder into LD_LIBRARY_PATH"
+    package = PACKAGES.get(name)
+    hint = f"apt-get install {package}" if package else f"install the package that has {name}.so"
+    return f"{text}; physad needs this system library: {hint} (Debian 12; the name may differ elsewhere)"
+
+
+def load() -> Any:
+    try:
+        from . import _physad
+    except ImportError as error:
+        raise ImportError(explain(str(error)), name=error.name, path=error.path) from None
+    _physad.set_error_factory(_errors.make)
+    return _physad
+
+
+lib: Any = load()

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Detectors: fit, score, explain, keep; and scikit-learn's way."""
+import copy
+import json
+import os
+import pickle
+import subprocess
+import threading
+
+import numpy as np
+import pytest
+
+import physad
+
+OPTIONS = {"weights": "random:1", "input": 96, "alpha": 0.3}
+
+
+def make(name="patchcore", **more):
+    return physad.Detector(name, **{**OPTIONS, **more})
+
+
+@pytest.fixture(scope="module")
+def fitted(rad):
+    return make().fit(rad)
+
+
+def test_options_come_from_the_table():
+    table = physad.method("patchcore").options
+    assert table["coreset_ratio"].default == 0.1 and table["coreset_ratio"].type is float
+    assert table["keep_features"].type is bool and table["preset"].choices
+    for name in physad.methods():
+        described = physad.method(name)
+        assert described.title and described.options
+        if described.input == "image" and described.supervision == "unsupervised":
+            detector = physad.Detector(name)
+            values = detector.options
+            assert set(values) == set(described.options)
+            assert not detector.is_fitted and name in repr(detector)
+    detector = make(coreset_ratio=0.25, keep_features=True)
+    assert detector.options["coreset_ratio"] == 0.25 and detector.options["keep_features"] is True
+
+
+def test_score(fitted, rad):
+    result = fitted.score(rad.test.read(0))
+    height, width = rad.test.read(0).shape[:2]
+    assert result.map.shape == (height, width) and result.map.dtype == np.float32
+    assert result.is_anomalous is (result.score > result.threshold)
+    assert 0 < result.p_value <= 1 and float(result) == result.score
+    near = result.nearest(5, 7)
+    assert near.path in fitted.training and near.distance >= 0 and os.path.exists(near.file)
+    assert result.input_map.ndim == 2
+    out = np.empty_like(result.map)
+    assert result.map_into(out) is out and np.array_equal(out, result.map, equal_nan=True)
+    with pytest.raises(physad.ArgumentError):
+        result.nearest(-1, 0)
+    with pytest.raises(physad.ShapeError):
+        result.map_into(np.empty((3, 3), np.float32))
+
+
+def test_every_way_in_gives_the_same_bits(fitted, rad):
+    test = rad.test
+    want = [fitted.score(sample.file).score for sample in test]
+    arrays = [test.read(i).array for i in range(len(test))]
+    assert [r.score for r in fitted.score(test)] == want
+    assert [r.score for r in fitted.score(arrays)] == want
+    assert [r.score for r in fitted.score(np.stack(arrays))] == want
+    assert [fitted.score(physad.Image(a)).score for a in arrays] == want
+    assert list(-fitted.score_samples([s.file for s in test])) == want
+    assert [r.score for r in fitted.scores(iter(arrays))] == want
+
+
+def test_scikit_learns_way(fitted, rad):
+    limit = fitted.threshold
+    assert 0 < limit.alpha < 1 and limit.groups > 0 and not limit.given and float(limit) == limit.value
+    numbers = fitted.score_samples(rad.test)
+    assert np.array_equal(fitted.decision_function(rad.test), limit.value + numbers)
+    assert np.array_equal(fitted.predict(rad.test), np.where(-numbers > limit.value, -1, 1))
+    params = fitted.get_params()
+    assert params == {"method": "patchcore", **OPTIONS}
+    other = make().set_params(coreset_ratio=0.5)
+    assert other.options["coreset_ratio"] == 0.5 and other.get_params()["coreset_ratio"] == 0.5
+    with pytest.raises(physad.ArgumentError):
+        other.set_params(coreset=0.5)
+    assert "coreset" not in other.get_params()
+
+
+def test_scikit_learn_itself(rad):
+    base = pytest.importorskip("sklearn.base")
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    detector = make()
+    again = base.clone(detector)
+    assert again is not detector and again.get_params() == detector.get_params() and not again.is_fitted
+    photos = [rad.train.read(i).array for i in range(len(rad.train))]
+    line = pipeline.Pipeline([("detect", make())]).fit(photos)
+    assert set(line.predict(photos[:3])) <= {-1, 1}
+    assert line.score_samples(photos[:3]).shape == (3,)
+
+
+def test_save_load_pickle(fitted, rad, tmp_path):
+    want = fitted.score(rad.test[0].file)
+    fitted.save(tmp_path / "m.physad")
+    for again in (physad.load(tmp_path / "m.physad"), pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
+        got = again.score(rad.test[0].file)
+        assert got.score == want.score and got.threshold == want.threshold and np.array_equal(got.map, want.map, equal_nan=True)
+    loaded = physad.load(tmp_path / "m.physad")
+    assert loaded.options == fitted.options and loaded.is_fitted and loaded.method == "patchcore"
+    make().fit(rad).save(tmp_path / "n.physad")  # one fit, one file
+    assert (tmp_path / "m.physad").read_bytes() == (tmp_path / "n.physad").read_bytes()
+    tensors = physad.Tensors(tmp_path / "m.physad")
+    assert len(tensors) and tensors.metadata
+    unfitted = pickle.loads(pickle.dumps(make(coreset_ratio=0.3)))
+    assert not unfitted.is_fitted and unfitted.options["coreset_ratio"] == 0.3
+
+
+def test_the_command_gives_the_same_bits(fitted, rad, tmp_path):
+    command = os.environ.get("PHYSAD_COMMAND")
+    if not command:
+        pytest.skip("the command is not built")
+    if "predict" not in subprocess.run([command, "--help"], capture_output=True, text=True).stdout:
+        pytest.skip("this command does not predict")
+    fitted.save(tmp_path / "m.physad")
+    done = subprocess.run([command, "predict", str(tmp_path / "m.physad"), rad.test[0].file, "--json", "-"], capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["samples"][0]["score"] == fitted.score(rad.test[0].file).score
+
+
+def test_fit_again_and_failed_fits(rad, tmp_path):
+    detector = make().fit(rad)
+    first = detector.score(rad.test[0].file).score
+    with pytest.raises(RuntimeError, match="stop"):
+        detector.fit(rad, progress=lambda *a: (_ for _ in ()).throw(RuntimeError("stop")))
+    assert detector.score(rad.test[0].file).score == first  # as it was
+    with pytest.raises(physad.Error):
+        detector.fit([str(tmp_path / "none.png")])
+    assert detector.fit(rad).score(rad.test[0].file).score == first
+    files = [s.file for s in rad.train]
+    assert make().fit(files).is_fitted
+    assert make().fit(np.stack([rad.train.read(i).array for i in range(24)])).is_fitted
+
+
+def test_progress(rad):
+    seen = []
+    make().fit(rad, progress=lambda stage, done, total, seconds: seen.append((stage, done, total)))
+    assert seen and all(done >= 0 for _, done, _ in seen)
+    make().fit(rad, progress=True)
+
+
+def test_threads(fitted, rad):
+    photos = [rad.test.read(i).array for i in range(4)]
+    want = [fitted.score(p).score for p in photos]
+    got = [None] * 4
+
+    def work(i):
+        got[i] = [fitted.score(photos[i]).score for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == [[w] * 5 for w in want]
+
+
+def test_changing_while_scoring(rad):
+    """Scoring and setting the threshold or fitting at once: each waits for the other, nothing crashes."""
+    detector = make().fit(rad)
+    photo = rad.test.read(0).array
+    stop = threading.Event()
+    failures = []
+
+    def work():
+        while not stop.is_set():
+            try:
+                detector.score(photo)
+            except Exception as error:  # noqa: BLE001
+                failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    for i in range(20):
+        detector.threshold = float(i)
+    detector.fit(rad)
+    stop.set()
+    thread.join()
+    assert not failures
+
+
+def test_closed(rad):
+    detector = make().fit(rad)
+    result = detector.score(rad.test[0].file)
+    detector.close()
+    for call in (lambda: detector.score(rad.test[0].file), lambda: detector.fit(rad), lambda: detector.threshold,
+                 lambda: detector.options, lambda: detector.save("x"), lambda: detector.predict([rad.test[0].file])):
+        with pytest.raises(ValueError, match="closed"):
+            call()
+    assert result.map.shape == (64, 64)  # results live on
+    result.close()
+    with pytest.raises(ValueError, match="closed"):
+        result.score
+
+
+def test_threshold_by_hand(fitted, rad):
+    detector = pickle.loads(pickle.dumps(fitted))
+    detector.threshold = -1.0
+    assert detector.score(rad.test[0].file).is_anomalous is True and detector.threshold.given
+    with pytest.raises(physad.ArgumentError):
+        detector.threshold = float("nan")
+
+
+def test_without_calibration(rad):
+    detector = physad.Detector("patchcore", weights="random:1", input=96, calibration=0).fit(rad)
+    assert detector.score(rad.test[0].file).is_anomalous is None
+    with pytest.raises(physad.StateError):
+        detector.predict([rad.test[0].file])
+
+
+def test_add_and_remove(rad):
+    detector = make(keep_features=True, coreset_ratio=1.0).fit(rad.train[:18])
+    count = len(detector.training)
+    detector.add(rad.train[18:20])
+    assert len(detector.training) == count + 2
+    detector.remove(detector.training[-1])
+    assert len(detector.training) == count + 1
+    with pytest.raises(physad.ArgumentError):
+        detector.remove("none")
+    with pytest.raises(physad.UnsupportedError):
+        make().fit(rad).add(rad.train[:1])
+
+
+def test_rich_display(fitted, rad):
+    result = fitted.score(rad.test[0].file)
+    assert physad.Image.decode(result._repr_png_()).shape == (64, 2 * 64 + 8, 3)
+    page = result._repr_html_()
+    assert page.count("<img") == 2 and "nearest normal patch" in page
+    assert "coreset_ratio" in fitted._repr_html_() and "patchcore" in repr(fitted)
+    assert "score=" in repr(result)
+    mask = rad.test[0].mask()
+    assert result.overlay(mask).dtype == np.uint8
+
+
+def test_nothing_is_copied_for_scoring(fitted):
+    """What the library and Python allocate does not grow with the photo, whatever its type."""
+    import tracemalloc
+    for dtype in (np.uint8, np.float32):
+        grown = []
+        for size in (128, 1536):
+            context = physad.Context(threads=1)
+            detector = pickle.loads(pickle.dumps(fitted))
+            photo = np.zeros((size, size, 3), dtype)
+            detector.score(photo)
+            before = physad.Context.default().memory_peak
+            tracemalloc.start()
+            detector.score(photo)
+            python = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            grown.append((physad.Context.default().memory_peak - before, python))
+            del context
+        assert grown[1][0] - grown[0][0] < 1 << 20 and grown[1][1] < 1 << 16, (dtype, grown)
+
+
+def test_evaluate(rad):
+    if not hasattr(physad._native.lib, "evaluate"):
+        pytest.skip("this library does not evaluate yet")
+    results = physad.evaluate(rad, ["patchcore", "padim"], replicates=20, **OPTIONS)
+    assert len(results) == 2 and {r["method"] for r in results} == {"patchcore", "padim"}
+    assert 0 <= results[0]["image_auroc"] <= 1
+    assert results.csv.count("\n") == 3 and json.loads(results.json) == results.data
+    again = pickle.loads(pickle.dumps(results))
+    assert again.data == results.data and len(again) == 2
+    metrics = results.metrics(0)
+    results.close()
+    assert metrics["auroc"].value == again[0]["image_auroc"]
+    assert "<table" in again._repr_html_() and "patchcore" in repr(again)
