@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* splat: pictures of 3D Gaussians, forward and backward, arrays in and out; the loss between pictures. One renderer serves one
+ * thread at a time; results do not depend on the number of compute threads. */
+#ifndef PHYSAD__SPLAT_H
+#define PHYSAD__SPLAT_H
+
+#include "core/core.h"
+#include "kernels/kernels_splat.h"
+
+/* Floats of a plane that holds `count` Gaussians. */
+static inline int64_t physad__splat_stride(int64_t count)
+{
+    return (count + PHYSAD__SPLAT_GROUP - 1) / PHYSAD__SPLAT_GROUP * PHYSAD__SPLAT_GROUP;
+}
+static inline int physad__splat_coefficients(int degree) { return (degree + 1) * (degree + 1); }
+/* Planes of a whole model: place, scale, quaternion, opacity, harmonics, in this order. */
+static inline int physad__splat_plane_count(int degree) { return 11 + 3 * physad__splat_coefficients(degree); }
+/* The planes in one block of memory. */
+physad__splat_planes physad__splat_planes_at(float *memory, int64_t stride);
+
+/* `rotation` (9) and `translation` (3) take the world to the camera. */
+physad__splat_camera physad__splat_camera_make(const double *rotation, const double *translation, double fx, double fy, double cx,
+                                               double cy, int64_t width, int64_t height);
+/* Moves the camera's space by exp of a tangent: translation, then rotation. */
+void physad__splat_camera_move(double rotation[9], double translation[3], const double tangent[6]);
+
+typedef struct physad__splat_input {
+    physad__splat_planes planes; /* stride: a multiple of PHYSAD__SPLAT_GROUP, at least count */
+    int64_t count;
+    int32_t degree;     /* of the harmonics in use, 0..3 */
+    bool with_depth;    /* composite depth as well */
+    int32_t extra;      /* further channels, (count, extra) */
+    const float *extra_values;
+    float background[3];
+    physad__splat_camera camera;
+} physad__splat_input;
+
+/* Planar images (channels, height, width), the caller's; NULL: not wanted. */
+typedef struct physad__splat_images {
+    float *colour;  /* 3, over the background */
+    float *depth;   /* 1: sum of weight * depth; wants with_depth */
+    float *opacity; /* 1 */
+    float *extra;   /* extra, over 0 */
+} physad__splat_images;
+
+/* What comes back; NULL: not wanted. Planes and screen are written whole for the degree in use. */
+typedef struct physad__splat_back {
+    physad__splat_planes planes; /* all, or (xyz NULL) none */
+    float *screen;               /* count, padded: length of the gradient by the centre, in half images */
+    float *extra;                /* (count, extra); for image gradients that are values, these lift pixels onto Gaussians */
+    double pose[6];              /* written: by a motion exp(tangent) of the camera's space, translation first */
+} physad__splat_back;
+
+typedef struct physad__splat physad__splat;
+
+physad_status physad__splat_new(physad__splat **out, physad_context *ctx);
+void physad__splat_free(physad__splat *s);
+/* `input` is borrowed until the last backward of this picture. */
+physad_status physad__splat_forward(physad__splat *s, const physad__splat_input *input, const physad__splat_images *images);
+/* After forward: the loss' gradients by the images in, by the model out. */
+physad_status physad__splat_backward(physad__splat *s, const physad__splat_images *grads, physad__splat_back *back);
+/* Of the last forward, for each of count Gaussians; tiles_x 0: not seen. */
+const physad__splat_record *physad__splat_records(const physad__splat *s);
+int64_t physad__splat_pairs(const physad__splat *s); /* of Gaussians and tiles */
+
+/* --- the loss: (1 - lambda) mean|a - b| + lambda (1 - SSIM), over (3, height, width) --- */
+
+typedef struct physad__splat_loss_result {
+    double loss, l1, ssim;
+} physad__splat_loss_result;
+
+/* `grad` (3, height, width) is by `image`. Scratch grows in the renderer. */
+physad_status physad__splat_compare(physad__splat *s, physad__splat_loss_result *result, float *grad, const float *image,
+                                    const float *target, int64_t width, int64_t height, double lambda);
+
+/* value -= Adam of grad, n numbers; t counts from 1. */
+void physad__splat_adam_step(const physad__splat *s, float *value, float *mean, float *square, const float *grad, int64_t n,
+                             double rate, int64_t t);
+
+#endif
