@@ -8,6 +8,8 @@
 #ifndef PHYSAD__KERNELS_H
 #define PHYSAD__KERNELS_H
 
+#include "kernels/kernels_splat.h"
+
 #include <stdint.h>
 
 #define PHYSAD__PANEL 64 /* rows of a panel */

@@ -5,7 +5,7 @@
 #define PHYSAD__SPLAT_H
 
 #include "core/core.h"
-#include "kernels/kernels_splat.h"
+#include "kernels/kernels.h"
 
 /* Floats of a plane that holds `count` Gaussians. */
 static inline int64_t physad__splat_stride(int64_t count)
