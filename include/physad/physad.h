@@ -8,9 +8,11 @@
 
 #include <physad/bank.h>
 #include <physad/base.h>
+#include <physad/camera.h>
 #include <physad/context.h>
 #include <physad/evaluate.h>
 #include <physad/features.h>
+#include <physad/scene.h>
 #include <physad/synth.h>
 #include <physad/tensors.h>
 #include <physad/dataset.h>

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * A scene of 3D Gaussians: fitted to photos with known poses, rendered from any side, kept as PLY.
+ *
+ * Kerbl, Kopanas, Leimkühler and Drettakis, 3D Gaussian Splatting for Real-Time Radiance Field Rendering, 2023: anisotropic
+ * Gaussians with opacity and spherical harmonics, fitted by (1 - 0.2) L1 + 0.2 (1 - SSIM) with Adam, cloned and split where the
+ * picture pulls at them.
+ */
+#ifndef PHYSAD_SCENE_H
+#define PHYSAD_SCENE_H
+
+#include <physad/base.h>
+#include <physad/camera.h>
+#include <physad/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Opaque; immutable once made, so any number of threads may render it, each with its own call. Holds its context. */
+typedef struct physad_scene physad_scene;
+
+typedef struct physad_scene_options {
+    uint32_t struct_size;
+    int32_t steps;          /**< photos shown, one each step; 0: 7000 */
+    int32_t harmonics;      /**< coefficients per colour: 1, 4, 9 or 16; 0: 16 */
+    int32_t hold_out;       /**< every n-th photo is left out of the fit and measured; 0 or negative: none */
+    int32_t max_side;       /**< photos are shrunk to this longest side, pixels; 0: as they are */
+    int32_t max_gaussians;  /**< budget; 0: 300000 */
+    int32_t random_points;  /**< Gaussians to begin with where the poses bring no points; 0: 100000 */
+    int32_t measure_every;  /**< steps between lines of held-out quality in the log (level INFO); 0 or negative: none */
+    int32_t densify_from;   /**< first step that clones, splits and prunes; 0: 500, negative: never */
+    int32_t densify_until;  /**< last such step; 0: half of the steps, at most 15000 */
+    int32_t densify_every;  /**< steps between; 0: 100 */
+    float densify_gradient; /**< mean gradient on the image, in half images, that calls for more Gaussians; 0: 0.0002 */
+    float background[3];    /**< colour behind everything, 0..1 */
+} physad_scene_options;
+
+#define PHYSAD_SCENE_OPTIONS_INIT { sizeof(physad_scene_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0 } }
+
+/** How well held-out photos are met, and what it took. */
+typedef struct physad_scene_quality {
+    int64_t photos;    /**< trained on */
+    int64_t held_out;  /**< measured; with 0 of them the next four are 0 */
+    double psnr;       /**< mean of the photos', decibels */
+    double ssim;       /**< mean */
+    double l1;         /**< mean absolute difference, of 0..1 */
+    double loss;       /**< 0.8 l1 + 0.2 (1 - ssim) */
+    int64_t steps;     /**< shown */
+    double seconds;    /**< of all steps */
+    int64_t gaussians; /**< at the end */
+} physad_scene_quality;
+
+/** Fits a scene to a folder of photos with poses.
+ * @param[out] out      the scene, NULL on failure; freed by physad_scene_free()
+ * @param[in]  ctx      retained; its seed decides the order of photos
+ * @param[in]  data     a folder with transforms.json (camera to world, OpenGL's axes), or with a COLMAP model (cameras, images,
+ *                      points3D as .bin or .txt) in sparse/0, sparse or itself. With both, cameras are COLMAP's. Photos are looked for
+ *                      by their names in the folder itself, in images, in train/good and in train
+ * @param[in]  options  copied; NULL for defaults
+ * @param[in]  call     progress; NULL for none
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO (no poses, or not one of their photos, in the folder); PHYSAD_ERR_FORMAT (a file
+ *         lies, photo and camera differ in proportion); PHYSAD_ERR_UNSUPPORTED (a lens model); PHYSAD_ERR_NUMERIC (all cameras in one
+ *         place); PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork)
+ * Any thread. One seed and one data set give one scene, whatever the number of threads.
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_fit(physad_scene **out, physad_context *ctx, const char *data,
+                                                           const physad_scene_options *options, const physad_call_options *call);
+
+/** Reads a scene from PLY as other 3D Gaussian splatting programs write it: ascii or binary_little_endian; x y z, f_dc_*, f_rest_*,
+ * opacity, scale_*, rot_*. A scene that was read has no cameras.
+ * @param[out] out   the scene, NULL on failure; freed by physad_scene_free()
+ * @param[in]  ctx   retained
+ * @param[in]  path  the file
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (names byte and reason); PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_load(physad_scene **out, physad_context *ctx, const char *path);
+
+/** Writes a scene as binary PLY that other viewers open; the path has its old content or the whole of the new one.
+ * @param[in] scene  the scene
+ * @param[in] path   the file
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_save(const physad_scene *scene, const char *path);
+
+/** Frees a scene; NULL is fine. */
+PHYSAD_API void physad_scene_free(physad_scene *scene);
+
+/** Number of Gaussians; 0 for NULL. Any thread. @since 0.1 */
+PHYSAD_API int64_t physad_scene_gaussians(const physad_scene *scene);
+/** What physad_scene_fit() measured; zeros for NULL and for a scene that was read. Any thread. @since 0.1 */
+PHYSAD_API physad_scene_quality physad_scene_describe(const physad_scene *scene);
+/** Number of cameras it was fitted with, those held out included. Any thread. @since 0.1 */
+PHYSAD_API int64_t physad_scene_cameras(const physad_scene *scene);
+/** Name of a camera's photo as the poses say it; NULL outside 0..cameras-1. Owned by the scene. Any thread. @since 0.1 */
+PHYSAD_API const char *physad_scene_camera_name(const physad_scene *scene, int64_t index);
+/** A camera, undistorted, at the size it was fitted with.
+ * @param[in]  scene   the scene
+ * @param[in]  index   0..cameras-1
+ * @param[out] camera  filled
+ * @return PHYSAD_OK, or PHYSAD_ERR_ARG
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_camera(const physad_scene *scene, int64_t index, physad_camera *camera);
+
+/** Renders a scene.
+ * @param[in]  scene       the scene
+ * @param[in]  camera      from where
+ * @param[in]  background  3 numbers, 0..1; NULL: black
+ * @param[out] colour      f32 or u8, (height, width, 3), red first, 0..1 (may exceed 1) or 0..255; any strides
+ * @param[out] depth       f32, (height, width): mean distance along the camera's axis of what is seen, 0 where nothing is; NULL: not wanted
+ * @param[out] opacity     f32, (height, width), 0..1; NULL: not wanted
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_SHAPE; PHYSAD_ERR_DTYPE; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
+ * Any thread.
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_render(const physad_scene *scene, const physad_camera *camera,
+                                                              const float *background, const physad_view *colour,
+                                                              const physad_view *depth, const physad_view *opacity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* COLMAP's sparse models: cameras, images, points3D, each a .bin (little-endian, a count first) or a .txt. */
+#include "io/io_file.h"
+#include "io/io_poses.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MAX_FILE ((uint64_t)4 << 30)
+#define MAX_NAME 4096
+
+typedef struct camera {
+    int64_t id;
+    physad__lens lens;
+} camera;
+
+typedef struct model {
+    const char *name;
+    int32_t n_params; /* 0 at the end */
+    bool known;       /* we undistort it */
+} model;
+
+static const model models[] = {
+    { "SIMPLE_PINHOLE", 3, true },         { "PINHOLE", 4, true },         { "SIMPLE_RADIAL", 4, true },
+    { "RADIAL", 5, true },                 { "OPENCV", 8, true },          { "OPENCV_FISHEYE", 8, false },
+    { "FULL_OPENCV", 12, false },          { "FOV", 5, false },            { "SIMPLE_RADIAL_FISHEYE", 4, false },
+    { "RADIAL_FISHEYE", 5, false },        { "THIN_PRISM_FISHEYE", 12, false },
+};
+
+/* A file that is read from front to back; in text, number by number within a line. */
+typedef struct reader {
+    const unsigned char *data;
+    size_t size, at;
+    const char *folder, *file;
+} reader;
+
+static physad_status fault(const reader *r, const char *reason)
+{
+    return physad__error(PHYSAD_ERR_FORMAT, "%s: %s, byte %zu: %s", r->folder, r->file, r->at, reason);
+}
+
+static void lens_set(physad__lens *lens, int32_t kind, const double *p)
+{
+    const bool two = kind == 1 || kind == 4; /* two focal lengths */
+    const double *rest = p + (two ? 4 : 3);
+    lens->fx = p[0];
+    lens->fy = two ? p[1] : p[0];
+    lens->cx = two ? p[2] : p[1];
+    lens->cy = two ? p[3] : p[2];
+    lens->k1 = kind >= 2 ? rest[0] : 0;
+    lens->k2 = kind >= 3 ? rest[1] : 0;
+    lens->p1 = kind == 4 ? rest[2] : 0;
+    lens->p2 = kind == 4 ? rest[3] : 0;
+}
+
+static physad_status lens_check(const reader *r, const physad__lens *lens, int32_t kind)
+{
+    const double all[] = { lens->fx, lens->fy, lens->cx, lens->cy, lens->k1, lens->k2, lens->p1, lens->p2 };
+    if (!models[kind].known)
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: %s: the lens model %s is not supported; want SIMPLE_PINHOLE, PINHOLE, "
+                             "SIMPLE_RADIAL, RADIAL or OPENCV (run colmap image_undistorter)", r->folder, r->file, models[kind].name);
+    for (int64_t i = 0; i < PHYSAD__COUNT(all); i++)
+        if (!isfinite(all[i]) || fabs(all[i]) > 1e9)
+            return fault(r, "a camera's parameter is not finite");
+    if (!(lens->fx > 0) || !(lens->fy > 0))
+        return fault(r, "a camera's focal length is not positive");
+    if (lens->width < 1 || lens->height < 1 || lens->width > 1000000 || lens->height > 1000000)
+        return fault(r, "a camera's size is not within 1 to 1000000 pixels");
+    return PHYSAD_OK;
+}
+
+/* What the parsing of a folder carries along. */
+typedef struct parse {
+    physad__poses *out;
+    camera *cameras;
+    int64_t n_cameras, cameras_size;
+} parse;
+
+static physad_status camera_add(parse *p, const reader *r, int64_t id, int32_t kind, int64_t width, int64_t height, const double *params)
+{
+    camera c = { .id = id, .lens = { .width = width, .height = height } };
+    lens_set(&c.lens, kind, params);
+    PHYSAD__TRY(lens_check(r, &c.lens, kind));
+    for (int64_t i = 0; i < p->n_cameras; i++)
+        if (p->cameras[i].id == id)
+            return fault(r, "two cameras have one number");
+    PHYSAD__TRY(physad__grow(p->out->mem, &p->cameras, &p->cameras_size, p->n_cameras + 1, sizeof(c), "cameras"));
+    p->cameras[p->n_cameras++] = c;
+    return PHYSAD_OK;
+}
+
+static bool rotation_of(double out[9], const double q[4])
+{
+    const double length = sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
+    if (!(length > 0.5 && length < 2)) /* also false for what is no number */
+        return false;
+    const double w = q[0] / length, x = q[1] / length, y = q[2] / length, z = q[3] / length;
+    const double r[9] = { 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y), 2 * (x * y + w * z), 1 - 2 * (x * x + z * z),
+                          2 * (y * z - w * x), 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y) };
+    memcpy(out, r, sizeof(r));
+    return true;
+}
+
+static physad_status image_add(parse *p, const reader *r, const double pose[7], int64_t camera_id, const char *name, size_t length)
+{
+    physad__poses *out = p->out;
+    physad__posed photo = { 0 };
+    bool found = false;
+    if (!rotation_of(photo.rotation, pose))
+        return fault(r, "an image's quaternion is not of length 1");
+    for (int k = 0; k < 3; k++) {
+        photo.translation[k] = pose[4 + k];
+        if (!isfinite(pose[4 + k]))
+            return fault(r, "an image's translation is not finite");
+    }
+    for (int64_t i = 0; i < p->n_cameras && !found; i++)
+        if (p->cameras[i].id == camera_id) {
+            photo.lens = p->cameras[i].lens;
+            found = true;
+        }
+    if (!found)
+        return fault(r, "an image names a camera that is not there");
+    if (length == 0 || length > MAX_NAME)
+        return fault(r, "an image's name is empty or longer than 4096 bytes");
+    PHYSAD__TRY(physad__grow(out->mem, &out->photos, &out->photos_size, out->n_photos + 1, sizeof(photo), "photos"));
+    photo.name = physad__strndup(out->mem, name, length);
+    if (photo.name == NULL)
+        return PHYSAD_ERR_NOMEM;
+    out->photos[out->n_photos++] = photo;
+    return PHYSAD_OK;
+}
+
+static physad_status point_add(parse *p, const reader *r, const double xyz[3], const int64_t rgb[3])
+{
+    physad__poses *out = p->out;
+    PHYSAD__TRY(physad__grow(out->mem, &out->points, &out->points_size, 3 * out->n_points + 3, sizeof(double), "points"));
+    PHYSAD__TRY(physad__grow(out->mem, &out->colours, &out->colours_size, 3 * out->n_points + 3, 1, "colours of points"));
+    for (int k = 0; k < 3; k++) {
+        if (!isfinite(xyz[k]))
+            return fault(r, "a point's place is not finite");
+        if (rgb[k] < 0 || rgb[k] > 255)
+            return fault(r, "a point's colour is not within 0 to 255");
+        out->points[3 * out->n_points + k] = xyz[k];
+        out->colours[3 * out->n_points + k] = (uint8_t)rgb[k];
+    }
+    out->n_points++;
+    return PHYSAD_OK;
+}
+
+/* --- binary --- */
+
+static bool take(reader *r, void *out, size_t size)
+{
+    if (r->size - r->at < size)
+        return false;
+    memcpy(out, r->data + r->at, size);
+    r->at += size;
+    return true;
+}
+
+static physad_status cut(const reader *r)
+{
+    return physad__error(PHYSAD_ERR_FORMAT, "%s: %s, byte %zu: the file ends within an entry (%zu bytes in all)", r->folder, r->file, r->at, r->size);
+}
+
+/* The count that a file starts with; `least` bytes belong to each entry at least. */
+static physad_status take_count(reader *r, uint64_t *count, size_t least)
+{
+    if (!take(r, count, sizeof(*count)))
+        return cut(r);
+    if (*count > (r->size - r->at) / least)
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: %s, byte 0: a count of %llu entries does not fit in %zu bytes", r->folder, r->file,
+                             (unsigned long long)*count, r->size);
+    return PHYSAD_OK;
+}
+
+static physad_status binary_cameras(parse *p, reader *r)
+{
+    uint64_t count, width, height;
+    uint32_t id;
+    int32_t kind;
+    double params[12];
+    PHYSAD__TRY(take_count(r, &count, 48));
+    for (uint64_t i = 0; i < count; i++) {
+        if (!take(r, &id, 4) || !take(r, &kind, 4) || !take(r, &width, 8) || !take(r, &height, 8))
+            return cut(r);
+        if (kind < 0 || kind >= PHYSAD__COUNT(models))
+            return fault(r, "a camera's lens model is not one of COLMAP's (0 to 10)");
+        if (!take(r, params, (size_t)models[kind].n_params * sizeof(double)))
+            return cut(r);
+        if (width > 1000000 || height > 1000000)
+            return fault(r, "a camera's size is not within 1 to 1000000 pixels");
+        PHYSAD__TRY(camera_add(p, r, id, kind, (int64_t)width, (int64_t)height, params));
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status binary_images(parse *p, reader *r)
+{
+    uint64_t count, n;
+    uint32_t id, camera_id;
+    double pose[7];
+    PHYSAD__TRY(take_count(r, &count, 74));
+    for (uint64_t i = 0; i < count; i++) {
+        if (!take(r, &id, 4) || !take(r, pose, sizeof(pose)) || !take(r, &camera_id, 4))
+            return cut(r);
+        const unsigned char *name = r->data + r->at, *end = memchr(name, 0, r->size - r->at);
+        if (end == NULL)
+            return cut(r);
+        PHYSAD__TRY(image_add(p, r, pose, camera_id, (const char *)name, (size_t)(end - name)));
+        r->at += (size_t)(end - name) + 1;
+        if (!take(r, &n, 8))
+            return cut(r);
+        if (n > (r->size - r->at) / 24)
+            return fault(r, "an image's points do not fit in the file");
+        r->at += (size_t)n * 24;
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status binary_points(parse *p, reader *r)
+{
+    uint64_t count, id, n;
+    double xyz[3], error;
+    uint8_t rgb[3];
+    PHYSAD__TRY(take_count(r, &count, 51));
+    for (uint64_t i = 0; i < count; i++) {
+        if (!take(r, &id, 8) || !take(r, xyz, sizeof(xyz)) || !take(r, rgb, 3) || !take(r, &error, 8) || !take(r, &n, 8))
+            return cut(r);
+        if (n > (r->size - r->at) / 8)
+            return fault(r, "a point's track does not fit in the file");
+        r->at += (size_t)n * 8;
+        const int64_t colour[3] = { rgb[0], rgb[1], rgb[2] };
+        PHYSAD__TRY(point_add(p, r, xyz, colour));
+    }
+    return PHYSAD_OK;
+}
+
+/* --- text --- */
+
+/* The next line as [*line, *line + *length); false at the end. */
+static bool next_line(reader *r, const char **line, size_t *length)
+{
+    if (r->at >= r->size)
+        return false;
+    *line = (const char *)r->data + r->at;
+    const char *end = memchr(*line, '\n', r->size - r->at);
+    *length = end != NULL ? (size_t)(end - *line) : r->size - r->at;
+    r->at += *length + (end != NULL);
+    if (*length > 0 && (*line)[*length - 1] == '\r')
+        (*length)--;
+    return true;
+}
+
+/* The same without comments and empty lines. */
+static bool next_entry(reader *r, const char **line, size_t *length)
+{
+    while (next_line(r, line, length))
+        if (*length > 0 && (*line)[0] != '#')
+            return true;
+    return false;
+}
+
+/* The next word of a line as text of at most 63 bytes. */
+static bool next_word(char word[64], const char **line, size_t *length)
+{
+    size_t n = 0;
+    while (*length > 0 && (**line == ' ' || **line == '\t')) {
+        (*line)++;
+        (*length)--;
+    }
+    while (n < *length && (*line)[n] != ' ' && (*line)[n] != '\t')
+        n++;
+    if (n == 0 || n > 63)
+        return false;
+    memcpy(word, *line, n);
+    word[n] = 0;
+    *line += n;
+    *length -= n;
+    return true;
+}
+
+static bool next_int(int64_t *value, const char **line, size_t *length)
+{
+    char word[64];
+    return next_word(word, line, length) && physad__parse_int(word, value);
+}
+
+static bool next_doubles(double *values, int n, const char **line, size_t *length)
+{
+    char word[64];
+    for (int i = 0; i < n; i++)
+        if (!next_word(word, line, length) || !physad__parse_double(word, values + i))
+            return false;
+    return true;
+}
+
+static physad_status text_cameras(parse *p, reader *r)
+{
+    const char *line;
+    size_t length;
+    while (next_entry(r, &line, &length)) {
+        char word[64];
+        int64_t id, width, height;
+        int32_t kind = 0;
+        double params[12];
+        if (!next_int(&id, &line, &length) || !next_word(word, &line, &length))
+            return fault(r, "a camera's line is not ID MODEL WIDTH HEIGHT PARAMS");
+        while (kind < PHYSAD__COUNT(models) && strcmp(models[kind].name, word) != 0)
+            kind++;
+        if (kind == PHYSAD__COUNT(models))
+            return fault(r, "a camera's lens model is not one of COLMAP's");
+        if (!next_int(&width, &line, &length) || !next_int(&height, &line, &length) || !next_doubles(params, models[kind].n_params, &line, &length))
+            return fault(r, "a camera's line is not ID MODEL WIDTH HEIGHT PARAMS");
+        PHYSAD__TRY(camera_add(p, r, id, kind, width, height, params));
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status text_images(parse *p, reader *r)
+{
+    const char *line;
+    size_t length;
+    while (next_entry(r, &line, &length)) {
+        int64_t id, camera_id;
+        double pose[7];
+        if (!next_int(&id, &line, &length) || !next_doubles(pose, 7, &line, &length) || !next_int(&camera_id, &line, &length) || length < 2)
+            return fault(r, "an image's line is not ID QW QX QY QZ TX TY TZ CAMERA NAME");
+        PHYSAD__TRY(image_add(p, r, pose, camera_id, line + 1, length - 1));
+        next_line(r, &line, &length); /* its points, perhaps none */
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status text_points(parse *p, reader *r)
+{
+    const char *line;
+    size_t length;
+    while (next_entry(r, &line, &length)) {
+        int64_t id, rgb[3];
+        double xyz[3];
+        if (!next_int(&id, &line, &length) || !next_doubles(xyz, 3, &line, &length) || !next_int(&rgb[0], &line, &length) ||
+            !next_int(&rgb[1], &line, &length) || !next_int(&rgb[2], &line, &length))
+            return fault(r, "a point's line is not ID X Y Z R G B ERROR TRACK");
+        PHYSAD__TRY(point_add(p, r, xyz, rgb));
+    }
+    return PHYSAD_OK;
+}
+
+/* --- the whole --- */
+
+static int by_name(const void *a, const void *b)
+{
+    return physad__natural_compare(((const physad__posed *)a)->name, ((const physad__posed *)b)->name);
+}
+
+void physad__poses_free(physad__poses *poses)
+{
+    for (int64_t i = 0; i < poses->n_photos; i++)
+        physad__free(poses->photos[i].name);
+    physad__free(poses->photos);
+    physad__free(poses->points);
+    physad__free(poses->colours);
+    *poses = (physad__poses){ 0 };
+}
+
+physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const void *const data[3], const size_t sizes[3], bool text,
+                                   const char *name)
+{
+    static const char *const files[2][3] = { { "cameras.bin", "images.bin", "points3D.bin" }, { "cameras.txt", "images.txt", "points3D.txt" } };
+    physad_status (*const steps[2][3])(parse *, reader *) = { { binary_cameras, binary_images, binary_points },
+                                                              { text_cameras, text_images, text_points } };
+    *out = (physad__poses){ .mem = mem };
+    parse p = { .out = out };
+    physad_status status = PHYSAD_OK;
+    for (int k = 0; k < 3 && status == PHYSAD_OK; k++) {
+        reader r = { data[k], sizes[k], 0, name, files[text][k] };
+        status = steps[text][k](&p, &r);
+        if (status == PHYSAD_OK && !text && r.at != r.size)
+            status = fault(&r, "bytes behind the last entry");
+    }
+    if (status == PHYSAD_OK && out->n_photos == 0)
+        status = physad__error(PHYSAD_ERR_FORMAT, "%s: no image has a pose", name);
+    physad__free(p.cameras);
+    if (status != PHYSAD_OK)
+        physad__poses_free(out);
+    else
+        qsort(out->photos, (size_t)out->n_photos, sizeof(*out->photos), by_name);
+    return status;
+}
+
+physad_status physad__colmap_read(physad__poses *out, physad__mem *mem, const char *folder)
+{
+    static const char *const names[2][3] = { { "cameras.bin", "images.bin", "points3D.bin" }, { "cameras.txt", "images.txt", "points3D.txt" } };
+    unsigned char *data[3] = { NULL };
+    size_t sizes[3] = { 0 };
+    physad_status status = PHYSAD_OK;
+    *out = (physad__poses){ 0 };
+    char *path = physad__path_join(mem, folder, names[0][0]);
+    if (path == NULL)
+        return PHYSAD_ERR_NOMEM;
+    const bool text = !physad__path_is_file(path);
+    physad__free(path);
+    for (int k = 0; k < 3 && status == PHYSAD_OK; k++) {
+        path = physad__path_join(mem, folder, names[text][k]);
+        status = path != NULL ? physad__file_read(&data[k], &sizes[k], mem, path, MAX_FILE) : PHYSAD_ERR_NOMEM;
+        physad__free(path);
+    }
+    if (status == PHYSAD_OK)
+        status = physad__colmap_parse(out, mem, (const void *const *)data, sizes, text, folder);
+    for (int k = 0; k < 3; k++)
+        physad__free(data[k]);
+    return status;
+}

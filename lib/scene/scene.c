@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/io.h"
+#include "scene/scene.h"
+
+#include <math.h>
+
+struct physad_scene {
+    physad_context *ctx;
+    physad__gaussians gaussians;
+    physad_scene_quality quality;
+    physad_camera *cameras;
+    char **names;
+    int64_t n_cameras;
+};
+
+static physad_status scene_new(physad_scene **out, physad_context *ctx)
+{
+    *out = physad__alloc_zero(&ctx->mem, sizeof(**out), "scene");
+    if (*out == NULL)
+        return PHYSAD_ERR_NOMEM;
+    (*out)->ctx = physad__context_retain(ctx);
+    return PHYSAD_OK;
+}
+
+void physad_scene_free(physad_scene *scene)
+{
+    if (scene == NULL)
+        return;
+    for (int64_t i = 0; i < scene->n_cameras; i++)
+        physad__free(scene->names[i]);
+    physad__free(scene->names);
+    physad__free(scene->cameras);
+    physad__free(scene->gaussians.planes);
+    physad_context *ctx = scene->ctx;
+    physad__free(scene);
+    physad_context_free(ctx);
+}
+
+/* --- options --- */
+
+static physad_status range(const char *name, int64_t value, int64_t least, int64_t most)
+{
+    if (value >= least && value <= most)
+        return PHYSAD_OK;
+    return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: %s is %lld, want %lld to %lld", name, (long long)value, (long long)least,
+                         (long long)most);
+}
+
+static int32_t or_default(int32_t value, int32_t otherwise)
+{
+    return value != 0 ? value : otherwise;
+}
+
+static physad_status read_options(physad_scene_options *o, const physad_scene_options *in)
+{
+    PHYSAD__TRY(physad__options_read(o, sizeof(*o), sizeof(*o), in, "physad_scene_options"));
+    o->steps = or_default(o->steps, 7000);
+    o->harmonics = or_default(o->harmonics, 16);
+    o->max_gaussians = or_default(o->max_gaussians, 300000);
+    o->random_points = or_default(o->random_points, 100000);
+    o->densify_from = or_default(o->densify_from, 500);
+    o->densify_until = or_default(o->densify_until, o->steps / 2 < 15000 ? o->steps / 2 : 15000);
+    o->densify_every = or_default(o->densify_every, 100);
+    o->densify_gradient = o->densify_gradient != 0 ? o->densify_gradient : 2e-4f;
+    PHYSAD__TRY(range("steps", o->steps, 1, 10000000));
+    PHYSAD__TRY(range("max_side", o->max_side, 0, 32768));
+    PHYSAD__TRY(range("max_gaussians", o->max_gaussians, 1, 20000000));
+    PHYSAD__TRY(range("random_points", o->random_points, 1, 20000000));
+    PHYSAD__TRY(range("densify_every", o->densify_every, 1, 1000000));
+    if (o->harmonics != 1 && o->harmonics != 4 && o->harmonics != 9 && o->harmonics != 16)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: harmonics is %d, want 1, 4, 9 or 16", o->harmonics);
+    if (!(o->densify_gradient > 0))
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: densify_gradient is %g, want a positive number", (double)o->densify_gradient);
+    for (int k = 0; k < 3; k++)
+        if (!(o->background[k] >= 0 && o->background[k] <= 1))
+            return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: background is %g, want 0 to 1", (double)o->background[k]);
+    return PHYSAD_OK;
+}
+
+/* --- the fit --- */
+
+static bool is_seen(const physad_camera *c, const double p[3])
+{
+    double v[3];
+    for (int k = 0; k < 3; k++)
+        v[k] = c->rotation[k * 3] * p[0] + c->rotation[k * 3 + 1] * p[1] + c->rotation[k * 3 + 2] * p[2] + c->translation[k];
+    const double x = c->fx * v[0] / v[2] + c->cx, y = c->fy * v[1] / v[2] + c->cy;
+    return v[2] > 0.2 && x >= 0 && y >= 0 && x < (double)c->width && y < (double)c->height;
+}
+
+/* Points where a third of the cameras (two at least) look, drawn from a ball around them that reaches twice as far. */
+static physad_status random_points(physad__scene_views *v, physad_context *ctx, int64_t n)
+{
+    physad__rng rng;
+    double mean[3] = { 0 };
+    physad__free(v->points);
+    physad__free(v->colours);
+    v->points = physad__alloc_array(&ctx->mem, 3 * n, sizeof(float), "points of a scene");
+    v->colours = physad__alloc_array(&ctx->mem, 3 * n, sizeof(float), "points of a scene");
+    if (v->points == NULL || v->colours == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < v->count; i++) {
+        const physad_camera *c = &v->views[i].camera;
+        for (int k = 0; k < 3; k++)
+            mean[k] -= (c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] + c->rotation[6 + k] * c->translation[2]) / (double)v->count;
+    }
+    const int64_t wanted = physad__max(2, v->count / 3);
+    physad__rng_seed(&rng, ctx->seed, 0x9013);
+    v->n_points = 0;
+    for (int64_t tries = 0; tries < 200 * n && v->n_points < n; tries++) {
+        double p[3];
+        int64_t seen = 0;
+        for (int k = 0; k < 3; k++)
+            p[k] = mean[k] + (physad__rng_uniform(&rng) * 2 - 1) * 2 * v->extent;
+        for (int64_t i = 0; i < v->count && seen < wanted; i++)
+            seen += is_seen(&v->views[i].camera, p);
+        for (int k = 0; seen >= wanted && k < 3; k++) {
+            v->points[3 * v->n_points + k] = (float)p[k];
+            v->colours[3 * v->n_points + k] = (float)physad__rng_uniform(&rng);
+        }
+        v->n_points += seen >= wanted;
+    }
+    if (v->n_points == 0)
+        return physad__error(PHYSAD_ERR_NUMERIC, "the cameras look at no place in common: do their axes follow the format (OpenGL in "
+                             "transforms.json)?");
+    return PHYSAD_OK;
+}
+
+static physad_status keep_cameras(physad_scene *scene, const physad__scene_views *views)
+{
+    physad__mem *mem = &scene->ctx->mem;
+    scene->cameras = physad__alloc_array(mem, views->count, sizeof(*scene->cameras), "cameras of a scene");
+    scene->names = physad__alloc_zero(mem, (size_t)views->count * sizeof(*scene->names), "cameras of a scene");
+    if (scene->cameras == NULL || scene->names == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < views->count; i++) {
+        scene->cameras[i] = views->views[i].camera;
+        scene->names[i] = physad__strdup(mem, views->views[i].name);
+        scene->n_cameras = i + 1;
+        if (scene->names[i] == NULL)
+            return PHYSAD_ERR_NOMEM;
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status fit(physad_scene *scene, const char *data, const physad_scene_options *o, physad__call *call)
+{
+    physad_context *ctx = scene->ctx;
+    physad__scene_views views;
+    physad__scene_model model = { 0 };
+    const int32_t degree = o->harmonics == 16 ? 3 : o->harmonics == 9 ? 2 : o->harmonics == 4 ? 1 : 0;
+    PHYSAD__TRY(physad__scene_views_open(&views, ctx, data, o->max_side, o->hold_out, call));
+    physad_status status = views.n_points > 0 ? PHYSAD_OK : random_points(&views, ctx, o->random_points);
+    if (status == PHYSAD_OK)
+        status = physad__scene_model_begin(&model, &ctx->mem, views.points, views.colours, views.n_points, degree);
+    if (status == PHYSAD_OK)
+        status = physad__scene_train(&model, &scene->quality, ctx, &views, o, call);
+    if (status == PHYSAD_OK)
+        status = keep_cameras(scene, &views);
+    if (status == PHYSAD_OK) {
+        scene->gaussians = (physad__gaussians){ .count = model.count, .stride = model.stride, .degree = degree };
+        scene->gaussians.planes = physad__alloc_array(&ctx->mem, model.planes * model.stride + 1, sizeof(float), "scene");
+        if (scene->gaussians.planes == NULL)
+            status = PHYSAD_ERR_NOMEM;
+        else
+            memcpy(scene->gaussians.planes, model.value, (size_t)(model.planes * model.stride) * sizeof(float));
+    }
+    physad__scene_model_free(&model);
+    physad__scene_views_free(&views);
+    return status;
+}
+
+physad_status physad_scene_fit(physad_scene **out, physad_context *ctx, const char *data, const physad_scene_options *options,
+                               const physad_call_options *call_options)
+{
+    physad_scene_options o;
+    physad__call call;
+    if (out == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_fit: out is NULL");
+    *out = NULL;
+    PHYSAD__TRY(physad__context_check(ctx, "physad_scene_fit"));
+    if (data == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_fit: data is NULL, want a folder of photos with poses");
+    PHYSAD__TRY(read_options(&o, options));
+    PHYSAD__TRY(physad__call_begin(&call, ctx, call_options, "scene"));
+    physad_status status = scene_new(out, ctx);
+    if (status == PHYSAD_OK)
+        status = fit(*out, data, &o, &call);
+    physad__call_end(&call);
+    if (status != PHYSAD_OK) {
+        physad_scene_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* --- files --- */
+
+physad_status physad_scene_load(physad_scene **out, physad_context *ctx, const char *path)
+{
+    if (out == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_load: out is NULL");
+    *out = NULL;
+    PHYSAD__TRY(physad__context_check(ctx, "physad_scene_load"));
+    if (path == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_load: path is NULL, want a PLY file");
+    PHYSAD__TRY(scene_new(out, ctx));
+    const physad_status status = physad__gaussians_read(&(*out)->gaussians, &ctx->mem, path, PHYSAD__SPLAT_GROUP);
+    if (status != PHYSAD_OK) {
+        physad_scene_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+static physad_status scene_check(const physad_scene *scene, const char *what)
+{
+    if (scene == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "%s: scene is NULL", what);
+    return physad__context_check(scene->ctx, what);
+}
+
+physad_status physad_scene_save(const physad_scene *scene, const char *path)
+{
+    PHYSAD__TRY(scene_check(scene, "physad_scene_save"));
+    if (path == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_save: path is NULL, want a file to write");
+    return physad__gaussians_write(&scene->ctx->mem, path, &scene->gaussians);
+}
+
+/* --- what it is --- */
+
+int64_t physad_scene_gaussians(const physad_scene *scene)
+{
+    return scene != NULL ? scene->gaussians.count : 0;
+}
+
+physad_scene_quality physad_scene_describe(const physad_scene *scene)
+{
+    const physad_scene_quality none = { 0 };
+    return scene != NULL ? scene->quality : none;
+}
+
+int64_t physad_scene_cameras(const physad_scene *scene)
+{
+    return scene != NULL ? scene->n_cameras : 0;
+}
+
+const char *physad_scene_camera_name(const physad_scene *scene, int64_t index)
+{
+    return scene != NULL && index >= 0 && index < scene->n_cameras ? scene->names[index] : NULL;
+}
+
+physad_status physad_scene_camera(const physad_scene *scene, int64_t index, physad_camera *camera)
+{
+    PHYSAD__TRY(scene_check(scene, "physad_scene_camera"));
+    if (camera == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_camera: camera is NULL");
+    if (index < 0 || index >= scene->n_cameras)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_camera: index is %lld, want 0 to %lld", (long long)index,
+                             (long long)scene->n_cameras - 1);
+    *camera = scene->cameras[index];
+    return PHYSAD_OK;
+}
+
+/* --- pictures --- */
+
+static physad_status check_camera(const physad_camera *c)
+{
+    if (c == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_render: camera is NULL");
+    if (c->width < 1 || c->height < 1 || c->width > 32768 || c->height > 32768)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_render: a picture of %lld x %lld pixels, want 1 to 32768 each way",
+                             (long long)c->width, (long long)c->height);
+    for (int a = 0; a < 3; a++)
+        for (int b = 0; b <= a; b++) {
+            const double *r = c->rotation, dot = r[a * 3] * r[b * 3] + r[a * 3 + 1] * r[b * 3 + 1] + r[a * 3 + 2] * r[b * 3 + 2];
+            if (!(fabs(dot - (a == b)) < 1e-3))
+                return physad__error(PHYSAD_ERR_ARG, "physad_scene_render: the camera's rotation is none: rows %d and %d have the product %g",
+                                     a, b, dot);
+        }
+    return PHYSAD_OK;
+}
+
+static physad_status check_image(const physad_view *view, const char *name, const physad_camera *c, bool colour)
+{
+    PHYSAD__TRY(physad__view_check(view, name));
+    if (view->flags & PHYSAD_VIEW_READONLY)
+        return physad__error(PHYSAD_ERR_ARG, "%s: the view is read-only", name);
+    if (view->dtype != PHYSAD_F32 && !(colour && view->dtype == PHYSAD_U8))
+        return physad__error(PHYSAD_ERR_DTYPE, "%s: got %s, want f32%s", name, physad_dtype_name(view->dtype), colour ? " or u8" : "");
+    if (view->ndim != 2 + colour || view->shape[0] != c->height || view->shape[1] != c->width || (colour && view->shape[2] != 3)) {
+        char got[128];
+        return physad__error(PHYSAD_ERR_SHAPE, "%s: got %s, want (%lld,%lld%s)", name,
+                             physad__shape_text(got, sizeof(got), view->ndim, view->shape), (long long)c->height, (long long)c->width,
+                             colour ? ",3" : "");
+    }
+    return PHYSAD_OK;
+}
+
+static void put(const physad_view *view, int64_t y, int64_t x, int64_t channel, float value)
+{
+    char *at = (char *)view->data + y * view->stride[0] + x * view->stride[1] + (view->ndim == 3 ? channel * view->stride[2] : 0);
+    if (view->dtype == PHYSAD_F32)
+        memcpy(at, &value, sizeof(value));
+    else
+        *(uint8_t *)at = (uint8_t)(fminf(fmaxf(value, 0), 1) * 255 + 0.5f);
+}
+
+/* `memory`: three planes of colour, depth, opacity. */
+static void put_all(const physad_view *colour, const physad_view *depth, const physad_view *opacity, const float *memory, const physad_camera *c)
+{
+    const int64_t plane = c->width * c->height;
+    for (int64_t at = 0; at < plane; at++) {
+        const int64_t y = at / c->width, x = at % c->width;
+        const float solid = memory[4 * plane + at];
+        for (int64_t ch = 0; ch < 3; ch++)
+            put(colour, y, x, ch, memory[ch * plane + at]);
+        if (depth != NULL)
+            put(depth, y, x, 0, solid > 1e-6f ? memory[3 * plane + at] / solid : 0);
+        if (opacity != NULL)
+            put(opacity, y, x, 0, solid);
+    }
+}
+
+static physad_status render(const physad_scene *scene, const physad_camera *camera, const float *background, float *memory)
+{
+    const physad__gaussians *g = &scene->gaussians;
+    const int64_t plane = camera->width * camera->height;
+    const physad__splat_images images = { memory, memory + 3 * plane, memory + 4 * plane, NULL };
+    physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride), .count = g->count, .degree = g->degree,
+                               .with_depth = true, .camera = physad__scene_camera(camera) };
+    physad__splat *splat;
+    if (background != NULL)
+        memcpy(in.background, background, sizeof(in.background));
+    PHYSAD__TRY(physad__splat_new(&splat, scene->ctx));
+    const physad_status status = physad__splat_forward(splat, &in, &images);
+    physad__splat_free(splat);
+    return status;
+}
+
+physad_status physad_scene_render(const physad_scene *scene, const physad_camera *camera, const float *background,
+                                  const physad_view *colour, const physad_view *depth, const physad_view *opacity)
+{
+    PHYSAD__TRY(scene_check(scene, "physad_scene_render"));
+    PHYSAD__TRY(check_camera(camera));
+    PHYSAD__TRY(check_image(colour, "physad_scene_render: colour", camera, true));
+    if (depth != NULL)
+        PHYSAD__TRY(check_image(depth, "physad_scene_render: depth", camera, false));
+    if (opacity != NULL)
+        PHYSAD__TRY(check_image(opacity, "physad_scene_render: opacity", camera, false));
+    float *memory = physad__alloc_array(&scene->ctx->mem, 5 * camera->width * camera->height, sizeof(float), "picture");
+    if (memory == NULL)
+        return PHYSAD_ERR_NOMEM;
+    const physad_status status = render(scene, camera, background, memory);
+    if (status == PHYSAD_OK)
+        put_all(colour, depth, opacity, memory, camera);
+    physad__free(memory);
+    return status;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Photos and their cameras: found by name, undistorted and shrunk in one pass, each pixel the mean of the photo under it. */
+#include "io/io.h"
+#include "scene/scene.h"
+
+#include <math.h>
+
+static const char *const model_folders[] = { "sparse/0", "sparse", "colmap/sparse/0", "." };
+static const char *const photo_folders[] = { ".", "images", "train/good", "train", "input" };
+static const char *const photo_suffixes[] = { "", ".png", ".jpg", ".jpeg" };
+
+static physad_status join(char **out, physad__mem *mem, const char *folder, const char *name)
+{
+    *out = strcmp(name, ".") == 0 ? physad__strdup(mem, folder) : physad__path_join(mem, folder, name);
+    return *out != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+}
+
+static physad_status is_model(bool *yes, physad__mem *mem, const char *folder)
+{
+    static const char *const files[] = { "cameras.bin", "cameras.txt" };
+    *yes = false;
+    for (int64_t i = 0; i < PHYSAD__COUNT(files) && !*yes; i++) {
+        char *path;
+        PHYSAD__TRY(join(&path, mem, folder, files[i]));
+        *yes = physad__path_is_file(path);
+        physad__free(path);
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status read_poses(physad__poses *out, physad__mem *mem, const char *data)
+{
+    char *path;
+    for (int64_t i = 0; i < PHYSAD__COUNT(model_folders); i++) {
+        bool yes = false;
+        PHYSAD__TRY(join(&path, mem, data, model_folders[i]));
+        physad_status status = is_model(&yes, mem, path);
+        if (status == PHYSAD_OK && yes)
+            status = physad__colmap_read(out, mem, path);
+        physad__free(path);
+        if (status != PHYSAD_OK || yes)
+            return status;
+    }
+    PHYSAD__TRY(join(&path, mem, data, "transforms.json"));
+    const physad_status status = physad__path_is_file(path) ? physad__transforms_read(out, mem, path)
+        : physad__error(PHYSAD_ERR_IO, "%s: no camera poses: want transforms.json, or cameras, images and points3D (.bin or .txt) in "
+                        "sparse/0, sparse or the folder itself", data);
+    physad__free(path);
+    return status;
+}
+
+/* The photo's path, or NULL where it is nowhere. */
+static physad_status find_photo(char **out, physad__mem *mem, const char *data, const char *name)
+{
+    for (int64_t f = 0; f < PHYSAD__COUNT(photo_folders); f++)
+        for (int64_t s = 0; s < PHYSAD__COUNT(photo_suffixes); s++) {
+            char *folder;
+            PHYSAD__TRY(join(&folder, mem, data, photo_folders[f]));
+            *out = physad__format(mem, "%s/%s%s", folder, name, photo_suffixes[s]);
+            physad__free(folder);
+            if (*out == NULL)
+                return PHYSAD_ERR_NOMEM;
+            if (physad__path_is_file(*out))
+                return PHYSAD_OK;
+            physad__free(*out);
+        }
+    *out = NULL;
+    return PHYSAD_OK;
+}
+
+/* --- pixels --- */
+
+typedef struct sampling {
+    const physad_view *photo; /* u8, H x W x 3 */
+    physad__lens lens;        /* of the photo */
+    int64_t fine;             /* samples of a pixel, each way */
+} sampling;
+
+static bool sample(float sum[3], const sampling *s, double u, double v)
+{
+    const int64_t width = s->photo->shape[1], height = s->photo->shape[0];
+    if (!(u >= 0 && u <= (double)width && v >= 0 && v <= (double)height))
+        return false;
+    const double x = fmin(fmax(u - 0.5, 0), (double)(width - 1)), y = fmin(fmax(v - 0.5, 0), (double)(height - 1));
+    const int64_t x0 = (int64_t)x, y0 = (int64_t)y, x1 = physad__min(x0 + 1, width - 1), y1 = physad__min(y0 + 1, height - 1);
+    const float fx = (float)(x - (double)x0), fy = (float)(y - (double)y0);
+    const uint8_t *top = (const uint8_t *)s->photo->data + y0 * s->photo->stride[0];
+    const uint8_t *bottom = (const uint8_t *)s->photo->data + y1 * s->photo->stride[0];
+    for (int ch = 0; ch < 3; ch++) {
+        const float a = (float)top[3 * x0 + ch] + fx * (float)(top[3 * x1 + ch] - top[3 * x0 + ch]);
+        const float b = (float)bottom[3 * x0 + ch] + fx * (float)(bottom[3 * x1 + ch] - bottom[3 * x0 + ch]);
+        sum[ch] += a + fy * (b - a);
+    }
+    return true;
+}
+
+/* One pixel; false where some of it lies outside the photo. */
+static bool pixel(float out[3], const sampling *s, const physad_camera *camera, int64_t px, int64_t py)
+{
+    float sum[3] = { 0 };
+    for (int64_t k = 0; k < s->fine * s->fine; k++) {
+        const double step = 1.0 / (double)s->fine;
+        const double x = (double)px + ((double)(k % s->fine) + 0.5) * step, y = (double)py + ((double)(k / s->fine) + 0.5) * step;
+        double u, v;
+        physad__lens_project(&s->lens, (x - camera->cx) / camera->fx, (y - camera->cy) / camera->fy, &u, &v);
+        if (!sample(sum, s, u, v))
+            return false;
+    }
+    for (int ch = 0; ch < 3; ch++)
+        out[ch] = sum[ch] / (255.0f * (float)(s->fine * s->fine));
+    return true;
+}
+
+static physad_status resample(physad__scene_view *view, physad_context *ctx, const sampling *s)
+{
+    const physad_camera *camera = &view->camera;
+    const int64_t plane = camera->width * camera->height;
+    int64_t missing = 0;
+    view->pixels = physad__alloc_array(&ctx->mem, 3 * plane, sizeof(float), "photos of a scene");
+    view->missing = physad__alloc_zero(&ctx->mem, (size_t)plane, "photos of a scene");
+    if (view->pixels == NULL || view->missing == NULL)
+        return PHYSAD_ERR_NOMEM;
+#pragma omp parallel for schedule(static) reduction(+ : missing)
+    for (int64_t y = 0; y < camera->height; y++)
+        for (int64_t x = 0; x < camera->width; x++) {
+            float rgb[3] = { 0 };
+            const int64_t at = y * camera->width + x;
+            view->missing[at] = !pixel(rgb, s, camera, x, y);
+            missing += view->missing[at];
+            for (int ch = 0; ch < 3; ch++)
+                view->pixels[ch * plane + at] = rgb[ch];
+        }
+    if (missing == 0) {
+        physad__free(view->missing);
+        view->missing = NULL;
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status read_view(physad__scene_view *view, physad_context *ctx, const physad__posed *posed, const char *path, int32_t max_side)
+{
+    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
+    physad_image *image = NULL;
+    o.channels = PHYSAD_IMAGE_RGB;
+    o.dtype = PHYSAD_U8;
+    PHYSAD__TRY(physad_image_read(&image, ctx, path, &o));
+    const physad_view photo = physad_image_view(image);
+    const int64_t height = photo.shape[0], width = photo.shape[1], side = physad__max(width, height);
+    const double shrink = max_side > 0 && side > max_side ? (double)max_side / (double)side : 1;
+    physad_camera *c = &view->camera;
+    c->width = physad__max(1, (int64_t)((double)width * shrink + 0.5));
+    c->height = physad__max(1, (int64_t)((double)height * shrink + 0.5));
+    sampling s = { .photo = &photo, .lens = posed->lens, .fine = (int64_t)ceil(1 / shrink - 0.01) };
+    physad__lens small = posed->lens;
+    physad_status status = physad__lens_fit(&s.lens, width, height, path);
+    if (status == PHYSAD_OK) {
+        small = s.lens;
+        const double sx = (double)c->width / (double)width, sy = (double)c->height / (double)height;
+        c->fx = small.fx * sx;
+        c->fy = small.fy * sy;
+        c->cx = small.cx * sx;
+        c->cy = small.cy * sy;
+        memcpy(c->rotation, posed->rotation, sizeof(c->rotation));
+        memcpy(c->translation, posed->translation, sizeof(c->translation));
+        status = resample(view, ctx, &s);
+    }
+    physad_image_free(image);
+    return status;
+}
+
+/* --- the set --- */
+
+void physad__scene_views_free(physad__scene_views *v)
+{
+    for (int64_t i = 0; i < v->count; i++) {
+        physad__free(v->views[i].name);
+        physad__free(v->views[i].pixels);
+        physad__free(v->views[i].missing);
+    }
+    physad__free(v->views);
+    physad__free(v->points);
+    physad__free(v->colours);
+    *v = (physad__scene_views){ 0 };
+}
+
+static physad_status measure_extent(physad__scene_views *v, const char *data)
+{
+    double mean[3] = { 0 }, most = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < v->count; i++) {
+            const physad_camera *c = &v->views[i].camera;
+            double square = 0;
+            for (int k = 0; k < 3; k++) {
+                const double centre = -(c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] +
+                                        c->rotation[6 + k] * c->translation[2]);
+                if (pass == 0)
+                    mean[k] += centre / (double)v->count;
+                square += (centre - mean[k]) * (centre - mean[k]);
+            }
+            most = pass == 1 ? fmax(most, sqrt(square)) : 0;
+        }
+    v->extent = 1.1 * most;
+    if (v->count < 2 || !(v->extent > 1e-9))
+        return physad__error(PHYSAD_ERR_NUMERIC, "%s: %lld photos with poses, and all from one place: depth cannot be seen; want two places "
+                             "at least", data, (long long)v->count);
+    return PHYSAD_OK;
+}
+
+static physad_status copy_points(physad__scene_views *v, physad__mem *mem, const physad__poses *poses)
+{
+    v->n_points = poses->n_points;
+    v->points = physad__alloc_array(mem, 3 * v->n_points + 1, sizeof(float), "points of a scene");
+    v->colours = physad__alloc_array(mem, 3 * v->n_points + 1, sizeof(float), "points of a scene");
+    if (v->points == NULL || v->colours == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < 3 * v->n_points; i++) {
+        v->points[i] = (float)poses->points[i];
+        v->colours[i] = (float)poses->colours[i] / 255.0f;
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status read_all(physad__scene_views *v, physad_context *ctx, const physad__poses *poses, const char *data, int32_t max_side,
+                              physad__call *call)
+{
+    v->views = physad__alloc_zero(&ctx->mem, (size_t)poses->n_photos * sizeof(*v->views), "photos of a scene");
+    if (v->views == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad__call_stage(call, "photos", poses->n_photos);
+    for (int64_t i = 0; i < poses->n_photos; i++) {
+        char *path;
+        PHYSAD__TRY(find_photo(&path, &ctx->mem, data, poses->photos[i].name));
+        if (path == NULL) {
+            physad__log(ctx, PHYSAD_LOG_WARNING, "%s: the photo %s has a pose and is not there", data, poses->photos[i].name);
+        } else {
+            physad__scene_view *view = &v->views[v->count++];
+            view->name = physad__strdup(&ctx->mem, poses->photos[i].name);
+            const physad_status status = view->name != NULL ? read_view(view, ctx, &poses->photos[i], path, max_side) : PHYSAD_ERR_NOMEM;
+            physad__free(path);
+            PHYSAD__TRY(status);
+        }
+        PHYSAD__TRY(physad__call_tick(call, i + 1));
+    }
+    if (v->count == 0)
+        return physad__error(PHYSAD_ERR_IO, "%s: not one of %lld photos with poses is there (the first: %s)", data,
+                             (long long)poses->n_photos, poses->photos[0].name);
+    return PHYSAD_OK;
+}
+
+physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data, int32_t max_side,
+                                       int32_t hold_out, physad__call *call)
+{
+    physad__poses poses = { 0 };
+    *out = (physad__scene_views){ 0 };
+    PHYSAD__TRY(read_poses(&poses, &ctx->mem, data));
+    physad_status status = read_all(out, ctx, &poses, data, max_side, call);
+    if (status == PHYSAD_OK)
+        status = copy_points(out, &ctx->mem, &poses);
+    if (status == PHYSAD_OK)
+        status = measure_extent(out, data);
+    for (int64_t i = 0; i < out->count && hold_out > 1; i += hold_out)
+        out->views[i].held_out = true;
+    physad__poses_free(&poses);
+    if (status != PHYSAD_OK)
+        physad__scene_views_free(out);
+    return status;
+}
+
+physad__splat_camera physad__scene_camera(const physad_camera *c)
+{
+    return physad__splat_camera_make(c->rotation, c->translation, c->fx, c->fy, c->cx, c->cy, c->width, c->height);
+}
