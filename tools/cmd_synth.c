@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "256" or "320x240". */
-static bool read_size(const tool *t, physad_synth_rad_options *o)
+/* "256" or "320x240"; left as they are without the option. */
+static bool read_size(const tool *t, int32_t *out_width, int32_t *out_height, long most)
 {
     const char *text = tool_text(t, "size", NULL);
     char *end;
@@ -19,12 +19,12 @@ static bool read_size(const tool *t, physad_synth_rad_options *o)
         if (end == second)
             height = 0;
     }
-    if (!first || *end != '\0' || width < 32 || width > 4096 || height < 32 || height > 4096) {
-        tool_usage(t, "--size is \"%s\", want N or WxH with 32 to 4096 pixels each", text);
+    if (!first || *end != '\0' || width < 32 || width > most || height < 32 || height > most) {
+        tool_usage(t, "--size is \"%s\", want N or WxH with 32 to %ld pixels each", text, most);
         return false;
     }
-    o->width = (int32_t)width;
-    o->height = (int32_t)height;
+    *out_width = (int32_t)width;
+    *out_height = (int32_t)height;
     return true;
 }
 
@@ -78,7 +78,7 @@ static bool read_options(const tool *t, physad_synth_rad_options *o)
         count++;
     }
     if (!check_names(t, "category", names, count) || !check_names(t, "defects", defects, TOOL_COUNT(defects)) ||
-        !tool_choice(t, "background", grounds, TOOL_COUNT(grounds), &ground) || !read_size(t, o))
+        !tool_choice(t, "background", grounds, TOOL_COUNT(grounds), &ground) || !read_size(t, &o->width, &o->height, 4096))
         return false;
     o->categories = tool_text(t, "category", NULL);
     o->defects = tool_text(t, "defects", NULL);
@@ -106,5 +106,34 @@ int cmd_synth_rad(tool *t)
         return TOOL_USAGE;
     const physad_call_options call = tool_progress();
     const physad_status status = physad_synth_rad(t->ctx, t->operands[0], &o, &call);
+    return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+}
+
+int cmd_synth_phys(tool *t)
+{
+    physad_synth_phys_options o = PHYSAD_SYNTH_PHYS_OPTIONS_INIT;
+    const char *names[64];
+    int count = 0;
+    while (count < 64 && physad_synth_phys_category(count) != NULL) {
+        names[count] = physad_synth_phys_category(count);
+        count++;
+    }
+    if (tool_given(t, "list")) {
+        for (int i = 0; i < count; i++)
+            printf("%s\n", names[i]);
+        return TOOL_DONE;
+    }
+    if (t->operand_count == 0)
+        return tool_usage(t, "OUT is missing");
+    if (!check_names(t, "category", names, count) || !read_size(t, &o.width, &o.height, 2048) ||
+        !read_count(t, "train-videos", &o.train_videos, 1, 1000) || !read_count(t, "test-videos", &o.test_videos, 0, 1000) ||
+        !read_count(t, "defect-videos", &o.defect_videos, 0, 1000) || !read_count(t, "frames", &o.frames, 16, 1000) ||
+        !read_knob(t, "variation", &o.variation, 0, 2) || !read_knob(t, "severity", &o.severity, 0.2, 1.5) ||
+        !read_knob(t, "noise", &o.noise, 0, 0.5) || !tool_real(t, "rate", &o.frame_rate, 1, 240))
+        return TOOL_USAGE;
+    o.categories = tool_text(t, "category", NULL);
+    o.flags = (tool_given(t, "replace") ? PHYSAD_SYNTH_REPLACE : 0) | (tool_given(t, "folders") ? PHYSAD_SYNTH_FRAMES : 0);
+    const physad_call_options call = tool_progress();
+    const physad_status status = physad_synth_phys(t->ctx, t->operands[0], &o, &call);
     return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
 }

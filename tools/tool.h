@@ -114,6 +114,7 @@ int cmd_backbones(tool *t);
 int cmd_info(tool *t);
 int cmd_data_stats(tool *t);
 int cmd_synth_rad(tool *t);
+int cmd_synth_phys(tool *t);
 int cmd_weights_list(tool *t);
 int cmd_weights_fetch(tool *t);
 int cmd_weights_convert(tool *t);

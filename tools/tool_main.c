@@ -28,6 +28,21 @@ static const tool_option synth_options[] = {
     { "replace", NULL, "replace an earlier set in OUT", 0, false },
     { "list", NULL, "name the objects and end", 0, false },
 };
+static const tool_option phys_options[] = {
+    { "category", "A[,B...]", "these scenes alone (physad synth phys --list names them)", 0, false },
+    { "train-videos", "N", "training videos of each scene (default 24)", 0, false },
+    { "test-videos", "N", "normal test videos of each scene (default 12)", 0, false },
+    { "defect-videos", "N", "videos of each defect (default 6)", 0, false },
+    { "frames", "N", "of each video (default 72)", 0, false },
+    { "rate", "N", "frames per second (default 30)", 0, false },
+    { "size", "N|WxH", "pixels of a frame, even numbers (default 160x128)", 0, false },
+    { "variation", "X", "factor on the differences among normal videos (default 1)", 0, false },
+    { "severity", "X", "factor on the defects (default 1)", 0, false },
+    { "noise", "X", "of the sensor, standard deviation of 0..1 (default 0.01)", 0, false },
+    { "folders", NULL, "write folders of frames, not video files", 0, false },
+    { "replace", NULL, "replace an earlier set in OUT", 0, false },
+    { "list", NULL, "name the scenes and end", 0, false },
+};
 static const tool_option data_options[] = {
     { "format", "NAME", "the layout, where it is not recognised (default auto)", 0, false },
     { "category", "A[,B...]", "these categories alone", 0, false },
@@ -58,6 +73,9 @@ const tool_command tool_commands[] = {
     { .name = "synth rad", .operands = "OUT", .summary = "Draw a set of objects from all sides, with known defects, exact masks and poses.",
       .details = "OUT is a new or empty folder. Equal seed and options give equal bytes.", OPTIONS(synth_options), .most = 1,
       .computes = true, .run = cmd_synth_rad },
+    { .name = "synth phys", .operands = "OUT", .summary = "Draw videos of things in use, with known rules of motion and defects that break them.",
+      .details = "OUT is a new or empty folder. Equal seed and options give equal frames.", OPTIONS(phys_options), .most = 1,
+      .computes = true, .run = cmd_synth_phys },
     { .name = "weights list", .operands = "", .summary = "List the known network weights and where they lie.", OPTIONS(json_options),
       .run = cmd_weights_list },
     { .name = "weights fetch", .operands = "NAME...", .summary = "Bring known weights to this machine, checked by SHA-256.",

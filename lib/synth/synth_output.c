@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A made-up set's knobs, folders and JSON. */
 #include "synth/synth.h"
+#include "synth/synth_phys.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -132,6 +133,7 @@ physad_status physad__synth_prepare(physad_context *ctx, const char *out_dir, bo
     if (!earlier)
         return physad__error(PHYSAD_ERR_ARG, "%s: the folder is not empty and holds no set to replace (no synth.json); give a new one",
                              out_dir);
+    physad__phys_clear(ctx, out_dir); /* an earlier set may be of either kind */
     physad__synth_clear(ctx, out_dir);
     return PHYSAD_OK;
 }
