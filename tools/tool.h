@@ -111,7 +111,11 @@ extern const tool_command tool_commands[];
 extern const int tool_command_count;
 
 int cmd_backbones(tool *t);
+int cmd_eval(tool *t);
+int cmd_fit(tool *t);
 int cmd_info(tool *t);
+int cmd_methods(tool *t);
+int cmd_predict(tool *t);
 int cmd_data_stats(tool *t);
 int cmd_synth_rad(tool *t);
 int cmd_synth_phys(tool *t);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* physad: the table of sub-commands, and main. */
 #include "tool.h"
+#include "tool_model.h"
 
 #include <signal.h>
 #include <string.h>
@@ -61,11 +62,47 @@ static const tool_option weights_convert_options[] = {
 static const tool_option weights_verify_options[] = {
     { "weights", "FILE", "a file or folder, instead of the places searched", 0, false },
 };
+static const tool_option eval_options[] = {
+    { "method", "M[,M2...]", "the methods", 0, false },
+    TOOL_DATA_OPTIONS,
+    TOOL_METHOD_OPTIONS,
+    TOOL_BATCH_OPTION,
+    TOOL_ERROR_OPTION,
+    { "metrics-size", "photo|input", "pixel metrics at the photo's own size, or the model's as papers have it (default photo)", 0, false },
+    { "replicates", "N", "of the bootstrap for intervals (default 1000); 0: no intervals", 0, false },
+    { "json", "OUT", "results as JSON to a file, or - for standard output", 0, false },
+    { "report", "DIR", "a page with tables and every photo beside its map", 0, false },
+};
+static const tool_option fit_options[] = {
+    { "output", "MODEL", "the model file to be written", 'o', false },
+    { "method", "M", "the method", 0, false },
+    TOOL_DATA_OPTIONS,
+    TOOL_METHOD_OPTIONS,
+    TOOL_BATCH_OPTION,
+    TOOL_ERROR_OPTION,
+};
+static const tool_option predict_options[] = {
+    { "threshold", "T", "another threshold than the model's; without its promise", 0, false },
+    { "precision", "f32|bf16", "that the model must have been fitted with", 0, false },
+    TOOL_BATCH_OPTION,
+    TOOL_ERROR_OPTION,
+    { "format", "NAME", "the layout of folders, where it is not recognised (default auto)", 0, false },
+    { "json", "OUT", "scores as JSON to a file, or - for standard output instead of the lines", 0, false },
+    { "maps", "DIR", "for each photo NAME.tiff, its score map in f32, and NAME.png to look at", 0, false },
+};
 static const tool_option json_options[] = {
     { "json", "OUT", "JSON to a file, or - for standard output", 0, false },
 };
 
 const tool_command tool_commands[] = {
+    { .name = "eval", .operands = "DATA", .summary = "Fit on the training samples, score the test samples, print the metrics.",
+      OPTIONS(eval_options), .least = 1, .most = 1, .computes = true, .run = cmd_eval },
+    { .name = "fit", .operands = "DATA", .summary = "Learn how normal things look; write one model file, data only.", OPTIONS(fit_options),
+      .least = 1, .most = 1, .computes = true, .run = cmd_fit },
+    { .name = "predict", .operands = "MODEL INPUT...", .summary = "Score photos, or folders of them: a line \"path score label\" each.",
+      OPTIONS(predict_options), .least = 2, .most = -1, .computes = true, .run = cmd_predict },
+    { .name = "methods", .operands = "[METHOD]", .summary = "List the methods, or one method's options with ranges, defaults, sources.",
+      OPTIONS(json_options), .most = 1, .run = cmd_methods },
     { .name = "backbones", .operands = "", .summary = "List the networks whose features can be used.", OPTIONS(json_options),
       .run = cmd_backbones },
     { .name = "data stats", .operands = "DATA", .summary = "Say what is in a data set: categories, splits, sizes, defects.",

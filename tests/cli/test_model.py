@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""methods, fit, predict, eval: mechanics, with a small network of random weights, so that nothing has to be fetched."""
+import json
+import math
+import pathlib
+import unittest
+
+from cli import Case, files_of, interrupt_when, run
+
+NET = ["--weights", "random:1", "--set", "input=64", "--set", "alpha=0.4"]
+DRAW = ["--train-views", "12", "--test-views", "4", "--instances", "1", "--instance-views", "2", "--size", "64"]
+
+
+class Methods(Case):
+    def test_list(self):
+        names = [line.split()[0] for line in self.ok(run("methods")).stdout.splitlines()]
+        self.assertIn("patchcore", names)
+        facts = json.loads(self.ok(run("methods", "--json", "-")).stdout)
+        self.assertEqual([m["name"] for m in facts], names)
+        for method in facts:
+            text = self.ok(run("methods", method["name"])).stdout
+            for option in method["options"]:
+                self.assertIn(f"  {option['name']} = ", text)
+                self.assertTrue(option["help"])
+        self.fails(run("methods", "patchcor"), 2, "did you mean", "patchcore")
+
+
+
+class Model(Case):
+    """One drawn set and one model for all tests here."""
+
+    @classmethod
+    def setUpClass(cls):
+        import tempfile
+        cls.keep = tempfile.TemporaryDirectory(prefix="physad-cli-")
+        cls.addClassCleanup(cls.keep.cleanup)
+        root = pathlib.Path(cls.keep.name)
+        cls.data, cls.model = root / "set", root / "can.physad"
+        for args in (["synth", "rad", cls.data, "--category", "can,box", *DRAW],
+                     ["fit", cls.data, "--category", "can", "--method", "patchcore", "-o", cls.model, *NET]):
+            done = run(*args)
+            if done.returncode != 0:
+                raise AssertionError(f"{args}: {done.stderr}")
+        cls.photos = sorted((cls.data / "can" / "test").rglob("*.png"))
+
+    def test_usage(self):
+        out = self.place / "m"
+        fit = ["fit", self.data, "-o", out]
+        self.fails(run("fit", self.data, "--method", "patchcore"), 2, "-o MODEL is missing")
+        self.fails(run(*fit), 2, "--method is missing")
+        self.fails(run(*fit, "--method", "patchcor"), 2, "did you mean", "patchcore")
+        self.fails(run(*fit, "--method", "patchcore,padim", "--category", "can"), 2, "a model is of one")
+        self.fails(run(*fit, "--method", "patchcore", *NET), 2, "2 categories (box, can)")
+        self.fails(run(*fit, "--method", "patchcore", "--set", "x"), 2, "want KEY=VALUE")
+        self.fails(run(*fit, "--method", "patchcore", "--set", "coreset_ratioo=1"), 2, "coreset_ratio")
+        self.fails(run(*fit, "--method", "patchcore", "--set", "coreset_ratio=0,1"), 2, "0,1")
+        self.fails(run(*fit, "--method", "patchcore", "--set", "padim.dim=3"), 2, "does not run")
+        self.fails(run(*fit, "--method", "patchcore", "--precision", "f64"), 2, "f64")
+        self.fails(run(*fit, "--method", "patchcore", "--category", "bowl"), 1, "bowl")
+        self.fails(run("fit", self.data, "-o", self.place / "no" / "m", "--method", "patchcore", "--category", "can", *NET), 1, "No such file")
+        self.fails(run("fit", self.data, "-o", self.place, "--method", "patchcore", "--category", "can", *NET), 1, "it is a folder")
+        self.fails(run("predict", self.model), 2, "missing")
+        self.fails(run("predict", self.place / "none", "x.png"), 1, "none")
+        self.fails(run("predict", self.data / "synth.json", "x.png"), 1, "synth.json")
+        self.assertEqual(files_of(self.place), {})
+
+    def test_same_model(self):
+        again = self.place / "again.physad"
+        self.ok(run("fit", self.data, "--category", "can", "--method", "patchcore", "-o", again, *NET, "--threads", "1", "--batch", "3"))
+        self.assertTrue(again.read_bytes() == self.model.read_bytes())
+
+    def test_same_scores(self):
+        lines = self.ok(run("predict", self.model, *self.photos, "--threads", "1", "--batch", "1")).stdout.splitlines()
+        self.assertEqual(len(lines), len(self.photos))
+        for line, path in zip(lines, self.photos):
+            name, score, label = line.rsplit(" ", 2)
+            self.assertEqual(name, str(path))
+            self.assertTrue(math.isfinite(float(score)))
+            self.assertIn(label, ("normal", "anomalous"))
+        for more in (["--batch", "5"], ["--threads", "2", "--batch", "256"]):
+            self.assertEqual(self.ok(run("predict", self.model, *self.photos, *more)).stdout.splitlines(), lines)
+        backward = self.ok(run("predict", self.model, *self.photos[::-1])).stdout.splitlines()
+        self.assertEqual(backward[::-1], lines)
+
+    def test_json_and_maps(self):
+        maps = self.place / "maps"
+        done = self.ok(run("predict", self.model, *self.photos, "--json", "-", "--maps", maps))
+        facts = json.loads(done.stdout)
+        import hashlib
+        self.assertEqual(facts["model_sha256"], hashlib.sha256(self.model.read_bytes()).hexdigest())
+        self.assertEqual(facts["skipped"], [])
+        self.assertEqual([s["path"] for s in facts["samples"]], [str(p) for p in self.photos])
+        for sample in facts["samples"]:
+            self.assertEqual(sample["anomalous"], sample["score"] > facts["threshold"])
+            self.assertIn(pathlib.Path(sample["map"]).read_bytes()[:4], (b"II*\0", b"MM\0*"))
+        self.assertEqual(len(list(maps.glob("*.png"))), len(self.photos))
+        high = json.loads(self.ok(run("predict", self.model, self.photos[0], "--json", "-", "--threshold", "1e9")).stdout)
+        self.assertEqual((high["threshold"], high["samples"][0]["anomalous"]), (1e9, False))
+        self.assertIsNone(high["samples"][0]["map"])
+
+    def test_bad_photos(self):
+        bad = self.place / "bad.png"
+        bad.write_bytes(self.photos[0].read_bytes()[:900])
+        done = run("predict", self.model, self.photos[0], bad, self.photos[1])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("bad.png", done.stderr)
+        done = self.ok(run("predict", self.model, self.photos[0], bad, self.photos[1], "--on-error", "skip", "--json", "-"))
+        facts = json.loads(done.stdout)
+        self.assertEqual([s["path"] for s in facts["samples"]], [str(self.photos[0]), str(self.photos[1])])
+        self.assertEqual([s["path"] for s in facts["skipped"]], [str(bad)])
+        folder = self.ok(run("predict", self.model, self.data / "can" / "test" / "good"))
+        self.assertEqual(len(folder.stdout.splitlines()), 4)
+
+    def evaluate(self, *more, data=None):
+        done = run("eval", data or self.data, "--method", "patchcore", *NET, "--json", "-", "--replicates", "50", *more)
+        return json.loads(self.ok(done).stdout)
+
+    def test_eval(self):
+        one = self.evaluate("--category", "can")
+        self.assertEqual((one["category"], one["method"], one["n_train"], one["n_test"]), ("can", "patchcore", 12, len(self.photos)))
+        self.assertEqual(sorted(s["path"] for s in one["samples"]), sorted(p.relative_to(self.data).as_posix() for p in self.photos))
+        lines = self.ok(run("predict", self.model, *self.photos)).stdout.splitlines()
+        scores = {str(self.data / s["path"]): s["score"] for s in one["samples"]}
+        for line in lines:
+            name, score = line.rsplit(" ", 2)[:2]
+            self.assertEqual(float(score), scores[name])
+
+        def still(result):
+            return {k: v for k, v in result.items() if k not in ("seconds", "score_ms_median", "peak_rss_mib", "threads", "options")}
+        again = self.evaluate("--category", "can", "--threads", "1", "--batch", "7")
+        self.assertEqual(still(again), still(one))
+
+        several = self.evaluate()
+        self.assertEqual([r["category"] for r in several["results"]], ["box", "can"])
+        self.assertEqual(still(several["results"][1]), still(one))
+        self.assertIn("image_auroc", several["mean"])
+
+    def test_eval_report(self):
+        report, out = self.place / "report", self.place / "results.json"
+        done = self.ok(run("eval", self.data, "--category", "can", "--method", "patchcore,padim", "--weights", "random:1", "--set", "input=64",
+                           "--set", "alpha=0.4", "--set", "patchcore.coreset_ratio=0.2", "--replicates", "0", "--json", out, "--report", report))
+        self.assertIn("image AUROC", done.stdout)
+        self.assertEqual([r["method"] for r in json.loads(out.read_text())["results"]], ["patchcore", "padim"])
+        files = files_of(report)
+        self.assertEqual(files["results.json"], out.read_bytes())
+        page = files["index.html"].decode()
+        pictures = [name for name in files if name.startswith("pictures/")]
+        self.assertEqual(len(pictures), 2 * len(self.photos))
+        for name in pictures:
+            self.assertIn(f'src="{name}"', page)
+
+    def test_eval_usage(self):
+        self.fails(run("eval", self.data), 2, "--method is missing")
+        self.fails(run("eval", self.data, "--method", "patchcore", "--metrics-size", "small"), 2, "one of photo, input")
+        self.fails(run("eval", self.data, "--method", "patchcore", "--on-error", "go"), 2, "one of stop, skip")
+        self.fails(run("eval", self.place / "none", "--method", "patchcore"), 1, "none")
+        self.fails(run("eval", self.data, "--method", "patchcore", "--category", "cann"), 1, "can")
+
+    def test_eval_bad_photo(self):
+        import shutil
+        data = self.place / "set"
+        shutil.copytree(self.data / "can", data / "can")
+        bad = sorted((data / "can" / "test" / "good").glob("*.png"))[0]
+        bad.write_bytes(bad.read_bytes()[:900])
+        self.fails(run("eval", data, "--method", "patchcore", *NET, "--json", "-"), 1, bad.name)
+        facts = self.evaluate("--on-error", "skip", data=data)
+        self.assertEqual(len(facts["skipped"]), 1)
+        self.assertEqual(facts["n_test"], len(self.photos) - 1)
+
+    def test_interrupt_leaves_no_model(self):
+        big = self.place / "big"
+        self.ok(run("synth", "rad", big, "--category", "can", "--train-views", "200", "--test-views", "0", "--defects", "", "--size", "64"))
+        out = self.place / "m.physad"
+        import time
+        start = time.monotonic()
+        fit = ["fit", big, "--method", "patchcore", "-o", out, "--weights", "random:1", "--set", "input=320", "--set", "coreset_ratio=0.5"]
+        status, seconds, err = interrupt_when(fit, lambda: time.monotonic() > start + 1.0)
+        self.assertEqual(status, 130, err)
+        self.assertLess(seconds, 30)
+        self.assertEqual([p.name for p in self.place.iterdir()], ["big"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tool_model.h"
+
+#include "tool_report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const METRICS[] = { "image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro" };
+static const char *const TITLES[] = { "image AUROC", "image AP", "image F1-max*", "pixel AUROC", "pixel AP", "AUPRO" };
+
+static void number_cell(char *out, size_t size, const physad_metric *m)
+{
+    if (isnan(m->value))
+        snprintf(out, size, "-");
+    else if (isnan(m->lower))
+        snprintf(out, size, "%.4f", m->value);
+    else
+        snprintf(out, size, "%.4f [%.3f, %.3f]", m->value, m->lower, m->upper);
+}
+
+/* The table on standard output. */
+static int print_table(const physad_evaluation *e)
+{
+    enum { COLUMNS = 2 + TOOL_COUNT(METRICS) };
+    const int64_t n = physad_evaluation_count(e);
+    const char **cells = calloc((size_t)(n + 1) * COLUMNS, sizeof(*cells));
+    char(*text)[40] = calloc((size_t)(n + 1) * COLUMNS, sizeof(*text));
+    if (cells == NULL || text == NULL) {
+        free(cells);
+        free(text);
+        return tool_error("no memory for the table");
+    }
+    cells[0] = "method";
+    cells[1] = "category";
+    for (int k = 0; k < TOOL_COUNT(METRICS); k++)
+        cells[2 + k] = TITLES[k];
+    for (int64_t i = 0; i < n; i++) {
+        const char **row = cells + (i + 1) * COLUMNS;
+        row[0] = physad_evaluation_method(e, i);
+        row[1] = physad_evaluation_category(e, i);
+        for (int k = 0; k < TOOL_COUNT(METRICS); k++) {
+            physad_metric m = PHYSAD_METRIC_INIT;
+            char *cell = text[(i + 1) * COLUMNS + 2 + k];
+            if (physad_evaluation_metric(e, i, METRICS[k], &m) != PHYSAD_OK)
+                m.value = NAN;
+            number_cell(cell, sizeof(*text), &m);
+            row[2 + k] = cell;
+        }
+    }
+    tool_table(cells, (int)(n + 1), COLUMNS);
+    printf("In brackets: 95 %% intervals. *: an oracle's, its threshold is chosen on the test labels.\n");
+    free(cells);
+    free(text);
+    return TOOL_DONE;
+}
+
+static bool read_options(const tool *t, physad_evaluate_options *o)
+{
+    static const char *const sizes[] = { "photo", "input" };
+    int size = 0;
+    bool skip;
+    int64_t replicates = 0;
+    if (!tool_choice(t, "metrics-size", sizes, TOOL_COUNT(sizes), &size) || !tool_skips(t, &skip) ||
+        !tool_int(t, "replicates", &replicates, 0, 100000))
+        return false;
+    o->metrics_size = size == 0 ? PHYSAD_METRICS_PHOTO : PHYSAD_METRICS_INPUT;
+    o->on_error = skip ? PHYSAD_ERRORS_SKIP : PHYSAD_ERRORS_STOP;
+    o->replicates = tool_given(t, "replicates") && replicates == 0 ? -1 : (int32_t)replicates;
+    return true;
+}
+
+static int output(const tool *t, const physad_evaluation *e)
+{
+    const char *json = tool_text(t, "json", NULL), *folder = tool_text(t, "report", NULL);
+    int code = TOOL_DONE;
+    if (folder != NULL)
+        code = tool_report_write(folder, e);
+    if (code == TOOL_DONE && json != NULL) {
+        const char *text = physad_evaluation_json(e);
+        const size_t length = strlen(text);
+        code = tool_write(json, text, length);
+        if (code == TOOL_DONE && strcmp(json, "-") == 0 && (length == 0 || text[length - 1] != '\n'))
+            printf("\n");
+    }
+    if (code == TOOL_DONE && (json == NULL || strcmp(json, "-") != 0))
+        code = print_table(e);
+    return code;
+}
+
+static int evaluate(tool *t, const tool_methods *methods, const tool_settings *settings)
+{
+    physad_evaluate_options o = PHYSAD_EVALUATE_OPTIONS_INIT;
+    const char *folder = tool_text(t, "report", NULL);
+    char *pictures = NULL;
+    if (!read_options(t, &o))
+        return TOOL_USAGE;
+    physad_dataset *data = NULL;
+    physad_evaluation *e = NULL;
+    int code = folder != NULL ? tool_report_begin(folder, &pictures) : TOOL_DONE;
+    if (code == TOOL_DONE)
+        code = tool_open_data(t, &data, t->operands[0]);
+    if (code == TOOL_DONE) {
+        const physad_call_options call = tool_progress();
+        o.settings = (const char *const *)settings->items;
+        o.overlays = pictures;
+        const physad_status status = physad_evaluate(&e, t->ctx, data, methods->names, methods->count, &o, &call);
+        tool_progress_end();
+        code = status == PHYSAD_OK ? output(t, e) : tool_failed(status);
+    }
+    physad_evaluation_free(e);
+    physad_dataset_free(data);
+    free(pictures);
+    return code;
+}
+
+int cmd_eval(tool *t)
+{
+    tool_methods methods;
+    tool_settings settings = { 0 };
+    int code = tool_methods_read(t, &methods);
+    if (code == TOOL_DONE)
+        code = tool_settings_read(t, &settings, &methods);
+    if (code == TOOL_DONE)
+        code = evaluate(t, &methods, &settings);
+    tool_settings_free(&settings);
+    free(methods.text);
+    return code;
+}

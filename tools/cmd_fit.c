@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tool_model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Leaves out the training photos that cannot be read, and says which. */
+static int drop_unreadable(const tool *t, physad_dataset **data)
+{
+    const int64_t n = physad_dataset_count(*data);
+    int64_t *kept = malloc((size_t)(n > 0 ? n : 1) * sizeof(*kept)), count = 0;
+    if (kept == NULL)
+        return tool_error("no memory for %lld samples", (long long)n);
+    for (int64_t i = 0; i < n; i++) {
+        const physad_sample *s = physad_dataset_sample(*data, i);
+        physad_image *image = NULL;
+        physad_status status = PHYSAD_OK;
+        if (s->split == PHYSAD_SPLIT_TRAIN && s->kind == PHYSAD_KIND_IMAGE)
+            status = physad_dataset_read_image(*data, i, &image);
+        physad_image_free(image);
+        if (tool_interrupted()) {
+            free(kept);
+            return tool_failed(PHYSAD_ERR_CANCELLED);
+        }
+        if (status == PHYSAD_OK)
+            kept[count++] = i;
+        else
+            fprintf(stderr, "physad: left out: %s\n", physad_last_error());
+    }
+    (void)t;
+    physad_dataset *rest = NULL;
+    const physad_status status = physad_dataset_subset(&rest, *data, kept, count);
+    free(kept);
+    if (status != PHYSAD_OK)
+        return tool_failed(status);
+    physad_dataset_free(*data);
+    *data = rest;
+    return TOOL_DONE;
+}
+
+static int one_category(const tool *t, const physad_dataset *data)
+{
+    const int64_t n = physad_dataset_category_count(data);
+    char names[512] = "";
+    if (n <= 1)
+        return TOOL_DONE;
+    for (int64_t i = 0; i < n && strlen(names) < 400; i++)
+        snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%.60s", i > 0 ? ", " : "", physad_dataset_category(data, i));
+    return tool_usage(t, "%s has %lld categories (%s%s); a model is of one: give --category", t->operands[0], (long long)n, names,
+                      strlen(names) >= 400 ? ", ..." : "");
+}
+
+/* Before hours of work: can the model be written at all? */
+static int check_output(const char *model)
+{
+    struct stat info;
+    const char *slash = strrchr(model, '/');
+    char *folder = slash == NULL ? strdup(".") : slash == model ? strdup("/") : strndup(model, (size_t)(slash - model));
+    int code = folder != NULL ? TOOL_DONE : tool_error("no memory");
+    if (code == TOOL_DONE && access(folder, W_OK | X_OK) != 0)
+        code = tool_error("%s: %s", folder, strerror(errno));
+    if (code == TOOL_DONE && stat(model, &info) == 0 && S_ISDIR(info.st_mode))
+        code = tool_error("%s: it is a folder; -o names a file", model);
+    free(folder);
+    return code;
+}
+
+static void say_what_came(const physad_detector *detector, const char *model)
+{
+    physad_threshold threshold = PHYSAD_THRESHOLD_INIT;
+    char value[32], alpha[32];
+    printf("%s: %s, %lld training samples", model, physad_detector_method(detector), (long long)physad_detector_training_count(detector));
+    if (physad_detector_threshold(detector, &threshold) == PHYSAD_OK)
+        printf("; threshold %s for a false-alarm rate of %s (%lld calibration groups)\n", tool_number(value, threshold.value),
+               tool_number(alpha, threshold.alpha), (long long)threshold.groups);
+    else
+        printf("; no threshold: %s\n", physad_last_error());
+}
+
+static int fit(tool *t, const tool_methods *methods, const tool_settings *settings, const char *model)
+{
+    physad_dataset *data = NULL;
+    physad_detector *detector = NULL;
+    bool skip;
+    if (!tool_skips(t, &skip))
+        return TOOL_USAGE;
+    int code = check_output(model);
+    if (code == TOOL_DONE)
+        code = tool_open_data(t, &data, t->operands[0]);
+    if (code == TOOL_DONE)
+        code = one_category(t, data);
+    if (code == TOOL_DONE && skip)
+        code = drop_unreadable(t, &data);
+    if (code == TOOL_DONE) {
+        const physad_call_options call = tool_progress();
+        physad_status status = physad_detector_new(&detector, t->ctx, methods->names[0]);
+        if (status == PHYSAD_OK)
+            status = tool_settings_apply(settings, methods->names[0], detector);
+        if (status == PHYSAD_OK)
+            status = physad_detector_fit(detector, data, &call);
+        if (status == PHYSAD_OK)
+            status = physad_detector_save(detector, model);
+        tool_progress_end();
+        if (status == PHYSAD_OK)
+            say_what_came(detector, model);
+        else
+            code = tool_failed(status);
+    }
+    physad_detector_free(detector);
+    physad_dataset_free(data);
+    return code;
+}
+
+int cmd_fit(tool *t)
+{
+    tool_methods methods;
+    tool_settings settings = { 0 };
+    const char *model = tool_text(t, "output", NULL);
+    int code = model == NULL ? tool_usage(t, "-o MODEL is missing") : tool_methods_read(t, &methods);
+    if (model == NULL)
+        return code;
+    if (code == TOOL_DONE && methods.count > 1)
+        code = tool_usage(t, "--method names %d; a model is of one", methods.count);
+    if (code == TOOL_DONE)
+        code = tool_settings_read(t, &settings, &methods);
+    if (code == TOOL_DONE)
+        code = fit(t, &methods, &settings, model);
+    tool_settings_free(&settings);
+    free(methods.text);
+    return code;
+}

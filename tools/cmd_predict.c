@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tool_model.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MOST_AT_ONCE 256
+
+typedef struct predict {
+    tool *t;
+    physad_detector *detector;
+    bool skip, lines;
+    int64_t batch;
+    const char *maps; /* folder or NULL */
+    char **map_names; /* taken in it */
+    int64_t map_count, map_room;
+    json_t *samples, *skipped;
+    char *paths[MOST_AT_ONCE];
+    physad_image *images[MOST_AT_ONCE];
+    int64_t waiting;
+} predict;
+
+/* --- maps -------------------------------------------------------------------------------------------- */
+
+static bool taken(const predict *p, const char *name)
+{
+    for (int64_t i = 0; i < p->map_count; i++)
+        if (strcmp(p->map_names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* FOLDER/stem, with a number where several photos have one stem. Owned by the caller; kept as taken. */
+static char *map_stem(predict *p, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path, *dot = strrchr(name, '.');
+    const int length = dot != NULL && dot != name ? (int)(dot - name) : (int)strlen(name);
+    const size_t size = strlen(p->maps) + (size_t)length + 32;
+    char *stem = malloc(size);
+    if (p->map_count == p->map_room) {
+        const int64_t room = p->map_room * 2 + 64;
+        char **names = realloc(p->map_names, (size_t)room * sizeof(*names));
+        if (names == NULL) {
+            free(stem);
+            return NULL;
+        }
+        p->map_names = names;
+        p->map_room = room;
+    }
+    if (stem == NULL)
+        return NULL;
+    snprintf(stem, size, "%s/%.*s", p->maps, length, name);
+    for (int64_t n = 2; taken(p, stem); n++)
+        snprintf(stem, size, "%s/%.*s_%lld", p->maps, length, name, (long long)n);
+    p->map_names[p->map_count++] = stem;
+    return stem;
+}
+
+/* Photo and map side by side, as STEM.png. Full colour at the threshold, or at the largest score without one. */
+static physad_status write_picture(const predict *p, const physad_view *photo, const physad_view *map, const char *path)
+{
+    const int64_t height = map->shape[0], width = map->shape[1], shape[3] = { height, 2 * width + PHYSAD_OVERLAY_GAP, 3 };
+    const float *scores = map->data;
+    double low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < height * width; i++) {
+        low = scores[i] < low ? (double)scores[i] : low;
+        high = scores[i] > high ? (double)scores[i] : high;
+    }
+    physad_threshold threshold = PHYSAD_THRESHOLD_INIT;
+    if (physad_detector_threshold(p->detector, &threshold) == PHYSAD_OK && threshold.value > low)
+        high = threshold.value;
+    if (!(high > low))
+        high = low + 1;
+    low += 0.4 * (high - low); /* what is usual stays without colour */
+    unsigned char *pixels = malloc((size_t)(shape[0] * shape[1] * 3));
+    if (pixels == NULL)
+        return PHYSAD_ERR_NOMEM;
+    const physad_view out = physad_view_array(pixels, PHYSAD_U8, 3, shape);
+    physad_status status = physad_overlay_draw(photo, map, NULL, low, high, &out);
+    if (status == PHYSAD_OK)
+        status = physad_image_write(p->t->ctx, path, &out, NULL);
+    free(pixels);
+    return status;
+}
+
+/* STEM.tiff with the scores as f32 and STEM.png to look at; *name is the former's. */
+static int write_map(predict *p, const physad_result *result, const physad_view *photo, const char *path, char **name)
+{
+    int64_t shape[2];
+    if (physad_result_map_shape(result, &shape[0], &shape[1]) != PHYSAD_OK)
+        return TOOL_DONE; /* the method makes none */
+    float *scores = malloc((size_t)(shape[0] * shape[1]) * sizeof(*scores));
+    const char *stem = map_stem(p, path);
+    char *file = stem != NULL ? malloc(strlen(stem) + 8) : NULL;
+    if (scores == NULL || file == NULL) {
+        free(scores);
+        free(file);
+        return tool_error("%s: no memory for its map", path);
+    }
+    const physad_view map = physad_view_array(scores, PHYSAD_F32, 2, shape);
+    physad_status status = physad_result_map(result, &map);
+    if (status == PHYSAD_OK) {
+        sprintf(file, "%s.png", stem);
+        status = write_picture(p, photo, &map, file);
+    }
+    if (status == PHYSAD_OK) {
+        sprintf(file, "%s.tiff", stem);
+        status = physad_image_write(p->t->ctx, file, &map, NULL);
+    }
+    free(scores);
+    if (status == PHYSAD_OK || status == PHYSAD_ERR_UNSUPPORTED) {
+        *name = file;
+        return TOOL_DONE;
+    }
+    free(file);
+    return tool_failed(status);
+}
+
+/* --- scores ------------------------------------------------------------------------------------------ */
+
+static int skip_sample(predict *p, const char *path, physad_status status)
+{
+    if (status == PHYSAD_ERR_CANCELLED || status == PHYSAD_ERR_NOMEM || !p->skip)
+        return tool_failed(status);
+    tool_progress_end();
+    fprintf(stderr, "physad: left out: %s\n", physad_last_error());
+    if (p->skipped != NULL)
+        json_array_append_new(p->skipped, json_pack("{ss ss}", "path", path, "reason", physad_last_error()));
+    return TOOL_DONE;
+}
+
+static int report(predict *p, const char *path, const physad_view *photo, const physad_result *result)
+{
+    char score[32], *map = NULL;
+    const int32_t anomalous = physad_result_is_anomalous(result);
+    const int code = p->maps != NULL ? write_map(p, result, photo, path, &map) : TOOL_DONE;
+    if (code == TOOL_DONE && p->lines)
+        printf("%s %s %s\n", path, tool_number(score, physad_result_score(result)),
+               anomalous > 0 ? "anomalous" : anomalous == 0 ? "normal" : "unknown");
+    if (code == TOOL_DONE && p->samples != NULL) {
+        json_t *truth = anomalous < 0 ? json_null() : json_boolean(anomalous);
+        json_array_append_new(p->samples, json_pack("{ss sf so ss?}", "path", path, "score", physad_result_score(result), "anomalous",
+                                                    truth, "map", map));
+    }
+    free(map);
+    return code;
+}
+
+/* Scores the photos that wait. */
+static int score_waiting(predict *p)
+{
+    physad_view views[MOST_AT_ONCE];
+    physad_result *results[MOST_AT_ONCE] = { NULL };
+    int code = TOOL_DONE;
+    for (int64_t i = 0; i < p->waiting; i++)
+        views[i] = physad_image_view(p->images[i]);
+    const physad_status all = physad_detector_score_batch(p->detector, views, p->waiting, results);
+    for (int64_t i = 0; i < p->waiting; i++) {
+        physad_status status = all;
+        if (all != PHYSAD_OK && all != PHYSAD_ERR_CANCELLED && code == TOOL_DONE) /* which one is it? */
+            status = physad_detector_score(p->detector, &views[i], &results[i]);
+        if (code == TOOL_DONE && status == PHYSAD_OK)
+            code = report(p, p->paths[i], &views[i], results[i]);
+        else if (code == TOOL_DONE)
+            code = skip_sample(p, p->paths[i], status);
+        physad_result_free(results[i]);
+        physad_image_free(p->images[i]);
+        free(p->paths[i]);
+    }
+    p->waiting = 0;
+    return code;
+}
+
+static int add_photo(predict *p, const char *path)
+{
+    physad_image *image = NULL;
+    if (tool_interrupted())
+        return tool_failed(PHYSAD_ERR_CANCELLED);
+    const physad_status status = physad_image_read(&image, p->t->ctx, path, NULL);
+    if (status != PHYSAD_OK) {
+        const int code = score_waiting(p); /* in the order given */
+        return code == TOOL_DONE ? skip_sample(p, path, status) : code;
+    }
+    p->images[p->waiting] = image;
+    p->paths[p->waiting] = strdup(path);
+    if (p->paths[p->waiting] == NULL) {
+        physad_image_free(image);
+        return tool_error("no memory");
+    }
+    p->waiting++;
+    return p->waiting == p->batch ? score_waiting(p) : TOOL_DONE;
+}
+
+/* A photo, or a folder: all of its photos. */
+static int add_input(predict *p, const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+        return add_photo(p, path);
+    physad_dataset *data = NULL;
+    physad_dataset_options o = PHYSAD_DATASET_OPTIONS_INIT;
+    o.format = tool_text(p->t, "format", NULL);
+    const physad_status status = physad_dataset_open(&data, p->t->ctx, path, &o);
+    if (status != PHYSAD_OK)
+        return tool_failed(status);
+    int code = TOOL_DONE;
+    for (int64_t i = 0; i < physad_dataset_count(data) && code == TOOL_DONE; i++)
+        code = add_photo(p, physad_dataset_sample(data, i)->file);
+    physad_dataset_free(data);
+    return code;
+}
+
+/* --- the command ------------------------------------------------------------------------------------- */
+
+static int prepare(predict *p, const char *model)
+{
+    tool *t = p->t;
+    double threshold = 0;
+    p->batch = 8;
+    if (!tool_int(t, "batch", &p->batch, 1, MOST_AT_ONCE) || !tool_real(t, "threshold", &threshold, -1e300, 1e300) ||
+        !tool_skips(t, &p->skip))
+        return TOOL_USAGE;
+    p->maps = tool_text(t, "maps", NULL);
+    if (p->maps != NULL && mkdir(p->maps, 0777) != 0 && errno != EEXIST)
+        return tool_error("%s: %s", p->maps, strerror(errno));
+    physad_status status = physad_detector_load(&p->detector, t->ctx, model);
+    const char *precision = tool_text(t, "precision", NULL);
+    if (status == PHYSAD_OK && precision != NULL) {
+        const char *present = physad_detector_get(p->detector, "precision");
+        if (present == NULL || strcmp(present, precision) != 0)
+            status = physad_detector_set(p->detector, "precision", precision);
+    }
+    if (status == PHYSAD_OK && tool_given(t, "threshold"))
+        status = physad_detector_set_threshold(p->detector, threshold);
+    return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+}
+
+static int write_summary(predict *p, const char *json, const char *model)
+{
+    char sha256[65];
+    physad_threshold threshold = PHYSAD_THRESHOLD_INIT;
+    if (!tool_sha256(sha256, model))
+        return tool_error("%s: it cannot be read any more", model);
+    const bool have = physad_detector_threshold(p->detector, &threshold) == PHYSAD_OK && isfinite(threshold.value);
+    json_t *all = json_pack("{ss so sO sO}", "model_sha256", sha256, "threshold", have ? json_real(threshold.value) : json_null(),
+                            "samples", p->samples, "skipped", p->skipped);
+    return tool_write_json(json, all);
+}
+
+int cmd_predict(tool *t)
+{
+    const char *json = tool_text(t, "json", NULL), *model = t->operands[0];
+    predict *p = calloc(1, sizeof(*p));
+    if (p == NULL)
+        return tool_error("no memory");
+    p->t = t;
+    p->lines = json == NULL || strcmp(json, "-") != 0;
+    p->samples = json != NULL ? json_array() : NULL;
+    p->skipped = json != NULL ? json_array() : NULL;
+    int code = prepare(p, model);
+    for (int i = 1; i < t->operand_count && code == TOOL_DONE; i++)
+        code = add_input(p, t->operands[i]);
+    if (code == TOOL_DONE)
+        code = score_waiting(p);
+    if (code == TOOL_DONE && json != NULL)
+        code = write_summary(p, json, model);
+    for (int64_t i = 0; i < p->waiting; i++) {
+        physad_image_free(p->images[i]);
+        free(p->paths[i]);
+    }
+    for (int64_t i = 0; i < p->map_count; i++)
+        free(p->map_names[i]);
+    free(p->map_names);
+    json_decref(p->samples);
+    json_decref(p->skipped);
+    physad_detector_free(p->detector);
+    free(p);
+    return code;
+}
