@@ -29,12 +29,12 @@ static const int64_t widths[] = { 0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33
 
 #define COUNT(a) (int)(sizeof(a) / sizeof((a)[0]))
 
-/* Of a masked load at a page that cannot be touched, processors take a microsecond: timings stay `gap` bytes away from it. */
+/* `gap` bytes more lie before the page that cannot be touched: masked loads that reach into it are right, but take hundreds of cycles. */
 static input make(int64_t n, int64_t d, int how, bool listed, size_t gap)
 {
     input in = { .n = n, .d = d, .stride = d + check_below(4) };
     const int64_t held = n + 3;
-    in.query = check_alloc((size_t)d * sizeof(float), (size_t)check_below(5) * 4);
+    in.query = check_alloc((size_t)d * sizeof(float), (size_t)check_below(5) * 4 + gap);
     in.rows = check_alloc((size_t)(held * in.stride) * sizeof(float), gap); /* NaNs between the rows */
     in.rows += in.stride - d;                                            /* the last row ends at the guard page */
     fill(in.query, d, how == INFINITE ? NORMAL : how);

@@ -110,16 +110,17 @@ static double seconds(void)
 void check_time(const char *kernel, const char *what, double elements, void (*run)(void *), void *user)
 {
     double best = INFINITY;
-    for (int round = 0; round < 5; round++) {
-        int runs = 0;
+    for (int64_t runs = 1, rounds = 0; rounds < 5;) { /* asking the time costs more than a small run: many at once */
         const double start = seconds();
-        double now;
-        do {
+        for (int64_t i = 0; i < runs; i++)
             run(user);
-            runs++;
-            now = seconds();
-        } while (now - start < 0.02);
-        best = fmin(best, (now - start) / runs);
+        const double taken = seconds() - start;
+        if (taken < 0.01) {
+            runs *= 2;
+            continue;
+        }
+        best = fmin(best, taken / (double)runs);
+        rounds++;
     }
     printf("%-12s %-44s %10.4f ns\n", kernel, what, best / elements * 1e9);
 }
