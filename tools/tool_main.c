@@ -94,6 +94,27 @@ static const tool_option json_options[] = {
     { "json", "OUT", "JSON to a file, or - for standard output", 0, false },
 };
 
+static const tool_option scene_fit_options[] = {
+    { "output", "FILE", "the scene, as PLY", 'o', false },
+    { "steps", "N", "photos shown (default 7000)", 0, false },
+    { "max-side", "N", "shrink photos to this longest side (default: as they are)", 0, false },
+    { "harmonics", "N", "degree of the colours' change with direction, 0 to 3 (default 3)", 0, false },
+    { "hold-out", "N", "leave every N-th photo out and measure it (default: none)", 0, false },
+    { "max-gaussians", "N", "at most so many (default 300000)", 0, false },
+    { "random-points", "N", "to begin with, where the poses bring no points (default 100000)", 0, false },
+    { "renders", "DIR", "write a picture from each photo's camera", 0, false },
+    { "json", "OUT", "what was reached, to a file or - for standard output (default -)", 0, false },
+};
+static const tool_option scene_render_options[] = {
+    { "output", "FILE", "the picture; its suffix says the format", 'o', false },
+    { "from", "X,Y,Z", "where the camera stands (default 0,0,-4)", 0, false },
+    { "to", "X,Y,Z", "where it looks (default 0,0,0)", 0, false },
+    { "up", "X,Y,Z", "what is up (default 0,-1,0)", 0, false },
+    { "angle", "DEG", "horizontal field of view (default 50)", 0, false },
+    { "width", "N", "pixels (default 640)", 0, false },
+    { "height", "N", "pixels (default 480)", 0, false },
+};
+
 const tool_command tool_commands[] = {
     { .name = "eval", .operands = "DATA", .summary = "Fit on the training samples, score the test samples, print the metrics.",
       OPTIONS(eval_options), .least = 1, .most = 1, .computes = true, .run = cmd_eval },
@@ -107,6 +128,11 @@ const tool_command tool_commands[] = {
       .run = cmd_backbones },
     { .name = "data stats", .operands = "DATA", .summary = "Say what is in a data set: categories, splits, sizes, defects.",
       OPTIONS(data_options), .least = 1, .most = 1, .computes = true, .run = cmd_data_stats },
+    { .name = "scene fit", .operands = "DATA", .summary = "Fit a scene of 3D Gaussians to photos with camera poses.",
+      .details = "DATA holds transforms.json or a COLMAP model in sparse/0. Equal seed and options give equal bytes.",
+      OPTIONS(scene_fit_options), .least = 1, .most = 1, .computes = true, .run = cmd_scene_fit },
+    { .name = "scene render", .operands = "SCENE", .summary = "Draw a scene from a place.", OPTIONS(scene_render_options), .least = 1,
+      .most = 1, .computes = true, .run = cmd_scene_render },
     { .name = "synth rad", .operands = "OUT", .summary = "Draw a set of objects from all sides, with known defects, exact masks and poses.",
       .details = "OUT is a new or empty folder. Equal seed and options give equal bytes.", OPTIONS(synth_options), .most = 1,
       .computes = true, .run = cmd_synth_rad },

@@ -94,6 +94,15 @@ static void scatter_half(physad__scene_model *to, int64_t at, physad__rng *rng)
         v[k * stride] += r[k * 3] * offset[0] + r[k * 3 + 1] * offset[1] + r[k * 3 + 2] * offset[2];
 }
 
+/* Two in one place shine through as much as one did (Rota Bulò, Porzi and Kontschieder, Revising densification in Gaussian splatting,
+ * 2024): 1 - sqrt(1 - opacity) each, so that a picture does not jump when Gaussians are doubled. */
+static void halve_opacity(physad__scene_model *to, int64_t at)
+{
+    float *const logit = to->value + 10 * to->stride + at;
+    const float o = 1 - sqrtf(1 / (1 + expf(*logit)));
+    *logit = logf(o / (1 - o));
+}
+
 /* Values of all; moments of those that stay as they are. */
 static void copy_one(physad__scene_model *to, int64_t at, const physad__scene_model *from, int64_t i, bool moments)
 {
@@ -110,11 +119,17 @@ static void build(physad__scene_model *to, const physad__scene_model *from, cons
     int64_t at = 0;
     physad__rng_seed(&rng, d->seed, d->step);
     for (int64_t i = 0; i < from->count; i++) /* the old ones, in their order */
-        if (how[i] == STAY || how[i] == CLONE)
-            copy_one(to, at++, from, i, true);
+        if (how[i] == STAY || how[i] == CLONE) {
+            copy_one(to, at, from, i, true);
+            if (how[i] == CLONE)
+                halve_opacity(to, at);
+            at++;
+        }
     for (int64_t i = 0; i < from->count; i++)
-        if (how[i] == CLONE)
-            copy_one(to, at++, from, i, false);
+        if (how[i] == CLONE) {
+            copy_one(to, at, from, i, false);
+            halve_opacity(to, at++);
+        }
     for (int64_t i = 0; i < from->count; i++)
         for (int half = 0; how[i] == SPLIT && half < 2; half++) {
             copy_one(to, at, from, i, false);

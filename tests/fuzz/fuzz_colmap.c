@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as COLMAP's three files: the first byte says whether text, then two lengths of 16 bits, then the files. */
+#include "io/io.h"
+
+#include "core/core.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+static physad_context *limited_context(void)
+{
+    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx = NULL;
+    co.threads = 1;
+    co.memory_limit = 64 << 20;
+    check(physad_context_new(&ctx, &co) == PHYSAD_OK);
+    return ctx;
+}
+
+static void check_poses(const physad__poses *poses)
+{
+    check(poses->n_photos > 0);
+    for (int64_t i = 0; i < poses->n_photos; i++) {
+        const physad__posed *photo = &poses->photos[i];
+        check(photo->name != NULL && photo->name[0] != 0);
+        for (int k = 0; k < 3; k++) {
+            const double *r = photo->rotation + 3 * k;
+            check(isfinite(photo->translation[k]) && fabs(r[0] * r[0] + r[1] * r[1] + r[2] * r[2] - 1) < 0.02);
+        }
+    }
+    for (int64_t i = 0; i < 3 * poses->n_points; i++)
+        check(isfinite(poses->points[i]));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 5)
+        return 0;
+    physad_context *ctx = limited_context();
+    physad__poses poses;
+    const size_t left = size - 5;
+    size_t first = (size_t)(data[1] | data[2] << 8), second = (size_t)(data[3] | data[4] << 8);
+    first = first < left ? first : left;
+    second = second < left - first ? second : left - first;
+    const size_t sizes[3] = { first, second, left - first - second };
+    const void *files[3] = { data + 5, data + 5 + first, data + 5 + first + second };
+    if (physad__colmap_parse(&poses, &ctx->mem, files, sizes, data[0] & 1, "fuzz") == PHYSAD_OK)
+        check_poses(&poses);
+    physad__poses_free(&poses);
+    check(physad_context_memory_used(ctx) == 0);
+    physad_context_free(ctx);
+    return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as transforms.json. */
+#include "io/io.h"
+
+#include "core/core.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+static physad_context *limited_context(void)
+{
+    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx = NULL;
+    co.threads = 1;
+    co.memory_limit = 64 << 20;
+    check(physad_context_new(&ctx, &co) == PHYSAD_OK);
+    return ctx;
+}
+
+static void check_poses(const physad__poses *poses)
+{
+    check(poses->n_photos > 0);
+    for (int64_t i = 0; i < poses->n_photos; i++) {
+        const physad__posed *photo = &poses->photos[i];
+        check(photo->name != NULL && photo->name[0] != 0);
+        for (int k = 0; k < 3; k++) {
+            const double *r = photo->rotation + 3 * k;
+            check(isfinite(photo->translation[k]) && fabs(r[0] * r[0] + r[1] * r[1] + r[2] * r[2] - 1) < 0.02);
+        }
+    }
+    for (int64_t i = 0; i < 3 * poses->n_points; i++)
+        check(isfinite(poses->points[i]));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    physad_context *ctx = limited_context();
+    physad__poses poses;
+    if (physad__transforms_parse(&poses, &ctx->mem, data, size, "fuzz") == PHYSAD_OK) {
+        check_poses(&poses);
+        for (int64_t i = 0; i < poses.n_photos; i++) {
+            physad__lens lens = poses.photos[i].lens;
+            if (physad__lens_fit(&lens, 640, 480, "fuzz") == PHYSAD_OK)
+                check(lens.width == 640 && lens.height == 480 && lens.fx > 0);
+        }
+    }
+    physad__poses_free(&poses);
+    check(physad_context_memory_used(ctx) == 0);
+    physad_context_free(ctx);
+    return 0;
+}

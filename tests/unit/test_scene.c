@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scenes: fitted to photos that a known scene was rendered for, kept, rendered, refused. */
+#include "test.h"
+
+#include "io/io.h"
+#include "scene/scene.h"
+#include "scratch.h"
+
+#include <physad/image.h>
+
+enum { WIDTH = 48, HEIGHT = 40, VIEWS = 12, COUNT = 160 };
+
+static physad_context *fresh_context(int32_t threads)
+{
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx = NULL;
+    o.threads = threads;
+    assert_ok(physad_context_new(&ctx, &o));
+    return ctx;
+}
+
+static void end_context(physad_context *ctx)
+{
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
+/* --- a folder of photos --- */
+
+/* Around the origin, looking at it. */
+static physad_camera camera_at(int view)
+{
+    physad_camera c = { .fx = 50, .fy = 50, .cx = WIDTH / 2.0, .cy = HEIGHT / 2.0, .width = WIDTH, .height = HEIGHT };
+    const double angle = 2 * M_PI * view / VIEWS, rise = 0.3 * sin(3 * angle);
+    const double ahead[3] = { -cos(angle) * cos(rise), -sin(rise), -sin(angle) * cos(rise) };
+    const double right[3] = { ahead[2] / cos(rise), 0, -ahead[0] / cos(rise) };
+    for (int k = 0; k < 3; k++) {
+        c.rotation[k] = right[k];
+        c.rotation[6 + k] = ahead[k];
+    }
+    for (int k = 0; k < 3; k++) /* down: ahead x right */
+        c.rotation[3 + k] = ahead[(k + 1) % 3] * right[(k + 2) % 3] - ahead[(k + 2) % 3] * right[(k + 1) % 3];
+    c.translation[2] = 4;
+    return c;
+}
+
+static void write_ply(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    physad__rng rng;
+    assert_non_null(f);
+    physad__rng_seed(&rng, 7, 7);
+    fprintf(f, "ply\nformat ascii 1.0\nelement vertex %d\n", COUNT);
+    static const char *const names[] = { "x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2",
+                                         "rot_0", "rot_1", "rot_2", "rot_3" };
+    for (int64_t k = 0; k < PHYSAD__COUNT(names); k++)
+        fprintf(f, "property float %s\n", names[k]);
+    fprintf(f, "end_header\n");
+    for (int i = 0; i < COUNT; i++) {
+        for (int k = 0; k < 14; k++) {
+            const double v = physad__rng_normal(&rng);
+            fprintf(f, "%d ", (int)(1000 * (k < 3 ? 0.5 * v : k < 6 ? v : k == 6 ? 2 + v : k < 10 ? -2 + 0.3 * v : v)));
+        }
+        fprintf(f, "\n");
+    }
+    fclose(f);
+}
+
+/* Thousandths, so that no locale gets between: brought down by reading them as they are and dividing here. */
+static physad_scene *known_scene(physad_context *ctx, const char *folder)
+{
+    char path[512];
+    physad_scene *scene = NULL;
+    snprintf(path, sizeof(path), "%s/known.ply", folder);
+    write_ply(path);
+    physad__gaussians g;
+    assert_ok(physad__gaussians_read(&g, &ctx->mem, path, 16));
+    for (int64_t i = 0; i < 14 * g.stride; i++)
+        g.planes[i] /= 1000;
+    assert_ok(physad__gaussians_write(&ctx->mem, path, &g));
+    physad__free(g.planes);
+    assert_ok(physad_scene_load(&scene, ctx, path));
+    assert_int_equal(physad_scene_gaussians(scene), COUNT);
+    assert_int_equal(physad_scene_cameras(scene), 0);
+    return scene;
+}
+
+static physad_view picture(uint8_t *memory)
+{
+    const int64_t shape[3] = { HEIGHT, WIDTH, 3 };
+    return physad_view_array(memory, PHYSAD_U8, 3, shape);
+}
+
+static void write_photos(physad_context *ctx, const char *folder)
+{
+    uint8_t memory[HEIGHT * WIDTH * 3];
+    const physad_view view = picture(memory);
+    char path[512];
+    physad_scene *scene = known_scene(ctx, folder);
+    json_t *root = json_object(), *frames = json_array();
+    json_object_set_new(root, "fl_x", json_real(50));
+    json_object_set_new(root, "w", json_integer(WIDTH));
+    json_object_set_new(root, "h", json_integer(HEIGHT));
+    for (int i = 0; i < VIEWS; i++) {
+        const physad_camera c = camera_at(i);
+        assert_ok(physad_scene_render(scene, &c, NULL, &view, NULL, NULL));
+        snprintf(path, sizeof(path), "%s/%d.png", folder, i);
+        assert_ok(physad_image_write(ctx, path, &view, NULL));
+        json_t *frame = json_object(), *matrix = json_array();
+        for (int row = 0; row < 4; row++) {
+            json_t *numbers = json_array();
+            for (int k = 0; k < 4; k++) { /* camera to world; y and z the other way */
+                double value = k < 3 && row < 3 ? c.rotation[k * 3 + row] * (k == 0 ? 1 : -1) : row == 3 && k == 3;
+                if (k == 3 && row < 3)
+                    value = -c.rotation[6 + row] * c.translation[2];
+                json_array_append_new(numbers, json_real(value));
+            }
+            json_array_append_new(matrix, numbers);
+        }
+        snprintf(path, sizeof(path), "%d", i);
+        json_object_set_new(frame, "file_path", json_string(path));
+        json_object_set_new(frame, "transform_matrix", matrix);
+        json_array_append_new(frames, frame);
+    }
+    json_object_set_new(root, "frames", frames);
+    snprintf(path, sizeof(path), "%s/transforms.json", folder);
+    assert_ok(physad__json_write(&ctx->mem, path, root));
+    json_decref(root);
+    physad_scene_free(scene);
+}
+
+static physad_scene_options quick(void)
+{
+    physad_scene_options o = PHYSAD_SCENE_OPTIONS_INIT;
+    o.steps = 240;
+    o.harmonics = 4;
+    o.hold_out = 6;
+    o.random_points = 600;
+    o.densify_from = 50;
+    o.densify_until = 150;
+    o.densify_every = 50;
+    o.max_gaussians = 900;
+    return o;
+}
+
+/* --- the tests --- */
+
+static int ticks;
+
+static int count_ticks(const physad_progress *progress, void *user)
+{
+    ticks++;
+    return user != NULL && progress->done >= *(const int *)user && progress->total == 240;
+}
+
+static void test_fit(void **state)
+{
+    char folder[256];
+    uint8_t got[HEIGHT * WIDTH * 3], want[HEIGHT * WIDTH * 3];
+    physad_context *ctx = fresh_context(2);
+    physad_scene *scene = NULL;
+    const physad_scene_options o = quick();
+    physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+    call.progress = count_ticks;
+    scratch_make(folder, sizeof(folder));
+    write_photos(ctx, folder);
+    ticks = 0;
+    assert_ok(physad_scene_fit(&scene, ctx, folder, &o, &call));
+    assert_true(ticks > 0);
+    const physad_scene_quality q = physad_scene_describe(scene);
+    assert_int_equal(q.photos, 10);
+    assert_int_equal(q.held_out, 2);
+    assert_int_equal(q.steps, 240);
+    assert_int_equal(q.gaussians, physad_scene_gaussians(scene));
+    assert_true(q.gaussians <= 900);
+    print_message("held-out PSNR %.2f, SSIM %.3f, %lld Gaussians\n", q.psnr, q.ssim, (long long)q.gaussians);
+    physad_scene_options short_one = o;
+    physad_scene *first = NULL;
+    short_one.steps = 1;
+    assert_ok(physad_scene_fit(&first, ctx, folder, &short_one, NULL));
+    assert_true(q.psnr > physad_scene_describe(first).psnr + 4); /* learnt */
+    physad_scene_free(first);
+    assert_near(q.loss, 0.8 * q.l1 + 0.2 * (1 - q.ssim), 1e-9);
+    assert_int_equal(physad_scene_cameras(scene), VIEWS);
+    assert_string_equal(physad_scene_camera_name(scene, 10), "10");
+    assert_null(physad_scene_camera_name(scene, VIEWS));
+    physad_camera c;
+    assert_ok(physad_scene_camera(scene, 3, &c));
+    const physad_camera should = camera_at(3);
+    for (int k = 0; k < 9; k++)
+        assert_near(c.rotation[k], should.rotation[k], 1e-12);
+    assert_fails(PHYSAD_ERR_ARG, "index is 12", physad_scene_camera(scene, VIEWS, &c));
+
+    /* one seed, one scene: whatever the threads; and the file holds it whole */
+    char path[512];
+    physad_context *one = fresh_context(1);
+    physad_scene *again = NULL, *loaded = NULL;
+    snprintf(path, sizeof(path), "%s/fitted.ply", folder);
+    assert_ok(physad_scene_fit(&again, one, folder, &o, NULL));
+    assert_ok(physad_scene_save(again, path));
+    assert_ok(physad_scene_load(&loaded, ctx, path));
+    const physad_view a = picture(got), b = picture(want);
+    assert_ok(physad_scene_render(scene, &c, NULL, &a, NULL, NULL));
+    assert_ok(physad_scene_render(loaded, &c, NULL, &b, NULL, NULL));
+    assert_memory_equal(got, want, sizeof(got));
+    physad_scene_free(again);
+    physad_scene_free(loaded);
+    physad_scene_free(scene);
+    end_context(one);
+
+    const int stop = 100;
+    call.progress_user = (void *)&stop;
+    assert_fails(PHYSAD_ERR_CANCELLED, "cancelled", physad_scene_fit(&scene, ctx, folder, &o, &call));
+    assert_null(scene);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+static void test_render(void **state)
+{
+    char folder[256];
+    static float colour[HEIGHT * WIDTH * 3], depth[HEIGHT * WIDTH], opacity[HEIGHT * WIDTH];
+    const int64_t shape[3] = { HEIGHT, WIDTH, 3 };
+    const float background[3] = { 1, 0.5f, 0.25f };
+    physad_context *ctx = fresh_context(2);
+    scratch_make(folder, sizeof(folder));
+    physad_scene *scene = known_scene(ctx, folder);
+    physad_camera c = camera_at(1);
+    physad_view rgb = physad_view_array(colour, PHYSAD_F32, 3, shape), z = physad_view_array(depth, PHYSAD_F32, 2, shape);
+    physad_view o = physad_view_array(opacity, PHYSAD_F32, 2, shape);
+    assert_ok(physad_scene_render(scene, &c, background, &rgb, &z, &o));
+    for (int i = 0; i < HEIGHT * WIDTH; i++) {
+        assert_true(opacity[i] >= 0 && opacity[i] <= 1);
+        assert_true(opacity[i] < 0.05f || (depth[i] > 1 && depth[i] < 8));
+    }
+    assert_true(opacity[HEIGHT / 2 * WIDTH + WIDTH / 2] > 0.9f);
+    assert_fails(PHYSAD_ERR_ARG, "scene is NULL", physad_scene_render(NULL, &c, NULL, &rgb, NULL, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "camera is NULL", physad_scene_render(scene, NULL, NULL, &rgb, NULL, NULL));
+    assert_fails(PHYSAD_ERR_SHAPE, "want (40,48)", physad_scene_render(scene, &c, NULL, &rgb, &rgb, NULL));
+    z.dtype = PHYSAD_F64;
+    assert_fails(PHYSAD_ERR_DTYPE, "want f32", physad_scene_render(scene, &c, NULL, &rgb, &z, NULL));
+    rgb.flags = PHYSAD_VIEW_READONLY;
+    assert_fails(PHYSAD_ERR_ARG, "read-only", physad_scene_render(scene, &c, NULL, &rgb, NULL, NULL));
+    rgb.flags = 0;
+    c.rotation[0] = 3;
+    assert_fails(PHYSAD_ERR_ARG, "rotation", physad_scene_render(scene, &c, NULL, &rgb, NULL, NULL));
+    c = camera_at(1);
+    c.width = 0;
+    assert_fails(PHYSAD_ERR_ARG, "0 x 40", physad_scene_render(scene, &c, NULL, &rgb, NULL, NULL));
+    physad_scene_free(scene);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+static void test_refused(void **state)
+{
+    char folder[256], path[512];
+    physad_context *ctx = fresh_context(1);
+    physad_scene *scene = NULL;
+    physad_scene_options o = quick();
+    scratch_make(folder, sizeof(folder));
+    assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_scene_fit(NULL, ctx, folder, &o, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "data is NULL", physad_scene_fit(&scene, ctx, NULL, &o, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "NULL", physad_scene_fit(&scene, NULL, folder, &o, NULL));
+    assert_fails(PHYSAD_ERR_IO, "no camera poses", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    o.harmonics = 5;
+    assert_fails(PHYSAD_ERR_ARG, "harmonics is 5", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    o = quick();
+    o.steps = -1;
+    assert_fails(PHYSAD_ERR_ARG, "steps is -1", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    o = quick();
+    o.background[1] = NAN;
+    assert_fails(PHYSAD_ERR_ARG, "background", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    o = quick();
+    write_photos(ctx, folder);
+    o.hold_out = 1;
+    snprintf(path, sizeof(path), "%s/3.png", folder);
+    assert_ok(physad__file_write_atomic(&ctx->mem, path, "no photo", 8));
+    assert_fails(PHYSAD_ERR_FORMAT, "3.png", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    for (int i = 0; i < VIEWS; i++) {
+        snprintf(path, sizeof(path), "%s/%d.png", folder, i);
+        remove(path);
+    }
+    assert_fails(PHYSAD_ERR_IO, "not one of 12 photos", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    assert_null(scene);
+    assert_fails(PHYSAD_ERR_ARG, "path is NULL", physad_scene_load(&scene, ctx, NULL));
+    assert_fails(PHYSAD_ERR_IO, "nowhere.ply", physad_scene_load(&scene, ctx, "nowhere.ply"));
+    assert_fails(PHYSAD_ERR_ARG, "scene is NULL", physad_scene_save(NULL, path));
+    physad_scene_free(NULL);
+    assert_int_equal(physad_scene_gaussians(NULL), 0);
+    assert_int_equal(physad_scene_describe(NULL).steps, 0);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+static int64_t allocations_left;
+
+static void *failing_alloc(size_t size, void *user)
+{
+    return allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+static void failing_free(void *ptr, size_t size, void *user)
+{
+    free(ptr);
+}
+
+static void test_memory(void **state)
+{
+    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
+    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx = fresh_context(1);
+    char folder[256];
+    scratch_make(folder, sizeof(folder));
+    write_photos(ctx, folder);
+    end_context(ctx);
+    physad_scene_options o = quick();
+    o.steps = 3;
+    o.random_points = 50;
+    o.densify_from = 1;
+    o.densify_every = 1;
+    co.allocator = &allocator;
+    co.threads = 1;
+    physad_status status = PHYSAD_ERR_NOMEM;
+    for (int64_t n = 0; status != PHYSAD_OK; n += 1 + n / 16) {
+        physad_scene *scene = NULL;
+        allocations_left = INT64_MAX;
+        assert_ok(physad_context_new(&ctx, &co));
+        allocations_left = n;
+        status = physad_scene_fit(&scene, ctx, folder, &o, NULL);
+        if (status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM)
+            fail_msg("%lld allocations: %s", (long long)n, physad_last_error());
+        physad_scene_free(scene);
+        end_context(ctx);
+    }
+    scratch_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_fit), cmocka_unit_test(test_render), cmocka_unit_test(test_refused),
+                                        cmocka_unit_test(test_memory) };
+    return cmocka_run_group_tests_name("scene", tests, NULL, NULL);
+}

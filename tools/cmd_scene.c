@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tool.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- fit --- */
+
+static bool read_int(const tool *t, const char *name, int32_t *value, int64_t least, int64_t most)
+{
+    int64_t n = *value;
+    if (!tool_int(t, name, &n, least, most))
+        return false;
+    *value = (int32_t)n;
+    return true;
+}
+
+static bool read_fit(const tool *t, physad_scene_options *o)
+{
+    static const char *const degrees[] = { "0", "1", "2", "3" };
+    int degree = 3;
+    if (!tool_choice(t, "harmonics", degrees, TOOL_COUNT(degrees), &degree))
+        return false;
+    o->harmonics = (degree + 1) * (degree + 1);
+    return read_int(t, "steps", &o->steps, 1, 10000000) && read_int(t, "max-side", &o->max_side, 1, 32768) &&
+           read_int(t, "hold-out", &o->hold_out, 2, 1000000) && read_int(t, "max-gaussians", &o->max_gaussians, 1, 20000000) &&
+           read_int(t, "random-points", &o->random_points, 1, 20000000);
+}
+
+/* A picture from a camera, to a file. */
+static int write_picture(tool *t, const physad_scene *scene, const physad_camera *camera, const char *path)
+{
+    const int64_t shape[3] = { camera->height, camera->width, 3 };
+    uint8_t *pixels = malloc((size_t)(camera->height * camera->width) * 3);
+    if (pixels == NULL)
+        return tool_error("no memory for a picture of %lld x %lld pixels", (long long)camera->width, (long long)camera->height);
+    const physad_view view = physad_view_array(pixels, PHYSAD_U8, 3, shape);
+    physad_status status = physad_scene_render(scene, camera, NULL, &view, NULL, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_image_write(t->ctx, path, &view, NULL);
+    free(pixels);
+    return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+}
+
+static int write_pictures(tool *t, const physad_scene *scene, const char *folder)
+{
+    mkdir(folder, 0777); /* what is wrong with it, writing says */
+    for (int64_t i = 0; i < physad_scene_cameras(scene); i++) {
+        char path[4096];
+        physad_camera camera;
+        const physad_status status = physad_scene_camera(scene, i, &camera);
+        if (status != PHYSAD_OK)
+            return tool_failed(status);
+        snprintf(path, sizeof(path), "%s/%04lld.png", folder, (long long)i);
+        const int done = write_picture(t, scene, &camera, path);
+        if (done != TOOL_DONE)
+            return done;
+    }
+    return TOOL_DONE;
+}
+
+static json_t *quality_json(const physad_scene *scene)
+{
+    const physad_scene_quality q = physad_scene_describe(scene);
+    json_t *held = q.held_out > 0 ? json_pack("{s:f, s:f, s:f, s:f}", "psnr", q.psnr, "ssim", q.ssim, "l1", q.l1, "loss", q.loss) : json_null();
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o}", "photos", (json_int_t)q.photos, "held_out", (json_int_t)q.held_out, "gaussians",
+                     (json_int_t)q.gaussians, "steps", (json_int_t)q.steps, "seconds", q.seconds, "quality", held);
+}
+
+int cmd_scene_fit(tool *t)
+{
+    physad_scene_options o = PHYSAD_SCENE_OPTIONS_INIT;
+    physad_scene *scene = NULL;
+    const char *output = tool_text(t, "output", NULL), *folder = tool_text(t, "renders", NULL);
+    if (output == NULL)
+        return tool_usage(t, "-o FILE is missing");
+    if (!read_fit(t, &o))
+        return TOOL_USAGE;
+    const physad_call_options call = tool_progress();
+    physad_status status = physad_scene_fit(&scene, t->ctx, t->operands[0], &o, &call);
+    tool_progress_end();
+    if (status == PHYSAD_OK)
+        status = physad_scene_save(scene, output);
+    int done = status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+    if (done == TOOL_DONE && folder != NULL)
+        done = write_pictures(t, scene, folder);
+    if (done == TOOL_DONE)
+        done = tool_write_json(tool_text(t, "json", "-"), quality_json(scene));
+    physad_scene_free(scene);
+    return done;
+}
+
+/* --- render --- */
+
+/* "X,Y,Z". */
+static bool read_place(const tool *t, const char *name, double out[3])
+{
+    const char *at = tool_text(t, name, NULL);
+    for (int k = 0; at != NULL && k < 3; k++) {
+        char *end;
+        out[k] = strtod(at, &end);
+        if (end == at || !isfinite(out[k]) || *end != (k < 2 ? ',' : '\0')) {
+            tool_usage(t, "--%s is \"%s\", want X,Y,Z", name, tool_text(t, name, ""));
+            return false;
+        }
+        at = end + 1;
+    }
+    return true;
+}
+
+static double normalise(double v[3])
+{
+    const double length = sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+    for (int k = 0; k < 3 && length > 0; k++)
+        v[k] /= length;
+    return length;
+}
+
+static void cross(double out[3], const double a[3], const double b[3])
+{
+    for (int k = 0; k < 3; k++)
+        out[k] = a[(k + 1) % 3] * b[(k + 2) % 3] - a[(k + 2) % 3] * b[(k + 1) % 3];
+}
+
+/* From a place towards another; false where that says no direction. */
+static bool look(physad_camera *c, const double from[3], const double to[3], const double up[3])
+{
+    double ahead[3] = { to[0] - from[0], to[1] - from[1], to[2] - from[2] }, right[3], down[3];
+    if (!(normalise(ahead) > 0))
+        return false;
+    cross(right, ahead, up);
+    if (!(normalise(right) > 1e-9))
+        return false;
+    cross(down, ahead, right);
+    memcpy(c->rotation, right, sizeof(right));
+    memcpy(c->rotation + 3, down, sizeof(down));
+    memcpy(c->rotation + 6, ahead, sizeof(ahead));
+    for (int k = 0; k < 3; k++)
+        c->translation[k] = -(c->rotation[k * 3] * from[0] + c->rotation[k * 3 + 1] * from[1] + c->rotation[k * 3 + 2] * from[2]);
+    return true;
+}
+
+static int read_camera(const tool *t, physad_camera *c)
+{
+    double from[3] = { 0, 0, -4 }, to[3] = { 0 }, up[3] = { 0, -1, 0 }, angle = 50;
+    int64_t width = 640, height = 480;
+    if (!read_place(t, "from", from) || !read_place(t, "to", to) || !read_place(t, "up", up) || !tool_real(t, "angle", &angle, 1, 170) ||
+        !tool_int(t, "width", &width, 1, 32768) || !tool_int(t, "height", &height, 1, 32768))
+        return TOOL_USAGE;
+    if (!look(c, from, to, up))
+        return tool_usage(t, "--from, --to and --up give no direction: want two places, and a way up that is not between them");
+    c->width = width;
+    c->height = height;
+    c->cx = 0.5 * (double)width;
+    c->cy = 0.5 * (double)height;
+    c->fx = c->fy = c->cx / tan(angle * acos(-1.0) / 360);
+    return TOOL_DONE;
+}
+
+int cmd_scene_render(tool *t)
+{
+    physad_camera camera = { .width = 0 };
+    physad_scene *scene = NULL;
+    const char *output = tool_text(t, "output", NULL);
+    if (output == NULL)
+        return tool_usage(t, "-o FILE is missing");
+    int done = read_camera(t, &camera);
+    if (done != TOOL_DONE)
+        return done;
+    const physad_status status = physad_scene_load(&scene, t->ctx, t->operands[0]);
+    done = status == PHYSAD_OK ? write_picture(t, scene, &camera, output) : tool_failed(status);
+    physad_scene_free(scene);
+    return done;
+}
