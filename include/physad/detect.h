@@ -15,6 +15,7 @@
 #include <physad/base.h>
 #include <physad/context.h>
 #include <physad/dataset.h>
+#include <physad/video.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -135,6 +136,23 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_score(const physad_det
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_score_batch(const physad_detector *detector, const physad_view *photos,
                                                                       int64_t count, physad_result **out);
 
+/** @name How a video's score comes from its frames'. */
+/** @{ */
+#define PHYSAD_POOL_TOP 0  /**< mean of the greatest sixteenth, at least one */
+#define PHYSAD_POOL_MAX 1
+#define PHYSAD_POOL_MEAN 2
+/** @} */
+
+/** Scores a video. A method on photos scores each frame, at the size at which the video is open, and pools; such results have no
+ * threshold, for that of photos promises nothing on videos. A method on videos reads it at its own size and pools by its own options.
+ * @param[in]  video  borrowed; what it reads is read once more from its start, so its place does not change
+ * @param[in]  pool   PHYSAD_POOL_*, for methods on photos
+ * @param[out] out    the result with its frames' scores, NULL on failure; freed by physad_result_free()
+ * @return as physad_detector_score() and physad_video_read(); PHYSAD_ERR_UNSUPPORTED also for pipes and methods on views
+ * Thread safety: any number of threads on one detector, one at a time per video. @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_score_video(const physad_detector *detector, const physad_video *video,
+                                                                      int32_t pool, physad_result **out);
+
 /** Writes the model to `path` as one file, data only (safetensors; see docs/model-format.md), by temporary file and rename.
  * @return PHYSAD_OK, PHYSAD_ERR_IO, PHYSAD_ERR_STATE (not fitted), PHYSAD_ERR_NOMEM @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_save(const physad_detector *detector, const char *path);
@@ -214,6 +232,10 @@ typedef struct physad_nearest {
 /** Why: the nearest normal patch for pixel (y, x) of the photo.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG (outside the photo), PHYSAD_ERR_UNSUPPORTED (the method keeps no patches) @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_nearest(const physad_result *result, int64_t y, int64_t x, physad_nearest *out);
+/** Frames of a scored video; 0 for photos and NULL. */
+PHYSAD_API int64_t physad_result_frame_count(const physad_result *result);
+/** One score per frame, owned by the result; NULL for photos. Their unit may differ from the video's score. */
+PHYSAD_API const double *physad_result_frame_scores(const physad_result *result);
 /** Frees a result; NULL is fine. */
 PHYSAD_API void physad_result_free(physad_result *result);
 

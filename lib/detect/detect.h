@@ -14,6 +14,7 @@
 #include <physad/detect.h>
 #include <physad/features.h>
 #include <physad/metrics.h>
+#include <physad/video.h>
 
 #include <jansson.h>
 
@@ -59,6 +60,8 @@ struct physad__method {
     physad_status (*fit)(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
                          physad__call *call, void **model);
     physad_status (*score)(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call);
+    /* Methods on videos: fills score and frame_scores. NULL in methods on photos, which score frame after frame. */
+    physad_status (*score_video)(const physad_detector *det, const physad_video *video, physad_result *result, physad__call *call);
     physad_status (*declare)(const physad_detector *det, physad__tensors_writer *writer, json_t *config);
     physad_status (*write)(const physad_detector *det, physad__tensors_writer *writer);
     physad_status (*read)(physad_detector *det, physad_tensors *file, const json_t *config, void **model);
@@ -138,7 +141,17 @@ struct physad_result {
     int64_t *nearest_sample;   /* per cell of the grid, or NULL */
     int32_t *nearest_position; /* cell of that sample's grid */
     float *nearest_distance;
+    double *frame_scores; /* of a video; NULL for photos */
+    int64_t frame_count, frame_capacity;
 };
+/* Threshold, verdict and p-value of a result that has its score. */
+void physad__decide(const physad_detector *det, physad_result *r);
+
+/* --- videos (detect_video.c) --- */
+
+physad_status physad__result_push_frame(physad_result *r, physad__mem *mem, double score);
+/* A video's score from its frames' by PHYSAD_POOL_*. NUMERIC without frames. */
+physad_status physad__pool_frames(double *out, physad__mem *mem, const double *scores, int64_t count, int32_t pool);
 
 /* --- front end (detect_frontend.c): photo -> cells of features --- */
 

@@ -217,7 +217,7 @@ physad_status physad_detector_set_threshold(physad_detector *detector, double va
 
 /* --- scoring --- */
 
-static void decide(const physad_detector *det, physad_result *r)
+void physad__decide(const physad_detector *det, physad_result *r)
 {
     int64_t above = 0;
     r->threshold = det->threshold.value;
@@ -260,7 +260,7 @@ physad_status physad_detector_score_batch(const physad_detector *detector, const
         if (status == PHYSAD_OK)
             status = detector->method->score(detector, &photos[i], r, &call);
         if (status == PHYSAD_OK)
-            decide(detector, r);
+            physad__decide(detector, r);
     }
     physad__call_end(&call);
     for (int64_t i = 0; i < count && status != PHYSAD_OK; i++) {

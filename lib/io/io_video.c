@@ -313,6 +313,15 @@ void physad_video_free(physad_video *video)
     physad_context_free(ctx);
 }
 
+physad_status physad__video_beside(physad_video **out, const physad_video *video, const physad_video_options *options)
+{
+    *out = NULL;
+    PHYSAD__TRY(physad__context_check(video->ctx, "video"));
+    if (!video->source->seekable)
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: a pipe can be read once only; write it to a file first", video->input.name);
+    return make(out, video->ctx, &video->input, options != NULL ? options : &video->options);
+}
+
 /* --- the caller's side --------------------------------------------------------------------------------------------- */
 
 static physad_status check(const physad_video *v, const char *what)

@@ -10,6 +10,9 @@
 /* Whether this build and this machine have FFmpeg; false leaves the reason in physad_last_error(). */
 bool physad__video_available(void);
 
+/* A reader of what `video` reads, from its start, with options of its own (NULL: the same). UNSUPPORTED for pipes. Any thread. */
+physad_status physad__video_beside(physad_video **out, const physad_video *video, const physad_video_options *options);
+
 /* Writes a video whose suffix says the container (.mp4, .mkv, .avi, .ts, ...). Equal frames and options give equal bytes. The
  * file is held in memory and written whole. */
 typedef struct physad__video_writer physad__video_writer;
