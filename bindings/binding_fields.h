@@ -117,6 +117,11 @@ BINDING_STRUCT(physad_synth_rad_options, PHYSAD_SYNTH_RAD_OPTIONS_INIT, F(S, fla
                F(S, background), F(S, pose_jitter), F(S, pose_noise), F(S, light_change), F(S, gloss), F(S, defect_size),
                F(S, defect_strength), F(S, noise), F(S, exposure))
 #undef S
+#define S physad_synth_phys_options
+BINDING_STRUCT(physad_synth_phys_options, PHYSAD_SYNTH_PHYS_OPTIONS_INIT, F(S, flags), F(S, categories), F(S, train_videos),
+               F(S, test_videos), F(S, defect_videos), F(S, frames), F(S, width), F(S, height), F(S, frame_rate), F(S, variation),
+               F(S, severity), F(S, noise))
+#undef S
 #define S physad_evaluate_options
 BINDING_STRUCT(physad_evaluate_options, PHYSAD_EVALUATE_OPTIONS_INIT, F(S, metrics_size), F(S, on_error), F(S, replicates),
                F(S, categories), F(S, settings), F(S, overlays))
@@ -159,7 +164,7 @@ static const binding_struct *const binding_structs[] = {
     &binding_physad_dataset_options, &binding_physad_item, &binding_physad_sample, &binding_physad_transform_options,
     &binding_physad_backbone_info, &binding_physad_features_options, &binding_physad_metric, &binding_physad_measure_options,
     &binding_physad_conformal, &binding_physad_tensors_options, &binding_physad_weights_info,
-    &binding_physad_weights_convert_options, &binding_physad_synth_rad_options, &binding_physad_evaluate_options,
+    &binding_physad_weights_convert_options, &binding_physad_synth_rad_options, &binding_physad_synth_phys_options, &binding_physad_evaluate_options,
     &binding_physad_evaluated,
 #ifdef PHYSAD_BANK_H
     &binding_physad_bank_options, &binding_physad_search_options, &binding_physad_coreset_options,

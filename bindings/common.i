@@ -59,6 +59,7 @@ PHYSAD_OPTIONS(physad_measure_options)
 PHYSAD_OPTIONS(physad_tensors_options)
 PHYSAD_OPTIONS(physad_weights_convert_options)
 PHYSAD_OPTIONS(physad_synth_rad_options)
+PHYSAD_OPTIONS(physad_synth_phys_options)
 PHYSAD_OPTIONS(physad_evaluate_options)
 
 PHYSAD_ANSWER(physad_image_info, info)
@@ -101,6 +102,6 @@ PHYSAD_VIEW_WRITTEN(physad_view *out)
 #endif
 %include <physad/evaluate.h>
 #ifdef PHYSAD_WITH_BANK
-PHYSAD_VIEW_GIVEN(physad_view *out)
+PHYSAD_VIEW_CHANGING(physad_view *out)
 %include <physad/bank.h>
 #endif

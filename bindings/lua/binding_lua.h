@@ -14,7 +14,10 @@
 
 #if LUA_VERSION_NUM < 502
 #define lua_rawlen lua_objlen
-static void *luaL_testudata(lua_State *L, int at, const char *name)
+#endif
+
+/* luaL_testudata(), which 5.1 has not. */
+static void *lua_test(lua_State *L, int at, const char *name)
 {
     void *p = lua_touserdata(L, at);
     if (p == NULL || !lua_getmetatable(L, at))
@@ -24,7 +27,6 @@ static void *luaL_testudata(lua_State *L, int at, const char *name)
     lua_pop(L, 2);
     return same ? p : NULL;
 }
-#endif
 
 /* --- errors: a table with status and message, which prints as its message ---------------------- */
 
@@ -61,49 +63,88 @@ static int lua_bad(lua_State *L, const char *format, const char *what, const cha
 /* --- handles: userdata that holds the pointer and how to free it ---------------------------------- */
 
 typedef struct lua_box {
-    void *pointer;
+    void *pointer; /* NULL once closed */
+    void *kept;    /* freed by the collector: an array still shows its memory */
     void (*release)(void *pointer);
-    const char *name;
-    int busy; /* calls that run on it now: a callback must not close it */
+    int busy; /* a callback of a call that uses it runs now */
+    int lent; /* an array shows its memory */
 } lua_box;
+
+static lua_box *lua_box_at(lua_State *L, int at)
+{
+    lua_box *box = lua_touserdata(L, at);
+    if (box == NULL || !lua_getmetatable(L, at))
+        return NULL;
+    lua_getfield(L, -1, "physad");
+    const int ours = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    return ours ? box : NULL;
+}
+
+static int lua_box_free(lua_State *L)
+{
+    lua_box *box = lua_box_at(L, 1);
+    if (box == NULL)
+        return 0;
+    void *both[2] = { box->pointer, box->kept };
+    box->pointer = box->kept = NULL;
+    for (int i = 0; i < 2; i++)
+        if (both[i] != NULL)
+            box->release(both[i]);
+    return 0;
+}
 
 static int lua_box_close(lua_State *L)
 {
-    lua_box *box = lua_touserdata(L, 1);
-    if (box == NULL || luaL_testudata(L, 1, box->name) == NULL)
+    lua_box *box = lua_box_at(L, 1);
+    if (box == NULL)
         return 0;
     if (box->busy > 0)
-        return lua_bad(L, "%s is in use by a call that this one came from%s", box->name, "");
-    if (box->pointer != NULL && box->release != NULL)
-        box->release(box->pointer);
+        return lua_raise_text(L, PHYSAD_ERR_STATE, "the handle is in use by a call that this one came from");
+    if (!box->lent)
+        return lua_box_free(L);
+    if (box->pointer != NULL)
+        box->kept = box->pointer;
     box->pointer = NULL;
     return 0;
+}
+
+static int lua_box_closed(lua_State *L)
+{
+    const lua_box *box = lua_box_at(L, 1);
+    lua_pushboolean(L, box == NULL || box->pointer == NULL);
+    return 1;
 }
 
 /* An empty box on the stack, before the call that fills it: nothing is lost when memory runs out. */
 static lua_box *lua_box_new(lua_State *L, const char *name, void (*release)(void *))
 {
     lua_box *box = lua_newuserdata(L, sizeof(*box));
-    *box = (lua_box){ NULL, release, name, 0 };
+    *box = (lua_box){ NULL, NULL, release, 0, 0 };
     if (luaL_newmetatable(L, name)) {
-        lua_pushcfunction(L, lua_box_close);
+        lua_pushcfunction(L, lua_box_free);
         lua_setfield(L, -2, "__gc");
         lua_pushcfunction(L, lua_box_close);
         lua_setfield(L, -2, "__close");
-        lua_pushcfunction(L, lua_box_close);
-        lua_setfield(L, -2, "close");
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "physad");
+        lua_pushboolean(L, 0);
+        lua_setfield(L, -2, "__metatable"); /* out of the scripts' reach */
     }
     lua_setmetatable(L, -2);
     return box;
 }
 
-static lua_box *lua_box_get(lua_State *L, int at, const char *name)
+/* `any`: also while a callback of a call on it runs; for contexts, which any number of calls may use. */
+static lua_box *lua_box_get(lua_State *L, int at, const char *name, int any)
 {
-    lua_box *box = luaL_testudata(L, at, name);
+    lua_box *box = lua_test(L, at, name);
     if (box == NULL)
-        lua_bad(L, "got %2$s, want a %1$s", name, luaL_typename(L, at));
+        lua_bad(L, "got %s, want a handle %s", luaL_typename(L, at), name);
     else if (box->pointer == NULL)
         lua_raise_text(L, PHYSAD_ERR_STATE, "the handle is closed");
+    else if (box->busy > 0 && !any)
+        lua_raise_text(L, PHYSAD_ERR_STATE, "the handle is in use by a call that this one came from");
     return box;
 }
 
@@ -265,9 +306,12 @@ static int lua_array_new(lua_State *L)
     return 1;
 }
 
-/* Memory of the library's, which the handle at `owner` keeps. */
+/* Memory of the library's, which the handle at `owner` keeps, even when it is closed. */
 static void lua_array_of(lua_State *L, const physad_view *view, int owner)
 {
+    lua_box *box = lua_box_at(L, owner);
+    if (box != NULL)
+        box->lent = 1;
     lua_array *array = lua_array_push(L, 0);
     array->view = *view;
     array->view.flags |= PHYSAD_VIEW_READONLY;
@@ -275,9 +319,26 @@ static void lua_array_of(lua_State *L, const physad_view *view, int owner)
     lua_set_keep(L, -2);
 }
 
+/* A copy, of memory that may change. */
+static void lua_array_copy(lua_State *L, const physad_view *view)
+{
+    const size_t count = lua_array_count(view), size = physad_dtype_size(view->dtype);
+    lua_array *array = lua_array_push(L, count * size);
+    array->view = *view;
+    array->view.data = array + 1;
+    array->view.flags = 0;
+    int64_t stride = (int64_t)size;
+    for (int i = view->ndim; i-- > 0;) {
+        array->view.stride[i] = stride;
+        stride *= view->shape[i];
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy((char *)array->view.data + i * size, lua_element(view, i), size);
+}
+
 static physad_view *lua_array_view(lua_State *L, int at, int writable)
 {
-    lua_array *array = luaL_testudata(L, at, LUA_ARRAY);
+    lua_array *array = lua_test(L, at, LUA_ARRAY);
     if (array == NULL)
         lua_bad(L, "got %s, want a %s", luaL_typename(L, at), LUA_ARRAY);
     else if (writable && (array->view.flags & PHYSAD_VIEW_READONLY))
@@ -562,38 +623,56 @@ static void lua_push_struct(lua_State *L, const void *from, const binding_struct
 
 /* --- progress ------------------------------------------------------------------------------------------------- */
 
-/* A callback's error waits here until the library has come back: no jump over its frames. */
-typedef struct lua_call {
+typedef struct lua_hook {
     lua_State *L;
-    int function; /* place of the function */
-    int error;    /* reference to what it raised, or LUA_NOREF */
-} lua_call;
+    int function; /* place of the function; the call's other arguments lie before it */
+} lua_hook;
+
+#define LUA_PENDING "physad.pending" /* what a callback raised waits there until the library has come back: no jump over its frames */
+
+static void lua_mark_busy(lua_State *L, int last, int by)
+{
+    for (int i = 1; i <= last; i++) {
+        lua_box *box = lua_box_at(L, i);
+        if (box != NULL)
+            box->busy += by;
+    }
+}
 
 static int lua_progress(const physad_progress *progress, void *user)
 {
-    lua_call *call = user;
+    const lua_hook *call = user;
     lua_State *L = call->L;
+    if (!lua_checkstack(L, 12))
+        return 1;
+    lua_mark_busy(L, call->function, 1);
     lua_pushvalue(L, call->function);
     lua_pushstring(L, progress->stage == NULL ? "" : progress->stage);
     lua_pushinteger(L, (lua_Integer)progress->done);
     lua_pushinteger(L, (lua_Integer)progress->total);
     lua_pushnumber(L, progress->seconds);
+    int stop = 1;
     if (lua_pcall(L, 4, 1, 0) != 0) {
-        call->error = luaL_ref(L, LUA_REGISTRYINDEX);
-        return 1;
+        lua_setfield(L, LUA_REGISTRYINDEX, LUA_PENDING);
+    } else {
+        stop = lua_toboolean(L, -1);
+        lua_pop(L, 1);
     }
-    const int stop = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+    lua_mark_busy(L, call->function, -1);
     return stop;
 }
 
-static void lua_call_finish(lua_State *L, lua_call *call)
+/* After each call: what the callback raised comes before the status that it caused. */
+static int lua_check_status(lua_State *L, physad_status status)
 {
-    if (call->error == LUA_NOREF)
-        return;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, call->error);
-    luaL_unref(L, LUA_REGISTRYINDEX, call->error);
-    lua_error(L);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_PENDING);
+    if (!lua_isnil(L, -1)) {
+        lua_pushnil(L);
+        lua_setfield(L, LUA_REGISTRYINDEX, LUA_PENDING);
+        return lua_error(L);
+    }
+    lua_pop(L, 1);
+    return status == PHYSAD_OK ? 0 : lua_raise_text(L, status, physad_last_error());
 }
 
 #endif

@@ -1,0 +1,400 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Tells whether a thing is defective by comparing it with how normal things look and behave.
+--
+--   local physad = require "physad"
+--   local det <close> = physad.load("tiles.physad")
+--   local r = det:score("photo.jpg")
+--   print(r.score, r.is_anomalous)
+--
+-- Indices count from 1. Options are tables; an unknown one is an error. Errors are tables with `status` (such as "PHYSAD_ERR_IO"),
+-- `code` and `message`, which print as their message. Objects are closed by :close(), by `<close>` (5.4), or by the collector.
+-- A photo is a path, a physad.image(), or an array: physad.array("u8", {height, width, 3}, bytes); the string is not copied.
+local core = require "physad.core"
+
+local physad = { array = core.array, version = core.version(), build_info = core.build_info() }
+local unpack = table.unpack or unpack
+
+local error_type = {}
+error_type.__index = error_type
+error_type.__tostring = function(e) return e.message end
+
+local function fail(message, ...)
+  error(setmetatable({ status = "PHYSAD_ERR_ARG", code = -1, message = string.format(message, ...) }, error_type), 0)
+end
+
+local default_context
+local function handle_of(context)
+  if context then return context.h end
+  default_context = default_context or core.context_new(nil)
+  return default_context
+end
+
+-- A class: methods, and getters that look like fields.
+local function class(name, methods, getters)
+  local meta = { methods = methods }
+  function methods.close(self) core.close(self.h) end
+  function methods.closed(self) return core.closed(self.h) end
+  function meta.__index(self, key)
+    local method = methods[key]
+    if method ~= nil then return method end
+    local getter = getters and getters[key]
+    if getter then return getter(self) end
+    return nil
+  end
+  meta.__close = methods.close
+  meta.__name = "physad." .. name
+  function meta.__tostring(self)
+    return "physad." .. name .. (core.closed(self.h) and " (closed)" or "")
+  end
+  return meta
+end
+
+local function new(meta, h, fields)
+  fields = fields or {}
+  fields.h = h
+  return setmetatable(fields, meta)
+end
+
+-- Splits off what is not an option of the structure.
+local function take(options, ...)
+  local rest, taken = {}, {}
+  for key, value in pairs(options or {}) do rest[key] = value end
+  for i, key in ipairs({ ... }) do
+    taken[i] = rest[key]
+    rest[key] = nil
+  end
+  return rest, unpack(taken, 1, select("#", ...))
+end
+
+--- physad.context{threads=, seed=, memory_limit=}
+local context_class = class("context", {
+  cancel = function(self) core.context_cancel(self.h) end,
+  resume = function(self) core.context_resume(self.h) end,
+}, {
+  threads = function(self) return core.context_threads(self.h) end,
+  seed = function(self) return core.context_seed(self.h) end,
+  memory_used = function(self) return core.context_memory_used(self.h) end,
+  memory_peak = function(self) return core.context_memory_peak(self.h) end,
+})
+function physad.context(options) return new(context_class, core.context_new(options)) end
+
+--- physad.image(path, options): pixels by `.pixels`, an array height x width x channels.
+local image_class = class("image", {}, {
+  pixels = function(self) return core.image_view(self.h) end,
+  info = function(self) return core.image_describe(self.h) end,
+})
+local channels = { gray = 1, rgb = 3 }
+function physad.image(path, options)
+  local rest, context = take(options, "context")
+  rest.channels = channels[rest.channels] or rest.channels
+  return new(image_class, core.image_read(handle_of(context), path, rest))
+end
+function physad.decode(bytes, options)
+  local rest, context, name = take(options, "context", "name")
+  rest.channels = channels[rest.channels] or rest.channels
+  return new(image_class, core.image_read_memory(handle_of(context), bytes, name, rest))
+end
+function physad.write_image(path, pixels, options)
+  local rest, context = take(options, "context")
+  core.image_write(handle_of(context), path, pixels, rest)
+end
+
+local function pixels_of(photo, context)
+  if type(photo) == "string" then return core.image_view(core.image_read(handle_of(context), photo, nil)) end
+  if getmetatable(photo) == image_class then return photo.pixels end
+  return photo
+end
+
+--- physad.dataset(path, options): #ds, ds:sample(i), ds:iter(), ds:select{category=, split=}, ds:subset{...}, ds:split(fraction, seed)
+local split_bits = { train = 1, validation = 2, test = 4 }
+local split_names = { [1] = "train", [2] = "validation", [4] = "test" }
+local dataset_class
+local function bits_of(split)
+  if split == nil then return 0 end
+  return split_bits[split] or fail("split is '%s', want train, validation or test", tostring(split))
+end
+dataset_class = class("dataset", {
+  count = function(self) return core.dataset_count(self.h) end,
+  sample = function(self, index)
+    if type(index) ~= "number" or index < 1 or index > core.dataset_count(self.h) then
+      fail("sample %s of %d: they count from 1", tostring(index), core.dataset_count(self.h))
+    end
+    local s = core.dataset_sample(self.h, index - 1)
+    s.split = split_names[s.split]
+    if s.label < 0 then s.label = nil end
+    s.index = index
+    return s
+  end,
+  iter = function(self)
+    local i = 0
+    return function()
+      i = i + 1
+      if i <= core.dataset_count(self.h) then return i, self:sample(i) end
+    end
+  end,
+  read = function(self, index)
+    self:sample(index)
+    return new(image_class, core.dataset_read_image(self.h, index - 1))
+  end,
+  mask = function(self, index)
+    local shape = self:read(index).pixels:shape()
+    local mask = core.array("bool", { shape[1], shape[2] })
+    core.dataset_read_mask(self.h, index - 1, mask)
+    return mask
+  end,
+  select = function(self, options)
+    local rest, category, split = take(options, "category", "split")
+    if next(rest) then fail("unknown option '%s': want category or split", tostring(next(rest))) end
+    return new(dataset_class, core.dataset_select(self.h, category, bits_of(split)))
+  end,
+  subset = function(self, indices)
+    local from_zero = {}
+    for i, index in ipairs(indices) do from_zero[i] = index - 1 end
+    return new(dataset_class, core.dataset_subset(self.h, from_zero))
+  end,
+  split = function(self, fraction, seed)
+    local first, second = core.dataset_split(self.h, fraction, seed or 0)
+    return new(dataset_class, first), new(dataset_class, second)
+  end,
+  stats = function(self, progress) return core.dataset_stats(self.h, progress) end,
+}, {
+  root = function(self) return core.dataset_root(self.h) end,
+  name = function(self) return core.dataset_name(self.h) end,
+  format = function(self) return core.dataset_format(self.h) end,
+  train = function(self) return self:select { split = "train" } end,
+  test = function(self) return self:select { split = "test" } end,
+  validation = function(self) return self:select { split = "validation" } end,
+  categories = function(self)
+    local names = {}
+    for i = 1, core.dataset_category_count(self.h) do names[i] = core.dataset_category(self.h, i - 1) end
+    return names
+  end,
+})
+dataset_class.__len = function(self) return core.dataset_count(self.h) end
+function physad.dataset(path, options)
+  local rest, context = take(options, "context")
+  return new(dataset_class, core.dataset_open(handle_of(context), path, rest))
+end
+
+--- physad.files(paths, {split=, label=})
+function physad.files(paths, options)
+  local rest, context, split, label = take(options, "context", "split", "label")
+  if next(rest) then fail("unknown option '%s': want split, label or context", tostring(next(rest))) end
+  return new(dataset_class, core.dataset_from_files(handle_of(context), paths, bits_of(split or "train"), label or 0))
+end
+
+--- physad.transform(options): transform(photo) is an array h x w x 3, f32.
+local transform_class = class("transform", {
+  shape = function(self) return core.transform_shape(self.h) end,
+  apply = function(self, photo, out)
+    local height, width = core.transform_shape(self.h)
+    out = out or core.array("f32", { height, width, 3 })
+    core.transform_apply(self.h, pixels_of(photo), out)
+    return out
+  end,
+})
+transform_class.__call = function(self, ...) return self:apply(...) end
+function physad.transform(options)
+  local rest, context = take(options, "context")
+  return new(transform_class, core.transform_new(handle_of(context), rest))
+end
+
+--- physad.features(options): features(images) is an array n x h x w x d, f32.
+local features_class = class("features", {
+  shape = function(self) return core.features_shape(self.h) end,
+  input_size = function(self) return core.features_input_size(self.h) end,
+  compute = function(self, images, out, progress)
+    local height, width, dim = core.features_shape(self.h)
+    out = out or core.array("f32", { images:shape()[1], height, width, dim })
+    core.features_compute(self.h, images, out, progress)
+    return out
+  end,
+}, { backbone = function(self) return core.features_backbone(self.h) end })
+features_class.__call = function(self, ...) return self:compute(...) end
+function physad.features(options)
+  local rest, context = take(options, "context")
+  return new(features_class, core.features_new(handle_of(context), rest))
+end
+
+--- physad.bank(dim, options): rows are arrays n x dim, f32; answers of search are indices from 1.
+local bank_class = class("bank", {
+  count = function(self) return core.bank_count(self.h) end,
+  add = function(self, rows, samples, positions)
+    core.bank_add(self.h, rows, samples, positions)
+    return self
+  end,
+  remove = function(self, sample) return core.bank_remove(self.h, sample) end,
+  save = function(self, path) core.bank_save(self.h, path) end,
+  rows = function(self) return core.bank_rows(self.h) end,
+  search = function(self, queries, k)
+    local count = queries:shape()[1]
+    local distances, indices = core.array("f32", { count, k or 1 }), core.array("i64", { count, k or 1 })
+    core.bank_search(self.h, queries, k or 1, distances, indices, nil, nil)
+    local from_one = indices:totable()
+    for i = 1, #from_one do
+      if from_one[i] >= 0 then from_one[i] = from_one[i] + 1 end
+    end
+    return distances:totable(), from_one
+  end,
+  coreset = function(self, options)
+    local rest, progress = take(options, "progress")
+    local picks = core.array("i64", { core.bank_coreset_count(self.h, rest) })
+    core.bank_coreset(self.h, picks, nil, rest, progress)
+    local from_one = picks:totable()
+    for i = 1, #from_one do from_one[i] = from_one[i] + 1 end
+    return from_one
+  end,
+}, { dim = function(self) return core.bank_dim(self.h) end })
+bank_class.__len = function(self) return core.bank_count(self.h) end
+function physad.bank(dim, options)
+  local rest, context = take(options, "context")
+  return new(bank_class, core.bank_new(handle_of(context), dim, rest))
+end
+function physad.load_bank(path, options)
+  local _, context = take(options, "context")
+  return new(bank_class, core.bank_load(handle_of(context), path))
+end
+
+--- physad.scores(): s:add(score, label, {type=, group=}); s:measure(options) is a table of metrics by name.
+local scores_class = class("scores", {
+  count = function(self) return core.scores_count(self.h) end,
+  add = function(self, score, label, options)
+    local rest, type_, group = take(options, "type", "group")
+    if next(rest) then fail("unknown option '%s': want type or group", tostring(next(rest))) end
+    core.scores_add(self.h, score, label, type_, group)
+    return self
+  end,
+  merge = function(self, other) core.scores_merge(self.h, other.h) end,
+  measure = function(self, options)
+    local rest, progress = take(options, "progress")
+    local h, found = core.scores_measure(self.h, rest, progress), {}
+    for i = 1, core.metrics_count(h) do
+      local name = core.metrics_name(h, i - 1)
+      found[name] = core.metrics_get(h, name)
+    end
+    return found
+  end,
+})
+scores_class.__len = function(self) return core.scores_count(self.h) end
+function physad.scores(options)
+  local _, context = take(options, "context")
+  return new(scores_class, core.scores_new(handle_of(context)))
+end
+
+--- What det:score() gives: .score, .is_anomalous (nil without a threshold), .threshold, .p_value, .map (array), :nearest(y, x)
+local result_class = class("result", {
+  nearest = function(self, y, x)
+    local near = core.result_nearest(self.h, y - 1, x - 1)
+    near.sample = near.sample + 1
+    return near
+  end,
+}, {
+  score = function(self) return core.result_score(self.h) end,
+  threshold = function(self) return core.result_threshold(self.h) end,
+  p_value = function(self) return core.result_p_value(self.h) end,
+  is_anomalous = function(self)
+    local answer = core.result_is_anomalous(self.h)
+    if answer < 0 then return nil end
+    return answer == 1
+  end,
+  map = function(self)
+    local height, width = core.result_map_shape(self.h)
+    local map = core.array("f32", { height, width })
+    core.result_map(self.h, map)
+    return map
+  end,
+})
+
+--- physad.detector(method, options), physad.load(path)
+local function text_of(value)
+  if math.type and math.type(value) == "float" or type(value) == "number" and value % 1 ~= 0 then
+    return (string.format("%.17g", value):gsub(",", ".")) -- whatever the locale
+  end
+  return type(value) == "number" and string.format("%d", value) or tostring(value)
+end
+local detector_class = class("detector", {
+  set = function(self, key, value) core.detector_set(self.h, key, text_of(value)) end,
+  get = function(self, key) return core.detector_get(self.h, key) end,
+  fit = function(self, dataset, options)
+    local rest, progress = take(options, "progress")
+    if next(rest) then fail("unknown option '%s': want progress", tostring(next(rest))) end
+    if type(dataset) == "string" then dataset = physad.dataset(dataset) end
+    core.detector_fit(self.h, dataset.h, progress)
+    return self
+  end,
+  add = function(self, dataset, progress) core.detector_add(self.h, dataset.h, progress) end,
+  remove = function(self, path, progress) core.detector_remove(self.h, path, progress) end,
+  score = function(self, photo)
+    return new(result_class, core.detector_score(self.h, pixels_of(photo)))
+  end,
+  scores = function(self, photos) -- for i, result in det:scores(list or data set)
+    local i, list = 0, getmetatable(photos) == dataset_class and photos
+    return function()
+      i = i + 1
+      if list then
+        if i <= list:count() then return i, self:score(list:read(i)) end
+      elseif photos[i] ~= nil then
+        return i, self:score(photos[i])
+      end
+    end
+  end,
+  save = function(self, path) core.detector_save(self.h, path) end,
+  threshold = function(self) return core.detector_threshold(self.h) end,
+  set_threshold = function(self, value) core.detector_set_threshold(self.h, value) end,
+  training = function(self)
+    local paths = {}
+    for i = 1, core.detector_training_count(self.h) do paths[i] = core.detector_training_path(self.h, i - 1) end
+    return paths
+  end,
+}, {
+  method = function(self) return core.detector_method(self.h) end,
+  is_fitted = function(self) return core.detector_is_fitted(self.h) == 1 end,
+})
+function physad.detector(method, options)
+  local rest, context = take(options, "context")
+  local detector = new(detector_class, core.detector_new(handle_of(context), method))
+  for key, value in pairs(rest) do detector:set(key, value) end
+  return detector
+end
+function physad.load(path, options)
+  local _, context = take(options, "context")
+  return new(detector_class, core.detector_load(handle_of(context), path))
+end
+
+--- Names of the methods; physad.method(name) describes one and its options.
+function physad.methods()
+  local names = {}
+  for i = 1, core.method_count() do names[i] = core.method_name(i - 1) end
+  return names
+end
+function physad.method(name)
+  local info = core.method_describe(name)
+  info.options = {}
+  for i = 1, info.option_count do info.options[i] = core.method_option(name, i - 1) end
+  return info
+end
+function physad.backbones()
+  local names = {}
+  for i = 1, core.backbone_count() do names[i] = core.backbone_name(i - 1) end
+  return names
+end
+
+--- physad.synth_rad(folder, options): draws a data set.
+function physad.synth_rad(folder, options)
+  local rest, context, progress = take(options, "context", "progress")
+  core.synth_rad(handle_of(context), folder, rest, progress)
+end
+
+function physad.synth_phys(folder, options)
+  local rest, context, progress = take(options, "context", "progress")
+  core.synth_phys(handle_of(context), folder, rest, progress)
+end
+
+--- physad.evaluate(dataset, methods, options): the results as JSON text and as CSV text.
+function physad.evaluate(dataset, methods, options)
+  local rest, context, progress = take(options, "context", "progress")
+  local h = core.evaluate(handle_of(context), dataset.h, methods, rest, progress)
+  return core.evaluation_json(h), core.evaluation_csv(h)
+end
+
+return physad

@@ -109,6 +109,10 @@ PHYSAD_VIEW_WRITTEN(physad_view *mask)
 }
 %typemap(freearg) ARG ""
 %enddef
+/* Those that a later call may change are copied by the package while nothing else runs. */
+%define PHYSAD_VIEW_CHANGING(ARG)
+PHYSAD_VIEW_GIVEN(ARG)
+%enddef
 PHYSAD_VIEW_GIVEN(physad_view *view)
 PHYSAD_VIEW_GIVEN(physad_view *curve)
 %typemap(out) physad_view {

@@ -20,7 +20,8 @@ from ._image import Image, write_image
 from ._dataset import Dataset, Sample
 from ._features import Features, Transform, backbone, backbones
 from ._metrics import Conformal, Metric, Metrics, Pixels, Scores, conformal, conformal_needed, conformal_p_value
-from ._tensors import Tensors, find_weights, install_weights, save_tensors, synth_rad, synth_rad_categories, weights
+from ._tensors import (Tensors, find_weights, install_weights, save_tensors, synth_phys, synth_phys_categories, synth_rad,
+                       synth_rad_categories, weights)
 from ._bank import Bank, Coreset
 from ._detector import Detector, Method, Nearest, Option, Result, Threshold, load, method, methods
 from ._evaluate import Results, evaluate
@@ -39,6 +40,6 @@ __all__ = [
     "Features", "FileError", "FormatError", "Image", "InternalError", "Method", "Metric", "Metrics", "Nearest", "NumericError", "Option",
     "OutOfMemoryError", "Pixels", "Result", "Results", "Sample", "Scores", "ShapeError", "StateError", "Tensors", "Threshold",
     "Transform", "UnsupportedError", "backbone", "backbones", "build_info", "conformal", "conformal_needed", "conformal_p_value",
-    "evaluate", "find_weights", "install_weights", "load", "method", "methods", "save_tensors", "synth_rad", "synth_rad_categories",
-    "weights", "write_image",
+    "evaluate", "find_weights", "install_weights", "load", "method", "methods", "save_tensors", "synth_phys", "synth_phys_categories",
+    "synth_rad", "synth_rad_categories", "weights", "write_image",
 ]

@@ -194,6 +194,10 @@ class Scores(Gated):
         with Reporter(progress) as call, self._gate.shared as h, other._gate.shared as theirs:
             return Metric(**lib.scores_compare(h, theirs, options, call))
 
+    def __reduce__(self) -> Any:
+        with self._gate.shared as h:
+            return _accumulator_again, (Scores, *_arrays_of(lib.scores_to_tensors, h))
+
     def __repr__(self) -> str:
         return "<physad.Scores closed>" if self.closed else f"<physad.Scores of {len(self)} samples>"
 
@@ -229,8 +233,35 @@ class Pixels(Gated):
         with Reporter(progress) as call, self._gate.shared as h:
             return Metrics._of(lib.pixels_measure(h, options, call))
 
+    def __reduce__(self) -> Any:
+        with self._gate.shared as h:
+            return _accumulator_again, (Pixels, *_arrays_of(lib.pixels_to_tensors, h))
+
     def __repr__(self) -> str:
         return "<physad.Pixels closed>" if self.closed else f"<physad.Pixels of {len(self)} pixels>"
+
+
+def _arrays_of(call: Any, handle: Any) -> tuple[dict[str, Array], dict[str, str]]:
+    """An accumulator as arrays and texts."""
+    tensors = lib.tensors_new(_context.handle(None))
+    call(handle, tensors)
+    names = [lib.tensors_name(tensors, i) for i in range(lib.tensors_count(tensors))]
+    keys = [lib.tensors_metadata_key(tensors, i) for i in range(lib.tensors_metadata_count(tensors))]
+    return ({name: np.array(from_view(tensors, lib.tensors_find(tensors, name))) for name in names},
+            {key: lib.tensors_metadata(tensors, key) for key in keys})
+
+
+def _accumulator_again(kind: Any, arrays: dict[str, Array], texts: dict[str, str]) -> Any:
+    context = _context.handle(None)
+    tensors = lib.tensors_new(context)
+    for name, array in arrays.items():
+        lib.tensors_add(tensors, name, array)
+    for key, text in texts.items():
+        lib.tensors_set_metadata(tensors, key, text)
+    again = kind.__new__(kind)
+    Gated.__init__(again)
+    again._h = (lib.scores_from_tensors if kind is Scores else lib.pixels_from_tensors)(context, tensors)
+    return again
 
 
 def _merge(call: Any, mine: Any, other: Any) -> None:

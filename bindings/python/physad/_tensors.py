@@ -104,3 +104,26 @@ def synth_rad_categories() -> list[str]:
     while (name := lib.synth_rad_category(len(names))) is not None:
         names.append(name)
     return names
+
+
+def synth_phys(out: str | os.PathLike[str], *, categories: Any = None, replace: bool = False, frames_only: bool = False,
+               progress: Any = None, context: _context.Context | None = None, **options: Any) -> None:
+    """Draws videos of things in use, some of which break the rule of their motion, into a folder; the context's seed decides all.
+
+    frames_only: folders of frames, not files. options: train_videos, test_videos, defect_videos, frames, width, height, frame_rate,
+    variation, severity, noise (see <physad/synth.h>). An unknown one is a TypeError.
+    Raises ArgumentError (the folder is not empty), FileError, CancelledError; files that were written are then removed.
+    """
+    from ._progress import Reporter
+    names = categories if categories is None or isinstance(categories, str) else ",".join(categories)
+    flags = 1 * replace | 4 * frames_only
+    with Reporter(progress) as call:
+        lib.synth_phys(_context.handle(context), out, {"flags": flags, "categories": names, **options}, call)
+
+
+def synth_phys_categories() -> list[str]:
+    """Names of the scenes that `synth_phys()` can draw."""
+    names: list[str] = []
+    while (name := lib.synth_phys_category(len(names))) is not None:
+        names.append(name)
+    return names

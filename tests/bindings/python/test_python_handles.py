@@ -294,7 +294,7 @@ def test_at_exit_with_everything_alive():
 
 
 def test_what_cannot_be_pickled_says_so():
-    for thing in (physad.Features(weights="random:1", size=32), physad.Scores()):
+    for thing in (physad.Features(weights="random:1", size=32), physad.Transform(8)):
         with pytest.raises(TypeError, match="cannot be pickled"):
             pickle.dumps(thing)
 

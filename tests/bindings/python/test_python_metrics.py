@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -107,3 +108,16 @@ def test_lists_and_wrong_lengths():
         physad.Metrics.of([1, 2], [0.5, 1])
     with pytest.raises(ValueError):
         physad.Metrics.of([1, 2], [0, 2])
+
+
+def test_accumulators_pickle(rng):
+    scores, pixels = physad.Scores(), physad.Pixels()
+    scores.extend([0.25, 0.5, 0.75], [0, 1, 1], types=["good", "a", "b"], groups=["x", "y", "z"])
+    mask = np.zeros((9, 9), bool)
+    mask[2:4, 2:4] = True
+    pixels.add(rng.random((9, 9), dtype=np.float32), mask, group="p")
+    for thing in (scores, pixels):
+        again = pickle.loads(pickle.dumps(thing))
+        assert len(again) == len(thing)
+        assert again.measure()["auroc"].value == thing.measure()["auroc"].value
+    assert set(pickle.loads(pickle.dumps(scores)).measure().types) == {"a", "b"}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The private module physad.core: the C functions under their names without "physad_", with Lua's types; physad.lua is what people use.
+ * Outputs are returned in the order of the arguments; a status that is not OK raises a table. */
+%module physad_core
+
+%{
+#include "binding_lua.h"
+%}
+
+%include <stdint.i>
+
+/* --- numbers: integers stay integers --- */
+%typemap(out) int64_t, int32_t, uint32_t, uint64_t "lua_pushinteger(L, (lua_Integer)$1); SWIG_arg++;"
+%typemap(in, checkfn="lua_isnumber") int64_t, int32_t, uint32_t, uint64_t "$1 = ($1_ltype)lua_tointeger(L, $input);"
+%typemap(in, checkfn="lua_isnumber") double "$1 = lua_tonumber(L, $input);"
+
+/* --- status and text --- */
+%typemap(out) physad_status "lua_check_status(L, $1);"
+%typemap(in, checkfn="lua_isnumber") physad_status "$1 = (physad_status)lua_tointeger(L, $input);"
+%typemap(out) const char * "lua_pushstring(L, $1); SWIG_arg++;"
+%typemap(in, checkfn="lua_isnilstring") const char * "$1 = ($1_ltype)lua_tostring(L, $input);"
+%{
+static int lua_isnilstring(lua_State *L, int at)
+{
+    return lua_isnoneornil(L, at) || lua_type(L, at) == LUA_TSTRING;
+}
+static int lua_isanything(lua_State *L, int at)
+{
+    (void)L;
+    (void)at;
+    return 1;
+}
+%}
+
+/* --- handles: the box is made before the call, so that nothing is lost when memory runs out --- */
+%define PHYSAD_HANDLE(T)
+%{
+static void lua_free_##T(void *pointer)
+{
+    physad_##T##_free(pointer);
+}
+%}
+%ignore physad_##T##_free;
+%typemap(in, checkfn="lua_isanything") physad_##T *, const physad_##T * {
+    $1 = lua_isnoneornil(L, $input) ? NULL : lua_box_get(L, $input, "physad_" #T, "context"[0] == #T[0] && #T[1] == 'o')->pointer;
+}
+%typemap(in, numinputs=0) physad_##T ** (int place) "$1 = NULL;"
+%typemap(check) physad_##T ** { /* not before the arguments are counted */
+    $1 = (physad_##T **)&lua_box_new(L, "physad_" #T, lua_free_##T)->pointer;
+    place$argnum = lua_gettop(L);
+}
+%typemap(argout) physad_##T ** "lua_pushvalue(L, place$argnum); SWIG_arg++;"
+%enddef
+
+/* --- arrays --- */
+%typemap(in, checkfn="lua_isanything") const physad_view * "$1 = lua_isnoneornil(L, $input) ? NULL : lua_array_view(L, $input, 0);"
+%typemap(argout) const physad_view * ""
+%define PHYSAD_VIEW_WRITTEN(ARG)
+%typemap(in, checkfn="lua_isanything") ARG "$1 = lua_isnoneornil(L, $input) ? NULL : lua_array_view(L, $input, 1);"
+%typemap(argout) ARG ""
+%enddef
+PHYSAD_VIEW_WRITTEN(const physad_view *out)
+PHYSAD_VIEW_WRITTEN(const physad_view *distances)
+PHYSAD_VIEW_WRITTEN(const physad_view *indices)
+PHYSAD_VIEW_WRITTEN(const physad_view *picks)
+PHYSAD_VIEW_WRITTEN(const physad_view *radii)
+PHYSAD_VIEW_WRITTEN(physad_view *mask)
+%define PHYSAD_VIEW_GIVEN(ARG)
+%typemap(in, numinputs=0) ARG (physad_view given) "memset(&given, 0, sizeof(given)); $1 = &given;"
+%typemap(argout) ARG "lua_array_of(L, $1, 1); SWIG_arg++;"
+%enddef
+%define PHYSAD_VIEW_CHANGING(ARG)
+%typemap(in, numinputs=0) ARG (physad_view given) "memset(&given, 0, sizeof(given)); $1 = &given;"
+%typemap(argout) ARG "lua_array_copy(L, $1); SWIG_arg++;"
+%enddef
+PHYSAD_VIEW_GIVEN(physad_view *view)
+PHYSAD_VIEW_GIVEN(physad_view *curve)
+%typemap(out) physad_view "lua_array_of(L, &$1, 1); SWIG_arg++;"
+%typemap(in) const physad_view *outs {
+    lua_raise_text(L, PHYSAD_ERR_UNSUPPORTED, "the layers' own outputs are not bound to Lua");
+}
+
+/* --- structures --- */
+%define PHYSAD_OPTIONS(T)
+%typemap(in, checkfn="lua_isanything") const T * (T filled) {
+    lua_fill(L, $input, &filled, &binding_##T);
+    $1 = &filled;
+}
+%typemap(argout) const T * ""
+%enddef
+%define PHYSAD_ANSWER(T, NAME)
+%typemap(in, numinputs=0) T *NAME (T answer) {
+    memcpy(&answer, &binding_init_##T, sizeof(answer));
+    $1 = &answer;
+}
+%typemap(argout) T *NAME "lua_push_struct(L, $1, &binding_" #T "); SWIG_arg++;"
+%enddef
+%define PHYSAD_VALUE(T)
+%typemap(out) T "lua_push_struct(L, &$1, &binding_" #T "); SWIG_arg++;"
+%enddef
+%typemap(out) const physad_sample * {
+    if ($1 == NULL)
+        lua_pushnil(L);
+    else
+        lua_push_struct(L, $1, &binding_physad_sample);
+    SWIG_arg++;
+}
+
+/* --- progress: what the function raises waits until the library has come back --- */
+%typemap(in, checkfn="lua_isanything") const physad_call_options * (physad_call_options options, lua_hook call) {
+    const physad_call_options none = PHYSAD_CALL_OPTIONS_INIT;
+    options = none;
+    call.L = L;
+    call.function = $input;
+    if (!lua_isnoneornil(L, $input)) {
+        if (lua_type(L, $input) != LUA_TFUNCTION)
+            lua_bad(L, "%s is %s, want a function (stage, done, total, seconds)", "progress", luaL_typename(L, $input));
+        options.progress = lua_progress;
+        options.progress_user = &call;
+    }
+    $1 = &options;
+}
+/* --- lists --- */
+%typemap(in, checkfn="lua_istable") (const char *const *paths, int64_t count) {
+    int64_t count = 0;
+    $1 = ($1_ltype)lua_texts(L, $input, &count);
+    $2 = count;
+}
+%apply (const char *const *paths, int64_t count) { (const char *const *methods, int64_t count) };
+%typemap(in, checkfn="lua_istable") (const int64_t *indices, int64_t count) {
+    int64_t count = 0;
+    $1 = ($1_ltype)lua_integers(L, $input, &count);
+    $2 = count;
+}
+%ignore physad_evaluation_metrics;
+%ignore physad_scores_add_typed;
+%ignore physad_detector_score_batch;
+%ignore physad_features_compute_layers;
+%typemap(in, checkfn="lua_isstring") (const void *bytes, size_t size) {
+    size_t size = 0;
+    $1 = (void *)(uintptr_t)lua_tolstring(L, $input, &size);
+    $2 = size;
+}
+%typemap(in, numinputs=0) (char *path, size_t size) (char text[4096]) "text[0] = 0; $1 = text; $2 = sizeof(text);"
+%typemap(argout) (char *path, size_t size) "lua_pushstring(L, $1); SWIG_arg++;"
+%typemap(in, numinputs=0) char *sha256 (char text[65]) "text[0] = 0; $1 = text;"
+%typemap(argout) char *sha256 "lua_pushstring(L, $1); SWIG_arg++;"
+%typemap(in, numinputs=0) const char **json (const char *text) "text = NULL; $1 = ($1_ltype)&text;"
+%typemap(argout) const char **json "lua_pushstring(L, *$1); SWIG_arg++;"
+
+/* --- numbers out --- */
+%define PHYSAD_NUMBER_OUT(C, PUSH, NAME)
+%typemap(in, numinputs=0) C *NAME (C number) "number = 0; $1 = &number;"
+%typemap(argout) C *NAME "PUSH; SWIG_arg++;"
+%enddef
+PHYSAD_NUMBER_OUT(int64_t, lua_pushinteger(L, (lua_Integer)*$1), height)
+PHYSAD_NUMBER_OUT(int64_t, lua_pushinteger(L, (lua_Integer)*$1), width)
+PHYSAD_NUMBER_OUT(int64_t, lua_pushinteger(L, (lua_Integer)*$1), removed)
+PHYSAD_NUMBER_OUT(int64_t, lua_pushinteger(L, (lua_Integer)*$1), count)
+PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), p_value)
+PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), model_y)
+PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), model_x)
+PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), photo_y)
+PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), photo_x)
+%typemap(in, numinputs=0) int64_t shape[3] (int64_t numbers[3]) "memset(numbers, 0, sizeof(numbers)); $1 = numbers;"
+%typemap(argout) int64_t shape[3] {
+    for (int i = 0; i < 3; i++)
+        lua_pushinteger(L, (lua_Integer)$1[i]);
+    SWIG_arg += 3;
+}
+%typemap(in, numinputs=0) int64_t size[2] (int64_t numbers[2]) "memset(numbers, 0, sizeof(numbers)); $1 = numbers;"
+%typemap(argout) int64_t size[2] {
+    for (int i = 0; i < 2; i++)
+        lua_pushinteger(L, (lua_Integer)$1[i]);
+    SWIG_arg += 2;
+}
+
+%init %{
+    lua_binding_open(L);
+    lua_pushcfunction(L, lua_array_new);
+    lua_setfield(L, -2, "array");
+    lua_pushcfunction(L, lua_box_close);
+    lua_setfield(L, -2, "close");
+    lua_pushcfunction(L, lua_box_closed);
+    lua_setfield(L, -2, "closed");
+%}
+
+%include "../common.i"

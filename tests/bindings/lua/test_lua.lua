@@ -1,0 +1,216 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Lua 5.4 and LuaJIT: lua test_lua.lua FOLDER; package.path and package.cpath are set by the caller.
+local physad = require "physad"
+local folder = assert(arg[1], "usage: lua test_lua.lua FOLDER")
+local count, failed = 0, 0
+
+local function test(name, body)
+  count = count + 1
+  local ok, said = xpcall(body, function(e) return type(e) == "table" and tostring(e.message) or debug.traceback(e) end)
+  if not ok then
+    failed = failed + 1
+    io.stderr:write("FAILED ", name, ": ", tostring(said), "\n")
+  end
+end
+
+local function raises(status, words, call, ...)
+  local ok, e = pcall(call, ...)
+  assert(not ok, "no error, want " .. status)
+  assert(type(e) == "table", "the error is no table: " .. tostring(e))
+  assert(e.status == status, "got " .. tostring(e.status) .. ": " .. tostring(e.message))
+  assert(tostring(e):find(words, 1, true), tostring(e) .. " lacks " .. words)
+end
+
+local is_integer = math.type and function(x) return math.type(x) == "integer" end or function(x) return x % 1 == 0 end
+local bytes = {}
+for i = 1, 40 * 56 * 3 do bytes[i] = string.char((i * 37 + i * i % 251) % 256) end
+local photo = physad.array("u8", { 40, 56, 3 }, table.concat(bytes))
+
+test("arrays", function()
+  local a = physad.array("f32", { 2, 3 }, { 1, 2, 3, 4, 5, 6.5 })
+  assert(#a == 6 and a(1, 1) == 1 and a(2, 3) == 6.5 and a:dtype() == "f32")
+  a:set(2, 1, 9)
+  assert(table.concat(a:totable(), " "):gsub("%.0", "") == "1 2 3 9 5 6.5")
+  assert(a:shape()[1] == 2 and a:shape()[2] == 3 and tostring(a) == "physad.array f32 2x3" and #a:tostring() == 24)
+  local i = physad.array("i64", { 2 }, { 1, -2 })
+  assert(is_integer(i(2)) and i(2) == -2)
+  assert(photo:tostring() == table.concat(bytes) and is_integer(photo(1, 1, 1)))
+  assert(physad.array("bool", { 1 })(1) == false)
+  raises("PHYSAD_ERR_ARG", "places count from 1", a.get, a, 0, 1)
+  raises("PHYSAD_ERR_ARG", "dimensions", a.get, a, 1)
+  raises("PHYSAD_ERR_ARG", "read-only", photo.set, photo, 1, 1, 1, 0)
+  raises("PHYSAD_ERR_ARG", "u8", physad.array, "u9", { 1 })
+  raises("PHYSAD_ERR_SHAPE", "length", physad.array, "u8", { 5 }, "abc")
+  raises("PHYSAD_ERR_SHAPE", "length", physad.array, "u8", { 5 }, { 1 })
+  raises("PHYSAD_ERR_SHAPE", "extent", physad.array, "u8", { -1 })
+  raises("PHYSAD_ERR_SHAPE", "too large", physad.array, "f64", { 2 ^ 40, 2 ^ 40 })
+  raises("PHYSAD_ERR_SHAPE", "1 to 6", physad.array, "u8", {})
+end)
+
+test("context", function()
+  local c = physad.context { threads = 2, seed = 7 }
+  assert(c.threads == 2 and c.seed == 7 and is_integer(c.threads))
+  raises("PHYSAD_ERR_ARG", "did you mean 'threads'", physad.context, { thread = 1 })
+  raises("PHYSAD_ERR_ARG", "threads is string", physad.context, { threads = "x" })
+  raises("PHYSAD_ERR_ARG", "integer", physad.context, { threads = 1.5 })
+  raises("PHYSAD_ERR_ARG", "out of range", physad.context, { threads = 2 ^ 40 })
+  c:close()
+  c:close()
+  assert(c:closed())
+end)
+
+test("images", function()
+  local path = folder .. "/a.png"
+  physad.write_image(path, photo)
+  local image = physad.image(path)
+  local pixels = image.pixels
+  assert(pixels:tostring() == photo:tostring() and image.info.width == 56)
+  image:close()
+  assert(pixels:tostring() == photo:tostring()) -- the array keeps what it shows
+  raises("PHYSAD_ERR_STATE", "closed", function() return image.pixels end)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("*a")
+  file:close()
+  assert(physad.decode(text, { name = "x", channels = "gray" }).pixels:shape()[3] == 1)
+  raises("PHYSAD_ERR_IO", "none.png", physad.image, folder .. "/none.png")
+  raises("PHYSAD_ERR_FORMAT", "", physad.decode, "not a photo")
+  raises("PHYSAD_ERR_ARG", "xyz", physad.write_image, folder .. "/a.xyz", photo)
+  raises("PHYSAD_ERR_ARG", "physad.array", physad.write_image, folder .. "/a.png", {})
+  raises("PHYSAD_ERR_ARG", "did you mean", physad.image, path, { chanels = 1 })
+end)
+
+test("data sets", function()
+  local seen = 0
+  physad.synth_rad(folder .. "/rad", { categories = "bowl", train_views = 20, test_views = 2, instances = 1, instance_views = 1,
+    width = 64, progress = function(stage, done) seen = seen + (is_integer(done) and type(stage) == "string" and 1 or 0) end })
+  assert(seen > 0)
+  local rad = physad.dataset(folder .. "/rad")
+  assert(rad:count() == rad.train:count() + rad.test:count() and rad.train:count() == 20 and rad.categories[1] == "bowl")
+  local n = 0
+  for i, sample in rad:iter() do
+    n = n + 1
+    assert(i == n and sample.index == i and sample.category == "bowl" and is_integer(sample.label))
+  end
+  assert(n == rad:count() and rad:sample(1).split == "train")
+  assert(rad:read(1).pixels:shape()[1] == 64 and #rad:mask(1) == 64 * 64)
+  local first, second = rad.train:split(0.25, 3)
+  assert(first:count() + second:count() == 20)
+  assert(rad:subset({ 3, 1 }):sample(1).path == rad:sample(3).path)
+  raises("PHYSAD_ERR_ARG", "count from 1", rad.sample, rad, 0)
+  raises("PHYSAD_ERR_ARG", "count from 1", rad.sample, rad, n + 1)
+  raises("PHYSAD_ERR_ARG", "train", rad.select, rad, { split = "tests" })
+  raises("PHYSAD_ERR_ARG", "unknown option", rad.select, rad, { categry = "bowl" })
+  raises("PHYSAD_ERR_ARG", "", rad.select, rad, { category = "bowel" })
+  raises("PHYSAD_ERR_IO", "nowhere", physad.dataset, folder .. "/nowhere")
+  raises("PHYSAD_ERR_ARG", "want a function", physad.synth_rad, folder .. "/x", { progress = 3 })
+  raises("PHYSAD_ERR_ARG", "", physad.files, {})
+  raises("PHYSAD_ERR_ARG", "list of texts", physad.files, { {} })
+end)
+
+test("callbacks", function()
+  local knobs = { categories = "bowl", train_views = 3, test_views = -1, defects = "", width = 32 }
+  knobs.progress = function() error("from inside") end
+  local ok, e = pcall(physad.synth_rad, folder .. "/b", knobs)
+  assert(not ok and tostring(e):find("from inside", 1, true))
+  knobs.progress = function() error({ mine = 1 }) end
+  ok, e = pcall(physad.synth_rad, folder .. "/b", knobs)
+  assert(not ok and type(e) == "table" and e.mine == 1)
+  knobs.progress = function() return true end
+  raises("PHYSAD_ERR_CANCELLED", "", physad.synth_rad, folder .. "/b", knobs)
+  local s = physad.scores()
+  s:add(0, 0):add(1, 1)
+  local ended, adding = nil, nil
+  s:measure { progress = function() -- the accumulator is in use: neither closed nor changed
+    ended, adding = pcall(s.close, s), pcall(s.add, s, 1, 1)
+  end }
+  assert(ended ~= true and adding ~= true)
+  assert(s:count() == 2)
+end)
+
+test("metrics", function()
+  local s = physad.scores()
+  for i = 1, 20 do s:add(i / 20, i > 12 and 1 or 0, { type = i > 12 and "dent" or nil, group = "g" .. i }) end
+  local m = s:measure { replicates = 50 }
+  assert(m.auroc.value == 1 and m.auroc.lower == 1)
+  raises("PHYSAD_ERR_NUMERIC", "", s.add, s, 0 / 0, 1)
+  raises("PHYSAD_ERR_ARG", "label", s.add, s, 1, 2)
+  raises("PHYSAD_ERR_ARG", "did you mean", s.measure, s, { replicate = 1 })
+  s:close()
+  raises("PHYSAD_ERR_STATE", "closed", s.count, s)
+end)
+
+test("banks", function()
+  local b = physad.bank(2):add(physad.array("f32", { 3, 2 }, { 0, 0, 3, 4, 10, 0 }))
+  local distances, indices = b:search(physad.array("f32", { 1, 2 }, { 3, 4 }), 2)
+  assert(indices[1] == 2 and indices[2] == 1 and distances[1] == 0 and distances[2] == 5 and is_integer(indices[1]))
+  local picks = b:coreset { count = 2, ratio = 0 }
+  assert(#picks == 2 and b:rows():shape()[1] == 3 and b.dim == 2)
+  raises("PHYSAD_ERR_SHAPE", "", b.add, b, physad.array("f32", { 1, 3 }))
+  raises("PHYSAD_ERR_DTYPE", "", b.add, b, physad.array("f64", { 1, 2 }))
+  raises("PHYSAD_ERR_STATE", "", physad.bank(2).search, physad.bank(2), physad.array("f32", { 1, 2 }))
+end)
+
+test("features", function()
+  local f = physad.features { weights = "random:1", height = 32 }
+  local out = f(physad.array("f32", { 1, 32, 32, 3 }))
+  assert(out:shape()[1] == 1 and f.backbone == "efficientnet-lite0")
+  raises("PHYSAD_ERR_ARG", "efficientnet-lite0", physad.features, { backbone = "eficientnet-lite0" })
+  assert(physad.transform { height = 16 }(photo):shape()[3] == 3)
+end)
+
+test("detectors", function()
+  local rad = physad.dataset(folder .. "/rad")
+  local det = physad.detector("patchcore", { weights = "random:1", input = 64, alpha = 0.3, coreset_ratio = 0.25 })
+  assert(det:get("coreset_ratio") == "0.25" and not det.is_fitted and det.method == "patchcore")
+  raises("PHYSAD_ERR_STATE", "fit", det.score, det, photo)
+  det:fit(rad)
+  local r = det:score(rad:sample(1).file)
+  assert(r.score == det:score(rad:read(1)).score and r.score == det:score(rad:read(1).pixels).score)
+  assert(r.is_anomalous == (r.score > r.threshold) and r.map:shape()[1] == 64 and r.p_value > 0)
+  local near = r:nearest(5, 7)
+  assert(near.path == det:training()[near.sample])
+  det:save(folder .. "/m.physad")
+  local again = physad.load(folder .. "/m.physad")
+  assert(again:score(rad:sample(1).file).score == r.score)
+  local n = 0
+  for i, result in det:scores(rad.test) do n = n + (result.score == result.score and i > 0 and 1 or 0) end
+  assert(n == rad.test:count())
+  assert(det:threshold().groups > 0)
+  again:close()
+  raises("PHYSAD_ERR_STATE", "closed", again.score, again, photo)
+  raises("PHYSAD_ERR_ARG", "patchcore", physad.detector, "patchcor")
+  raises("PHYSAD_ERR_ARG", "coreset_ratio", physad.detector, "patchcore", { coreset_ration = 1 })
+  raises("PHYSAD_ERR_IO", "", physad.load, folder .. "/none")
+  local methods = physad.methods()
+  assert(#methods > 1 and #physad.method("patchcore").options > 3 and #physad.backbones() > 3)
+  print("score", string.format("%.17g", r.score))
+end)
+
+test("memory", function()
+  collectgarbage()
+  local c = physad.context()
+  for _ = 1, 200 do
+    local s = physad.scores { context = c }
+    s:add(1, 1)
+  end
+  collectgarbage()
+  collectgarbage()
+  assert(c.memory_used == 0, "left: " .. tostring(c.memory_used))
+end)
+
+if _VERSION == "Lua 5.4" then -- LuaJIT cannot read this syntax
+  local body = load([[
+    local physad, folder = ...
+    local kept
+    do
+      local det <close> = physad.load(folder .. "/m.physad")
+      kept = det
+      assert(det.is_fitted)
+    end
+    assert(kept:closed() and #physad.dataset(folder .. "/rad") > 0)
+  ]])
+  test("to be closed", function() body(physad, folder) end)
+end
+
+print(string.format("%d tests, %d failed", count, failed))
+os.exit(failed == 0 and 0 or 1)
