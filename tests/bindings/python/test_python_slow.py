@@ -55,3 +55,34 @@ def test_ten_lines_on_real_photos(data):
     results = detector.score([sample.file for sample in tiles.test[::40]])
     assert all(np.isfinite(r.score) for r in results)
     assert detector.threshold.groups > 0
+
+
+@pytest.mark.parametrize("name", ["quick_start", "compare_methods"])
+def test_notebooks(name, tmp_path):
+    """The cells one after the other, with what each shows at its end."""
+    import ast
+    import json
+    book = json.loads((SOURCE / "examples" / (name + ".ipynb")).read_text())
+    assert book["nbformat"] == 4 and all(not cell.get("outputs") for cell in book["cells"])
+    program = []
+    for cell in book["cells"]:
+        if cell["cell_type"] == "code":
+            tree = ast.parse("".join(cell["source"]))
+            last = tree.body[-1]
+            if isinstance(last, ast.Expr):  # what Jupyter would show
+                tree.body[-1] = ast.parse(f"_show({ast.unparse(last.value)})").body[0]
+            program.append(ast.unparse(tree))
+    (tmp_path / "book.py").write_text(
+        "def _show(x):\n"
+        "    for how in ('_repr_html_', '_repr_png_'):\n"
+        "        if hasattr(x, how):\n"
+        "            assert getattr(x, how)()\n"
+        "    assert repr(x)\n\n" + "\n\n".join(program) + "\nprint('all cells ran')\n")
+    done = subprocess.run([sys.executable, str(tmp_path / "book.py")], capture_output=True, text=True,
+                          env={**os.environ, "PHYSAD_NOTEBOOK_WEIGHTS": "random:1"})
+    assert done.returncode == 0 and done.stdout.endswith("all cells ran\n"), done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def test_example():
+    done = subprocess.run([sys.executable, str(SOURCE / "examples/line.py")], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.endswith("2 of 8 rejected\n"), done.stdout + done.stderr
