@@ -17,6 +17,18 @@ physad_context *physad__dataset_context(const physad_dataset *dataset);
  * appear. `out` has one entry per sample. */
 physad_status physad__dataset_groups(const physad_dataset *dataset, int64_t *out, int64_t *groups);
 
+/* --- labels of single frames (data_frame_labels.c): for measuring only --- */
+
+typedef struct physad__frame_labels physad__frame_labels;
+/* Reads `{"<video>": [0, 1, ...], ...}`, such as whole/frame_labels.json. FORMAT names the video and the label that is wrong. */
+physad_status physad__frame_labels_open(physad__frame_labels **out, physad_context *ctx, const char *path);
+physad_status physad__frame_labels_parse(physad__frame_labels **out, physad_context *ctx, const void *text, size_t size,
+                                         const char *name);
+int64_t physad__frame_labels_count(const physad__frame_labels *labels); /* of videos */
+/* The labels of a video, by the last part of its path; owned by `labels` until the next call. ARG: there are none. */
+physad_status physad__frame_labels_of(physad__frame_labels *labels, const char *video, const uint8_t **out, int64_t *count);
+void physad__frame_labels_free(physad__frame_labels *labels); /* NULL is fine */
+
 /* --- transforms --- */
 
 /* The options as a JSON object of a stable form, for model files; a new reference, NULL sets a NOMEM message. The
