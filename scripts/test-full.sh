@@ -23,6 +23,8 @@ section "AddressSanitizer and UndefinedBehaviorSanitizer"
 use_compiler gcc g++
 if make_build "asan" build-full/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Dtests=enabled; then
     suite asan build-full/asan --suite unit --suite fuzz --timeout-multiplier 6
+    check "Python under AddressSanitizer" quietly build-full/asan.log/python.txt env PHYSAD_ASAN_BUILD="$PWD/build-full/asan" \
+        meson test -C "$test_build" --no-rebuild "python slow"
 fi
 
 section "ThreadSanitizer"

@@ -34,7 +34,7 @@ class Conformal(NamedTuple):
 
     alpha: float
     threshold: float
-    count: int
+    count: int  # type: ignore[assignment]  # shadows tuple.count(), which nobody calls here
     rank: int
     rate_mean: float
     rate_lower: float

@@ -126,5 +126,5 @@ def test_private_module_has_no_surprises():
 def test_types():
     mypy = pytest.importorskip("mypy.api")
     package = pathlib.Path(physad.__file__).parent
-    out, err, status = mypy.run(["--strict", "--no-incremental", "--cache-dir=/dev/null", str(package)])
+    out, err, status = mypy.run(["--strict", "--config-file", str(SOURCE / "pyproject.toml"), "--cache-dir=/dev/null", str(package)])
     assert status == 0, out + err
