@@ -45,41 +45,76 @@ SPLAT_INLINE unsigned splat_live_blocks(const float *transmittance)
     return live;
 }
 
+/* A Gaussian as seen from a tile. */
+typedef struct splat_gaussian {
+    float x, y; /* of the centre, from the tile's first pixel */
+    V a, b, c, level;
+    const float *feature;
+} splat_gaussian;
+
+SPLAT_INLINE splat_gaussian splat_gaussian_of(const physad__splat_tile *t, int64_t g, const int channels)
+{
+    const physad__splat_record *r = t->records + g;
+    const splat_gaussian out = { r->x - (float)t->x, r->y - (float)t->y, v_set(r->a), v_set(r->b), v_set(r->c), v_set(r->level),
+                                 t->features + g * channels };
+    return out;
+}
+
+/* What a Gaussian does to LANES pixels. */
+typedef struct splat_touch {
+    V dx, dy, raw, alpha, before, weight; /* before: the transmittance; weight is 0 where it adds nothing */
+    M on, off;                            /* adds; would pass the end and stops the pixel */
+} splat_touch;
+
+/* False where alpha is below 1/255 in all of them; else the transmittance has been taken on. */
+SPLAT_INLINE int splat_touch_at(splat_touch *p, const splat_gaussian *g, int bx, int by, int k, float *transmittance)
+{
+    p->dx = v_load(splat_offsets_x[bx] + k) - g->x;
+    p->dy = v_load(splat_offsets_y[by] + k) - g->y;
+    const V e = v_fma(v_fma(g->a, p->dx, g->b * p->dy), p->dx, v_fma(g->c * p->dy, p->dy, g->level));
+    const M near = m_ge(e, v_set(SPLAT_LEAST));
+    if (!m_any(near))
+        return 0;
+    p->raw = v_exp2(e);
+    p->alpha = v_min(p->raw, v_set(0.99f));
+    p->before = v_load(transmittance);
+    const V after = v_fnma(p->alpha, p->before, p->before);
+    p->on = m_and(near, m_ge(after, v_set(SPLAT_STOP)));
+    p->off = m_without(near, p->on);
+    p->weight = v_keep(p->on, p->alpha * p->before);
+    v_store(transmittance, v_if(p->on, after, v_if(p->off, -v_abs(p->before), p->before)));
+    return 1;
+}
+
+/* One block; whether a pixel of it stopped. */
+SPLAT_INLINE int splat_block(const physad__splat_tile *t, const splat_gaussian *g, int bx, int by, const int channels)
+{
+    int stopped = 0;
+    for (int k = 0; k < 16; k += LANES) {
+        const int at = (by * 4 + bx) * 16 + k;
+        splat_touch p;
+        if (!splat_touch_at(&p, g, bx, by, k, t->transmittance + at))
+            continue;
+        stopped |= m_any(p.off);
+        for (int ch = 0; ch < channels; ch++) {
+            float *out = t->out + ch * PHYSAD__SPLAT_PIXELS + at;
+            v_store(out, v_fma(p.weight, v_set(g->feature[ch]), v_load(out)));
+        }
+    }
+    return stopped;
+}
+
 SPLAT_INLINE void splat_tile_run(const physad__splat_tile *t, const int channels)
 {
-    float *const transmittance = t->transmittance;
-    unsigned live = splat_live_blocks(transmittance);
+    unsigned live = splat_live_blocks(t->transmittance);
     for (int64_t i = 0; i < t->n && live; i++) {
-        const int64_t g = t->list[i];
-        const physad__splat_record *r = t->records + g;
-        const float *feature = t->features + g * channels;
-        const float x = r->x - (float)t->x, y = r->y - (float)t->y;
-        const splat_blocks reach = splat_reach(r, x, y);
-        const V a = v_set(r->a), b = v_set(r->b), c = v_set(r->c), level = v_set(r->level);
+        const splat_gaussian g = splat_gaussian_of(t, t->list[i], channels);
+        const splat_blocks reach = splat_reach(t->records + t->list[i], g.x, g.y);
         for (int by = reach.y0; by <= reach.y1; by++)
             for (int bx = reach.x0; bx <= reach.x1; bx++) {
-                const int block = by * 4 + bx;
-                if (!(live >> block & 1))
-                    continue;
-                int stopped = 0;
-                for (int k = 0; k < 16; k += LANES) {
-                    const V dx = v_load(splat_offsets_x[bx] + k) - x, dy = v_load(splat_offsets_y[by] + k) - y;
-                    const V e = v_fma(v_fma(a, dx, b * dy), dx, v_fma(c * dy, dy, level));
-                    const M near = m_ge(e, v_set(SPLAT_LEAST));
-                    if (!m_any(near))
-                        continue;
-                    float *const at = transmittance + block * 16 + k;
-                    const V alpha = v_min(v_exp2(e), v_set(0.99f)), before = v_load(at), after = v_fnma(alpha, before, before);
-                    const M on = m_and(near, m_ge(after, v_set(SPLAT_STOP))), off = m_without(near, on);
-                    const V weight = v_keep(on, alpha * before);
-                    v_store(at, v_if(on, after, v_if(off, -v_abs(before), before)));
-                    stopped |= m_any(off);
-                    float *out = t->out + block * 16 + k;
-                    for (int ch = 0; ch < channels; ch++, out += PHYSAD__SPLAT_PIXELS)
-                        v_store(out, v_fma(weight, v_set(feature[ch]), v_load(out)));
-                }
-                if (stopped && splat_is_over(transmittance + block * 16))
-                    live &= ~(1u << block);
+                const unsigned bit = 1u << (by * 4 + bx);
+                if ((live & bit) && splat_block(t, &g, bx, by, channels) && splat_is_over(t->transmittance + (by * 4 + bx) * 16))
+                    live &= ~bit;
             }
     }
 }
@@ -109,67 +144,61 @@ SPLAT_INLINE void splat_sum_lanes(float *out, const V *sums, const int n)
         out[k] = v_sum(sums[k]);
 }
 
+/* One block; whether a pixel of it stopped. */
+SPLAT_INLINE int splat_block_back(const physad__splat_tile *t, V *sums, const splat_gaussian *g, int bx, int by, const int channels)
+{
+    int stopped = 0;
+    for (int k = 0; k < 16; k += LANES) {
+        const int at = (by * 4 + bx) * 16 + k;
+        splat_touch p;
+        if (!splat_touch_at(&p, g, bx, by, k, t->transmittance + at))
+            continue;
+        stopped |= m_any(p.off);
+        V q = v_load(t->base + at);
+        for (int ch = 0; ch < channels; ch++) {
+            const V grad = v_load(t->grads + ch * PHYSAD__SPLAT_PIXELS + at);
+            q = v_fma(grad, v_set(g->feature[ch]), q);
+            sums[PHYSAD__SPLAT_MOMENTS + ch] = v_fma(p.weight, grad, sums[PHYSAD__SPLAT_MOMENTS + ch]);
+        }
+        const V rest = v_fnma(p.weight, q, v_load(t->rest + at));
+        v_store(t->rest + at, rest);
+        /* by alpha, times alpha: only where it is not cut at 0.99 */
+        const V by_alpha = v_fnma(rest, v_set(1) / (v_set(1) - p.alpha), p.before * q);
+        const V s = v_keep(m_without(p.on, m_ge(p.raw, v_set(0.99f))), by_alpha * p.alpha), sx = s * p.dx, sy = s * p.dy;
+        sums[0] = sums[0] + s;
+        sums[1] = sums[1] + sx;
+        sums[2] = sums[2] + sy;
+        sums[3] = v_fma(sx, p.dx, sums[3]);
+        sums[4] = v_fma(sx, p.dy, sums[4]);
+        sums[5] = v_fma(sy, p.dy, sums[5]);
+    }
+    return stopped;
+}
+
+/* The place of the sums of a Gaussian's pair with this tile. */
+SPLAT_INLINE float *splat_pair(const physad__splat_tile *t, const physad__splat_record *r, int size)
+{
+    const int64_t column = t->x / PHYSAD__SPLAT_TILE - r->tile_x, row = t->y / PHYSAD__SPLAT_TILE - r->tile_y;
+    return t->sums + (r->first + row * r->tiles_x + column) * size;
+}
+
 SPLAT_INLINE void splat_tile_back_run(const physad__splat_tile *t, const int channels)
 {
     const int size = PHYSAD__SPLAT_MOMENTS + channels;
-    float *const transmittance = t->transmittance;
-    unsigned live = splat_live_blocks(transmittance);
+    unsigned live = splat_live_blocks(t->transmittance);
     for (int64_t i = 0; i < t->n; i++) {
-        const int64_t g = t->list[i];
-        const physad__splat_record *r = t->records + g;
-        const int64_t column = t->x / PHYSAD__SPLAT_TILE - r->tile_x, row = t->y / PHYSAD__SPLAT_TILE - r->tile_y;
-        float *const place = t->sums + (r->first + row * r->tiles_x + column) * size;
-        if (!live) {
-            memset(place, 0, (size_t)size * sizeof(float));
-            continue;
-        }
-        const float *feature = t->features + g * channels;
-        const float x = r->x - (float)t->x, y = r->y - (float)t->y;
-        const splat_blocks reach = splat_reach(r, x, y);
-        const V a = v_set(r->a), b = v_set(r->b), c = v_set(r->c), level = v_set(r->level);
+        float *const place = splat_pair(t, t->records + t->list[i], size);
+        const splat_gaussian g = splat_gaussian_of(t, t->list[i], channels);
+        const splat_blocks reach = splat_reach(t->records + t->list[i], g.x, g.y);
         V sums[PHYSAD__SPLAT_MOMENTS + PHYSAD__SPLAT_MAX_CHANNELS];
         for (int k = 0; k < size; k++)
             sums[k] = v_set(0);
-        for (int by = reach.y0; by <= reach.y1; by++)
+        for (int by = reach.y0; by <= reach.y1 && live; by++)
             for (int bx = reach.x0; bx <= reach.x1; bx++) {
-                const int block = by * 4 + bx;
-                if (!(live >> block & 1))
-                    continue;
-                int stopped = 0;
-                for (int k = 0; k < 16; k += LANES) {
-                    const V dx = v_load(splat_offsets_x[bx] + k) - x, dy = v_load(splat_offsets_y[by] + k) - y;
-                    const V e = v_fma(v_fma(a, dx, b * dy), dx, v_fma(c * dy, dy, level));
-                    const M near = m_ge(e, v_set(SPLAT_LEAST));
-                    if (!m_any(near))
-                        continue;
-                    const int at = block * 16 + k;
-                    const V raw = v_exp2(e), alpha = v_min(raw, v_set(0.99f));
-                    const V before = v_load(transmittance + at), after = v_fnma(alpha, before, before);
-                    const M on = m_and(near, m_ge(after, v_set(SPLAT_STOP))), off = m_without(near, on);
-                    const V weight = v_keep(on, alpha * before);
-                    v_store(transmittance + at, v_if(on, after, v_if(off, -v_abs(before), before)));
-                    stopped |= m_any(off);
-                    V q = v_load(t->base + at);
-                    for (int ch = 0; ch < channels; ch++) {
-                        const V grad = v_load(t->grads + ch * PHYSAD__SPLAT_PIXELS + at);
-                        q = v_fma(grad, v_set(feature[ch]), q);
-                        sums[PHYSAD__SPLAT_MOMENTS + ch] = v_fma(weight, grad, sums[PHYSAD__SPLAT_MOMENTS + ch]);
-                    }
-                    const V rest = v_fnma(weight, q, v_load(t->rest + at));
-                    v_store(t->rest + at, rest);
-                    /* by alpha, times alpha: only where it is not cut at 0.99 */
-                    const V by_alpha = v_fnma(rest, v_set(1) / (v_set(1) - alpha), before * q);
-                    const V s = v_keep(m_without(on, m_ge(raw, v_set(0.99f))), by_alpha * alpha);
-                    const V sx = s * dx, sy = s * dy;
-                    sums[0] = sums[0] + s;
-                    sums[1] = sums[1] + sx;
-                    sums[2] = sums[2] + sy;
-                    sums[3] = v_fma(sx, dx, sums[3]);
-                    sums[4] = v_fma(sx, dy, sums[4]);
-                    sums[5] = v_fma(sy, dy, sums[5]);
-                }
-                if (stopped && splat_is_over(transmittance + block * 16))
-                    live &= ~(1u << block);
+                const unsigned bit = 1u << (by * 4 + bx);
+                if ((live & bit) && splat_block_back(t, sums, &g, bx, by, channels) &&
+                    splat_is_over(t->transmittance + (by * 4 + bx) * 16))
+                    live &= ~bit;
             }
         splat_sum_lanes(place, sums, size);
     }

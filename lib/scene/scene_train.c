@@ -6,7 +6,7 @@
 #include <math.h>
 
 #define LAMBDA 0.2
-#define DEGREE_EVERY 1000
+#define DEGREE_EVERY 1000 /* steps, or a seventh of a shorter fit */
 #define FADE_EVERY 3000
 
 typedef struct trainer {
@@ -20,6 +20,13 @@ typedef struct trainer {
     int64_t n_train, at;
     physad__rng rng;
 } trainer;
+
+/* The harmonics' degree in use at a step. */
+static int32_t degree_at(const trainer *t, int64_t step)
+{
+    const int64_t every = physad__max(1, physad__min(DEGREE_EVERY, t->o->steps / 7));
+    return (int32_t)physad__min(t->model->degree, (step - 1) / every);
+}
 
 static int64_t largest_plane(const physad__scene_views *v)
 {
@@ -132,7 +139,7 @@ static physad_status change_density(trainer *t, int64_t step)
 static physad_status train_step(trainer *t, int64_t step)
 {
     physad__scene_model *m = t->model;
-    const int32_t degree = (int32_t)physad__min(m->degree, (step - 1) / DEGREE_EVERY);
+    const int32_t degree = degree_at(t, step);
     physad__splat_loss_result result;
     physad__splat_back back = { .planes = physad__splat_planes_at(m->grad, m->stride), .screen = m->screen };
     const physad__splat_images grads = { .colour = t->grad };
@@ -185,7 +192,7 @@ static physad_status run(trainer *t, physad_scene_quality *q, physad__call *call
         q->steps = step;
         q->seconds += physad__seconds() - start;
         if (o->measure_every > 0 && step % o->measure_every == 0) {
-            PHYSAD__TRY(measure(t, q, (int32_t)physad__min(t->model->degree, (step - 1) / DEGREE_EVERY)));
+            PHYSAD__TRY(measure(t, q, degree_at(t, step)));
             physad__log(t->ctx, PHYSAD_LOG_INFO, "step %lld, %.2f s, %lld Gaussians, %lld pairs: held-out PSNR %.3f, SSIM %.4f, loss %.5f",
                         (long long)step, q->seconds, (long long)t->model->count, (long long)physad__splat_pairs(t->splat), q->psnr, q->ssim,
                         q->loss);
@@ -193,7 +200,7 @@ static physad_status run(trainer *t, physad_scene_quality *q, physad__call *call
         start = physad__seconds();
         PHYSAD__TRY(physad__call_tick(call, step));
     }
-    return measure(t, q, (int32_t)physad__min(t->model->degree, (o->steps - 1) / DEGREE_EVERY));
+    return measure(t, q, degree_at(t, o->steps));
 }
 
 physad_status physad__scene_train(physad__scene_model *model, physad_scene_quality *quality, physad_context *ctx,
