@@ -110,13 +110,17 @@ physad_status physad__calibrate(physad_detector *det, const char *const *groups,
         const physad_view v = physad_view_array(maxima, PHYSAD_F64, 1, &n);
         det->threshold = (physad_threshold){ sizeof(physad_threshold), 0, NAN, alpha, NAN, NAN, n };
         det->no_threshold[0] = '\0';
-        if (n == 0) {
+        if (n == 0 && !(physad__option_real(det, "calibration") > 0)) {
             physad__snprintf(det->no_threshold, sizeof(det->no_threshold),
-                             "%s: no threshold: alpha %g needs %lld calibration groups, so that no normal sample was kept aside; give "
-                             "about %lld normal samples or a larger alpha",
-                             det->method->name, alpha, (long long)physad_conformal_needed(alpha),
-                             (long long)ceil((double)physad_conformal_needed(alpha) /
-                                             fmax(physad__option_real(det, "calibration"), 0.01)));
+                             "%s: no threshold: the detector was fitted with calibration=0", det->method->name);
+        } else if (n == 0) {
+            const double needed = (double)physad_conformal_needed(alpha);
+            physad__snprintf(det->no_threshold, sizeof(det->no_threshold),
+                             "%s: no threshold: alpha %g needs %g calibration groups, and a share of %g of the normal samples has "
+                             "fewer, so that none was kept aside; give %g groups of normal samples, a larger alpha or a larger "
+                             "calibration",
+                             det->method->name, alpha, needed, physad__option_real(det, "calibration"),
+                             ceil(needed / physad__option_real(det, "calibration")));
         } else {
             status = physad_conformal_fit(&c, det->ctx, &v, NULL, alpha);
             det->threshold.value = c.threshold;

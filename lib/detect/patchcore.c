@@ -197,9 +197,12 @@ static physad_status calibrate_positions(const physad_detector *det, patchcore *
                                          const physad_bank *store, physad__call *call)
 {
     physad__mem *mem = &det->ctx->mem;
-    const int64_t last = physad_bank_count(store) - 1;
     char *const *groups = det->origin->groups;
-    if (strcmp(groups[physad_bank_sample(store, 0)], groups[physad_bank_sample(store, last)]) == 0)
+    const char *first = groups[physad_bank_sample(store, 0)];
+    int64_t row = 1;
+    while (row < physad_bank_count(store) && strcmp(groups[physad_bank_sample(store, row)], first) == 0)
+        row++;
+    if (row == physad_bank_count(store))
         return PHYSAD_OK; /* one thing: nothing to compare it with */
     double *block = physad__alloc_zero(mem, (size_t)(3 * p->cells) * sizeof(*block), "positions");
     p->mean = physad__alloc_array(mem, p->cells, sizeof(*p->mean), "positions");
