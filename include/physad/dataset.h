@@ -22,7 +22,7 @@
  * intervals are bootstrapped. The first of these that applies:
  *  - `groups` of a file `physad.json` in the category's folder (beside `train`):
  *    `{"groups": {"<path or folder>": "<group>", ...}, "views": {"<path>": "<view>", ...}}`, paths relative to that
- *    folder;
+ *    folder (`"instances": {"<path or folder>": "<thing>", ...}` in it names the thing that is shown);
  *  - Real-IAD: the sample's folder (`S0001`);
  *  - names such as `i07_q12`: the instance before the underscore, the view behind it (`q12` alone tells the view only);
  *  - names such as `exp2_num_1836`: exposures numbered by one counter. Runs of numbers at most 60 apart are one group
@@ -83,6 +83,7 @@ typedef struct physad_sample {
     int32_t label; /**< 0 normal, 1 defective, -1 not known */
     int32_t kind;  /**< PHYSAD_KIND_* */
     int32_t truth; /**< PHYSAD_TRUTH_* */
+    const char *instance; /**< which of several like things it shows, NULL when not known */
 } physad_sample;
 
 typedef struct physad_dataset_options {

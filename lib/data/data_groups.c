@@ -174,10 +174,11 @@ static physad_status set_from(physad_dataset *ds, const char **field, const json
 
 static physad_status apply_sidecar(physad_dataset *ds, int64_t first, const char *prefix, const json_t *json)
 {
-    const json_t *groups = json_object_get(json, "groups"), *views = json_object_get(json, "views");
+    const json_t *groups = json_object_get(json, "groups"), *views = json_object_get(json, "views"),
+                 *instances = json_object_get(json, "instances");
     const size_t skip = strlen(prefix);
     if (!json_is_object(json) || (groups != NULL && !json_is_object(groups)) ||
-        (views != NULL && !json_is_object(views)))
+        (views != NULL && !json_is_object(views)) || (instances != NULL && !json_is_object(instances)))
         return physad__error(PHYSAD_ERR_FORMAT,
                              "want {\"groups\": {\"path\": \"group\", ...}, \"views\": {\"path\": \"view\", ...}}");
     for (int64_t i = first; i < ds->count; i++) {
@@ -186,6 +187,7 @@ static physad_status apply_sidecar(physad_dataset *ds, int64_t first, const char
             continue;
         PHYSAD__TRY(set_from(ds, &s->group, groups, s->path + skip, true));
         PHYSAD__TRY(set_from(ds, &s->view, views, s->path + skip, false));
+        PHYSAD__TRY(set_from(ds, &s->instance, instances, s->path + skip, true));
     }
     return PHYSAD_OK;
 }

@@ -79,6 +79,8 @@ static void test_layout(void **state)
         int64_t count;
         assert_int_equal(s->kind, physad__video_available() ? PHYSAD_KIND_VIDEO : PHYSAD_KIND_FRAMES);
         assert_int_equal(s->label, strcmp(s->type, "good") != 0);
+        assert_non_null(s->instance);
+        assert_true(strcmp(s->instance, "red") == 0 || strcmp(s->instance, "blue") == 0);
         assert_ok(physad_video_open(&v, ctx, s->file, NULL));
         assert_ok(physad_video_frame_count(v, &count));
         assert_int_equal(count, 16);
