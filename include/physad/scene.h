@@ -29,7 +29,7 @@ typedef struct physad_scene_options {
     int32_t max_gaussians;  /**< budget; 0: 300000 */
     int32_t random_points;  /**< Gaussians to begin with where the poses bring no points; 0: 100000 */
     int32_t measure_every;  /**< steps between lines of held-out quality in the log (level INFO); 0 or negative: none */
-    int32_t densify_from;   /**< first step that clones, splits and prunes; 0: a tenth of the steps, at most 500; negative:
+    int32_t densify_from;   /**< first step that clones, splits and prunes; 0: a 14th of the steps, at most 500; negative:
                                  never */
     int32_t densify_until;  /**< last such step; 0: half of the steps, at most 15000 */
     int32_t densify_every;  /**< steps between; 0: 100 */

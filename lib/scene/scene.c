@@ -58,7 +58,7 @@ static physad_status read_options(physad_scene_options *o, const physad_scene_op
     o->harmonics = or_default(o->harmonics, 16);
     o->max_gaussians = or_default(o->max_gaussians, 300000);
     o->random_points = or_default(o->random_points, 100000);
-    o->densify_from = or_default(o->densify_from, o->steps / 10 < 500 ? o->steps / 10 : 500);
+    o->densify_from = or_default(o->densify_from, o->steps / 14 < 500 ? o->steps / 14 : 500);
     o->densify_until = or_default(o->densify_until, o->steps / 2 < 15000 ? o->steps / 2 : 15000);
     o->densify_every = or_default(o->densify_every, 100);
     o->densify_gradient = o->densify_gradient != 0 ? o->densify_gradient : 2e-4f;

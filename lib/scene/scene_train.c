@@ -6,7 +6,7 @@
 #include <math.h>
 
 #define LAMBDA 0.2
-#define DEGREE_EVERY 1000 /* steps, or a seventh of a shorter fit */
+#define DEGREE_EVERY 1000 /* steps, or a thirtieth of a shorter fit: the published share */
 #define FADE_EVERY 3000
 
 typedef struct trainer {
@@ -24,7 +24,7 @@ typedef struct trainer {
 /* The harmonics' degree in use at a step. */
 static int32_t degree_at(const trainer *t, int64_t step)
 {
-    const int64_t every = physad__max(1, physad__min(DEGREE_EVERY, t->o->steps / 7));
+    const int64_t every = physad__max(1, physad__min(DEGREE_EVERY, t->o->steps / 30));
     return (int32_t)physad__min(t->model->degree, (step - 1) / every);
 }
 
