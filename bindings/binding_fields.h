@@ -36,6 +36,7 @@ typedef struct binding_struct {
         const char *: 's',                                                                                             \
         const char *const *: 'S',                                                                                      \
         const int64_t *: 'L',                                                                                          \
+        physad_view: 'w',                                                                                              \
         const physad_view *: 'v',                                                                                      \
         const physad_backbone_layer *: 'l',                                                                            \
         default: '?')
@@ -122,6 +123,19 @@ BINDING_STRUCT(physad_synth_phys_options, PHYSAD_SYNTH_PHYS_OPTIONS_INIT, F(S, f
                F(S, test_videos), F(S, defect_videos), F(S, frames), F(S, width), F(S, height), F(S, frame_rate), F(S, variation),
                F(S, severity), F(S, noise))
 #undef S
+#define S physad_video_options
+BINDING_STRUCT(physad_video_options, PHYSAD_VIDEO_OPTIONS_INIT, F(S, channels), F(S, dtype), F(S, threads), F(S, ahead),
+               F(S, on_error), F(S, height), F(S, width), F(S, max_frames), F(S, max_pixels), F(S, max_bytes), F(S, max_seconds),
+               F(S, frame_rate))
+#undef S
+#define S physad_video_info
+BINDING_STRUCT(physad_video_info, PHYSAD_VIDEO_INFO_INIT, F(S, channels), F(S, dtype), F(S, bits), F(S, height), F(S, width),
+               F(S, stored_height), F(S, stored_width), F(S, frames_said), F(S, frame_rate), F(S, rotation), F(S, mirrored),
+               F(S, shortened), F(S, codec), F(S, container))
+#undef S
+#define S physad_frame
+BINDING_STRUCT(physad_frame, PHYSAD_FRAME_INIT, F(S, key), F(S, index), F(S, seconds), F(S, pixels))
+#undef S
 #define S physad_evaluate_options
 BINDING_STRUCT(physad_evaluate_options, PHYSAD_EVALUATE_OPTIONS_INIT, F(S, metrics_size), F(S, on_error), F(S, replicates),
                F(S, categories), F(S, settings), F(S, overlays))
@@ -165,7 +179,7 @@ static const binding_struct *const binding_structs[] = {
     &binding_physad_backbone_info, &binding_physad_features_options, &binding_physad_metric, &binding_physad_measure_options,
     &binding_physad_conformal, &binding_physad_tensors_options, &binding_physad_weights_info,
     &binding_physad_weights_convert_options, &binding_physad_synth_rad_options, &binding_physad_synth_phys_options, &binding_physad_evaluate_options,
-    &binding_physad_evaluated,
+    &binding_physad_evaluated, &binding_physad_video_options, &binding_physad_video_info, &binding_physad_frame,
 #ifdef PHYSAD_BANK_H
     &binding_physad_bank_options, &binding_physad_search_options, &binding_physad_coreset_options,
 #endif

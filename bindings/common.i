@@ -14,6 +14,7 @@
 %rename("%(strip:[physad_])s") "";
 %rename("$ignore", %$isclass) "";
 %ignore physad_tensors_open_memory; /* borrows memory for the life of the handle: the package reads files */
+%ignore physad_video_open_memory;
 %ignore physad_view_array;
 %ignore physad_view_rgb8;
 %ignore physad_view_gray8;
@@ -37,6 +38,7 @@ PHYSAD_HANDLE(scores)
 PHYSAD_HANDLE(pixels)
 PHYSAD_HANDLE(metrics)
 PHYSAD_HANDLE(tensors)
+PHYSAD_HANDLE(video)
 #ifdef PHYSAD_WITH_BANK
 PHYSAD_HANDLE(bank)
 #endif
@@ -61,8 +63,11 @@ PHYSAD_OPTIONS(physad_weights_convert_options)
 PHYSAD_OPTIONS(physad_synth_rad_options)
 PHYSAD_OPTIONS(physad_synth_phys_options)
 PHYSAD_OPTIONS(physad_evaluate_options)
+PHYSAD_OPTIONS(physad_video_options)
 
 PHYSAD_ANSWER(physad_image_info, info)
+PHYSAD_ANSWER(physad_video_info, out)
+PHYSAD_ANSWER(physad_frame, frame)
 PHYSAD_ANSWER(physad_transform_options, options)
 PHYSAD_ANSWER(physad_backbone_info, info)
 PHYSAD_ANSWER(physad_weights_info, info)
@@ -97,6 +102,7 @@ PHYSAD_VIEW_WRITTEN(physad_view *out)
 %include <physad/tensors.h>
 %include <physad/weights.h>
 %include <physad/synth.h>
+%include <physad/video.h>
 #ifdef PHYSAD_WITH_DETECT
 %include <physad/detect.h>
 #endif

@@ -614,6 +614,12 @@ static void lua_push_struct(lua_State *L, const void *from, const binding_struct
         case 'I': case 'U': lua_pushinteger(L, (lua_Integer)*(const int64_t *)at); break;
         case 'd': lua_pushnumber(L, *(const double *)at); break;
         case 's': lua_pushstring(L, *(const char *const *)at); break; /* NULL is nil */
+        case 'w': /* valid until the next call only: a copy */
+            if (((const physad_view *)at)->data == NULL)
+                lua_pushnil(L);
+            else
+                lua_array_copy(L, at);
+            break;
         case 'F': case 'D': case 'S': case 'l': lua_push_list(L, at, f, from); break;
         default: lua_pushnil(L); break;
         }

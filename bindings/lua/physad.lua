@@ -105,6 +105,23 @@ local function pixels_of(photo, context)
   return photo
 end
 
+--- physad.video(path, options): for i, pixels, seconds in video:frames()
+local video_class = class("video", {
+  read = function(self)
+    local frame = core.video_read(self.h)
+    if frame.pixels == nil then return nil end
+    return frame.index + 1, frame.pixels, frame.seconds
+  end,
+  seek = function(self, index) core.video_seek(self.h, index - 1) end,
+  frame_count = function(self) return core.video_frame_count(self.h) end,
+  frames = function(self) return function() return self:read() end end,
+}, { info = function(self) return core.video_describe(self.h) end })
+function physad.video(path, options)
+  local rest, context = take(options, "context")
+  rest.channels = channels[rest.channels] or rest.channels
+  return new(video_class, core.video_open(handle_of(context), path, rest))
+end
+
 --- physad.dataset(path, options): #ds, ds:sample(i), ds:iter(), ds:select{category=, split=}, ds:subset{...}, ds:split(fraction, seed)
 local split_bits = { train = 1, validation = 2, test = 4 }
 local split_names = { [1] = "train", [2] = "validation", [4] = "test" }

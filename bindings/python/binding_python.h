@@ -498,6 +498,7 @@ static PyObject *py_get_field(const void *at, const binding_field *f, const void
     case 'U': return PyLong_FromUnsignedLongLong(*(const uint64_t *)at);
     case 'd': return PyFloat_FromDouble(*(const double *)at);
     case 's': return py_from_text(*(const char *const *)at);
+    case 'w': return py_from_view(at);
     case 'F': case 'D': case 'S': case 'l': return py_list_of(at, f, whole);
     default: Py_RETURN_NONE;
     }

@@ -93,3 +93,23 @@ def test_real(data):
     tiles = physad.Dataset(data + "/magnetic-tile")
     assert len(tiles.train) == 280
     assert {s.group for s in tiles.train} and all(s.group for s in tiles)
+
+
+def test_video(tmp_path):
+    physad.synth_phys(tmp_path, categories=physad.synth_phys_categories()[0], train_videos=1, test_videos=1, defect_videos=-1, frames=16,
+                      width=64, height=48, frames_only=True)
+    folder = next(p.parent for p in sorted(tmp_path.rglob("*.png")))
+    with physad.Video(folder, frame_rate=10) as video:
+        assert len(video) == 16 and video.info["height"] == 48
+        frames = list(video)
+        assert [f.number for f in frames] == list(range(16)) and frames[5].seconds == pytest.approx(0.5)
+        assert all(f.pixels.shape == (48, 64, 3) and f.pixels.dtype == np.uint8 for f in frames)
+        assert np.array_equal(video[-3].pixels, frames[13].pixels)  # frames stay when the video goes on
+        with pytest.raises(IndexError):
+            video[16]
+    with pytest.raises(ValueError, match="closed"):
+        video.read()
+    with pytest.raises(physad.Error):
+        physad.Video(tmp_path / "none.mp4")
+    with pytest.raises(ValueError, match="shorten"):
+        physad.Video(folder, on_error="go on")

@@ -52,7 +52,7 @@ def test_tables_know_every_field():
 
 
 def test_every_call_is_bound_or_left_out_for_a_reason():
-    left = {"tensors_open_memory", "view_array", "view_rgb8", "view_gray8", "overlay_color", "detector_set_int", "detector_set_real"}
+    left = {"tensors_open_memory", "video_open_memory", "view_array", "view_rgb8", "view_gray8", "overlay_color", "detector_set_int", "detector_set_real"}
     mapped = set(re.findall(r"^\s+physad_(\w+);", (SOURCE / "pkgconfig/physad.map").read_text(), re.M))
     declared = {name for header in bound_headers() for name in re.findall(r"\bphysad_(\w+)\s*\(", header.read_text())}
     mapped &= declared
