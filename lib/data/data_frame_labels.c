@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Labels of single frames: `{"<video>": [0, 1, ...], ...}` in a file frame_labels.json beside whole recordings. For measuring
- * only: nothing that fits or scores reads them. */
+/* Labels of single frames: `{"<video>": [0, 1, ...], ...}` in a file frame_labels.json beside whole recordings. For
+ * measuring only: nothing that fits or scores reads them. */
 #include "data/data.h"
 #include "io/io.h"
 
 struct physad__frame_labels {
     physad_context *ctx;
     json_t *json;
-    char *name;   /* of the file */
+    char *name;    /* of the file */
     uint8_t *last; /* what was handed out */
 };
 
@@ -23,11 +23,13 @@ static physad_status check_labels(const physad__frame_labels *l)
     json_object_foreach(l->json, video, list)
     {
         if (!json_is_array(list) || json_array_size(list) == 0)
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%.200s\" is no list of labels, or an empty one", l->name, video);
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%.200s\" is no list of labels, or an empty one", l->name,
+                                 video);
         for (size_t i = 0; i < json_array_size(list); i++) {
             const json_t *v = json_array_get(list, i);
             if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > 1)
-                return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%.200s\": label %zu is neither 0 nor 1", l->name, video, i);
+                return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%.200s\": label %zu is neither 0 nor 1", l->name, video,
+                                     i);
         }
     }
     return PHYSAD_OK;
@@ -60,7 +62,8 @@ physad_status physad__frame_labels_open(physad__frame_labels **out, physad_conte
     return take(out, ctx, json, path);
 }
 
-physad_status physad__frame_labels_parse(physad__frame_labels **out, physad_context *ctx, const void *text, size_t size, const char *name)
+physad_status physad__frame_labels_parse(physad__frame_labels **out, physad_context *ctx, const void *text, size_t size,
+                                         const char *name)
 {
     json_t *json;
     *out = NULL;
@@ -73,13 +76,15 @@ int64_t physad__frame_labels_count(const physad__frame_labels *labels)
     return (int64_t)json_object_size(labels->json);
 }
 
-physad_status physad__frame_labels_of(physad__frame_labels *labels, const char *video, const uint8_t **out, int64_t *count)
+physad_status physad__frame_labels_of(physad__frame_labels *labels, const char *video, const uint8_t **out,
+                                      int64_t *count)
 {
     const json_t *list = json_object_get(labels->json, physad__path_name(video));
     *out = NULL;
     *count = 0;
     if (list == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "%s: there are no labels for \"%s\"", labels->name, physad__path_name(video));
+        return physad__error(PHYSAD_ERR_ARG, "%s: there are no labels for \"%s\"", labels->name,
+                             physad__path_name(video));
     const int64_t n = (int64_t)json_array_size(list);
     physad__free(labels->last);
     labels->last = physad__alloc(&labels->ctx->mem, (size_t)n, "frame labels");

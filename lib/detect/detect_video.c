@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* --- pooling ------------------------------------------------------------------------------------------------------- */
+/* --- pooling -------------------------------------------------------------------------------------------------------
+ */
 
 static int descending(const void *a, const void *b)
 {
@@ -34,14 +35,17 @@ physad_status physad__pool_frames(double *out, physad__mem *mem, const double *s
 
 physad_status physad__result_push_frame(physad_result *r, physad__mem *mem, double score)
 {
-    PHYSAD__TRY(physad__grow(mem, &r->frame_scores, &r->frame_capacity, r->frame_count + 1, sizeof(*r->frame_scores), "scores of frames"));
+    PHYSAD__TRY(physad__grow(mem, &r->frame_scores, &r->frame_capacity, r->frame_count + 1, sizeof(*r->frame_scores),
+                             "scores of frames"));
     r->frame_scores[r->frame_count++] = score;
     return PHYSAD_OK;
 }
 
-/* --- methods on photos --------------------------------------------------------------------------------------------- */
+/* --- methods on photos ---------------------------------------------------------------------------------------------
+ */
 
-static physad_status score_photo(const physad_detector *det, const physad_view *pixels, physad_result *r, physad__call *call)
+static physad_status score_photo(const physad_detector *det, const physad_view *pixels, physad_result *r,
+                                 physad__call *call)
 {
     physad_result *one = physad__alloc_zero(&det->ctx->mem, sizeof(*one), "result");
     if (one == NULL)
@@ -54,7 +58,8 @@ static physad_status score_photo(const physad_detector *det, const physad_view *
     return status;
 }
 
-static physad_status score_frames(const physad_detector *det, const physad_video *video, int32_t pool, physad_result *r, physad__call *call)
+static physad_status score_frames(const physad_detector *det, const physad_video *video, int32_t pool, physad_result *r,
+                                  physad__call *call)
 {
     physad_video *frames;
     physad_frame f = PHYSAD_FRAME_INIT;
@@ -70,27 +75,33 @@ static physad_status score_frames(const physad_detector *det, const physad_video
             status = physad_video_read(frames, &f);
     }
     physad_video_free(frames);
-    return status == PHYSAD_OK ? physad__pool_frames(&r->score, &det->ctx->mem, r->frame_scores, r->frame_count, pool) : status;
+    return status == PHYSAD_OK ? physad__pool_frames(&r->score, &det->ctx->mem, r->frame_scores, r->frame_count, pool)
+                               : status;
 }
 
-/* --- public -------------------------------------------------------------------------------------------------------- */
+/* --- public --------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status check(const physad_detector *det, const physad_video *video, int32_t pool)
 {
     if (det == NULL || video == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_detector_score_video: the %s is NULL", det == NULL ? "detector" : "video");
+        return physad__error(PHYSAD_ERR_ARG, "physad_detector_score_video: the %s is NULL",
+                             det == NULL ? "detector" : "video");
     PHYSAD__TRY(physad__context_check(det->ctx, "physad_detector_score_video"));
     if (det->model == NULL)
-        return physad__error(PHYSAD_ERR_STATE, "physad_detector_score_video: the detector is not fitted; call physad_detector_fit() or "
+        return physad__error(PHYSAD_ERR_STATE,
+                             "physad_detector_score_video: the detector is not fitted; call physad_detector_fit() or "
                              "load a model");
     if (pool < PHYSAD_POOL_TOP || pool > PHYSAD_POOL_MEAN)
-        return physad__error(PHYSAD_ERR_ARG, "physad_detector_score_video: pool is %d, want PHYSAD_POOL_TOP, _MAX or _MEAN", pool);
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_detector_score_video: pool is %d, want PHYSAD_POOL_TOP, _MAX or _MEAN", pool);
     if (det->method->score_video == NULL && (det->method->score == NULL || det->method->input != PHYSAD_INPUT_IMAGE))
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s does not score videos", det->method->name);
     return PHYSAD_OK;
 }
 
-physad_status physad_detector_score_video(const physad_detector *detector, const physad_video *video, int32_t pool, physad_result **out)
+physad_status physad_detector_score_video(const physad_detector *detector, const physad_video *video, int32_t pool,
+                                          physad_result **out)
 {
     physad__call call;
     if (out == NULL)

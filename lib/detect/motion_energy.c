@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How much moves: a quantile over the pixels of the difference between neighbouring frames. It learns nothing but, where both sides
- * count, how much is usual; what learns must do better. */
+/* How much moves: a quantile over the pixels of the difference between neighbouring frames. It learns nothing but,
+ * where both sides count, how much is usual; what learns must do better. */
 #include "detect/detect.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 enum { LEVELS = 256 };
-static const double LEAST_ENERGY = 1.0 / 1024; /* of 0..1; keeps the logarithm of a still frame near that of the faintest change */
+static const double LEAST_ENERGY =
+    1.0 / 1024; /* of 0..1; keeps the logarithm of a still frame near that of the faintest change */
 
 /* What is usual, as logarithms of energy. */
 typedef struct usual {
-    double middle, spread; /* median; 1.4826 times the median distance from it, so that it estimates a standard deviation */
+    double middle,
+        spread; /* median; 1.4826 times the median distance from it, so that it estimates a standard deviation */
 } usual;
 
 typedef struct motion {
@@ -19,7 +21,8 @@ typedef struct motion {
 } motion;
 
 static const physad__option rows[] = {
-    { "quantile", PHYSAD_OPTION_REAL, "0.995", 0, 1, NULL, "a frame's energy: this quantile over its pixels of |frame - frame before|", NULL },
+    { "quantile", PHYSAD_OPTION_REAL, "0.995", 0, 1, NULL,
+      "a frame's energy: this quantile over its pixels of |frame - frame before|", NULL },
     { "pool", PHYSAD_OPTION_CHOICE, "top", 0, 0, "top|max|mean",
       "a video's energy from its frames': the mean of the greatest sixteenth, the greatest, or the mean of all", NULL },
     { "sides", PHYSAD_OPTION_CHOICE, "high", 0, 0, "high|both",
@@ -27,7 +30,8 @@ static const physad__option rows[] = {
     { "height", PHYSAD_OPTION_INT, "0", 0, 4096, NULL, "rows to which frames are resized; 0: as stored", NULL },
 };
 
-/* --- energy -------------------------------------------------------------------------------------------------------- */
+/* --- energy --------------------------------------------------------------------------------------------------------
+ */
 
 static double quantile_of(const int64_t *histogram, int64_t count, double q)
 {
@@ -84,11 +88,14 @@ static physad_video_options video_options(const physad_detector *det)
 
 static physad_status pool(const physad_detector *det, const physad_result *r, double *out)
 {
-    const int32_t how = physad__option_is(det, "pool", "max") ? PHYSAD_POOL_MAX : physad__option_is(det, "pool", "mean") ? PHYSAD_POOL_MEAN : PHYSAD_POOL_TOP;
+    const int32_t how = physad__option_is(det, "pool", "max")    ? PHYSAD_POOL_MAX
+                        : physad__option_is(det, "pool", "mean") ? PHYSAD_POOL_MEAN
+                                                                 : PHYSAD_POOL_TOP;
     return physad__pool_frames(out, &det->ctx->mem, r->frame_scores, r->frame_count, how);
 }
 
-/* --- what is usual ------------------------------------------------------------------------------------------------- */
+/* --- what is usual -------------------------------------------------------------------------------------------------
+ */
 
 static int ascending(const void *a, const void *b)
 {
@@ -113,7 +120,8 @@ static usual learn(double *values, int64_t n)
     usual u = { median(values, n), 0 };
     for (int64_t i = 0; i < n; i++)
         values[i] = fabs(values[i] - u.middle);
-    u.spread = fmax(1.4826 * median(values, n), 1e-3); /* alike videos: a thousandth of their energy counts as one deviation */
+    u.spread =
+        fmax(1.4826 * median(values, n), 1e-3); /* alike videos: a thousandth of their energy counts as one deviation */
     return u;
 }
 
@@ -136,7 +144,8 @@ static physad_status judge(const physad_detector *det, const motion *m, physad_r
     return PHYSAD_OK;
 }
 
-/* --- the method ---------------------------------------------------------------------------------------------------- */
+/* --- the method ----------------------------------------------------------------------------------------------------
+ */
 
 static void free_model(void *model)
 {
@@ -150,13 +159,15 @@ typedef struct energies {
     physad_result *of; /* one per video */
 } energies;
 
-static physad_status measure_sample(const physad_detector *det, const physad_sample *s, bool aside, energies *e, physad_result *r)
+static physad_status measure_sample(const physad_detector *det, const physad_sample *s, bool aside, energies *e,
+                                    physad_result *r)
 {
     physad_video *v;
     double energy;
     const physad_video_options o = video_options(det);
     if (s->kind != PHYSAD_KIND_VIDEO && s->kind != PHYSAD_KIND_FRAMES)
-        return physad__error(PHYSAD_ERR_ARG, "%s: no video; %s is for videos and folders of frames", s->path, det->method->name);
+        return physad__error(PHYSAD_ERR_ARG, "%s: no video; %s is for videos and folders of frames", s->path,
+                             det->method->name);
     PHYSAD__TRY(physad_video_open(&v, det->ctx, s->file, &o));
     physad_status status = measure(det, v, r);
     physad_video_free(v);
@@ -164,15 +175,16 @@ static physad_status measure_sample(const physad_detector *det, const physad_sam
         status = pool(det, r, &energy);
     if (status != PHYSAD_OK || aside)
         return status;
-    PHYSAD__TRY(physad__grow(&det->ctx->mem, &e->frames, &e->frame_capacity, e->frame_count + r->frame_count, sizeof(double), "energies"));
+    PHYSAD__TRY(physad__grow(&det->ctx->mem, &e->frames, &e->frame_capacity, e->frame_count + r->frame_count,
+                             sizeof(double), "energies"));
     for (int64_t i = 0; i < r->frame_count; i++)
         e->frames[e->frame_count++] = log_energy(r->frame_scores[i]);
     e->videos[e->video_count++] = log_energy(energy);
     return PHYSAD_OK;
 }
 
-static physad_status fit_all(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores, energies *e,
-                             motion *m, physad__call *call)
+static physad_status fit_all(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
+                             energies *e, motion *m, physad__call *call)
 {
     const int64_t n = physad_dataset_count(normals);
     physad__call_stage(call, "videos", n);
@@ -192,8 +204,8 @@ static physad_status fit_all(physad_detector *det, const physad_dataset *normals
     return PHYSAD_OK;
 }
 
-static physad_status fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores, physad__call *call,
-                         void **model)
+static physad_status fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
+                         physad__call *call, void **model)
 {
     physad__mem *mem = &det->ctx->mem;
     const int64_t n = physad_dataset_count(normals);
@@ -216,7 +228,8 @@ static physad_status fit(physad_detector *det, const physad_dataset *normals, co
     return PHYSAD_OK;
 }
 
-static physad_status score_video(const physad_detector *det, const physad_video *video, physad_result *result, physad__call *call)
+static physad_status score_video(const physad_detector *det, const physad_video *video, physad_result *result,
+                                 physad__call *call)
 {
     physad_video *v;
     const physad_video_options o = video_options(det);

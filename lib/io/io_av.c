@@ -19,8 +19,8 @@ static const symbol codec_symbols[] = { PHYSAD__AV_CODEC(SYMBOL) };
 static const symbol format_symbols[] = { PHYSAD__AV_FORMAT(SYMBOL) };
 static const symbol scale_symbols[] = { PHYSAD__AV_SCALE(SYMBOL) };
 
-/* The first symbol of each tells the version. Structures of FFmpeg are used as the headers lay them out, so the major version
- * must be the headers'; its SONAME is that number. */
+/* The first symbol of each tells the version. Structures of FFmpeg are used as the headers lay them out, so the major
+ * version must be the headers'; its SONAME is that number. */
 static const struct library {
     const char *soname;
     unsigned major;
@@ -28,10 +28,12 @@ static const struct library {
     int64_t count;
 } libraries[] = {
     { SONAME("avutil", LIBAVUTIL_VERSION_MAJOR), LIBAVUTIL_VERSION_MAJOR, util_symbols, PHYSAD__COUNT(util_symbols) },
-    { SONAME("avcodec", LIBAVCODEC_VERSION_MAJOR), LIBAVCODEC_VERSION_MAJOR, codec_symbols, PHYSAD__COUNT(codec_symbols) },
+    { SONAME("avcodec", LIBAVCODEC_VERSION_MAJOR), LIBAVCODEC_VERSION_MAJOR, codec_symbols,
+      PHYSAD__COUNT(codec_symbols) },
     { SONAME("avformat", LIBAVFORMAT_VERSION_MAJOR), LIBAVFORMAT_VERSION_MAJOR, format_symbols,
       PHYSAD__COUNT(format_symbols) },
-    { SONAME("swscale", LIBSWSCALE_VERSION_MAJOR), LIBSWSCALE_VERSION_MAJOR, scale_symbols, PHYSAD__COUNT(scale_symbols) },
+    { SONAME("swscale", LIBSWSCALE_VERSION_MAJOR), LIBSWSCALE_VERSION_MAJOR, scale_symbols,
+      PHYSAD__COUNT(scale_symbols) },
 };
 
 static physad_status load_library(physad__av *av, int64_t i)
@@ -41,8 +43,9 @@ static physad_status load_library(physad__av *av, int64_t i)
     /* Unloading and loading again would cost the start each time, and some codec libraries do not bear it. */
     av->libraries[i] = dlopen(l->soname, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
     if (av->libraries[i] == NULL)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "video: FFmpeg's %s cannot be loaded (%s); install it to read video files",
-                             l->soname, dlerror());
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "video: FFmpeg's %s cannot be loaded (%s); install it to read video files", l->soname,
+                             dlerror());
     for (int64_t k = 0; k < l->count; k++) {
         void *address = dlsym(av->libraries[i], l->symbols[k].name);
         if (address == NULL)
@@ -51,8 +54,8 @@ static physad_status load_library(physad__av *av, int64_t i)
     }
     memcpy(&version, (char *)av + l->symbols[0].offset, sizeof(version));
     if (version() >> 16 != l->major)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "video: %s is of version %u, but this library was built for %u", l->soname,
-                             version() >> 16, l->major);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "video: %s is of version %u, but this library was built for %u",
+                             l->soname, version() >> 16, l->major);
     return PHYSAD_OK;
 }
 

@@ -35,13 +35,14 @@ struct physad_video {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t thread;
-    bool running;      /* the thread is to be joined */
-    bool pause;        /* it is to end after the present frame */
-    atomic_int stop;   /* it is to end at once */
+    bool running;         /* the thread is to be joined */
+    bool pause;           /* it is to end after the present frame */
+    atomic_int stop;      /* it is to end at once */
     int64_t head, filled; /* the ring: first filled slot, how many; slot head - 1 is in use by the caller */
 };
 
-/* --- sources ------------------------------------------------------------------------------------------------------- */
+/* --- sources -------------------------------------------------------------------------------------------------------
+ */
 
 physad_status physad__video_stopped(const physad__video_source *s)
 {
@@ -67,8 +68,9 @@ physad_status physad__video_size(physad__video_source *s, int64_t height, int64_
         s->info.width = physad__max(1, (int64_t)((double)o->height * (double)width / (double)height + 0.5));
     }
     if ((uint64_t)s->info.height > o->max_pixels / (uint64_t)s->info.width)
-        return physad__error(PHYSAD_ERR_ARG, "%s: frames of %lld x %lld pixels are asked for; the limit is %llu in all", s->name,
-                             (long long)s->info.width, (long long)s->info.height, (unsigned long long)o->max_pixels);
+        return physad__error(PHYSAD_ERR_ARG, "%s: frames of %lld x %lld pixels are asked for; the limit is %llu in all",
+                             s->name, (long long)s->info.width, (long long)s->info.height,
+                             (unsigned long long)o->max_pixels);
     return PHYSAD_OK;
 }
 
@@ -78,12 +80,14 @@ int64_t physad__video_frame_bytes(const physad__video_source *s)
 }
 
 #ifndef PHYSAD_HAVE_VIDEO
-physad_status physad__video_source_file(physad__video_source **out, physad_context *ctx, const physad__video_input *input,
-                                        const physad_video_options *options, atomic_int *stop)
+physad_status physad__video_source_file(physad__video_source **out, physad_context *ctx,
+                                        const physad__video_input *input, const physad_video_options *options,
+                                        atomic_int *stop)
 {
     *out = NULL;
     return physad__error(PHYSAD_ERR_UNSUPPORTED,
-                         "%s: this build reads no video files (-Dvideo=disabled); folders of frames are read", input->name);
+                         "%s: this build reads no video files (-Dvideo=disabled); folders of frames are read",
+                         input->name);
 }
 
 bool physad__video_available(void)
@@ -122,7 +126,8 @@ static physad_status source_open(physad__video_source **out, physad_context *ctx
     return physad__video_source_file(out, ctx, input, options, stop);
 }
 
-/* --- reading ahead ------------------------------------------------------------------------------------------------- */
+/* --- reading ahead -------------------------------------------------------------------------------------------------
+ */
 
 static void fill(physad__video_source *source, slot *s)
 {
@@ -182,7 +187,8 @@ static void join(physad_video *v)
     v->running = false;
 }
 
-/* --- making -------------------------------------------------------------------------------------------------------- */
+/* --- making --------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status read_options(physad_video_options *o, const physad_context *ctx, const physad_video_options *given)
 {
@@ -199,23 +205,27 @@ static physad_status read_options(physad_video_options *o, const physad_context 
     o->max_seconds = o->max_seconds == 0 ? 30 : o->max_seconds;
     o->frame_rate = o->frame_rate == 0 ? 25 : o->frame_rate;
     if (o->channels != 1 && o->channels != 3)
-        return physad__error(PHYSAD_ERR_ARG, "physad_video_options: channels is %d, want 1 (grey) or 3 (RGB)", o->channels);
+        return physad__error(PHYSAD_ERR_ARG, "physad_video_options: channels is %d, want 1 (grey) or 3 (RGB)",
+                             o->channels);
     if (o->dtype != PHYSAD_U8 && o->dtype != PHYSAD_U16)
-        return physad__error(PHYSAD_ERR_ARG, "physad_video_options: dtype is %s, want u8 or u16", physad_dtype_name(o->dtype));
+        return physad__error(PHYSAD_ERR_ARG, "physad_video_options: dtype is %s, want u8 or u16",
+                             physad_dtype_name(o->dtype));
     if (o->threads < 1 || o->threads > MOST_THREADS || o->ahead > MOST_AHEAD)
-        return physad__error(PHYSAD_ERR_ARG, "physad_video_options: threads is %d, want 0 to %d; ahead is %d, want at most %d",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_video_options: threads is %d, want 0 to %d; ahead is %d, want at most %d",
                              o->threads, MOST_THREADS, o->ahead, MOST_AHEAD);
     if (o->on_error != PHYSAD_VIDEO_STOP && o->on_error != PHYSAD_VIDEO_SHORTEN)
         return physad__error(PHYSAD_ERR_ARG, "physad_video_options: on_error is %d, want PHYSAD_VIDEO_STOP or _SHORTEN",
                              o->on_error);
     if (o->height < 0 || o->width < 0 || o->height > most_extent || o->width > most_extent)
-        return physad__error(PHYSAD_ERR_ARG, "physad_video_options: frames of %lld x %lld are asked for", (long long)o->width,
-                             (long long)o->height);
+        return physad__error(PHYSAD_ERR_ARG, "physad_video_options: frames of %lld x %lld are asked for",
+                             (long long)o->width, (long long)o->height);
     if (o->max_frames < 1 || o->max_pixels > UINT64_C(1) << 40 || !(o->max_seconds > 0 && o->max_seconds <= 1e9) ||
         !(o->frame_rate > 0 && o->frame_rate <= 1e6))
-        return physad__error(PHYSAD_ERR_ARG,
-                             "physad_video_options: max_frames %lld, max_pixels %llu, max_seconds %g or frame_rate %g is out of range",
-                             (long long)o->max_frames, (unsigned long long)o->max_pixels, o->max_seconds, o->frame_rate);
+        return physad__error(
+            PHYSAD_ERR_ARG,
+            "physad_video_options: max_frames %lld, max_pixels %llu, max_seconds %g or frame_rate %g is out of range",
+            (long long)o->max_frames, (unsigned long long)o->max_pixels, o->max_seconds, o->frame_rate);
     return PHYSAD_OK;
 }
 
@@ -270,7 +280,8 @@ static physad_status make(physad_video **out, physad_context *ctx, const physad_
     return PHYSAD_OK;
 }
 
-physad_status physad_video_open(physad_video **out, physad_context *ctx, const char *path, const physad_video_options *options)
+physad_status physad_video_open(physad_video **out, physad_context *ctx, const char *path,
+                                const physad_video_options *options)
 {
     if (out == NULL || path == NULL || *path == '\0')
         return physad__error(PHYSAD_ERR_ARG, "physad_video_open: %s", out == NULL ? "out is NULL" : "no path is given");
@@ -279,8 +290,8 @@ physad_status physad_video_open(physad_video **out, physad_context *ctx, const c
     return make(out, ctx, &(physad__video_input){ .path = path, .name = path }, options);
 }
 
-physad_status physad_video_open_memory(physad_video **out, physad_context *ctx, const void *bytes, size_t size, const char *name,
-                                       const physad_video_options *options)
+physad_status physad_video_open_memory(physad_video **out, physad_context *ctx, const void *bytes, size_t size,
+                                       const char *name, const physad_video_options *options)
 {
     if (out == NULL || (bytes == NULL && size > 0))
         return physad__error(PHYSAD_ERR_ARG, "physad_video_open_memory: %s is NULL", out == NULL ? "out" : "bytes");
@@ -318,11 +329,13 @@ physad_status physad__video_beside(physad_video **out, const physad_video *video
     *out = NULL;
     PHYSAD__TRY(physad__context_check(video->ctx, "video"));
     if (!video->source->seekable)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: a pipe can be read once only; write it to a file first", video->input.name);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: a pipe can be read once only; write it to a file first",
+                             video->input.name);
     return make(out, video->ctx, &video->input, options != NULL ? options : &video->options);
 }
 
-/* --- the caller's side --------------------------------------------------------------------------------------------- */
+/* --- the caller's side ---------------------------------------------------------------------------------------------
+ */
 
 static physad_status check(const physad_video *v, const char *what)
 {

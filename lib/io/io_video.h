@@ -10,11 +10,12 @@
 /* Whether this build and this machine have FFmpeg; false leaves the reason in physad_last_error(). */
 bool physad__video_available(void);
 
-/* A reader of what `video` reads, from its start, with options of its own (NULL: the same). UNSUPPORTED for pipes. Any thread. */
+/* A reader of what `video` reads, from its start, with options of its own (NULL: the same). UNSUPPORTED for pipes. Any
+ * thread. */
 physad_status physad__video_beside(physad_video **out, const physad_video *video, const physad_video_options *options);
 
-/* Writes a video whose suffix says the container (.mp4, .mkv, .avi, .ts, ...). Equal frames and options give equal bytes. The
- * file is held in memory and written whole. */
+/* Writes a video whose suffix says the container (.mp4, .mkv, .avi, .ts, ...). Equal frames and options give equal
+ * bytes. The file is held in memory and written whole. */
 typedef struct physad__video_writer physad__video_writer;
 typedef struct physad__video_writer_options {
     int32_t width, height;
@@ -31,7 +32,8 @@ typedef struct physad__video_writer_options {
 } physad__video_writer_options;
 physad_status physad__video_writer_open(physad__video_writer **out, physad_context *ctx, const char *path,
                                         const physad__video_writer_options *options);
-/* `rgb`: height x width x 3 bytes, packed. `milliseconds`: when it is shown, where the options say `variable`; must grow. */
+/* `rgb`: height x width x 3 bytes, packed. `milliseconds`: when it is shown, where the options say `variable`; must
+ * grow. */
 physad_status physad__video_writer_put(physad__video_writer *w, const uint8_t *rgb, int64_t milliseconds);
 physad_status physad__video_writer_commit(physad__video_writer *w); /* frees it, whatever the outcome */
 void physad__video_writer_abort(physad__video_writer *w);           /* NULL is fine */

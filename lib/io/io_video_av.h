@@ -61,13 +61,13 @@ typedef struct physad__av_source {
     AVCodecContext *codec;
     AVPacket *packet;
     AVFrame *frame;
-    bool pending;  /* `frame` is the one that next() gives */
-    bool draining; /* no more packets */
-    bool begun;    /* a frame has come out since the codec was opened */
+    bool pending;        /* `frame` is the one that next() gives */
+    bool draining;       /* no more packets */
+    bool begun;          /* a frame has come out since the codec was opened */
     int32_t passed_over; /* packets that did not decode before the first frame */
     physad__fault damage;
-    physad__fault sunk; /* of reading on */
-    int64_t first_time; /* of the first frame, in units of the stream */
+    physad__fault sunk;  /* of reading on */
+    int64_t first_time;  /* of the first frame, in units of the stream */
     double last_seconds; /* of the last frame that came out, from the stream's start on */
     int32_t orientation;
     physad__av_convert convert;

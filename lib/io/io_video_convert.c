@@ -13,7 +13,8 @@ int32_t physad__av_orientation(const int32_t *matrix)
     return b >= 0 ? (c >= 0 ? 5 : 6) : (c >= 0 ? 8 : 7);
 }
 
-/* --- swscale ------------------------------------------------------------------------------------------------------- */
+/* --- swscale -------------------------------------------------------------------------------------------------------
+ */
 
 /* The formats whose name says the range; swscale has a warning for them and wants the range by itself. */
 static int plain_format(int format, int *full)
@@ -35,13 +36,14 @@ static int wanted_format(const physad__av_source *s)
                                       : (wide ? AV_PIX_FMT_RGB48 : AV_PIX_FMT_RGB24);
 }
 
-/* swscale has no level of its own to its messages. Where colour has half the rows, the option that says where these lie, at
- * its default of 128 (halfway, in 256ths of a row), happens to be what silences an object. */
+/* swscale has no level of its own to its messages. Where colour has half the rows, the option that says where these
+ * lie, at its default of 128 (halfway, in 256ths of a row), happens to be what silences an object. */
 static void silence(physad__av_source *s, int format)
 {
     const AVPixFmtDescriptor *d = s->av.av_pix_fmt_desc_get(format);
     const AVClass **class = (const AVClass **)s->convert.scale;
-    if (d == NULL || d->log2_chroma_h != 1 || s->av.av_opt_set_int(s->convert.scale, "src_v_chr_pos", PHYSAD__AV_SILENT, 0) < 0)
+    if (d == NULL || d->log2_chroma_h != 1 ||
+        s->av.av_opt_set_int(s->convert.scale, "src_v_chr_pos", PHYSAD__AV_SILENT, 0) < 0)
         return;
     for (const AVOption *o = (*class)->option; o != NULL && o->name != NULL; o++)
         if (strcmp(o->name, "src_v_chr_pos") == 0) {
@@ -78,16 +80,19 @@ static physad_status make_scale(physad__av_source *s, const AVFrame *frame, int 
     const struct {
         const char *name;
         int64_t value;
-    } values[] = { { "srcw", frame->width },  { "srch", frame->height }, { "src_format", format }, { "src_range", full },
-                   { "dstw", width },         { "dsth", height },        { "dst_format", wanted_format(s) }, { "dst_range", 1 },
-                   { "sws_flags", flags } };
+    } values[] = {
+        { "srcw", frame->width }, { "srch", frame->height }, { "src_format", format },           { "src_range", full },
+        { "dstw", width },        { "dsth", height },        { "dst_format", wanted_format(s) }, { "dst_range", 1 },
+        { "sws_flags", flags }
+    };
     for (int64_t i = 0; i < PHYSAD__COUNT(values); i++)
         av->av_opt_set_int(c->scale, values[i].name, values[i].value, 0);
     silence(s, format);
     const int code = av->sws_init_context(c->scale, NULL, NULL);
     if (code < 0)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: its pixels (%s) cannot be converted", s->base.name,
-                             av->av_pix_fmt_desc_get(frame->format) != NULL ? av->av_pix_fmt_desc_get(frame->format)->name : "?");
+        return physad__error(
+            PHYSAD_ERR_UNSUPPORTED, "%s: its pixels (%s) cannot be converted", s->base.name,
+            av->av_pix_fmt_desc_get(frame->format) != NULL ? av->av_pix_fmt_desc_get(frame->format)->name : "?");
     const int *matrix = av->sws_getCoefficients(coefficients(frame));
     /* Refused for RGB sources, where there is nothing to set. */
     (void)av->sws_setColorspaceDetails(c->scale, matrix, full, matrix, 1, 0, 1 << 16, 1 << 16);
@@ -99,14 +104,16 @@ static physad_status make_scale(physad__av_source *s, const AVFrame *frame, int 
     return PHYSAD_OK;
 }
 
-/* --- turning ------------------------------------------------------------------------------------------------------- */
+/* --- turning -------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct walk {
     const unsigned char *from; /* of the first pixel of the result */
     int64_t row, column;       /* bytes to the next row's and the next column's */
 } walk;
 
-static walk plan_walk(int32_t orientation, const unsigned char *pixels, int64_t height, int64_t width, int64_t row, int64_t pixel)
+static walk plan_walk(int32_t orientation, const unsigned char *pixels, int64_t height, int64_t width, int64_t row,
+                      int64_t pixel)
 {
     const int64_t down = (height - 1) * row, right = (width - 1) * pixel;
     switch (orientation) {
@@ -135,14 +142,16 @@ static void turn(const walk *w, unsigned char *out, int64_t height, int64_t widt
     }
 }
 
-/* --- both ---------------------------------------------------------------------------------------------------------- */
+/* --- both ----------------------------------------------------------------------------------------------------------
+ */
 
 physad_status physad__av_convert_run(physad__av_source *s, const AVFrame *frame, void *pixels)
 {
     physad__av_convert *c = &s->convert;
     const physad_video_info *info = &s->base.info;
     const int64_t pixel = info->channels * (int64_t)physad_dtype_size(info->dtype);
-    const int64_t height = s->orientation >= 5 ? info->width : info->height, width = s->orientation >= 5 ? info->height : info->width;
+    const int64_t height = s->orientation >= 5 ? info->width : info->height,
+                  width = s->orientation >= 5 ? info->height : info->width;
     const int64_t row = (width * pixel + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN;
     const bool direct = s->orientation == 1 && row == width * pixel;
     if (c->scale == NULL || c->width != frame->width || c->height != frame->height || c->format != frame->format ||
@@ -155,7 +164,8 @@ physad_status physad__av_convert_run(physad__av_source *s, const AVFrame *frame,
     }
     uint8_t *planes[4] = { direct ? pixels : c->upright, NULL, NULL, NULL };
     const int strides[4] = { (int)row, 0, 0, 0 };
-    const int code = s->av.sws_scale(c->scale, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height, planes, strides);
+    const int code = s->av.sws_scale(c->scale, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
+                                     planes, strides);
     if (code < 0)
         return physad__av_error(&s->av, code, s->base.name, "resizing a frame");
     if (!direct) {

@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-/* Recordings that were cut out of a stream begin with packets that refer to what was before: every player passes over them. */
+/* Recordings that were cut out of a stream begin with packets that refer to what was before: every player passes over
+ * them. */
 enum { MOST_PASSED_OVER = 1000 };
 
 int64_t physad__av_frame_time(const AVFrame *frame)
@@ -21,7 +22,8 @@ static int32_t frame_is_key(const AVFrame *frame)
 #endif
 }
 
-/* --- decoding ------------------------------------------------------------------------------------------------------ */
+/* --- decoding ------------------------------------------------------------------------------------------------------
+ */
 
 /* The video ends here, after the frames that the decoder still holds. */
 static void note_damage(physad__av_source *s, physad_status status)
@@ -37,7 +39,8 @@ static physad_status feed(physad__av_source *s)
     physad_status status = physad__av_input_read(&s->input, s->packet, &end);
     PHYSAD__TRY(physad__video_stopped(&s->base));
     if (status == PHYSAD_OK && !end && (s->packet->flags & AV_PKT_FLAG_CORRUPT) != 0 && s->begun)
-        status = physad__error(PHYSAD_ERR_FORMAT, "%s: the packet at byte %lld is damaged", s->base.name, (long long)s->packet->pos);
+        status = physad__error(PHYSAD_ERR_FORMAT, "%s: the packet at byte %lld is damaged", s->base.name,
+                               (long long)s->packet->pos);
     if (status == PHYSAD_ERR_NOMEM)
         return status;
     if (status != PHYSAD_OK || end) {
@@ -69,8 +72,9 @@ static physad_status check_frame(physad__av_source *s)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: more than max_frames (%lld) frames", s->base.name,
                              (long long)s->base.options.max_frames);
     if (f->width < 1 || f->height < 1 || (uint64_t)f->height > s->base.options.max_pixels / (uint64_t)f->width)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: frame %lld has %d x %d pixels; the limit is %llu in all", s->base.name,
-                             (long long)s->base.position, f->width, f->height, (unsigned long long)s->base.options.max_pixels);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: frame %lld has %d x %d pixels; the limit is %llu in all",
+                             s->base.name, (long long)s->base.position, f->width, f->height,
+                             (unsigned long long)s->base.options.max_pixels);
     return PHYSAD_OK;
 }
 
@@ -79,7 +83,8 @@ static double said_end(const physad__av_source *s)
 {
     const AVFormatContext *f = s->input.format;
     const AVStream *stream = s->input.stream;
-    const double start = stream->start_time != AV_NOPTS_VALUE ? (double)stream->start_time * av_q2d(stream->time_base) : 0;
+    const double start =
+        stream->start_time != AV_NOPTS_VALUE ? (double)stream->start_time * av_q2d(stream->time_base) : 0;
     if (s->input.guessed && f->duration_estimation_method != AVFMT_DURATION_FROM_STREAM)
         return 0;
     if (stream->duration > 0)
@@ -93,8 +98,9 @@ static void check_length(physad__av_source *s)
     const AVRational rate = s->input.stream->avg_frame_rate;
     const double frame = rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) : 0.2, said = said_end(s);
     if (s->damage.status == PHYSAD_OK && said > 0 && s->last_seconds + 2.5 * frame < said * 0.99)
-        physad__fault_take(&s->damage, physad__error(PHYSAD_ERR_FORMAT, "%s: cut off: it ends at %.2f s, its header says %.2f s",
-                                                     s->base.name, s->last_seconds + frame, said));
+        physad__fault_take(&s->damage,
+                           physad__error(PHYSAD_ERR_FORMAT, "%s: cut off: it ends at %.2f s, its header says %.2f s",
+                                         s->base.name, s->last_seconds + frame, said));
 }
 
 /* The end: of the video, or of what is whole of it. */
@@ -174,7 +180,8 @@ static physad_status next(physad__video_source *source, void *pixels, physad__fr
     return status;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status open_codec(physad__av_source *s)
 {
@@ -275,16 +282,21 @@ static void source_free(physad__video_source *source)
     physad__free(s);
 }
 
-physad_status physad__video_source_file(physad__video_source **out, physad_context *ctx, const physad__video_input *input,
-                                        const physad_video_options *options, atomic_int *stop)
+physad_status physad__video_source_file(physad__video_source **out, physad_context *ctx,
+                                        const physad__video_input *input, const physad_video_options *options,
+                                        atomic_int *stop)
 {
     *out = NULL;
     physad__av_source *s = physad__alloc_zero(&ctx->mem, sizeof(*s), "video");
     if (s == NULL)
         return PHYSAD_ERR_NOMEM;
-    s->base = (physad__video_source){
-        .ctx = ctx, .options = *options, .name = input->name, .stop = stop, .next = next, .seek = physad__av_source_seek, .free = source_free
-    };
+    s->base = (physad__video_source){ .ctx = ctx,
+                                      .options = *options,
+                                      .name = input->name,
+                                      .stop = stop,
+                                      .next = next,
+                                      .seek = physad__av_source_seek,
+                                      .free = source_free };
     s->from = *input;
     physad_status status = physad__av_load(&s->av);
     if (status == PHYSAD_OK)

@@ -15,7 +15,8 @@ typedef struct folder_source {
     bool limited; /* max_frames left frames out */
 } folder_source;
 
-/* --- resizing ------------------------------------------------------------------------------------------------------ */
+/* --- resizing ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct span {
     int64_t from, to;
@@ -41,7 +42,8 @@ static double span_weight(const span *s, int64_t k)
 static float sample(const physad_view *v, int64_t offset)
 {
     const char *at = (const char *)v->data;
-    return v->dtype == PHYSAD_U8 ? (float)((const uint8_t *)at)[offset] * 257 : (float)((const uint16_t *)(const void *)at)[offset];
+    return v->dtype == PHYSAD_U8 ? (float)((const uint8_t *)at)[offset] * 257
+                                 : (float)((const uint16_t *)(const void *)at)[offset];
 }
 
 static void resize_row(const physad_view *v, int64_t y, float *out, int64_t width)
@@ -75,7 +77,8 @@ static physad_status resize(folder_source *f, const physad_view *v, void *out)
 {
     const physad_video_info *info = &f->base.info;
     const int64_t values = info->width * info->channels;
-    float *rows = physad__alloc_array(&f->base.ctx->mem, v->shape[0], (size_t)values * sizeof(float), "resizing a frame");
+    float *rows =
+        physad__alloc_array(&f->base.ctx->mem, v->shape[0], (size_t)values * sizeof(float), "resizing a frame");
     if (rows == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t y = 0; y < v->shape[0]; y++)
@@ -97,7 +100,8 @@ static physad_status resize(folder_source *f, const physad_view *v, void *out)
     return PHYSAD_OK;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status read_photo(folder_source *f, int64_t index, physad_image **out)
 {
@@ -118,8 +122,8 @@ static physad_status deliver(folder_source *f, const physad_view *v, void *pixel
 {
     const physad_video_info *info = &f->base.info;
     if (v->dtype != PHYSAD_U8 && v->dtype != PHYSAD_U16)
-        return physad__error(PHYSAD_ERR_DTYPE, "%s/%s: pixels of %s; frames are u8 or u16", f->path, f->names[f->base.position],
-                             physad_dtype_name(v->dtype));
+        return physad__error(PHYSAD_ERR_DTYPE, "%s/%s: pixels of %s; frames are u8 or u16", f->path,
+                             f->names[f->base.position], physad_dtype_name(v->dtype));
     if (v->shape[0] != info->height || v->shape[1] != info->width || v->dtype != info->dtype)
         return resize(f, v, pixels);
     memcpy(pixels, v->data, (size_t)physad__video_frame_bytes(&f->base));
@@ -177,11 +181,13 @@ static void source_free(physad__video_source *source)
     physad__free(f);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_photo(const char *name)
 {
-    static const char *const suffixes[] = { ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm" };
+    static const char *const suffixes[] = { ".png", ".jpg", ".jpeg", ".tif", ".tiff",
+                                            ".bmp", ".ppm", ".pgm",  ".pbm", ".pnm" };
     for (int64_t i = 0; i < PHYSAD__COUNT(suffixes); i++)
         if (physad__has_suffix(name, suffixes[i]))
             return true;
@@ -241,16 +247,22 @@ static physad_status describe(folder_source *f)
     return f->row != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
-physad_status physad__video_source_folder(physad__video_source **out, physad_context *ctx, const physad__video_input *input,
-                                          const physad_video_options *options, atomic_int *stop)
+physad_status physad__video_source_folder(physad__video_source **out, physad_context *ctx,
+                                          const physad__video_input *input, const physad_video_options *options,
+                                          atomic_int *stop)
 {
     *out = NULL;
     folder_source *f = physad__alloc_zero(&ctx->mem, sizeof(*f), "video");
     if (f == NULL)
         return PHYSAD_ERR_NOMEM;
-    f->base = (physad__video_source){
-        .ctx = ctx, .options = *options, .name = input->name, .seekable = true, .stop = stop, .next = next, .seek = seek, .free = source_free
-    };
+    f->base = (physad__video_source){ .ctx = ctx,
+                                      .options = *options,
+                                      .name = input->name,
+                                      .seekable = true,
+                                      .stop = stop,
+                                      .next = next,
+                                      .seek = seek,
+                                      .free = source_free };
     f->path = physad__strdup(&ctx->mem, input->path);
     const physad_status status = f->path != NULL ? describe(f) : PHYSAD_ERR_NOMEM;
     if (status != PHYSAD_OK) {

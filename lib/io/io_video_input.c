@@ -10,7 +10,8 @@
 
 enum { BUFFER_BYTES = 1 << 16, POLL_MILLISECONDS = 50 };
 
-/* --- called by FFmpeg ---------------------------------------------------------------------------------------------- */
+/* --- called by FFmpeg ----------------------------------------------------------------------------------------------
+ */
 
 static int give_up(void *user)
 {
@@ -87,7 +88,8 @@ static int refuse_open(struct AVFormatContext *s, AVIOContext **pb, const char *
     return AVERROR(EPERM);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status open_bytes(physad__av_input *in)
 {
@@ -100,12 +102,14 @@ static physad_status open_bytes(physad__av_input *in)
     in->fd = open(in->from.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (in->fd < 0 || fstat(in->fd, &st) != 0)
         return physad__error(PHYSAD_ERR_IO, "%s: cannot be opened: error %d (%s)", in->from.name, errno,
-                             errno == ENOENT ? "no such file" : errno == EACCES ? "no permission" : "see errno");
+                             errno == ENOENT   ? "no such file"
+                             : errno == EACCES ? "no permission"
+                                               : "see errno");
     in->regular = S_ISREG(st.st_mode);
     in->size = in->regular ? (int64_t)st.st_size : AVERROR(ENOSYS);
     if (in->regular && (uint64_t)st.st_size > in->source->options.max_bytes)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: %lld bytes, the limit is %llu", in->from.name, (long long)st.st_size,
-                             (unsigned long long)in->source->options.max_bytes);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: %lld bytes, the limit is %llu", in->from.name,
+                             (long long)st.st_size, (unsigned long long)in->source->options.max_bytes);
     return PHYSAD_OK;
 }
 
@@ -121,7 +125,8 @@ static physad_status input_error(const physad__av_input *in, int code, const cha
     if (in->cut != NULL)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: %s: %s", in->from.name, what, in->cut);
     if (code == AVERROR(EPERM))
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: %s: it names other files or hosts, which are not opened", in->from.name, what);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: %s: it names other files or hosts, which are not opened",
+                             in->from.name, what);
     return physad__av_error(in->av, code, in->from.name, what);
 }
 
@@ -202,8 +207,8 @@ static physad_status find_stream(physad__av_input *in)
     in->stream = in->format->streams[best];
     const AVCodecParameters *p = in->stream->codecpar;
     if (p->width > 0 && p->height > 0 && (uint64_t)p->height > in->source->options.max_pixels / (uint64_t)p->width)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: frames of %d x %d pixels; the limit is %llu in all", in->from.name, p->width,
-                             p->height, (unsigned long long)in->source->options.max_pixels);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: frames of %d x %d pixels; the limit is %llu in all", in->from.name,
+                             p->width, p->height, (unsigned long long)in->source->options.max_pixels);
     return PHYSAD_OK;
 }
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frame n exactly. One pass over the packets tells when each frame is shown and which are key frames; the decoder then starts
- * at the last key frame shown at or before the wanted one, and what it gives is checked against that list. Where the list
- * cannot be trusted (no times, times that repeat, damage) or does not hold, the video is decoded from its start. */
+/* Frame n exactly. One pass over the packets tells when each frame is shown and which are key frames; the decoder then
+ * starts at the last key frame shown at or before the wanted one, and what it gives is checked against that list. Where
+ * the list cannot be trusted (no times, times that repeat, damage) or does not hold, the video is decoded from its
+ * start. */
 #include "io/io_video_av.h"
 
 #include <stdlib.h>
 
 enum { NEAR_FRAMES = 4 }; /* decoding these is cheaper than anything else */
 
-/* --- where frames lie ---------------------------------------------------------------------------------------------- */
+/* --- where frames lie ----------------------------------------------------------------------------------------------
+ */
 
 static int by_time(const void *a, const void *b)
 {
@@ -33,7 +35,8 @@ static physad_status note_packet(physad__av_source *s, const AVPacket *p)
     if ((p->flags & AV_PKT_FLAG_KEY) == 0)
         return PHYSAD_OK;
     PHYSAD__TRY(physad__grow(mem, &s->keys, &s->key_capacity, s->key_count + 1, sizeof(*s->keys), "video index"));
-    /* Until all times are known the time stands for the rank. Some containers seek by decoding time, which is the earlier. */
+    /* Until all times are known the time stands for the rank. Some containers seek by decoding time, which is the
+     * earlier. */
     s->keys[s->key_count++] = (physad__av_key){ p->pts, p->dts != AV_NOPTS_VALUE && p->dts < p->pts ? p->dts : p->pts };
     return PHYSAD_OK;
 }
@@ -102,7 +105,8 @@ static physad_status make_index(physad__av_source *s)
     return PHYSAD_OK;
 }
 
-/* --- going there --------------------------------------------------------------------------------------------------- */
+/* --- going there ---------------------------------------------------------------------------------------------------
+ */
 
 static physad_status skip_to(physad__av_source *s, int64_t index)
 {
@@ -168,8 +172,8 @@ physad_status physad__av_source_seek(physad__video_source *source, int64_t index
     if (sound && index >= source->position && (!source->seekable || index - source->position <= NEAR_FRAMES))
         return skip_to(s, index);
     if (!source->seekable)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: a pipe cannot go back to frame %lld; it is at %lld", source->name,
-                             (long long)index, (long long)source->position);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: a pipe cannot go back to frame %lld; it is at %lld",
+                             source->name, (long long)index, (long long)source->position);
     PHYSAD__TRY(make_index(s));
     if (!sound || !s->trusted)
         return sound && index >= source->position ? skip_to(s, index) : from_start(s, index);

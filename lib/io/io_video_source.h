@@ -35,10 +35,12 @@ typedef struct physad__video_input {
     const char *name;
 } physad__video_input;
 
-physad_status physad__video_source_file(physad__video_source **out, physad_context *ctx, const physad__video_input *input,
-                                        const physad_video_options *options, atomic_int *stop);
-physad_status physad__video_source_folder(physad__video_source **out, physad_context *ctx, const physad__video_input *input,
-                                          const physad_video_options *options, atomic_int *stop);
+physad_status physad__video_source_file(physad__video_source **out, physad_context *ctx,
+                                        const physad__video_input *input, const physad_video_options *options,
+                                        atomic_int *stop);
+physad_status physad__video_source_folder(physad__video_source **out, physad_context *ctx,
+                                          const physad__video_input *input, const physad_video_options *options,
+                                          atomic_int *stop);
 
 /* Sets info's height and width from the turned video's and what the options want. */
 physad_status physad__video_size(physad__video_source *s, int64_t height, int64_t width);

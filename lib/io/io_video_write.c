@@ -29,7 +29,8 @@ static physad_status no_memory(const physad__video_writer *w)
     return physad__error(PHYSAD_ERR_NOMEM, "%s: FFmpeg gets no memory", w->path);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status read_options(physad__video_writer_options *o, const char *path)
 {
@@ -39,11 +40,11 @@ static physad_status read_options(physad__video_writer_options *o, const char *p
     o->bits = o->bits == 0 ? 8 : o->bits;
     if (o->width < 2 || o->height < 2 || o->width > 16384 || o->height > 16384 || o->rate < 1 || o->rate_per < 1 ||
         (o->full_color == 0 && (o->width % 2 != 0 || o->height % 2 != 0)))
-        return physad__error(PHYSAD_ERR_ARG, "%s: video of %d x %d at %d/%d per second; want even sizes of 2 to 16384", path, o->width,
-                             o->height, o->rate, o->rate_per);
+        return physad__error(PHYSAD_ERR_ARG, "%s: video of %d x %d at %d/%d per second; want even sizes of 2 to 16384",
+                             path, o->width, o->height, o->rate, o->rate_per);
     if (o->quality < 1 || o->quality > 51 || (o->bits != 8 && o->bits != 10) || o->rotation % 90 != 0)
-        return physad__error(PHYSAD_ERR_ARG, "%s: quality %d, bits %d or rotation %d of a video is out of range", path, o->quality,
-                             o->bits, o->rotation);
+        return physad__error(PHYSAD_ERR_ARG, "%s: quality %d, bits %d or rotation %d of a video is out of range", path,
+                             o->quality, o->bits, o->rotation);
     return PHYSAD_OK;
 }
 
@@ -206,7 +207,8 @@ physad_status physad__video_writer_open(physad__video_writer **out, physad_conte
     return PHYSAD_OK;
 }
 
-/* --- frames -------------------------------------------------------------------------------------------------------- */
+/* --- frames --------------------------------------------------------------------------------------------------------
+ */
 
 /* One frame to the encoder (NULL: the end), and what comes out to the container. */
 static physad_status encode(physad__video_writer *w, const AVFrame *frame)
@@ -253,7 +255,8 @@ physad_status physad__video_writer_commit(physad__video_writer *w)
     if (status == PHYSAD_OK) {
         const int size = w->av.avio_close_dyn_buf(w->format->pb, &bytes);
         w->format->pb = NULL;
-        status = size > 0 && bytes != NULL ? physad__file_write_atomic(&w->ctx->mem, w->path, bytes, (size_t)size) : no_memory(w);
+        status = size > 0 && bytes != NULL ? physad__file_write_atomic(&w->ctx->mem, w->path, bytes, (size_t)size)
+                                           : no_memory(w);
         w->av.av_free(bytes);
     }
     physad__video_writer_abort(w);

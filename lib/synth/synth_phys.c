@@ -29,7 +29,8 @@ typedef struct job {
     int32_t defect, number, instance;
 } job;
 
-/* --- one video ----------------------------------------------------------------------------------------------------- */
+/* --- one video -----------------------------------------------------------------------------------------------------
+ */
 
 static double around(physad__rng *rng, double spread)
 {
@@ -53,7 +54,8 @@ static void direct(physad__take *t, physad__flat_view *v, const phys *p, const j
     t->second = seconds[j->instance];
     t->main.r *= (float)tint;
     t->second.g *= (float)tint;
-    const double scale = 0.46 * (double)physad__min(o->width, o->height) * (1 + around(rng, 0.05 * much)), lamp = 2.2 + around(rng, 0.5 * much);
+    const double scale = 0.46 * (double)physad__min(o->width, o->height) * (1 + around(rng, 0.05 * much)),
+                 lamp = 2.2 + around(rng, 0.5 * much);
     v->width = o->width;
     v->height = o->height;
     v->scale = scale;
@@ -97,7 +99,8 @@ static physad_status draw_frames(const phys *p, const job *j, canvas *c, sink *s
     physad__take take;
     physad__flat_view view;
     physad__rng rng;
-    const uint64_t stream = (((uint64_t)p->scene * 64 + (uint64_t)(j->defect + 1)) * 2 + (j->part[1] == 'e')) * 4096 + (uint64_t)j->number;
+    const uint64_t stream =
+        (((uint64_t)p->scene * 64 + (uint64_t)(j->defect + 1)) * 2 + (j->part[1] == 'e')) * 4096 + (uint64_t)j->number;
     physad__rng_seed(&rng, p->knobs.seed, stream ^ UINT64_C(0x7068797300000000));
     direct(&take, &view, p, j, &rng);
     scene->run(&take, c->state);
@@ -125,7 +128,9 @@ static physad_status draw_to(const phys *p, const job *j, canvas *c, const char 
         PHYSAD__TRY(physad__dir_make(&p->ctx->mem, path));
         return draw_frames(p, j, c, &s);
     }
-    const physad__video_writer_options w = { .width = o->width, .height = o->height, .rate = (int32_t)(o->frame_rate * 1000 + 0.5), .rate_per = 1000 };
+    const physad__video_writer_options w = {
+        .width = o->width, .height = o->height, .rate = (int32_t)(o->frame_rate * 1000 + 0.5), .rate_per = 1000
+    };
     PHYSAD__TRY(physad__video_writer_open(&s.video, p->ctx, path, &w));
     const physad_status status = draw_frames(p, j, c, &s);
     if (status == PHYSAD_OK)
@@ -143,9 +148,11 @@ static physad_status draw_video(const phys *p, const job *j)
 {
     physad__mem *mem = &p->ctx->mem;
     const int64_t count = (int64_t)p->knobs.o.width * p->knobs.o.height * 3;
-    char *path = physad__format(mem, "%s/%s/%s/%03d%s", p->folder, j->part, type_of(p, j), j->number, p->knobs.files ? ".mp4" : "");
+    char *path = physad__format(mem, "%s/%s/%s/%03d%s", p->folder, j->part, type_of(p, j), j->number,
+                                p->knobs.files ? ".mp4" : "");
     canvas c = { physad__alloc_array(mem, p->knobs.o.frames, sizeof(*c.state), "motion"),
-                 physad__alloc_array(mem, count, sizeof(float), "a scene"), physad__alloc_array(mem, count, sizeof(float), "a frame"),
+                 physad__alloc_array(mem, count, sizeof(float), "a scene"),
+                 physad__alloc_array(mem, count, sizeof(float), "a frame"),
                  physad__alloc_array(mem, count, 1, "a frame") };
     const bool fine = path != NULL && c.state != NULL && c.back != NULL && c.pixels != NULL && c.rgb != NULL;
     const physad_status status = fine ? draw_to(p, j, &c, path) : PHYSAD_ERR_NOMEM;
@@ -157,7 +164,8 @@ static physad_status draw_video(const phys *p, const job *j)
     return status;
 }
 
-/* --- all of them --------------------------------------------------------------------------------------------------- */
+/* --- all of them ---------------------------------------------------------------------------------------------------
+ */
 
 /* As many at a time as there are threads, so that progress and cancelling come between. */
 static physad_status draw_jobs(phys *p, const job *jobs, int64_t count)
@@ -193,7 +201,8 @@ static physad_status draw_type(phys *p, const char *part, int32_t defect, int32_
     for (int32_t i = 0; status == PHYSAD_OK && i < count; i++) {
         char name[96];
         jobs[i] = (job){ part, defect, i, i % 2 };
-        physad__snprintf(name, sizeof(name), "%s/%s/%03d%s", part, type_of(p, &jobs[i]), i, p->knobs.files ? ".mp4" : "");
+        physad__snprintf(name, sizeof(name), "%s/%s/%03d%s", part, type_of(p, &jobs[i]), i,
+                         p->knobs.files ? ".mp4" : "");
         if (json_object_set_new(p->instances, name, json_string(i % 2 == 0 ? "red" : "blue")) != 0)
             status = physad__error(PHYSAD_ERR_NOMEM, "physad_synth_phys: no memory");
     }
@@ -220,7 +229,8 @@ static physad_status draw_all(phys *p, const char *out_dir)
 {
     for (int64_t i = 0; i < physad__phys_scene_count; i++)
         if (p->knobs.category[i])
-            p->total += p->knobs.o.train_videos + p->knobs.o.test_videos + physad__phys_scenes[i]->defect_count * p->knobs.o.defect_videos;
+            p->total += p->knobs.o.train_videos + p->knobs.o.test_videos +
+                        physad__phys_scenes[i]->defect_count * p->knobs.o.defect_videos;
     PHYSAD__TRY(physad__phys_write_summary(p->ctx, out_dir, &p->knobs, false));
     for (p->scene = 0; p->scene < physad__phys_scene_count; p->scene++) {
         if (!p->knobs.category[p->scene])
@@ -249,7 +259,8 @@ physad_status physad_synth_phys(physad_context *ctx, const char *out_dir, const 
     bool made = false;
     PHYSAD__TRY(physad__context_check(ctx, "physad_synth_phys"));
     if (out_dir == NULL || *out_dir == '\0')
-        return physad__error(PHYSAD_ERR_ARG, "physad_synth_phys: out_dir is %s, want a folder's path", out_dir == NULL ? "NULL" : "empty");
+        return physad__error(PHYSAD_ERR_ARG, "physad_synth_phys: out_dir is %s, want a folder's path",
+                             out_dir == NULL ? "NULL" : "empty");
     PHYSAD__TRY(physad__phys_knobs_read(&p.knobs, ctx, options));
     PHYSAD__TRY(physad__call_begin(&call, ctx, call_options, "physad_synth_phys"));
     physad_status status = physad__synth_prepare(ctx, out_dir, (p.knobs.o.flags & PHYSAD_SYNTH_REPLACE) != 0, &made);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Made-up videos of things in use: scenes whose motion follows a rule, flat shapes that draw them. Within the room only. */
+/* Made-up videos of things in use: scenes whose motion follows a rule, flat shapes that draw them. Within the room
+ * only. */
 #ifndef PHYSAD__SYNTH_PHYS_H
 #define PHYSAD__SYNTH_PHYS_H
 
@@ -33,8 +34,10 @@ void physad__flat_back(float *out, const physad__flat_view *view, physad__rng *r
 void physad__flat_disc(physad__flat *f, double x, double y, double radius, physad__tone tone);
 void physad__flat_ring(physad__flat *f, double x, double y, double radius, double thick, physad__tone tone);
 void physad__flat_rod(physad__flat *f, double x0, double y0, double x1, double y1, double radius, physad__tone tone);
-void physad__flat_block(physad__flat *f, double x, double y, double half_width, double half_height, double turn, physad__tone tone);
-void physad__flat_gear(physad__flat *f, double x, double y, double radius, int32_t teeth, double turn, physad__tone tone);
+void physad__flat_block(physad__flat *f, double x, double y, double half_width, double half_height, double turn,
+                        physad__tone tone);
+void physad__flat_gear(physad__flat *f, double x, double y, double radius, int32_t teeth, double turn,
+                       physad__tone tone);
 /* To bytes, with the sensor's noise. */
 void physad__flat_develop(uint8_t *rgb, const physad__flat *f, double noise, physad__rng *rng);
 
@@ -82,12 +85,14 @@ typedef struct physad__phys_knobs {
     bool files; /* videos, not folders of frames */
     bool category[64];
 } physad__phys_knobs;
-physad_status physad__phys_knobs_read(physad__phys_knobs *knobs, const physad_context *ctx, const physad_synth_phys_options *options);
+physad_status physad__phys_knobs_read(physad__phys_knobs *knobs, const physad_context *ctx,
+                                      const physad_synth_phys_options *options);
 /* Removes what such a set consists of, by name, and the folders that are empty then. */
 void physad__phys_clear(physad_context *ctx, const char *out_dir);
 /* text_labels.json, physad.json of a category, synth.json. */
 physad_status physad__phys_write_texts(physad_context *ctx, const char *folder, const physad__phys_scene *scene);
 physad_status physad__phys_write_instances(physad_context *ctx, const char *folder, const json_t *instances);
-physad_status physad__phys_write_summary(physad_context *ctx, const char *out_dir, const physad__phys_knobs *knobs, bool complete);
+physad_status physad__phys_write_summary(physad_context *ctx, const char *out_dir, const physad__phys_knobs *knobs,
+                                         bool complete);
 
 #endif

@@ -124,25 +124,46 @@ void physad__flat_ring(physad__flat *f, double x, double y, double radius, doubl
 
 void physad__flat_rod(physad__flat *f, double x0, double y0, double x1, double y1, double radius, physad__tone tone)
 {
-    const shape s = { .kind = ROD, .x = x0, .y = y0, .dx = x1 - x0, .dy = y1 - y0, .a = radius, .reach = hypot(x1 - x0, y1 - y0) + radius };
+    const shape s = { .kind = ROD,
+                      .x = x0,
+                      .y = y0,
+                      .dx = x1 - x0,
+                      .dy = y1 - y0,
+                      .a = radius,
+                      .reach = hypot(x1 - x0, y1 - y0) + radius };
     draw_shape(f, &s, &tone);
 }
 
-void physad__flat_block(physad__flat *f, double x, double y, double half_width, double half_height, double turn, physad__tone tone)
+void physad__flat_block(physad__flat *f, double x, double y, double half_width, double half_height, double turn,
+                        physad__tone tone)
 {
-    const shape s = { .kind = BLOCK, .x = x, .y = y, .a = half_width, .b = half_height, .sine = sin(turn), .cosine = cos(turn),
+    const shape s = { .kind = BLOCK,
+                      .x = x,
+                      .y = y,
+                      .a = half_width,
+                      .b = half_height,
+                      .sine = sin(turn),
+                      .cosine = cos(turn),
                       .reach = hypot(half_width, half_height) + 0.02 };
     draw_shape(f, &s, &tone);
 }
 
-void physad__flat_gear(physad__flat *f, double x, double y, double radius, int32_t teeth, double turn, physad__tone tone)
+void physad__flat_gear(physad__flat *f, double x, double y, double radius, int32_t teeth, double turn,
+                       physad__tone tone)
 {
-    const shape s = { .kind = GEAR, .teeth = teeth, .x = x, .y = y, .a = radius, .sine = sin(turn), .cosine = cos(turn),
+    const shape s = { .kind = GEAR,
+                      .teeth = teeth,
+                      .x = x,
+                      .y = y,
+                      .a = radius,
+                      .sine = sin(turn),
+                      .cosine = cos(turn),
                       .reach = 1.15 * radius };
     draw_shape(f, &s, &tone);
 }
 
-/* --- wall and sensor ----------------------------------------------------------------------------------------------- */
+/* --- wall and sensor -----------------------------------------------------------------------------------------------
+ */
 
 void physad__flat_back(float *out, const physad__flat_view *view, physad__rng *rng)
 {
@@ -158,7 +179,8 @@ void physad__flat_back(float *out, const physad__flat_view *view, physad__rng *r
             const double v = (double)y / view->height * CELLS, u = (double)x / view->width * CELLS;
             const int i = (int)v, k = (int)u;
             const double fv = v - i, fu = u - k;
-            const double g = (1 - fv) * ((1 - fu) * grain[i][k] + fu * grain[i][k + 1]) + fv * ((1 - fu) * grain[i + 1][k] + fu * grain[i + 1][k + 1]);
+            const double g = (1 - fv) * ((1 - fu) * grain[i][k] + fu * grain[i][k + 1]) +
+                             fv * ((1 - fu) * grain[i + 1][k] + fu * grain[i + 1][k + 1]);
             const double fall = 1 + 0.18 * (view->light[0] * (u / CELLS - 0.5) - view->light[1] * (v / CELLS - 0.5));
             for (int c = 0; c < 3; c++)
                 out[3 * (y * view->width + x) + c] = (float)(view->power * fall * (tone[c] + g));

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* --- knobs --------------------------------------------------------------------------------------------------------- */
+/* --- knobs ---------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status knob_int(int32_t *value, const char *name, int32_t fallback, int32_t least, int32_t most)
 {
@@ -47,7 +48,8 @@ static physad_status read_categories(bool *marked, const char *list)
         if (i == physad__phys_scene_count) {
             const char *near = physad__nearest_name(word, names, physad__phys_scene_count);
             return physad__error(PHYSAD_ERR_ARG, "physad_synth_phys: there is no category \"%s\"%s%s%s", word,
-                                 near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+                                 near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+                                 near != NULL ? "\"?" : "");
         }
         marked[i] = true;
         at += length + (at[length] == ',');
@@ -55,14 +57,16 @@ static physad_status read_categories(bool *marked, const char *list)
     return PHYSAD_OK;
 }
 
-physad_status physad__phys_knobs_read(physad__phys_knobs *knobs, const physad_context *ctx, const physad_synth_phys_options *options)
+physad_status physad__phys_knobs_read(physad__phys_knobs *knobs, const physad_context *ctx,
+                                      const physad_synth_phys_options *options)
 {
     physad_synth_phys_options *o = &knobs->o;
     memset(knobs, 0, sizeof(*knobs));
     PHYSAD__TRY(physad__options_read(o, sizeof(*o), sizeof(*o), options, "physad_synth_phys_options"));
     knobs->seed = ctx->seed;
     if ((o->flags & ~(PHYSAD_SYNTH_REPLACE | PHYSAD_SYNTH_FRAMES)) != 0)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "physad_synth_phys: flags 0x%x have bits that this version does not know", o->flags);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "physad_synth_phys: flags 0x%x have bits that this version does not know", o->flags);
     PHYSAD__TRY(read_categories(knobs->category, o->categories));
     PHYSAD__TRY(knob_int(&o->train_videos, "train_videos", 24, 1, 1000));
     PHYSAD__TRY(knob_int(&o->test_videos, "test_videos", 12, 0, 1000));
@@ -75,12 +79,14 @@ physad_status physad__phys_knobs_read(physad__phys_knobs *knobs, const physad_co
     PHYSAD__TRY(knob_real(&o->severity, "severity", 1, 0.2, 1.5));
     PHYSAD__TRY(knob_real(&o->noise, "noise", 0.01, 0, 0.5));
     if (o->width % 2 != 0 || o->height % 2 != 0)
-        return physad__error(PHYSAD_ERR_ARG, "physad_synth_phys: videos of %d x %d pixels; want even numbers", o->width, o->height);
+        return physad__error(PHYSAD_ERR_ARG, "physad_synth_phys: videos of %d x %d pixels; want even numbers", o->width,
+                             o->height);
     knobs->files = (o->flags & PHYSAD_SYNTH_FRAMES) == 0 && physad__video_available();
     return PHYSAD_OK;
 }
 
-/* --- texts --------------------------------------------------------------------------------------------------------- */
+/* --- texts ---------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status write_json(physad_context *ctx, const char *folder, const char *name, json_t *json)
 {
@@ -95,12 +101,14 @@ static physad_status write_json(physad_context *ctx, const char *folder, const c
 
 physad_status physad__phys_write_texts(physad_context *ctx, const char *folder, const physad__phys_scene *scene)
 {
-    json_t *texts = json_pack("{ss ss ss s[s] s{s[s] s[]}}", "category", scene->name, "object", scene->object, "interaction",
-                              scene->interaction, "rules", scene->rule, "good", "description", scene->rule, "explanation");
+    json_t *texts =
+        json_pack("{ss ss ss s[s] s{s[s] s[]}}", "category", scene->name, "object", scene->object, "interaction",
+                  scene->interaction, "rules", scene->rule, "good", "description", scene->rule, "explanation");
     for (int32_t i = 0; texts != NULL && i < scene->defect_count; i++) {
         const physad__phys_defect *d = &scene->defects[i];
-        json_object_set_new(texts, d->name, json_pack("{s[s] s[s] ss}", "description", d->description, "explanation", d->cause,
-                                                      "persistence", d->intermittent != 0 ? "intermittent" : "persistent"));
+        json_object_set_new(texts, d->name,
+                            json_pack("{s[s] s[s] ss}", "description", d->description, "explanation", d->cause,
+                                      "persistence", d->intermittent != 0 ? "intermittent" : "persistent"));
     }
     return write_json(ctx, folder, "text_labels.json", texts);
 }
@@ -110,7 +118,8 @@ physad_status physad__phys_write_instances(physad_context *ctx, const char *fold
     return write_json(ctx, folder, "physad.json", json_pack("{sO}", "instances", instances));
 }
 
-physad_status physad__phys_write_summary(physad_context *ctx, const char *out_dir, const physad__phys_knobs *k, bool complete)
+physad_status physad__phys_write_summary(physad_context *ctx, const char *out_dir, const physad__phys_knobs *k,
+                                         bool complete)
 {
     char digits[24];
     json_t *categories = json_array();
@@ -118,17 +127,19 @@ physad_status physad__phys_write_summary(physad_context *ctx, const char *out_di
     for (int64_t i = 0; i < physad__phys_scene_count; i++)
         if (k->category[i])
             json_array_append_new(categories, json_string(physad__phys_scenes[i]->name));
-    json_t *options = json_pack("{si si si si si si sf sf sf sf ss}", "train_videos", k->o.train_videos, "test_videos", k->o.test_videos,
-                                "defect_videos", k->o.defect_videos, "frames", k->o.frames, "width", k->o.width, "height", k->o.height,
-                                "frame_rate", k->o.frame_rate, "variation", k->o.variation, "severity", k->o.severity, "noise",
-                                k->o.noise, "videos", k->files ? "mp4" : "frames");
+    json_t *options =
+        json_pack("{si si si si si si sf sf sf sf ss}", "train_videos", k->o.train_videos, "test_videos",
+                  k->o.test_videos, "defect_videos", k->o.defect_videos, "frames", k->o.frames, "width", k->o.width,
+                  "height", k->o.height, "frame_rate", k->o.frame_rate, "variation", k->o.variation, "severity",
+                  k->o.severity, "noise", k->o.noise, "videos", k->files ? "mp4" : "frames");
     return write_json(ctx, out_dir, "synth.json",
-                      json_pack("{ss ss so so sb so}", "made_by", "physad synth phys", "version", physad_version(), "seed",
-                                k->seed <= INT64_MAX ? json_integer((json_int_t)k->seed) : json_string(digits), "options", options,
-                                "complete", complete, "categories", categories));
+                      json_pack("{ss ss so so sb so}", "made_by", "physad synth phys", "version", physad_version(),
+                                "seed", k->seed <= INT64_MAX ? json_integer((json_int_t)k->seed) : json_string(digits),
+                                "options", options, "complete", complete, "categories", categories));
 }
 
-/* --- clearing ------------------------------------------------------------------------------------------------------ */
+/* --- clearing ------------------------------------------------------------------------------------------------------
+ */
 
 /* NNN and what follows: ".mp4", ".png" or nothing. */
 static bool is_number(const char *name, const char *suffix)
@@ -157,7 +168,8 @@ static void clear_numbers(physad_context *ctx, const char *folder, bool frames)
         const char *name = dir.entries[i].name;
         if (!dir.entries[i].is_dir && (is_number(name, ".mp4") || (frames && is_number(name, ".png"))))
             remove_name(ctx, folder, name);
-        char *below = dir.entries[i].is_dir && !frames && is_number(name, "") ? physad__path_join(&ctx->mem, folder, name) : NULL;
+        char *below =
+            dir.entries[i].is_dir && !frames && is_number(name, "") ? physad__path_join(&ctx->mem, folder, name) : NULL;
         if (below != NULL)
             clear_numbers(ctx, below, true);
         physad__free(below);

@@ -6,10 +6,11 @@
 
 #define TURN 6.283185307179586
 
-static const physad__tone wood = { 0.36f, 0.22f, 0.11f }, steel = { 0.42f, 0.44f, 0.47f }, dark = { 0.05f, 0.05f, 0.06f },
-                          skin = { 0.66f, 0.42f, 0.30f };
+static const physad__tone wood = { 0.36f, 0.22f, 0.11f }, steel = { 0.42f, 0.44f, 0.47f },
+                          dark = { 0.05f, 0.05f, 0.06f }, skin = { 0.66f, 0.42f, 0.30f };
 
-/* --- time ---------------------------------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Time on the thing's own clock at frame i: 0 until it begins. */
 static double clock_at(const physad__take *t, int32_t i)
@@ -41,7 +42,8 @@ static double shake(const physad__take *t, int32_t i)
     return 2 * (x - floor(x)) - 1;
 }
 
-/* --- pendulum ------------------------------------------------------------------------------------------------------ */
+/* --- pendulum ------------------------------------------------------------------------------------------------------
+ */
 
 enum { PENDULUM_DRAGS, PENDULUM_STICKS, PENDULUM_SLOW, PENDULUM_KNOCKS };
 
@@ -76,16 +78,21 @@ static void draw_pendulum(const physad__take *t, const double *s, physad__flat *
 }
 
 static const physad__phys_scene pendulum = {
-    "pendulum", "a weight on a rod", "it is let go from one side and swings",
+    "pendulum",
+    "a weight on a rod",
+    "it is let go from one side and swings",
     "It swings to both sides alike, always in the same time, a little less far each time.",
     { { "drags", 0, "the swings die away after one or two, and the weight hangs still", "the bearing drags" },
       { "sticks", 1, "the weight stops in the air for a moment and then swings on", "the bearing catches at times" },
       { "slow", 0, "each swing takes much too long", "the weight sits too low for its rod" },
       { "knocks", 0, "the weight turns back early on one side", "something stands in its way" } },
-    4, run_pendulum, draw_pendulum
+    4,
+    run_pendulum,
+    draw_pendulum
 };
 
-/* --- drawer -------------------------------------------------------------------------------------------------------- */
+/* --- drawer --------------------------------------------------------------------------------------------------------
+ */
 
 enum { DRAWER_STICKS, DRAWER_SHORT, DRAWER_RETURNS, DRAWER_SLOW };
 
@@ -119,16 +126,21 @@ static void draw_drawer(const physad__take *t, const double *s, physad__flat *f)
 }
 
 static const physad__phys_scene drawer = {
-    "drawer", "a drawer in a cabinet", "a hand pulls it open",
+    "drawer",
+    "a drawer in a cabinet",
+    "a hand pulls it open",
     "It slides out evenly, to its full length, and stays there.",
     { { "sticks", 1, "the drawer stops on its way, then moves on", "the runner catches at one place" },
       { "short", 0, "the drawer stops well before it is open", "something lies behind the runner's end" },
       { "returns", 0, "the open drawer slides back by itself", "the cabinet leans, or the catch is worn" },
       { "slow", 0, "the drawer moves much too slowly", "the runner is dry" } },
-    4, run_drawer, draw_drawer
+    4,
+    run_drawer,
+    draw_drawer
 };
 
-/* --- fan ----------------------------------------------------------------------------------------------------------- */
+/* --- fan -----------------------------------------------------------------------------------------------------------
+ */
 
 enum { FAN_WOBBLES, FAN_STALLS, FAN_SLOW, FAN_UNEVEN };
 
@@ -167,16 +179,21 @@ static void draw_fan(const physad__take *t, const double *s, physad__flat *f)
 }
 
 static const physad__phys_scene fan = {
-    "fan", "a fan with three blades", "it is switched on",
+    "fan",
+    "a fan with three blades",
+    "it is switched on",
     "It comes up to speed, then turns evenly around one point.",
     { { "wobbles", 0, "the hub circles about instead of standing still", "the shaft is bent" },
       { "stalls", 1, "the fan stops for a moment and starts again", "a loose contact" },
       { "slow", 0, "the fan turns at about half its speed", "the motor has lost a winding" },
       { "uneven", 0, "the fan hurries and lingers several times a second", "the bearing binds on one side" } },
-    4, run_fan, draw_fan
+    4,
+    run_fan,
+    draw_fan
 };
 
-/* --- gears --------------------------------------------------------------------------------------------------------- */
+/* --- gears ---------------------------------------------------------------------------------------------------------
+ */
 
 enum { GEARS_SKIP, GEARS_SLIP, GEARS_PLAY };
 enum { DRIVER_TEETH = 12, DRIVEN_TEETH = 18 };
@@ -187,7 +204,8 @@ static void run_gears(const physad__take *t, double (*state)[PHYSAD__MOST_STATE]
     const double at = between(t, 0.4, 0.8);
     double follows = 0;
     for (int32_t i = 0; i < t->frames; i++) {
-        const double time = clock_at(t, i), there = 2.2 * t->start * ease(time / 1.0), back = 2.2 * t->start * ease((time - 1.15) / 1.0);
+        const double time = clock_at(t, i), there = 2.2 * t->start * ease(time / 1.0),
+                     back = 2.2 * t->start * ease((time - 1.15) / 1.0);
         const double driver = there - back;
         double driven = ratio * driver;
         if (t->defect == GEARS_PLAY) {
@@ -205,7 +223,8 @@ static void run_gears(const physad__take *t, double (*state)[PHYSAD__MOST_STATE]
 
 static void draw_gears(const physad__take *t, const double *s, physad__flat *f)
 {
-    const double r = 0.34 * t->size, big = r * DRIVEN_TEETH / DRIVER_TEETH, x = -0.85 + r + 0.1, y = x + (r + big) * 1.02;
+    const double r = 0.34 * t->size, big = r * DRIVEN_TEETH / DRIVER_TEETH, x = -0.85 + r + 0.1,
+                 y = x + (r + big) * 1.02;
     physad__flat_gear(f, x, -0.1, r, DRIVER_TEETH, s[0], t->main);
     physad__flat_gear(f, y, -0.1, big, DRIVEN_TEETH, s[1] + TURN / 2 / DRIVEN_TEETH, t->second);
     physad__flat_disc(f, x + 0.6 * r * cos(s[0]), -0.1 + 0.6 * r * sin(s[0]), 0.05, dark);
@@ -215,15 +234,21 @@ static void draw_gears(const physad__take *t, const double *s, physad__flat *f)
 }
 
 static const physad__phys_scene gears = {
-    "gears", "two gears in mesh", "the small one is turned forth and back",
-    "The large one turns with the small one at a fixed ratio, the other way round, and both come back to where they began.",
+    "gears",
+    "two gears in mesh",
+    "the small one is turned forth and back",
+    "The large one turns with the small one at a fixed ratio, the other way round, and both come back to where they "
+    "began.",
     { { "skip", 1, "the large gear jumps by a tooth several times", "a worn tooth" },
       { "slip", 0, "the large gear stops although the small one turns on", "the hub is loose on its shaft" },
       { "play", 0, "the large gear follows late when the direction turns", "too much play between the teeth" } },
-    3, run_gears, draw_gears
+    3,
+    run_gears,
+    draw_gears
 };
 
-/* --- ball ---------------------------------------------------------------------------------------------------------- */
+/* --- ball ----------------------------------------------------------------------------------------------------------
+ */
 
 enum { BALL_DEAD, BALL_LIVELY, BALL_CROOKED, BALL_SLOW };
 
@@ -231,7 +256,9 @@ static void run_ball(const physad__take *t, double (*state)[PHYSAD__MOST_STATE])
 {
     const double dt = 1 / (t->rate * 50);
     const double gravity = 7 * t->speed * t->speed * (t->defect == BALL_SLOW ? 1 - 0.62 * t->severity : 1);
-    const double rebound = t->defect == BALL_DEAD ? 0.78 - 0.5 * t->severity : t->defect == BALL_LIVELY ? 0.78 + 0.17 * t->severity : 0.78;
+    const double rebound = t->defect == BALL_DEAD     ? 0.78 - 0.5 * t->severity
+                           : t->defect == BALL_LIVELY ? 0.78 + 0.17 * t->severity
+                                                      : 0.78;
     double height = 1.35 * t->start, x = 0, speed = 0, aside = 0;
     for (int32_t i = 0; i < t->frames; i++) {
         state[i][0] = x;
@@ -260,16 +287,21 @@ static void draw_ball(const physad__take *t, const double *s, physad__flat *f)
 }
 
 static const physad__phys_scene ball = {
-    "ball", "a rubber ball over a board", "it is dropped",
+    "ball",
+    "a rubber ball over a board",
+    "it is dropped",
     "It falls freely, bounces straight up, each time to about six tenths of the height before.",
     { { "dead", 0, "the ball hardly bounces", "it has lost its air" },
       { "lively", 0, "the ball comes back up almost as high as it was", "the wrong rubber" },
       { "crooked", 0, "the ball bounces off to one side", "it is not round" },
       { "slow", 0, "the ball sinks and rises as in slow motion", "it is far too light" } },
-    4, run_ball, draw_ball
+    4,
+    run_ball,
+    draw_ball
 };
 
-/* --- hinge --------------------------------------------------------------------------------------------------------- */
+/* --- hinge ---------------------------------------------------------------------------------------------------------
+ */
 
 enum { HINGE_PLAY, HINGE_BLOCKED, HINGE_RATTLES, HINGE_SLOW };
 
@@ -301,16 +333,21 @@ static void draw_hinge(const physad__take *t, const double *s, physad__flat *f)
 }
 
 static const physad__phys_scene hinge = {
-    "hinge", "a flap on a hinge", "it is opened and closed",
+    "hinge",
+    "a flap on a hinge",
+    "it is opened and closed",
     "It turns about the hinge's pin, smoothly up to its full angle, and all the way back.",
     { { "play", 0, "the flap shifts to and fro at the hinge while it turns", "the pin is worn" },
       { "blocked", 0, "the flap stops before it is open", "the hinge is bent" },
       { "rattles", 1, "the flap trembles for a moment on its way", "grit in the hinge" },
       { "slow", 0, "the flap opens and closes much too slowly", "the grease has hardened" } },
-    4, run_hinge, draw_hinge
+    4,
+    run_hinge,
+    draw_hinge
 };
 
-/* --- spring -------------------------------------------------------------------------------------------------------- */
+/* --- spring --------------------------------------------------------------------------------------------------------
+ */
 
 enum { SPRING_SLACKENS, SPRING_WEAK, SPRING_CATCHES };
 
@@ -334,7 +371,10 @@ static void draw_spring(const physad__take *t, const double *s, physad__flat *f)
     double x = 0, y = top;
     physad__flat_block(f, 0, 0.88, 0.5, 0.06, 0, wood);
     for (int k = 0; k <= COILS; k++) {
-        const double to = k == COILS ? 0 : k % 2 == 0 ? wide : -wide, down = top + (bottom - top) * (k + 0.5) / (COILS + 0.5);
+        const double to = k == COILS   ? 0
+                          : k % 2 == 0 ? wide
+                                       : -wide,
+                     down = top + (bottom - top) * (k + 0.5) / (COILS + 0.5);
         physad__flat_rod(f, x, y, to, down, 0.025, steel);
         x = to;
         y = down;
@@ -344,15 +384,20 @@ static void draw_spring(const physad__take *t, const double *s, physad__flat *f)
 }
 
 static const physad__phys_scene spring = {
-    "spring", "a weight on a spring", "it is pulled down and let go",
+    "spring",
+    "a weight on a spring",
+    "it is pulled down and let go",
     "It swings up and down in a fixed time around one height, slowly coming to rest there.",
     { { "slackens", 0, "the weight sinks lower and lower while it swings", "the spring yields" },
       { "weak", 0, "the weight swings much too slowly", "the wrong spring" },
       { "catches", 1, "the weight stops for a moment and then swings on", "two coils catch in each other" } },
-    3, run_spring, draw_spring
+    3,
+    run_spring,
+    draw_spring
 };
 
-/* --- band ---------------------------------------------------------------------------------------------------------- */
+/* --- band ----------------------------------------------------------------------------------------------------------
+ */
 
 enum { BAND_STAYS, BAND_CREEPS, BAND_SNAPS };
 
@@ -390,15 +435,20 @@ static void draw_band(const physad__take *t, const double *s, physad__flat *f)
 }
 
 static const physad__phys_scene band = {
-    "band", "a rubber band between two pegs", "a finger pulls it down and lets go",
+    "band",
+    "a rubber band between two pegs",
+    "a finger pulls it down and lets go",
     "It snaps back at once to a straight line, after a few quick swings.",
     { { "stays", 0, "the band stays stretched after it was let go", "the rubber has aged" },
       { "creeps", 0, "the band goes back much too slowly", "the rubber is cold or aged" },
       { "snaps", 0, "the band tears, and its ends hang down", "a cut in the rubber" } },
-    3, run_band, draw_band
+    3,
+    run_band,
+    draw_band
 };
 
-/* --- button -------------------------------------------------------------------------------------------------------- */
+/* --- button --------------------------------------------------------------------------------------------------------
+ */
 
 enum { BUTTON_DARK, BUTTON_LATE, BUTTON_STAYS, BUTTON_FLICKERS };
 
@@ -443,16 +493,21 @@ static void draw_button(const physad__take *t, const double *s, physad__flat *f)
 }
 
 static const physad__phys_scene button = {
-    "button", "a box with a button and a lamp", "a finger presses it three times",
+    "button",
+    "a box with a button and a lamp",
+    "a finger presses it three times",
     "The button goes down and up with the finger, and the lamp is lit while it is down.",
     { { "dark", 0, "the lamp stays dark when the button is pressed", "a broken wire" },
       { "late", 0, "the lamp lights and goes out late", "a weak contact" },
       { "stays", 1, "the button stays down for a while after the finger has left", "dirt beside the button" },
       { "flickers", 1, "the lamp flickers while the button is down", "a loose contact" } },
-    4, run_button, draw_button
+    4,
+    run_button,
+    draw_button
 };
 
-/* --- clock --------------------------------------------------------------------------------------------------------- */
+/* --- clock ---------------------------------------------------------------------------------------------------------
+ */
 
 enum { CLOCK_LOSES, CLOCK_TREMBLES, CLOCK_RUNS };
 
@@ -481,20 +536,26 @@ static void draw_clock(const physad__take *t, const double *s, physad__flat *f)
     for (int k = 0; k < 12; k++)
         physad__flat_disc(f, 0.85 * r * cos(k * TURN / 12), 0.85 * r * sin(k * TURN / 12), 0.03, dark);
     physad__flat_rod(f, 0, 0, 0.5 * r * cos(s[1]), 0.5 * r * sin(s[1]), 0.04, dark);
-    physad__flat_rod(f, -0.15 * r * cos(s[0]), -0.15 * r * sin(s[0]), 0.78 * r * cos(s[0]), 0.78 * r * sin(s[0]), 0.02, t->second);
+    physad__flat_rod(f, -0.15 * r * cos(s[0]), -0.15 * r * sin(s[0]), 0.78 * r * cos(s[0]), 0.78 * r * sin(s[0]), 0.02,
+                     t->second);
     physad__flat_disc(f, 0, 0, 0.06, dark);
 }
 
 static const physad__phys_scene clock_scene = {
-    "clock", "a clock with two hands", "it runs",
+    "clock",
+    "a clock with two hands",
+    "it runs",
     "The long hand goes on by one mark at each beat and stands still between; the short one follows at a twelfth.",
     { { "loses", 1, "the hands stand still for some beats", "the escapement catches at times" },
       { "trembles", 0, "the long hand trembles all the time", "the hand is loose on its shaft" },
       { "runs", 0, "the hands go about twice as fast", "the escapement slips at each beat" } },
-    3, run_clock, draw_clock
+    3,
+    run_clock,
+    draw_clock
 };
 
-/* ------------------------------------------------------------------------------------------------------------------- */
+/* -------------------------------------------------------------------------------------------------------------------
+ */
 
 const physad__phys_scene *const physad__phys_scenes[] = {
     &ball, &band, &button, &clock_scene, &drawer, &fan, &gears, &hinge, &pendulum, &spring,
