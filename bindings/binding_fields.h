@@ -138,7 +138,7 @@ BINDING_STRUCT(physad_frame, PHYSAD_FRAME_INIT, F(S, key), F(S, index), F(S, sec
 #undef S
 #define S physad_evaluate_options
 BINDING_STRUCT(physad_evaluate_options, PHYSAD_EVALUATE_OPTIONS_INIT, F(S, metrics_size), F(S, on_error), F(S, replicates),
-               F(S, categories), F(S, settings), F(S, overlays))
+               F(S, categories), F(S, settings), F(S, overlays), F(S, gallery), F(S, gallery_side))
 #undef S
 #define S physad_evaluated
 BINDING_STRUCT(physad_evaluated, PHYSAD_EVALUATED_INIT, F(S, label), F(S, score), F(S, path), F(S, type), F(S, group), F(S, view))

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tool_model.h"
 
-#include "tool_report.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,12 +59,13 @@ static bool read_options(const tool *t, physad_evaluate_options *o)
     static const char *const sizes[] = { "photo", "input" };
     int size = 0;
     bool skip;
-    int64_t replicates = 0;
+    int64_t replicates = 0, gallery = 12;
     if (!tool_choice(t, "metrics-size", sizes, TOOL_COUNT(sizes), &size) || !tool_skips(t, &skip) ||
-        !tool_int(t, "replicates", &replicates, 0, 100000))
+        !tool_int(t, "replicates", &replicates, 0, 100000) || !tool_int(t, "gallery", &gallery, 0, 10000))
         return false;
     o->metrics_size = size == 0 ? PHYSAD_METRICS_PHOTO : PHYSAD_METRICS_INPUT;
     o->on_error = skip ? PHYSAD_ERRORS_SKIP : PHYSAD_ERRORS_STOP;
+    o->gallery = tool_given(t, "report") ? (int32_t)gallery : 0;
     o->replicates = tool_given(t, "replicates") && replicates == 0 ? -1 : (int32_t)replicates;
     return true;
 }
@@ -75,8 +74,10 @@ static int output(const tool *t, const physad_evaluation *e)
 {
     const char *json = tool_text(t, "json", NULL), *folder = tool_text(t, "report", NULL);
     int code = TOOL_DONE;
-    if (folder != NULL)
-        code = tool_report_write(folder, e);
+    if (folder != NULL) {
+        const physad_status status = physad_evaluation_html(e, folder, NULL);
+        code = status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+    }
     if (code == TOOL_DONE && json != NULL) {
         const char *text = physad_evaluation_json(e);
         const size_t length = strlen(text);
@@ -92,26 +93,20 @@ static int output(const tool *t, const physad_evaluation *e)
 static int evaluate(tool *t, const tool_methods *methods, const tool_settings *settings)
 {
     physad_evaluate_options o = PHYSAD_EVALUATE_OPTIONS_INIT;
-    const char *folder = tool_text(t, "report", NULL);
-    char *pictures = NULL;
     if (!read_options(t, &o))
         return TOOL_USAGE;
     physad_dataset *data = NULL;
     physad_evaluation *e = NULL;
-    int code = folder != NULL ? tool_report_begin(folder, &pictures) : TOOL_DONE;
-    if (code == TOOL_DONE)
-        code = tool_open_data(t, &data, t->operands[0]);
+    int code = tool_open_data(t, &data, t->operands[0]);
     if (code == TOOL_DONE) {
         const physad_call_options call = tool_progress();
         o.settings = (const char *const *)settings->items;
-        o.overlays = pictures;
         const physad_status status = physad_evaluate(&e, t->ctx, data, methods->names, methods->count, &o, &call);
         tool_progress_end();
         code = status == PHYSAD_OK ? output(t, e) : tool_failed(status);
     }
     physad_evaluation_free(e);
     physad_dataset_free(data);
-    free(pictures);
     return code;
 }
 

@@ -71,7 +71,8 @@ static const tool_option eval_options[] = {
     { "metrics-size", "photo|input", "pixel metrics at the photo's own size, or the model's as papers have it (default photo)", 0, false },
     { "replicates", "N", "of the bootstrap for intervals (default 1000); 0: no intervals", 0, false },
     { "json", "OUT", "results as JSON to a file, or - for standard output", 0, false },
-    { "report", "DIR", "a page with tables and every photo beside its map", 0, false },
+    { "report", "DIR", "report.html: tables, curves and pictures in one page; results.json, results.csv", 0, false },
+    { "gallery", "N", "pictures in the page, of each type so many samples, highest and lowest scores (default 12)", 0, false },
 };
 static const tool_option fit_options[] = {
     { "output", "MODEL", "the model file to be written", 'o', false },

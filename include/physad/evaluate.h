@@ -61,11 +61,15 @@ typedef struct physad_evaluate_options {
                                   METHOD/PATH.png; NULL: none */
     physad_scored_fn scored; /**< NULL: none */
     void *scored_user;
+    int32_t gallery; /**< keeps small pictures for physad_evaluation_html() of so many samples of each type, method and
+                          category, half of them with the highest scores and half with the lowest; 0: none; at most
+                          10000. About 20 KiB each at the default size */
+    int32_t gallery_side; /**< longer side of these pictures in pixels, 32 to 1024; 0: 192 */
 } physad_evaluate_options;
 
 #define PHYSAD_EVALUATE_OPTIONS_INIT                                                                                   \
     {                                                                                                                  \
-        sizeof(physad_evaluate_options), 0, 0, 0, NULL, NULL, NULL, NULL, NULL                                         \
+        sizeof(physad_evaluate_options), 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0                                         \
     }
 
 /** Fits, scores and measures every method on every category. Seed and threads are the context's.
@@ -139,6 +143,36 @@ PHYSAD_API const char *physad_evaluation_json(const physad_evaluation *evaluatio
 /** A line per result with its metrics as CSV (RFC 4180) after a header line; undefined ones are empty. Owned by the
  * evaluation; NULL for NULL. */
 PHYSAD_API const char *physad_evaluation_csv(const physad_evaluation *evaluation);
+
+/** How to write the page. */
+typedef struct physad_html_options {
+    uint32_t struct_size;
+    uint32_t reserved; /**< zero */
+    const char *title; /**< NULL: "Evaluation" */
+} physad_html_options;
+
+#define PHYSAD_HTML_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        sizeof(physad_html_options), 0, NULL                                                                           \
+    }
+
+/** Writes `report.html`, one page that needs nothing else, and beside it `results.json` and `results.csv`.
+ *
+ * The page has the metrics with their intervals, also by type of defect; ROC and precision-recall curves; the scores'
+ * histogram with the threshold and what it promises; every sample by score, methods beside each other, with the
+ * pictures that `gallery` of the options kept (photo, ground truth, score map, the highest-scored patch and the normal
+ * patch nearest to it), to be filtered by label, type, category and verdict; and what is needed to repeat it. It holds
+ * no time of day and no durations: the same samples, scores and pictures give the same bytes. All text of files is
+ * escaped, and the page forbids itself any script but its own and any address.
+ *
+ * @param[in] folder   made where missing; each file is whole or as it was
+ * @param[in] options  copied; NULL for defaults
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_IO, PHYSAD_ERR_NOMEM, PHYSAD_ERR_STATE (fork). Any thread.
+ * Memory: the page once, all pictures in it at 4/3 of their size.
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_evaluation_html(const physad_evaluation *evaluation,
+                                                                 const char *folder,
+                                                                 const physad_html_options *options);
 
 /* --- pictures of score maps --- */
 

@@ -9,11 +9,29 @@
 #include "io/io.h"
 #include "metrics/metrics.h"
 
+/* A small JPEG; bytes are NULL where there is none. */
+typedef struct physad__thumb {
+    unsigned char *bytes;
+    size_t size;
+    int64_t height, width;
+} physad__thumb;
+
+enum { PHYSAD__THUMB_PHOTO, PHYSAD__THUMB_TRUTH, PHYSAD__THUMB_MAP, PHYSAD__THUMB_PATCH, PHYSAD__THUMB_NEAREST,
+       PHYSAD__THUMBS };
+/* What the gallery keeps of a sample. */
+typedef struct physad__thumbs {
+    physad__thumb image[PHYSAD__THUMBS];
+    char *nearest_path; /* the training photo of the nearest normal patch; NULL: none */
+    double nearest_distance;
+} physad__thumbs;
+void physad__thumbs_free(physad__thumbs *thumbs); /* NULL is fine */
+
 typedef struct physad__report_sample {
     char *path, *type, *group, *view; /* view: NULL when not known */
     double score;
     int32_t label;
     int32_t reserved;
+    physad__thumbs *thumbs; /* NULL: not in the gallery */
 } physad__report_sample;
 
 typedef struct physad__report_skip {
@@ -38,6 +56,7 @@ typedef struct physad__report {
     int32_t video;        /* 1: samples are clips, `frames` are their frames */
     int32_t reserved;
     int64_t n_train, n_test;
+    char weights_sha256[65]; /* of the weights' file; "" where there is none, or without a gallery */
     physad_metrics *images; /* whole samples; clips of a video set */
     physad_metrics *pixels; /* NULL: see pixel_reason */
     physad_metrics *frames;
@@ -85,6 +104,9 @@ physad_metric physad__figure_of(const physad__figure *figure, const physad__repo
 /* Both texts of an evaluation (report_json.c, report_csv.c); NULL with NOMEM. */
 char *physad__report_json(const physad_evaluation *evaluation);
 char *physad__report_csv(const physad_evaluation *evaluation);
+
+/* A photo's pixel as bytes (report_overlay.c). */
+void physad__overlay_pixel(const physad_view *photo, int64_t y, int64_t x, uint8_t rgb[3]);
 
 /* Text that grows. A failure stays: what is put behind it is dropped. */
 typedef struct physad__text {

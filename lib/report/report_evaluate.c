@@ -46,6 +46,11 @@ static physad_status check(physad_evaluation **out, physad_context *context, con
     if (o->replicates < -1 || o->replicates > 100000)
         return physad__error(PHYSAD_ERR_ARG, "physad_evaluate_options: replicates is %d, want -1 to 100000",
                              o->replicates);
+    if (o->gallery < 0 || o->gallery > 10000)
+        return physad__error(PHYSAD_ERR_ARG, "physad_evaluate_options: gallery is %d, want 0 to 10000", o->gallery);
+    if (o->gallery_side != 0 && (o->gallery_side < 32 || o->gallery_side > 1024))
+        return physad__error(PHYSAD_ERR_ARG, "physad_evaluate_options: gallery_side is %d, want 0 or 32 to 1024",
+                             o->gallery_side);
     return check_settings(o->settings, methods, count);
 }
 

@@ -50,7 +50,7 @@ static uint8_t clamp_byte(double v)
     return v > 0 ? (uint8_t)lround(fmin(v, 255)) : 0;
 }
 
-static void photo_pixel(const physad_view *photo, int64_t y, int64_t x, uint8_t rgb[3])
+void physad__overlay_pixel(const physad_view *photo, int64_t y, int64_t x, uint8_t rgb[3])
 {
     const bool grey = photo->ndim == 2 || photo->shape[2] == 1;
     for (int64_t c = 0; c < 3; c++)
@@ -149,7 +149,7 @@ physad_status physad_overlay_draw(const physad_view *photo, const physad_view *m
             float score;
             memcpy(&score, (const char *)map->data + y * map->stride[0] + x * map->stride[1], sizeof(score));
             const int line = mask != NULL ? outline(mask, y, x) : 0;
-            photo_pixel(photo, y, x, left);
+            physad__overlay_pixel(photo, y, x, left);
             memcpy(right, left, 3);
             cover(right, score, low, high, colors);
             if (line > 0) {

@@ -122,16 +122,17 @@ physad_status physad__run_pixels(physad__run_state *run, const physad_scored *s)
 
 /* Where the colours begin and end: at the photo's median score, and at the threshold, or the highest score without one.
  */
-static physad_status score_range(const planes *p, physad__mem *mem, double threshold, double *low, double *high)
+physad_status physad__run_range(const float *map, int64_t count, physad__mem *mem, double threshold, double *low,
+                                double *high)
 {
     int64_t n = 0;
-    uint32_t *key = physad__alloc_array(mem, 2 * p->height * p->width, sizeof(*key), "scores of a map");
+    uint32_t *key = physad__alloc_array(mem, 2 * count, sizeof(*key), "scores of a map");
     if (key == NULL)
         return PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; i < p->height * p->width; i++)
-        if (isfinite(p->map[i]))
-            key[n++] = physad__float_key(p->map[i]);
-    physad__radix_sort(key, key + p->height * p->width, n);
+    for (int64_t i = 0; i < count; i++)
+        if (isfinite(map[i]))
+            key[n++] = physad__float_key(map[i]);
+    physad__radix_sort(key, key + count, n);
     *low = n > 0 ? (double)physad__key_float(key[n / 2]) : 0;
     *high = isnan(threshold) && n > 0 ? (double)physad__key_float(key[n - 1]) : threshold;
     if (n > 0 && !(*low < *high))
@@ -170,7 +171,7 @@ static physad_status write_picture(const physad__run_state *run, const planes *p
     char *path = picture_path(run, s), *folder = path != NULL ? physad__path_parent(mem, path) : NULL;
     physad_status status = pixels == NULL || folder == NULL ? PHYSAD_ERR_NOMEM : physad__dir_make(mem, folder);
     if (status == PHYSAD_OK)
-        status = score_range(p, mem, physad_result_threshold(s->result), &low, &high);
+        status = physad__run_range(p->map, p->height * p->width, mem, physad_result_threshold(s->result), &low, &high);
     if (status == PHYSAD_OK) {
         const physad_view map = plane(p->map, PHYSAD_F32, p->height, p->width),
                           mask = plane(p->mask, PHYSAD_U8, p->height, p->width);
@@ -196,6 +197,28 @@ physad_status physad__run_picture(physad__run_state *run, const physad_scored *s
         status = read_mask(&p.mask, mem, s->dataset, s->index, p.height, p.width);
     if (status == PHYSAD_OK)
         status = write_picture(run, &p, s, photo);
+    planes_free(&p);
+    return status;
+}
+
+/* The sample has been counted: its place in the report is the last one. */
+physad_status physad__run_gallery(physad__run_state *run, const physad_scored *s, const physad_view *photo)
+{
+    planes p = { 0 };
+    physad__mem *mem = &run->ctx->mem;
+    if (!physad__gallery_wants(run->report, run->options->gallery))
+        return PHYSAD_OK;
+    physad_status status = read_map(&p, mem, s->result, false);
+    const bool has_map = status == PHYSAD_OK;
+    if (status == PHYSAD_ERR_UNSUPPORTED)
+        status = PHYSAD_OK; /* a method without a map: the photo alone */
+    if (status == PHYSAD_OK && p.height > 0)
+        status = read_mask(&p.mask, mem, s->dataset, s->index, p.height, p.width);
+    if (status == PHYSAD_OK) {
+        const physad_view map = plane(p.map, PHYSAD_F32, p.height, p.width),
+                          mask = plane(p.mask, PHYSAD_U8, p.height, p.width);
+        status = physad__gallery_add(run, s, photo, has_map ? &map : NULL, p.mask != NULL ? &mask : NULL);
+    }
     planes_free(&p);
     return status;
 }

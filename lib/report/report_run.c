@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/report_run.h"
 
+#include <physad/weights.h>
+
 #include <math.h>
 #include <sys/resource.h>
 
@@ -60,6 +62,20 @@ static physad_status note_options(physad__run_state *run)
     return r->precision != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
+/* What the network's numbers were. Its file has just been read, so that it comes from memory; one that has gone since
+ * leaves the digest out. */
+static void note_weights(physad__run_state *run)
+{
+    char path[4096];
+    const char *backbone = physad_detector_get(run->detector, "backbone");
+    const char *weights = physad_detector_get(run->detector, "weights");
+    if (run->options->gallery < 1 || backbone == NULL || (weights != NULL && strncmp(weights, "random:", 7) == 0))
+        return;
+    if (physad_weights_find(run->ctx, backbone, weights, path, sizeof(path)) != PHYSAD_OK ||
+        physad__sha256_file(run->report->weights_sha256, path) != PHYSAD_OK)
+        run->report->weights_sha256[0] = '\0';
+}
+
 static physad_status note_threshold(physad__run_state *run)
 {
     physad__report *r = run->report;
@@ -80,7 +96,7 @@ static physad_status note_threshold(physad__run_state *run)
 static physad_status fit(physad__run_state *run, const physad_dataset *dataset)
 {
     physad__report *r = run->report;
-    physad_dataset *train = NULL;
+    physad_dataset *train = NULL; /* freed by physad__run_method() */
     PHYSAD__TRY(physad_detector_new(&run->detector, run->ctx, r->method));
     for (const char *const *s = run->options->settings; s != NULL && *s != NULL; s++)
         PHYSAD__TRY(apply_setting(run, *s));
@@ -92,10 +108,11 @@ static physad_status fit(physad__run_state *run, const physad_dataset *dataset)
     physad_status status = PHYSAD_OK;
     if (!physad_detector_is_fitted(run->detector))
         status = physad_detector_fit(run->detector, train, run->call_options);
-    physad_dataset_free(train);
+    run->train = train;
     r->fit_seconds = physad__seconds() - start;
     if (status != PHYSAD_OK)
         return physad__error_prefix(status, "%s on \"%s\"", r->method, r->category);
+    note_weights(run);
     return note_threshold(run);
 }
 
@@ -135,6 +152,8 @@ static physad_status score_photo(physad__run_state *run, int64_t index, const ph
         status = physad__run_picture(run, &s, &photo);
     if (status == PHYSAD_OK)
         status = count_score(run, &s);
+    if (status == PHYSAD_OK)
+        status = physad__run_gallery(run, &s, &photo);
     if (status == PHYSAD_OK) {
         run->milliseconds[run->report->n_test++] = 1000 * took;
         if (run->options->scored != NULL && run->options->scored(&s, run->options->scored_user) != 0)
@@ -240,6 +259,7 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
     physad_scores_free(run->scores);
     physad_pixels_free(run->pixels);
     physad_dataset_free(test);
+    physad_dataset_free((physad_dataset *)(uintptr_t)run->train);
     physad_detector_free(run->detector);
     return status;
 }

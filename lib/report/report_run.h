@@ -14,6 +14,7 @@ typedef struct physad__run_state {
     physad__report *report;
     physad_detector *detector;
     const physad_dataset *test;
+    const physad_dataset *train; /* for the nearest normal patches of the gallery */
     physad_scores *scores;
     physad_pixels *pixels;
     int64_t counted;      /* samples whose pixels were added */
@@ -26,5 +27,20 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
 /* Adds a scored sample's pixels (report_pixels.c); draws it where pictures are wanted. */
 physad_status physad__run_pixels(physad__run_state *run, const physad_scored *scored);
 physad_status physad__run_picture(physad__run_state *run, const physad_scored *scored, const physad_view *photo);
+
+/* Where the colours of a map begin and end: at its median score, and at the threshold, or the highest score without
+ * one. */
+physad_status physad__run_range(const float *map, int64_t count, physad__mem *mem, double threshold, double *low,
+                                double *high);
+/* Keeps small pictures of the sample that was counted last, as far as the gallery has room (report_pixels.c). */
+physad_status physad__run_gallery(physad__run_state *run, const physad_scored *scored, const physad_view *photo);
+
+/* --- pictures that are kept (report_gallery.c) --- */
+
+/* Whether the report's last sample is among the `room` of its type and label with the highest and lowest scores. */
+bool physad__gallery_wants(const physad__report *report, int32_t room);
+/* Makes its pictures, and lets those of the sample go that it displaces. `map` and `mask` may be NULL. */
+physad_status physad__gallery_add(physad__run_state *run, const physad_scored *scored, const physad_view *photo,
+                                  const physad_view *map, const physad_view *mask);
 
 #endif

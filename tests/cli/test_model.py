@@ -144,11 +144,14 @@ class Model(Case):
         self.assertEqual([r["method"] for r in json.loads(out.read_text())["results"]], ["patchcore", "padim"])
         files = files_of(report)
         self.assertEqual(files["results.json"], out.read_bytes())
-        page = files["index.html"].decode()
-        pictures = [name for name in files if name.startswith("pictures/")]
-        self.assertEqual(len(pictures), 2 * len(self.photos))
-        for name in pictures:
-            self.assertIn(f'src="{name}"', page)
+        self.assertEqual(sorted(files), ["report.html", "results.csv", "results.json"])
+        page = files["report.html"].decode()
+        self.assertEqual(page.count("<article "), len(self.photos))
+        self.assertGreater(page.count('alt="score map"'), 0)
+        plain = self.place / "plain"
+        self.ok(run("eval", self.data, "--category", "can", "--method", "patchcore", *NET, "--replicates", "0", "--gallery", "0",
+                    "--report", plain))
+        self.assertNotIn("<img", files_of(plain)["report.html"].decode())
 
     def test_eval_usage(self):
         self.fails(run("eval", self.data), 2, "--method is missing")

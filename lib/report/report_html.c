@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The page of an evaluation. It holds no durations and no date, so that equal results make equal pages. */
+#include "report/report_html.h"
+
+#include <physad/version.h>
+
+#include <math.h>
+
+/* --- tables --- */
+
+static void put_metric(physad__text *out, const physad_metric *m)
+{
+    physad__html_raw(out, "<td>");
+    if (isnan(m->value)) {
+        physad__html_raw(out, "\xe2\x80\x93<small>");
+        physad__html_text(out, m->reason != NULL ? m->reason : "undefined");
+        physad__html_raw(out, "</small>");
+    } else {
+        physad__html_format(out, "%.4f", m->value);
+        if (!isnan(m->lower))
+            physad__html_format(out, "<small>%.4f to %.4f</small>", m->lower, m->upper);
+    }
+    physad__html_raw(out, "</td>");
+}
+
+static bool is_shown(const physad_evaluation *e, const physad__figure *f)
+{
+    for (int64_t i = 0; i < e->count; i++)
+        if (physad__figure_fits(f, &e->reports[i]))
+            return true;
+    return false;
+}
+
+/* Over the categories that define the figure. */
+static physad_metric mean_of(const physad__figure *f, const physad__report *reports, int64_t count)
+{
+    physad__sum sum = { 0, 0 };
+    int64_t defined = 0;
+    physad_metric mean = physad__metric_none("undefined everywhere");
+    for (int64_t i = 0; i < count; i++) {
+        const double value = physad__figure_fits(f, &reports[i]) ? physad__figure_of(f, &reports[i]).value : (double)NAN;
+        defined += !isnan(value);
+        physad__sum_add(&sum, isnan(value) ? 0 : value);
+    }
+    if (defined > 0)
+        mean.value = physad__sum_value(&sum) / (double)defined;
+    return mean;
+}
+
+static void put_summary_row(physad__text *out, const physad_evaluation *e, const physad__report *r, int64_t mean_of_n)
+{
+    physad__html_raw(out, "<tr><td>");
+    physad__html_text(out, r->method);
+    physad__html_raw(out, "</td><td class=\"left\">");
+    if (mean_of_n > 0)
+        physad__html_format(out, "mean of %lld", (long long)mean_of_n);
+    else
+        physad__html_text(out, r->category);
+    physad__html_raw(out, "</td>");
+    for (int64_t i = 0; i < physad__figure_count; i++) {
+        const physad__figure *f = &physad__figures[i];
+        if (!is_shown(e, f))
+            continue;
+        physad_metric m = physad__metric_none("not of this kind of data");
+        if (mean_of_n > 0)
+            m = mean_of(f, r, mean_of_n);
+        else if (physad__figure_fits(f, r))
+            m = physad__figure_of(f, r);
+        put_metric(out, &m);
+    }
+    physad__html_raw(out, "</tr>\n");
+}
+
+static void put_summary(physad__text *out, const physad_evaluation *e)
+{
+    const int64_t categories = e->count / e->methods;
+    physad__html_raw(out, "<h2 id=\"summary\">Summary</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
+                          "aria-label=\"Metrics\"><table><thead><tr><th scope=\"col\">method</th><th scope=\"col\" "
+                          "class=\"left\">category</th>");
+    for (int64_t i = 0; i < physad__figure_count; i++) {
+        char name[32] = "";
+        if (!is_shown(e, &physad__figures[i]))
+            continue;
+        physad__snprintf(name, sizeof(name), "%s", physad__figures[i].name);
+        for (char *p = name; *p != '\0'; p++)
+            *p = *p == '_' ? ' ' : *p;
+        physad__html_format(out, "<th scope=\"col\">%s</th>", name);
+    }
+    physad__html_raw(out, "</tr></thead><tbody>\n");
+    for (int64_t m = 0; m < e->methods; m++) {
+        for (int64_t c = 0; c < categories; c++)
+            put_summary_row(out, e, &e->reports[m * categories + c], 0);
+        if (categories > 1)
+            put_summary_row(out, e, &e->reports[m * categories], categories);
+    }
+    physad__html_raw(out,
+                     "</tbody></table></div>\n<p class=\"soft\">Small: 95 % intervals by bootstrap over groups, where "
+                     "there are any. F1-max and accuracy are an oracle&#39;s figures: their threshold is chosen on "
+                     "these very labels. aupro: up to a false-positive rate of 0.3; aupro 05: of 0.05.</p>\n");
+}
+
+/* A row per type, two columns per method. Types are those of the first method that has any. */
+static void put_types(physad__text *out, const physad__report *reports, int64_t count, int64_t stride)
+{
+    const physad_metrics *first = NULL;
+    for (int64_t k = 0; k < count && first == NULL; k++)
+        if (physad_metrics_type_count(reports[k * stride].images) > 0)
+            first = reports[k * stride].images;
+    if (first == NULL)
+        return;
+    physad__html_raw(out, "<h3>By type of defect: AUROC</h3>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
+                          "aria-label=\"AUROC by type\"><table><thead><tr><th scope=\"col\">type</th>");
+    for (int64_t k = 0; k < count; k++)
+        for (int rest = 0; rest < 2; rest++) {
+            physad__html_raw(out, "<th scope=\"col\">");
+            physad__html_text(out, reports[k * stride].method);
+            physad__html_raw(out, rest ? "<br>against other types</th>" : "<br>against normal</th>");
+        }
+    physad__html_raw(out, "</tr></thead><tbody>\n");
+    for (int64_t i = 0; i < physad_metrics_type_count(first); i++) {
+        const char *type = physad_metrics_type_name(first, i);
+        physad__html_raw(out, "<tr><td>");
+        physad__html_text(out, type);
+        physad__html_raw(out, "</td>");
+        for (int64_t k = 0; k < count; k++) {
+            const physad_metrics *m = reports[k * stride].images;
+            physad_metric good = physad__metric_none("not scored"), rest = good;
+            for (int64_t t = 0; t < physad_metrics_type_count(m); t++)
+                if (strcmp(physad_metrics_type_name(m, t), type) == 0 &&
+                    physad_metrics_type(m, t, &good, &rest) != PHYSAD_OK)
+                    good = rest = physad__metric_none("not measured");
+            put_metric(out, &good);
+            put_metric(out, &rest);
+        }
+        physad__html_raw(out, "</tr>\n");
+    }
+    physad__html_raw(out, "</tbody></table></div>\n");
+}
+
+/* --- the threshold and what it promises --- */
+
+static void put_threshold(physad__text *out, const physad__report *r)
+{
+    int64_t count[2] = { 0, 0 }, alarms[2] = { 0, 0 };
+    physad__html_raw(out, "<p>");
+    if (isnan(r->threshold)) {
+        physad__html_raw(out, "No threshold: ");
+        physad__html_text(out, r->threshold_reason != NULL ? r->threshold_reason : "none was set");
+        physad__html_raw(out, ".</p>\n");
+        return;
+    }
+    for (int64_t i = 0; i < r->sample_count; i++) {
+        const int32_t label = r->samples[i].label != 0;
+        count[label]++;
+        alarms[label] += r->samples[i].score > r->threshold;
+    }
+    physad__html_format(out, "Threshold %.6g, chosen on normal samples only. ", r->threshold);
+    if (r->threshold_groups > 0)
+        physad__html_format(out,
+                            "It promises that a new normal group raises a false alarm with a probability of at most "
+                            "%.4g, on average over calibration sets; with these %lld calibration groups the rate lies "
+                            "between %.4g and %.4g with 95 %% confidence. This holds for samples like those it was "
+                            "calibrated on. ",
+                            r->alpha, (long long)r->threshold_groups, r->rate_low, r->rate_high);
+    else
+        physad__html_raw(out, "It was given, and promises nothing. ");
+    physad__html_format(out, "On this test set: %lld of %lld normal samples above it, %lld of %lld anomalous ones.</p>\n",
+                        (long long)alarms[0], (long long)count[0], (long long)alarms[1], (long long)count[1]);
+}
+
+static void put_category(physad__text *out, const physad_evaluation *e, int64_t category)
+{
+    const int64_t categories = e->count / e->methods;
+    const physad__report *first = &e->reports[category];
+    physad__html_format(out, "<section aria-labelledby=\"c%lld\"><h2 id=\"c%lld\">", (long long)category,
+                        (long long)category);
+    physad__html_text(out, *first->category != '\0' ? first->category : "All samples");
+    physad__html_format(out, "</h2>\n<p>%lld normal training samples, %lld test samples.</p>\n", (long long)first->n_train,
+                        (long long)first->n_test);
+    put_types(out, first, e->methods, categories);
+    physad__html_raw(out, "<h3>Curves</h3>\n");
+    physad__html_curves(out, first, e->methods, categories);
+    for (int64_t m = 0; m < e->methods; m++) {
+        physad__html_raw(out, "<h3>Scores of ");
+        physad__html_text(out, first[m * categories].method);
+        physad__html_raw(out, "</h3>\n");
+        physad__html_histogram(out, &first[m * categories]);
+        put_threshold(out, &first[m * categories]);
+    }
+    physad__html_raw(out, "</section>\n");
+}
+
+/* --- to repeat it --- */
+
+/* A digest of the test samples (path, label, type, group), and with their scores to the bit. */
+static physad_status digest(char out[65], physad__mem *mem, const physad__report *r, bool scores)
+{
+    physad__text text = { .mem = mem };
+    char number[64];
+    (void)physad__text_put(&text, "", 0);
+    for (int64_t i = 0; i < r->sample_count; i++) {
+        const physad__report_sample *s = &r->samples[i];
+        const char *const parts[3] = { s->path, s->type, s->group };
+        for (int k = 0; k < 3; k++)
+            (void)physad__text_put(&text, parts[k], strlen(parts[k]) + 1);
+        const int n = scores ? physad__snprintf(number, sizeof(number), "%d %.17g\n", s->label, s->score)
+                             : physad__snprintf(number, sizeof(number), "%d\n", s->label);
+        (void)physad__text_put(&text, number, (size_t)n);
+    }
+    physad_status status = text.status;
+    if (status == PHYSAD_OK)
+        status = physad__sha256(out, text.data, (size_t)text.size);
+    physad__free(text.data);
+    return status;
+}
+
+static void put_hash(physad__text *out, const char *name, const char *hash)
+{
+    physad__html_format(out, "<dt>%s</dt><dd class=\"hash\">%s</dd>\n", name, hash);
+}
+
+static physad_status put_run(physad__text *out, physad__mem *mem, const physad__report *r)
+{
+    char samples[65], scores[65];
+    PHYSAD__TRY(digest(samples, mem, r, false));
+    PHYSAD__TRY(digest(scores, mem, r, true));
+    physad__html_raw(out, "<details><summary>");
+    physad__html_text(out, r->method);
+    if (*r->category != '\0') {
+        physad__html_raw(out, ", ");
+        physad__html_text(out, r->category);
+    }
+    physad__html_raw(out, "</summary><dl>\n");
+    physad__html_format(out, "<dt>seed</dt><dd>%llu</dd><dt>pixels compared at</dt><dd>%s</dd>\n",
+                        (unsigned long long)r->seed,
+                        r->metrics_size == PHYSAD_METRICS_INPUT ? "the model&#39;s size" : "the photo&#39;s size");
+    put_hash(out, "test samples (SHA-256 of paths, types, groups and labels)", samples);
+    put_hash(out, "test scores (SHA-256 of the same with the scores)", scores);
+    if (r->weights_sha256[0] != '\0')
+        put_hash(out, "weights (SHA-256 of the file)", r->weights_sha256);
+    physad__html_raw(out, "</dl><table><tbody>\n");
+    for (int64_t i = 0; i < r->option_count; i++) {
+        physad__html_raw(out, "<tr><td>");
+        physad__html_text(out, r->options[i].name);
+        physad__html_raw(out, "</td><td class=\"left hash\">");
+        physad__html_text(out, r->options[i].value);
+        physad__html_raw(out, "</td></tr>\n");
+    }
+    physad__html_raw(out, "</tbody></table></details>\n");
+    return out->status;
+}
+
+static physad_status put_setup(physad__text *out, const physad_evaluation *e)
+{
+    physad__html_raw(out, "<h2 id=\"setup\">To repeat it</h2>\n<p>physad " PHYSAD_VERSION_STRING
+                          ". Equal digests mean equal test samples, and equal scores to the bit; they depend neither on "
+                          "the number of threads nor on the order of work. All figures, curves&#39; source scores and "
+                          "durations are in results.json and results.csv.</p>\n");
+    for (int64_t i = 0; i < e->count; i++)
+        PHYSAD__TRY(put_run(out, &e->ctx->mem, &e->reports[i]));
+    bool any = false;
+    for (int64_t i = 0; i < e->count; i++)
+        for (int64_t k = 0; k < e->reports[i].skipped_count; k++) {
+            physad__html_raw(out, any ? "<li>" : "<h3>Left out</h3>\n<ul><li>");
+            physad__html_text(out, e->reports[i].method);
+            physad__html_raw(out, ": ");
+            physad__html_text(out, e->reports[i].skipped[k].path);
+            physad__html_raw(out, ": ");
+            physad__html_text(out, e->reports[i].skipped[k].reason);
+            physad__html_raw(out, "</li>\n");
+            any = true;
+        }
+    if (any)
+        physad__html_raw(out, "</ul>\n");
+    return out->status;
+}
+
+/* --- the whole --- */
+
+/* 'sha256-...' as a content security policy wants it. */
+static physad_status put_source(physad__text *out, const char *content)
+{
+    char hex[65];
+    unsigned char bytes[32];
+    PHYSAD__TRY(physad__sha256(hex, content, strlen(content)));
+    for (int i = 0; i < 32; i++) {
+        const int high = hex[2 * i] <= '9' ? hex[2 * i] - '0' : hex[2 * i] - 'a' + 10;
+        const int low = hex[2 * i + 1] <= '9' ? hex[2 * i + 1] - '0' : hex[2 * i + 1] - 'a' + 10;
+        bytes[i] = (unsigned char)(high << 4 | low);
+    }
+    physad__html_raw(out, " 'sha256-");
+    physad__html_base64(out, bytes, sizeof(bytes));
+    physad__html_raw(out, "'");
+    return out->status;
+}
+
+static physad_status put_head(physad__text *out, const char *title)
+{
+    physad__html_raw(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+                          "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src");
+    PHYSAD__TRY(put_source(out, physad__html_style));
+    physad__html_raw(out, "; script-src");
+    PHYSAD__TRY(put_source(out, physad__html_script));
+    physad__html_raw(out, "; base-uri 'none'; form-action 'none'\">\n<meta name=\"viewport\" "
+                          "content=\"width=device-width,initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
+                          "dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" "
+                          "href=\"data:,\">\n<title>");
+    physad__html_text(out, title);
+    physad__html_raw(out, "</title>\n<style>");
+    physad__html_raw(out, physad__html_style);
+    physad__html_raw(out, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#gallery\">To the gallery</a>\n<header><h1>");
+    physad__html_text(out, title);
+    physad__html_raw(out, "</h1>\n");
+    return out->status;
+}
+
+static physad_status put_page(physad__text *out, const physad_evaluation *e, const char *title)
+{
+    const int64_t categories = e->count / e->methods;
+    PHYSAD__TRY(put_head(out, title));
+    physad__html_raw(out, "<p>Data set: ");
+    physad__html_text(out, *e->reports[0].dataset != '\0' ? e->reports[0].dataset : "in memory");
+    physad__html_raw(out, "</p>\n<nav aria-label=\"Parts\"><a href=\"#summary\">Summary</a>");
+    for (int64_t i = 0; i < categories; i++) {
+        physad__html_format(out, " &#183; <a href=\"#c%lld\">", (long long)i);
+        physad__html_text(out, *e->reports[i].category != '\0' ? e->reports[i].category : "All samples");
+        physad__html_raw(out, "</a>");
+    }
+    physad__html_raw(out, " &#183; <a href=\"#gallery\">Gallery</a> &#183; <a href=\"#setup\">To repeat it</a></nav>"
+                          "</header>\n<main>\n");
+    put_summary(out, e);
+    for (int64_t i = 0; i < categories; i++)
+        put_category(out, e, i);
+    physad__html_raw(out, "<h2 id=\"gallery\" tabindex=\"-1\">Gallery</h2>\n<p>Every test sample, the highest scores "
+                          "first. Pictures are kept of the highest and lowest scores of each type. The colour of a score "
+                          "map begins at the map&#39;s median score and is full at the threshold, or at the map&#39;s "
+                          "highest score where there is none; beside it the patch with the highest score, and the patch "
+                          "of the normal training samples that is nearest to it.</p>\n");
+    physad__html_scale(out);
+    PHYSAD__TRY(physad__html_cards(out, e));
+    PHYSAD__TRY(put_setup(out, e));
+    physad__html_raw(out, "</main>\n<script>");
+    physad__html_raw(out, physad__html_script);
+    physad__html_raw(out, "</script>\n</body>\n</html>\n");
+    return out->status;
+}
+
+static physad_status write_in(physad__mem *mem, const char *folder, const char *name, const char *text, int64_t size)
+{
+    char *path = physad__path_join(mem, folder, name);
+    const physad_status status =
+        path != NULL ? physad__file_write_atomic(mem, path, text, (size_t)size) : PHYSAD_ERR_NOMEM;
+    physad__free(path);
+    return status;
+}
+
+physad_status physad_evaluation_html(const physad_evaluation *evaluation, const char *folder,
+                                     const physad_html_options *options)
+{
+    physad_html_options o = PHYSAD_HTML_OPTIONS_INIT;
+    if (evaluation == NULL || folder == NULL || *folder == '\0')
+        return physad__error(PHYSAD_ERR_ARG, "physad_evaluation_html: %s",
+                             evaluation == NULL ? "evaluation is NULL" : "want the name of a folder");
+    PHYSAD__TRY(physad__context_check(evaluation->ctx, "physad_evaluation_html"));
+    PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), options, "physad_html_options"));
+    physad__mem *mem = &evaluation->ctx->mem;
+    physad__text page = { .mem = mem };
+    physad_status status = put_page(&page, evaluation, o.title != NULL ? o.title : "Evaluation");
+    if (status == PHYSAD_OK)
+        status = physad__dir_make(mem, folder);
+    if (status == PHYSAD_OK)
+        status = write_in(mem, folder, "report.html", page.data, page.size);
+    if (status == PHYSAD_OK)
+        status = write_in(mem, folder, "results.json", evaluation->json, (int64_t)strlen(evaluation->json));
+    if (status == PHYSAD_OK)
+        status = write_in(mem, folder, "results.csv", evaluation->csv, (int64_t)strlen(evaluation->csv));
+    physad__free(page.data);
+    return status;
+}
