@@ -73,7 +73,7 @@ BINDING_STRUCT(physad_item, PHYSAD_ITEM_INIT, F(S, flags), F(S, file), F(S, phot
 #undef S
 #define S physad_sample
 BINDING_STRUCT(physad_sample, { 0 }, F(S, path), F(S, file), F(S, category), F(S, type), F(S, group), F(S, view), F(S, pose_file),
-               F(S, pose_name), F(S, mask_files), F(S, mask_count), F(S, split), F(S, label), F(S, kind), F(S, truth))
+               F(S, pose_name), F(S, instance), F(S, mask_files), F(S, mask_count), F(S, split), F(S, label), F(S, kind), F(S, truth))
 #undef S
 #define S physad_transform_options
 BINDING_STRUCT(physad_transform_options, PHYSAD_TRANSFORM_OPTIONS_INIT, F(S, resize), F(S, fit), F(S, arithmetic), F(S, normalise),

@@ -54,6 +54,7 @@ class Sample:
     masks: tuple[str, ...]
     pose_file: str | None
     pose_name: str | None
+    instance: str | None
 
     def image(self) -> Image:
         """Reads the photo."""
@@ -177,7 +178,8 @@ class Dataset(Gated):
         return Sample(dataset=self, index=at, path=raw["path"], file=raw["file"], category=raw["category"], type=raw["type"],
                       group=raw["group"], view=raw["view"], split=_SPLIT_NAMES.get(raw["split"], "?"),
                       label=None if raw["label"] < 0 else raw["label"], kind=_KINDS.get(raw["kind"], "?"), truth=raw["truth"] != 0,
-                      masks=tuple(raw["mask_files"]), pose_file=raw["pose_file"], pose_name=raw["pose_name"])
+                      masks=tuple(raw["mask_files"]), pose_file=raw["pose_file"], pose_name=raw["pose_name"],
+                      instance=raw["instance"])
 
     @overload
     def __getitem__(self, index: int) -> Sample: ...

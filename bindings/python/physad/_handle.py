@@ -70,16 +70,17 @@ class _Alone(_Shared):
 
 
 class Gate:
-    """Any number of calls that read, or one that changes. A callback that wants to change what it is called from gets an error, not
-    a deadlock."""
+    """Any number of calls that read, or one that changes. A change that waits goes before new readers, so that threads which read
+    without pause cannot keep it out. A callback that wants to change what it is called from gets an error, not a deadlock."""
 
-    __slots__ = ("_owner", "_condition", "_readers", "_writer", "shared", "alone")
+    __slots__ = ("_owner", "_condition", "_readers", "_writer", "_waiting", "shared", "alone")
 
     def __init__(self, owner: Handle) -> None:
         self._owner = owner
         self._condition = threading.Condition(threading.Lock())
         self._readers: dict[int, int] = {}
         self._writer: int | None = None
+        self._waiting = 0
         self.shared = _Shared(self)
         self.alone = _Alone(self)
 
@@ -91,7 +92,7 @@ class Gate:
         with self._condition:
             if self._writer == me:
                 raise self._busy()
-            while self._writer is not None:
+            while self._writer is not None or (self._waiting and me not in self._readers):
                 self._condition.wait()
             handle = self._owner._use()
             self._readers[me] = self._readers.get(me, 0) + 1
@@ -112,10 +113,15 @@ class Gate:
         with self._condition:
             if self._writer == me or me in self._readers:
                 raise self._busy()
-            while self._writer is not None or self._readers:
-                self._condition.wait()
-            handle = self._owner._use()
-            self._writer = me
+            self._waiting += 1
+            try:
+                while self._writer is not None or self._readers:
+                    self._condition.wait()
+                handle = self._owner._use()
+                self._writer = me
+            finally:
+                self._waiting -= 1
+                self._condition.notify_all()
         return handle
 
     def leave_alone(self) -> None:

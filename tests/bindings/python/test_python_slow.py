@@ -51,7 +51,7 @@ def test_under_the_address_sanitizer(tmp_path):
 
 def test_ten_lines_on_real_photos(data):
     tiles = physad.Dataset(data + "/magnetic-tile")
-    detector = physad.Detector("patchcore", weights="random:1", input=96, coreset_ratio=0.02).fit(tiles.train[:80])
+    detector = physad.Detector("patchcore", weights="random:1", input=96, coreset_ratio=0.02, alpha=0.25).fit(tiles.train[:80])
     results = detector.score([sample.file for sample in tiles.test[::40]])
     assert all(np.isfinite(r.score) for r in results)
     assert detector.threshold.groups > 0
