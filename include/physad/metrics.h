@@ -191,11 +191,11 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_pixels_measure(physad_metrics *
 
 /* --- accumulators as arrays, to be kept in a file or sent to where they are merged --- */
 
-/** Puts an accumulator into an empty set of arrays, which physad_tensors_save() writes.
+/** Puts an accumulator into `tensors`, an empty set of arrays, which physad_tensors_save() writes.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG (also: the set is not empty), PHYSAD_ERR_NOMEM, PHYSAD_ERR_STATE @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scores_to_tensors(const physad_scores *scores,
                                                                    physad_tensors *tensors);
-/** Makes an accumulator of such arrays, however they came here: everything is checked.
+/** Makes an accumulator of such arrays, `tensors`, however they came here: everything is checked.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_FORMAT (not what such arrays must be; the message names the array and
  * place), PHYSAD_ERR_NOMEM, PHYSAD_ERR_STATE, PHYSAD_ERR_UNSUPPORTED (of a newer version) @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scores_from_tensors(physad_scores **out, physad_context *context,

@@ -139,6 +139,7 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_seek(physad_video *video,
 
 /** The exact number of frames: what reading to the end gives. Known at no cost once that was done; else the video is decoded
  * once beside this one, without resizing.
+ * @param[out] count  frames, 0 or more
  * @return PHYSAD_OK; PHYSAD_ERR_UNSUPPORTED (a pipe that is not read to its end yet); otherwise as physad_video_read()
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_frame_count(physad_video *video, int64_t *count);

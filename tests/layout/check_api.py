@@ -4,7 +4,7 @@
 
 Usage: check_api.py ROOT ARCHIVE LIBRARY NM READELF [--strict]
 Without --strict the order of the lists, comments that leave a parameter out, and calls that are declared before they are written
-are told only.
+are told only: scripts/symbols puts the lists right.
 """
 import pathlib
 import re
