@@ -402,7 +402,7 @@ physad_status physad_dataset_from_files(physad_dataset **out, physad_context *ct
     PHYSAD__TRY(physad_dataset_new(out, ctx));
     physad_status status = check_split(split, label);
     if (status == PHYSAD_OK && (paths == NULL || count < 1))
-        status = physad__error(PHYSAD_ERR_ARG, "physad_dataset_from_files: no paths");
+        status = physad__error(PHYSAD_ERR_ARG, "physad_dataset_from_files: no paths, want at least one");
     for (int64_t i = 0; status == PHYSAD_OK && i < count; i++) {
         physad_item item = PHYSAD_ITEM_INIT;
         item.file = paths[i];

@@ -92,7 +92,7 @@ physad_status physad_detector_new(physad_detector **out, physad_context *context
     det->method = m;
     det->threshold = (physad_threshold)PHYSAD_THRESHOLD_INIT;
     det->threshold.value = NAN;
-    physad__snprintf(det->no_threshold, sizeof(det->no_threshold), "%s: the detector is not fitted", m->name);
+    physad__snprintf(det->no_threshold, sizeof(det->no_threshold), "%s: no threshold: the detector is not fitted", m->name);
     const physad_status status = physad__options_init(det);
     if (status != PHYSAD_OK) {
         physad_detector_free(det);

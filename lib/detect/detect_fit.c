@@ -237,7 +237,7 @@ static physad_status check_refit(const physad_detector *det, const char *what)
         return physad__error(PHYSAD_ERR_ARG, "%s: the detector is NULL", what);
     PHYSAD__TRY(physad__context_check(det->ctx, what));
     if (det->model == NULL)
-        return physad__error(PHYSAD_ERR_STATE, "%s: the detector is not fitted", what);
+        return physad__error(PHYSAD_ERR_STATE, "%s: the detector is not fitted; call physad_detector_fit() or load a model", what);
     return PHYSAD_OK;
 }
 

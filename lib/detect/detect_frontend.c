@@ -191,10 +191,16 @@ physad_status physad__frontend_cells(const physad__frontend *front, physad_conte
     const int64_t out[4] = { 1, front->height, front->width, front->dim };
     const physad_view image = physad_view_array((void *)(uintptr_t)input, PHYSAD_F32, 4, in);
     const physad_view target = physad_view_array(cells, PHYSAD_F32, 4, out);
+    /* The network's clipping would make ordinary numbers of a NaN. */
+    for (int64_t i = 0; i < in[1] * in[2] * in[3]; i++)
+        if (!isfinite(input[i]))
+            return physad__error(PHYSAD_ERR_NUMERIC, "the photo holds NaN or infinite values, near (%lld,%lld) of the %lld x %lld pixels "
+                                 "that the model sees; want finite numbers", (long long)(i / 3 / in[2]), (long long)(i / 3 % in[2]),
+                                 (long long)in[1], (long long)in[2]);
     PHYSAD__TRY(physad_features_compute(front->features, &image, &target, NULL));
-    /* NaN and infinity would be nearest to nothing, and silently so. */
+    /* These would be nearest to nothing, and silently so. */
     for (int64_t i = 0; i < out[1] * out[2] * out[3]; i++)
         if (!isfinite(cells[i]))
-            return physad__error(PHYSAD_ERR_NUMERIC, "the photo gives features that are not finite: it holds NaN, infinite or huge values");
+            return physad__error(PHYSAD_ERR_NUMERIC, "the photo gives features that are not finite: its values are huge, or the weights are not a network's");
     return PHYSAD_OK;
 }

@@ -103,7 +103,7 @@ physad_status physad_detector_save(const physad_detector *detector, const char *
         return physad__error(PHYSAD_ERR_ARG, "physad_detector_save: the %s is NULL", detector == NULL ? "detector" : "path");
     PHYSAD__TRY(physad__context_check(detector->ctx, "physad_detector_save"));
     if (detector->model == NULL)
-        return physad__error(PHYSAD_ERR_STATE, "physad_detector_save: the detector is not fitted");
+        return physad__error(PHYSAD_ERR_STATE, "physad_detector_save: the detector is not fitted; call physad_detector_fit() or load a model");
     json_t *config = describe(detector);
     if (config == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_detector_save: a path or group among the training samples is not UTF-8, or there "

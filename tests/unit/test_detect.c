@@ -323,6 +323,14 @@ static void bad_calls_say_what_is_wrong(void **state)
     bad.dtype = PHYSAD_I64;
     assert_fails(PHYSAD_ERR_DTYPE, "i64", physad_detector_score(det, &bad, &r));
     assert_null(r);
+    static float holes[SIDE * SIDE];
+    const int64_t grey[2] = { SIDE, SIDE };
+    const physad_view damaged = physad_view_array(holes, PHYSAD_F32, 2, grey);
+    holes[20 * SIDE + 30] = NAN;
+    assert_fails(PHYSAD_ERR_NUMERIC, "holds NaN or infinite values, near (19,29) of the 64 x 64", physad_detector_score(det, &damaged, &r));
+    holes[20 * SIDE + 30] = INFINITY;
+    assert_fails(PHYSAD_ERR_NUMERIC, "NaN or infinite", physad_detector_score(det, &damaged, &r));
+    assert_null(r);
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "keep_features=true", physad_detector_remove(det, "n01.png", NULL));
     physad_detector_free(det);
     assert_fails(PHYSAD_ERR_IO, "no/such/file", physad_detector_load(&det, ctx, "no/such/file"));
