@@ -12,7 +12,7 @@
 physad_status physad__bank_add_sample(physad_bank *bank, const float *rows, int64_t n, int64_t stride, int64_t sample);
 
 /* Finds the k nearest of each query as physad_bank_search() does, on plain arrays: queries row-major, squared distances (the truth)
- * and indices (n, k); either may be NULL. Within a call that has begun. */
+ * and indices (n, k), neither NULL. Within a call that has begun. */
 physad_status physad__bank_search(const physad_bank *bank, const float *queries, int64_t n, int32_t k, double *squared,
                                   int64_t *indices, physad__call *call);
 

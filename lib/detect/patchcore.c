@@ -256,13 +256,13 @@ static physad_status patch_score(const physad_detector *det, const patchcore *p,
     const int32_t b = (int32_t)physad__min(physad__option_int(det, "neighbors"), physad_bank_count(p->bank));
     int64_t around[50];
     physad_view view;
-    double e[50], sum = 0, top = 0;
+    double squared[50], e[50], sum = 0, top = 0;
     *score = (double)distance;
     if (b == 1)
         return PHYSAD_OK;
     PHYSAD__TRY(physad_bank_rows(p->bank, &view));
     const float *bank = view.data;
-    PHYSAD__TRY(physad__bank_search(p->bank, bank + nearest * cells->dim, 1, b, NULL, around, call));
+    PHYSAD__TRY(physad__bank_search(p->bank, bank + nearest * cells->dim, 1, b, squared, around, call));
     for (int32_t k = 0; k < b; k++) {
         double d = 0;
         for (int64_t i = 0; i < cells->dim; i++) {
