@@ -145,7 +145,7 @@ static physad_status describe_weights(const physad_detector *det, bool *embed, j
     const char *name = *given != '\0' ? given : backbone.weights;
     *embed = *given == '\0' && backbone.weights_licence != NULL && *backbone.weights_licence != '\0';
     if (!random) {
-        PHYSAD__TRY(physad_weights_find(det->ctx, name != NULL ? name : "", *given != '\0' ? given : NULL, path, sizeof(path)));
+        PHYSAD__TRY(physad__weights_file(det->ctx, name, backbone.name, path, sizeof(path)));
         PHYSAD__TRY(physad__sha256_file(sha, path));
     }
     *out = json_pack("{s:s, s:s, s:s, s:b}", "name", name != NULL ? name : "", "sha256", sha, "licence",
@@ -290,7 +290,7 @@ static physad_status check_weights(const physad_detector *det, const json_t *wei
     char path[4096], sha[65];
     if (want == NULL || *want == '\0' || name == NULL)
         return PHYSAD_OK;
-    PHYSAD__TRY(physad_weights_find(det->ctx, name, *given != '\0' ? given : NULL, path, sizeof(path)));
+    PHYSAD__TRY(physad__weights_file(det->ctx, *given != '\0' ? given : name, name, path, sizeof(path)));
     PHYSAD__TRY(physad__sha256_file(sha, path));
     if (strcmp(sha, want) != 0)
         return physad__error(PHYSAD_ERR_FORMAT, "the model was made with backbone weights of SHA-256 %s, but %s has %s", want, path, sha);

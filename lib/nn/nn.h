@@ -117,6 +117,8 @@ physad_status physad__nn_run(const physad__nn_net *net, physad__nn_scratch *scra
 
 typedef struct physad_tensors physad_tensors;
 
+/* The file that `weights` of the options names, by a path or a name in the store; NULL: the backbone's own. Not for "random". */
+physad_status physad__weights_file(physad_context *ctx, const char *spec, const char *backbone, char *path, size_t size);
 /* As physad_features_new(), with the parameters from `tensors` (borrowed until the handle is freed) under `prefix`, in any known way
  * of naming; options.weights is only remembered as their origin. */
 physad_status physad__features_new_from(physad_features **out, physad_context *ctx, const physad_features_options *options,

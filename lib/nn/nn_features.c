@@ -98,6 +98,17 @@ static bool is_path(const char *spec)
            physad__has_suffix(spec, ".pt") || physad__has_suffix(spec, ".ckpt") || physad__has_suffix(spec, ".bin");
 }
 
+physad_status physad__weights_file(physad_context *ctx, const char *spec, const char *backbone, char *path, size_t size)
+{
+    if (spec == NULL || !is_path(spec))
+        return physad_weights_find(ctx, spec != NULL ? spec : backbone, NULL, path, size);
+    const size_t length = strlen(spec);
+    if (length >= size)
+        return physad__error(PHYSAD_ERR_ARG, "weights: a path of %zu bytes is too long, want less than %zu", length, size);
+    memcpy(path, spec, length + 1);
+    return PHYSAD_OK;
+}
+
 /* "random" (the context's seed) or "random:SEED". */
 static physad_status parse_random(physad_features *f, const char *spec, bool *random)
 {
@@ -125,9 +136,8 @@ static physad_status open_weights(physad_features *f, const char *spec, physad__
         *source = physad__nn_random_source(&f->seed);
         return PHYSAD_OK;
     }
-    if (spec == NULL || !is_path(spec))
-        PHYSAD__TRY(physad_weights_find(f->ctx, spec != NULL ? spec : f->backbone->info.name, NULL, path, sizeof(path)));
-    f->weights = physad__strdup(&f->ctx->mem, spec != NULL && is_path(spec) ? spec : path);
+    PHYSAD__TRY(physad__weights_file(f->ctx, spec, f->backbone->info.name, path, sizeof(path)));
+    f->weights = physad__strdup(&f->ctx->mem, path);
     if (f->weights == NULL)
         return PHYSAD_ERR_NOMEM;
     PHYSAD__TRY(physad_tensors_open(&f->tensors, f->ctx, f->weights, NULL));

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "nn/nn.h"
+
 #include <physad/dataset.h>
 #include <physad/detect.h>
+#include <physad/tensors.h>
 
 #include <unistd.h>
 
@@ -215,6 +218,48 @@ static void threads_and_loading_change_no_bit(void **state)
     }
 }
 
+/* Weights drawn with a seed, in a file. */
+static void write_weights(physad_context *ctx, const char *spec, const char *path)
+{
+    physad_features *features = NULL;
+    physad_tensors *tensors = NULL;
+    physad_features_options o = PHYSAD_FEATURES_OPTIONS_INIT;
+    o.weights = spec;
+    o.height = SIDE;
+    assert_ok(physad_features_new(&features, ctx, &o));
+    assert_ok(physad_tensors_new(&tensors, ctx));
+    assert_ok(physad__features_export(features, tensors, ""));
+    assert_ok(physad_tensors_save(tensors, path));
+    physad_tensors_free(tensors);
+    physad_features_free(features);
+}
+
+static void weights_of_a_file_must_stay_the_same(void **state)
+{
+    const char *path = "test_detect_named.physad", *weights = "./test_detect_weights.safetensors";
+    physad_context *ctx = new_context(1);
+    physad_detector *drawn = fitted(ctx, "patchcore", 24), *det = new_detector(ctx, "patchcore"), *loaded = NULL;
+    physad_dataset *ds = normals(ctx, 0, 24, -1);
+    write_weights(ctx, "random:1", weights);
+    assert_ok(physad_detector_set(det, "weights", weights));
+    assert_ok(physad_detector_fit(det, ds, NULL));
+    assert_ok(physad_detector_save(det, path));
+    assert_ok(physad_detector_load(&loaded, ctx, path));
+    assert_true(score_of(det, 100, true) == score_of(drawn, 100, true));
+    assert_true(score_of(loaded, 100, true) == score_of(drawn, 100, true));
+    physad_detector_free(loaded);
+    write_weights(ctx, "random:2", weights);
+    assert_fails(PHYSAD_ERR_FORMAT, "SHA-256", physad_detector_load(&loaded, ctx, path));
+    remove(weights);
+    assert_fails(PHYSAD_ERR_IO, weights, physad_detector_load(&loaded, ctx, path));
+    remove(path);
+    physad_dataset_free(ds);
+    physad_detector_free(det);
+    physad_detector_free(drawn);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
 static void batches_change_no_bit(void **state)
 {
     static uint8_t pixels[7][SIDE * SIDE * 3];
@@ -359,6 +404,7 @@ int main(void)
         cmocka_unit_test(the_map_points_at_the_hole),
         cmocka_unit_test(a_training_patch_is_its_own_nearest),
         cmocka_unit_test(threads_and_loading_change_no_bit),
+        cmocka_unit_test(weights_of_a_file_must_stay_the_same),
         cmocka_unit_test(batches_change_no_bit),
         cmocka_unit_test(removing_equals_never_having_had_it),
         cmocka_unit_test(thresholds_promise_only_what_they_hold),
