@@ -30,6 +30,7 @@ typedef struct binding_struct {
         uint32_t: 'u',                                                                                                 \
         int64_t: 'I',                                                                                                  \
         uint64_t: 'U',                                                                                                 \
+        float: 'f',                                                                                                    \
         double: 'd',                                                                                                   \
         float *: 'F',                                                                                                  \
         double *: 'D',                                                                                                 \
@@ -140,6 +141,22 @@ BINDING_STRUCT(physad_frame, PHYSAD_FRAME_INIT, F(S, key), F(S, index), F(S, sec
 BINDING_STRUCT(physad_evaluate_options, PHYSAD_EVALUATE_OPTIONS_INIT, F(S, metrics_size), F(S, on_error), F(S, replicates),
                F(S, categories), F(S, settings), F(S, overlays), F(S, gallery), F(S, gallery_side))
 #undef S
+#define S physad_html_options
+BINDING_STRUCT(physad_html_options, PHYSAD_HTML_OPTIONS_INIT, F(S, title))
+#undef S
+#define S physad_camera
+BINDING_STRUCT(physad_camera, { { 0 } }, F(S, rotation), F(S, translation), F(S, fx), F(S, fy), F(S, cx), F(S, cy), F(S, width),
+               F(S, height))
+#undef S
+#define S physad_scene_options
+BINDING_STRUCT(physad_scene_options, PHYSAD_SCENE_OPTIONS_INIT, F(S, steps), F(S, harmonics), F(S, hold_out), F(S, max_side),
+               F(S, max_gaussians), F(S, random_points), F(S, measure_every), F(S, densify_from), F(S, densify_until),
+               F(S, densify_every), F(S, densify_gradient), F(S, background))
+#undef S
+#define S physad_scene_quality
+BINDING_STRUCT(physad_scene_quality, { 0 }, F(S, photos), F(S, held_out), F(S, psnr), F(S, ssim), F(S, l1), F(S, loss), F(S, steps),
+               F(S, seconds), F(S, gaussians))
+#undef S
 #define S physad_evaluated
 BINDING_STRUCT(physad_evaluated, PHYSAD_EVALUATED_INIT, F(S, label), F(S, score), F(S, path), F(S, type), F(S, group), F(S, view))
 #undef S
@@ -178,8 +195,10 @@ static const binding_struct *const binding_structs[] = {
     &binding_physad_dataset_options, &binding_physad_item, &binding_physad_sample, &binding_physad_transform_options,
     &binding_physad_backbone_info, &binding_physad_features_options, &binding_physad_metric, &binding_physad_measure_options,
     &binding_physad_conformal, &binding_physad_tensors_options, &binding_physad_weights_info,
-    &binding_physad_weights_convert_options, &binding_physad_synth_rad_options, &binding_physad_synth_phys_options, &binding_physad_evaluate_options,
-    &binding_physad_evaluated, &binding_physad_video_options, &binding_physad_video_info, &binding_physad_frame,
+    &binding_physad_weights_convert_options, &binding_physad_synth_rad_options, &binding_physad_synth_phys_options,
+    &binding_physad_evaluate_options, &binding_physad_evaluated, &binding_physad_html_options, &binding_physad_video_options,
+    &binding_physad_video_info, &binding_physad_frame, &binding_physad_camera, &binding_physad_scene_options,
+    &binding_physad_scene_quality,
 #ifdef PHYSAD_BANK_H
     &binding_physad_bank_options, &binding_physad_search_options, &binding_physad_coreset_options,
 #endif

@@ -39,6 +39,7 @@ PHYSAD_HANDLE(pixels)
 PHYSAD_HANDLE(metrics)
 PHYSAD_HANDLE(tensors)
 PHYSAD_HANDLE(video)
+PHYSAD_HANDLE(scene)
 #ifdef PHYSAD_WITH_BANK
 PHYSAD_HANDLE(bank)
 #endif
@@ -63,7 +64,10 @@ PHYSAD_OPTIONS(physad_weights_convert_options)
 PHYSAD_OPTIONS(physad_synth_rad_options)
 PHYSAD_OPTIONS(physad_synth_phys_options)
 PHYSAD_OPTIONS(physad_evaluate_options)
+PHYSAD_OPTIONS(physad_html_options)
 PHYSAD_OPTIONS(physad_video_options)
+PHYSAD_OPTIONS(physad_camera)
+PHYSAD_OPTIONS(physad_scene_options)
 
 PHYSAD_ANSWER(physad_image_info, info)
 PHYSAD_ANSWER(physad_video_info, out)
@@ -77,7 +81,9 @@ PHYSAD_ANSWER(physad_metric, vs_rest)
 PHYSAD_ANSWER(physad_metric, difference)
 PHYSAD_ANSWER(physad_conformal, conformal)
 PHYSAD_ANSWER(physad_evaluated, sample)
+PHYSAD_ANSWER(physad_camera, camera)
 PHYSAD_VALUE(physad_image_info)
+PHYSAD_VALUE(physad_scene_quality)
 
 #ifdef PHYSAD_WITH_BANK
 PHYSAD_OPTIONS(physad_bank_options)
@@ -103,6 +109,8 @@ PHYSAD_VIEW_WRITTEN(physad_view *out)
 %include <physad/weights.h>
 %include <physad/synth.h>
 %include <physad/video.h>
+%include <physad/camera.h>
+%include <physad/scene.h>
 #ifdef PHYSAD_WITH_DETECT
 %include <physad/detect.h>
 #endif

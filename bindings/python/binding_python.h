@@ -182,6 +182,22 @@ static inline int py_buffers_get(py_buffers *b, PyObject *object, int writable, 
     return status;
 }
 
+/* Numbers that belong to something: None for NULL. Copied. */
+static PyObject *py_reals(const double *numbers, int64_t count)
+{
+    if (numbers == NULL)
+        Py_RETURN_NONE;
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        PyObject *number = PyFloat_FromDouble(numbers[i]);
+        if (number == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, i, number);
+    }
+    return list;
+}
+
 /* --- text ------------------------------------------------------------------------------------------- */
 
 /* The UTF-8 of a str, a path or bytes; valid while `*keep`, a new reference, is held. NULL with an exception. */
@@ -421,6 +437,11 @@ static int py_set_field(void *at, const binding_field *f, PyObject *value, py_ho
     case 'd':
         *(double *)at = PyFloat_AsDouble(value);
         return PyErr_Occurred() ? -1 : 0;
+    case 'f': {
+        const double number = PyFloat_AsDouble(value);
+        *(float *)at = (float)number;
+        return PyErr_Occurred() ? -1 : 0;
+    }
     case 'F': case 'D': return py_set_reals(at, f, value);
     default: return py_set_pointer(at, f, value, hold);
     }
@@ -496,6 +517,7 @@ static PyObject *py_get_field(const void *at, const binding_field *f, const void
     case 'u': return PyLong_FromUnsignedLong(*(const uint32_t *)at);
     case 'I': return PyLong_FromLongLong(*(const int64_t *)at);
     case 'U': return PyLong_FromUnsignedLongLong(*(const uint64_t *)at);
+    case 'f': return PyFloat_FromDouble((double)*(const float *)at);
     case 'd': return PyFloat_FromDouble(*(const double *)at);
     case 's': return py_from_text(*(const char *const *)at);
     case 'w': return py_from_view(at);

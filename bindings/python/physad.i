@@ -96,6 +96,9 @@ PHYSAD_VIEW_WRITTEN(const physad_view *indices)
 PHYSAD_VIEW_WRITTEN(const physad_view *picks)
 PHYSAD_VIEW_WRITTEN(const physad_view *radii)
 PHYSAD_VIEW_WRITTEN(physad_view *mask)
+PHYSAD_VIEW_WRITTEN(const physad_view *colour)
+PHYSAD_VIEW_WRITTEN(const physad_view *depth)
+PHYSAD_VIEW_WRITTEN(const physad_view *opacity)
 
 /* Views of the library's memory. */
 %define PHYSAD_VIEW_GIVEN(ARG)
@@ -301,6 +304,21 @@ PHYSAD_NUMBER_OUT(double, PyFloat_FromDouble, model_y)
 PHYSAD_NUMBER_OUT(double, PyFloat_FromDouble, model_x)
 PHYSAD_NUMBER_OUT(double, PyFloat_FromDouble, photo_y)
 PHYSAD_NUMBER_OUT(double, PyFloat_FromDouble, photo_x)
+%typemap(out) const double *physad_result_frame_scores {
+    $result = py_reals($1, physad_result_frame_count(arg1));
+    if ($result == NULL)
+        SWIG_fail;
+}
+/* Three numbers or None. */
+%typemap(in) const float *background (float colour[3]) {
+    $1 = NULL;
+    if ($input != Py_None) {
+        const binding_field field$argnum = { "background", 0, sizeof(colour), 'F' };
+        if (py_set_reals(colour, &field$argnum, $input) != 0)
+            SWIG_fail;
+        $1 = colour;
+    }
+}
 %typemap(in, numinputs=0) int64_t shape[3] (int64_t numbers[3]) "memset(numbers, 0, sizeof(numbers)); $1 = numbers;"
 %typemap(argout) int64_t shape[3]
     "$result = SWIG_Python_AppendOutput($result, Py_BuildValue(\"(LLL)\", (long long)$1[0], (long long)$1[1], (long long)$1[2]));"

@@ -90,6 +90,7 @@ physad_status physad__report_skip_sample(physad__report *report, physad__mem *me
 /* A number of the report by its name in the JSON (report_figures.c): NaN with a reason where it is undefined. */
 typedef struct physad__figure {
     const char *name;
+    const char *title;  /* as people write it */
     int32_t kind;       /* PHYSAD__FIGURE_* */
     int32_t interval;   /* 1: an interval belongs to it */
     const char *metric; /* its name in <physad/metrics.h> */

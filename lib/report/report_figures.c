@@ -4,20 +4,20 @@
 #include <math.h>
 
 const physad__figure physad__figures[] = {
-    { "image_auroc", PHYSAD__FIGURE_IMAGE, 1, "auroc" },
-    { "image_ap", PHYSAD__FIGURE_IMAGE, 1, "ap" },
-    { "image_f1_max", PHYSAD__FIGURE_IMAGE, 1, "f1_max" },
-    { "image_accuracy", PHYSAD__FIGURE_IMAGE, 1, "accuracy" },
-    { "pixel_auroc", PHYSAD__FIGURE_PIXEL, 1, "auroc" },
-    { "pixel_ap", PHYSAD__FIGURE_PIXEL, 0, "ap" },
-    { "pixel_f1_max", PHYSAD__FIGURE_PIXEL, 0, "f1_max" },
-    { "aupro", PHYSAD__FIGURE_PIXEL, 0, "aupro@0.3" },
-    { "aupro_05", PHYSAD__FIGURE_PIXEL, 0, "aupro@0.05" },
-    { "video_auroc", PHYSAD__FIGURE_VIDEO, 1, "auroc" },
-    { "video_ap", PHYSAD__FIGURE_VIDEO, 1, "ap" },
-    { "video_f1_max", PHYSAD__FIGURE_VIDEO, 1, "f1_max" },
-    { "video_accuracy", PHYSAD__FIGURE_VIDEO, 1, "accuracy" },
-    { "frame_auroc", PHYSAD__FIGURE_FRAME, 1, "auroc" },
+    { "image_auroc", "image AUROC", PHYSAD__FIGURE_IMAGE, 1, "auroc" },
+    { "image_ap", "image AP", PHYSAD__FIGURE_IMAGE, 1, "ap" },
+    { "image_f1_max", "image F1-max", PHYSAD__FIGURE_IMAGE, 1, "f1_max" },
+    { "image_accuracy", "image accuracy", PHYSAD__FIGURE_IMAGE, 1, "accuracy" },
+    { "pixel_auroc", "pixel AUROC", PHYSAD__FIGURE_PIXEL, 1, "auroc" },
+    { "pixel_ap", "pixel AP", PHYSAD__FIGURE_PIXEL, 0, "ap" },
+    { "pixel_f1_max", "pixel F1-max", PHYSAD__FIGURE_PIXEL, 0, "f1_max" },
+    { "aupro", "AUPRO to 0.3", PHYSAD__FIGURE_PIXEL, 0, "aupro@0.3" },
+    { "aupro_05", "AUPRO to 0.05", PHYSAD__FIGURE_PIXEL, 0, "aupro@0.05" },
+    { "video_auroc", "video AUROC", PHYSAD__FIGURE_VIDEO, 1, "auroc" },
+    { "video_ap", "video AP", PHYSAD__FIGURE_VIDEO, 1, "ap" },
+    { "video_f1_max", "video F1-max", PHYSAD__FIGURE_VIDEO, 1, "f1_max" },
+    { "video_accuracy", "video accuracy", PHYSAD__FIGURE_VIDEO, 1, "accuracy" },
+    { "frame_auroc", "frame AUROC", PHYSAD__FIGURE_FRAME, 1, "auroc" },
 };
 const int64_t physad__figure_count = PHYSAD__COUNT(physad__figures);
 

@@ -8,9 +8,9 @@
 
 /* --- tables --- */
 
-static void put_metric(physad__text *out, const physad_metric *m)
+static void put_metric(physad__text *out, const physad_metric *m, bool best)
 {
-    physad__html_raw(out, "<td>");
+    physad__html_raw(out, best ? "<td class=\"best\">" : "<td>");
     if (isnan(m->value)) {
         physad__html_raw(out, "\xe2\x80\x93<small>");
         physad__html_text(out, m->reason != NULL ? m->reason : "undefined");
@@ -18,7 +18,7 @@ static void put_metric(physad__text *out, const physad_metric *m)
     } else {
         physad__html_format(out, "%.4f", m->value);
         if (!isnan(m->lower))
-            physad__html_format(out, "<small>%.4f to %.4f</small>", m->lower, m->upper);
+            physad__html_format(out, "<small>%.3f&#8201;&#8211;&#8201;%.3f</small>", m->lower, m->upper);
     }
     physad__html_raw(out, "</td>");
 }
@@ -47,9 +47,31 @@ static physad_metric mean_of(const physad__figure *f, const physad__report *repo
     return mean;
 }
 
-static void put_summary_row(physad__text *out, const physad_evaluation *e, const physad__report *r, int64_t mean_of_n)
+/* A figure of one report, or the mean of `mean_of_n` of them. */
+static physad_metric shown(const physad__figure *f, const physad__report *r, int64_t mean_of_n)
 {
-    physad__html_raw(out, "<tr><td>");
+    if (mean_of_n > 0)
+        return mean_of(f, r, mean_of_n);
+    return physad__figure_fits(f, r) ? physad__figure_of(f, r) : physad__metric_none("not of this kind of data");
+}
+
+/* Whether no other method has more in this row's category; with one method nothing is best. */
+static bool is_best(const physad_evaluation *e, const physad__figure *f, int64_t row, int64_t mean_of_n)
+{
+    const int64_t categories = e->count / e->methods;
+    const double value = shown(f, &e->reports[row], mean_of_n).value;
+    bool best = e->methods > 1 && !isnan(value);
+    for (int64_t i = row % categories; best && i < e->count; i += categories) {
+        const double other = shown(f, &e->reports[i], mean_of_n).value;
+        best = !(other > value);
+    }
+    return best;
+}
+
+static void put_summary_row(physad__text *out, const physad_evaluation *e, int64_t row, int64_t mean_of_n)
+{
+    const physad__report *r = &e->reports[row];
+    physad__html_raw(out, mean_of_n > 0 ? "<tr class=\"mean\"><td>" : "<tr><td>");
     physad__html_text(out, r->method);
     physad__html_raw(out, "</td><td class=\"left\">");
     if (mean_of_n > 0)
@@ -61,12 +83,8 @@ static void put_summary_row(physad__text *out, const physad_evaluation *e, const
         const physad__figure *f = &physad__figures[i];
         if (!is_shown(e, f))
             continue;
-        physad_metric m = physad__metric_none("not of this kind of data");
-        if (mean_of_n > 0)
-            m = mean_of(f, r, mean_of_n);
-        else if (physad__figure_fits(f, r))
-            m = physad__figure_of(f, r);
-        put_metric(out, &m);
+        const physad_metric m = shown(f, r, mean_of_n);
+        put_metric(out, &m, is_best(e, f, row, mean_of_n));
     }
     physad__html_raw(out, "</tr>\n");
 }
@@ -78,25 +96,21 @@ static void put_summary(physad__text *out, const physad_evaluation *e)
                           "aria-label=\"Metrics\"><table><thead><tr><th scope=\"col\">method</th><th scope=\"col\" "
                           "class=\"left\">category</th>");
     for (int64_t i = 0; i < physad__figure_count; i++) {
-        char name[32] = "";
-        if (!is_shown(e, &physad__figures[i]))
-            continue;
-        physad__snprintf(name, sizeof(name), "%s", physad__figures[i].name);
-        for (char *p = name; *p != '\0'; p++)
-            *p = *p == '_' ? ' ' : *p;
-        physad__html_format(out, "<th scope=\"col\">%s</th>", name);
+        if (is_shown(e, &physad__figures[i]))
+            physad__html_format(out, "<th scope=\"col\">%s</th>", physad__figures[i].title);
     }
     physad__html_raw(out, "</tr></thead><tbody>\n");
     for (int64_t m = 0; m < e->methods; m++) {
         for (int64_t c = 0; c < categories; c++)
-            put_summary_row(out, e, &e->reports[m * categories + c], 0);
+            put_summary_row(out, e, m * categories + c, 0);
         if (categories > 1)
-            put_summary_row(out, e, &e->reports[m * categories], categories);
+            put_summary_row(out, e, m * categories, categories);
     }
     physad__html_raw(out,
                      "</tbody></table></div>\n<p class=\"soft\">Small: 95 % intervals by bootstrap over groups, where "
                      "there are any. F1-max and accuracy are an oracle&#39;s figures: their threshold is chosen on "
-                     "these very labels. aupro: up to a false-positive rate of 0.3; aupro 05: of 0.05.</p>\n");
+                     "these very labels. AUPRO: up to a false-positive rate of 0.3, or of 0.05.");
+    physad__html_raw(out, e->methods > 1 ? " Bold: the highest of the methods.</p>\n" : "</p>\n");
 }
 
 /* A row per type, two columns per method. Types are those of the first method that has any. */
@@ -129,8 +143,8 @@ static void put_types(physad__text *out, const physad__report *reports, int64_t 
                 if (strcmp(physad_metrics_type_name(m, t), type) == 0 &&
                     physad_metrics_type(m, t, &good, &rest) != PHYSAD_OK)
                     good = rest = physad__metric_none("not measured");
-            put_metric(out, &good);
-            put_metric(out, &rest);
+            put_metric(out, &good, false);
+            put_metric(out, &rest, false);
         }
         physad__html_raw(out, "</tr>\n");
     }
@@ -144,8 +158,10 @@ static void put_threshold(physad__text *out, const physad__report *r)
     int64_t count[2] = { 0, 0 }, alarms[2] = { 0, 0 };
     physad__html_raw(out, "<p>");
     if (isnan(r->threshold)) {
+        const char *reason = r->threshold_reason != NULL ? r->threshold_reason : "none was set";
+        const char *said = strstr(reason, "no threshold: "); /* said here already */
         physad__html_raw(out, "No threshold: ");
-        physad__html_text(out, r->threshold_reason != NULL ? r->threshold_reason : "none was set");
+        physad__html_text(out, said != NULL ? said + strlen("no threshold: ") : reason);
         physad__html_raw(out, ".</p>\n");
         return;
     }
@@ -180,14 +196,16 @@ static void put_category(physad__text *out, const physad_evaluation *e, int64_t 
     put_types(out, first, e->methods, categories);
     physad__html_raw(out, "<h3>Curves</h3>\n");
     physad__html_curves(out, first, e->methods, categories);
+    physad__html_raw(out, "<div class=\"scores\">\n");
     for (int64_t m = 0; m < e->methods; m++) {
-        physad__html_raw(out, "<h3>Scores of ");
+        physad__html_raw(out, "<div><h3>Scores of ");
         physad__html_text(out, first[m * categories].method);
         physad__html_raw(out, "</h3>\n");
         physad__html_histogram(out, &first[m * categories]);
         put_threshold(out, &first[m * categories]);
+        physad__html_raw(out, "</div>\n");
     }
-    physad__html_raw(out, "</section>\n");
+    physad__html_raw(out, "</div></section>\n");
 }
 
 /* --- to repeat it --- */
@@ -298,7 +316,11 @@ static physad_status put_head(physad__text *out, const char *title)
 {
     physad__html_raw(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
                           "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src");
-    PHYSAD__TRY(put_source(out, physad__html_style));
+    physad__text style = { .mem = out->mem };
+    physad__html_style(&style);
+    const physad_status status = style.status == PHYSAD_OK ? put_source(out, style.data) : style.status;
+    physad__free(style.data);
+    PHYSAD__TRY(status);
     physad__html_raw(out, "; script-src");
     PHYSAD__TRY(put_source(out, physad__html_script));
     physad__html_raw(out, "; base-uri 'none'; form-action 'none'\">\n<meta name=\"viewport\" "
@@ -307,35 +329,51 @@ static physad_status put_head(physad__text *out, const char *title)
                           "href=\"data:,\">\n<title>");
     physad__html_text(out, title);
     physad__html_raw(out, "</title>\n<style>");
-    physad__html_raw(out, physad__html_style);
+    physad__html_style(out);
     physad__html_raw(out, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#gallery\">To the gallery</a>\n<header><h1>");
     physad__html_text(out, title);
     physad__html_raw(out, "</h1>\n");
     return out->status;
 }
 
+/* What was compared on what, in a line. */
+static void put_facts(physad__text *out, const physad_evaluation *e)
+{
+    const int64_t categories = e->count / e->methods;
+    int64_t samples = 0;
+    for (int64_t i = 0; i < categories; i++)
+        samples += e->reports[i].n_test;
+    physad__html_raw(out, "<p class=\"soft\">");
+    for (int64_t m = 0; m < e->methods; m++) {
+        physad__html_raw(out, m == 0 ? "" : ", ");
+        physad__html_text(out, e->reports[m * categories].method);
+    }
+    physad__html_raw(out, " on ");
+    physad__html_text(out, *e->reports[0].dataset != '\0' ? e->reports[0].dataset : "samples in memory");
+    physad__html_format(out, ": %lld test samples in %lld %s</p>\n", (long long)samples, (long long)categories,
+                        categories == 1 ? "category" : "categories");
+}
+
 static physad_status put_page(physad__text *out, const physad_evaluation *e, const char *title)
 {
     const int64_t categories = e->count / e->methods;
     PHYSAD__TRY(put_head(out, title));
-    physad__html_raw(out, "<p>Data set: ");
-    physad__html_text(out, *e->reports[0].dataset != '\0' ? e->reports[0].dataset : "in memory");
-    physad__html_raw(out, "</p>\n<nav aria-label=\"Parts\"><a href=\"#summary\">Summary</a>");
+    put_facts(out, e);
+    physad__html_raw(out, "<nav aria-label=\"Parts\"><a href=\"#summary\">Summary</a>");
     for (int64_t i = 0; i < categories; i++) {
-        physad__html_format(out, " &#183; <a href=\"#c%lld\">", (long long)i);
+        physad__html_format(out, " <a href=\"#c%lld\">", (long long)i);
         physad__html_text(out, *e->reports[i].category != '\0' ? e->reports[i].category : "All samples");
         physad__html_raw(out, "</a>");
     }
-    physad__html_raw(out, " &#183; <a href=\"#gallery\">Gallery</a> &#183; <a href=\"#setup\">To repeat it</a></nav>"
-                          "</header>\n<main>\n");
+    physad__html_raw(out, " <a href=\"#gallery\">Gallery</a> <a href=\"#setup\">To repeat it</a></nav></header>\n<main>\n");
     put_summary(out, e);
     for (int64_t i = 0; i < categories; i++)
         put_category(out, e, i);
     physad__html_raw(out, "<h2 id=\"gallery\" tabindex=\"-1\">Gallery</h2>\n<p>Every test sample, the highest scores "
                           "first. Pictures are kept of the highest and lowest scores of each type. The colour of a score "
                           "map begins at the map&#39;s median score and is full at the threshold, or at the map&#39;s "
-                          "highest score where there is none; beside it the patch with the highest score, and the patch "
-                          "of the normal training samples that is nearest to it.</p>\n");
+                          "highest score where there is none. Below it the patch with the highest score, and beside that "
+                          "the patch of the normal training samples that is nearest to it.</p>\n");
     physad__html_scale(out);
     PHYSAD__TRY(physad__html_cards(out, e));
     PHYSAD__TRY(put_setup(out, e));

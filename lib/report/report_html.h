@@ -23,6 +23,7 @@ void physad__html_scale(physad__text *out); /* the colours of maps */
 /* Every sample as a card, methods beside each other (report_html_cards.c). */
 physad_status physad__html_cards(physad__text *out, const physad_evaluation *evaluation);
 
-extern const char physad__html_style[], physad__html_script[];
+void physad__html_style(physad__text *out);
+extern const char physad__html_script[];
 
 #endif

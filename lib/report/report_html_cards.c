@@ -51,16 +51,23 @@ static const char *verdict_text(const char *v)
                                       : "no threshold";
 }
 
-static void put_image(physad__text *out, const physad__thumb *thumb, bool patch, const char *caption, const char *more)
+static void put_image(physad__text *out, const physad__thumb *thumb, const char *name)
+{
+    physad__html_format(out,
+                        "<img loading=\"lazy\" width=\"%lld\" height=\"%lld\" alt=\"%s\" "
+                        "src=\"data:image/jpeg;base64,",
+                        (long long)thumb->width, (long long)thumb->height, name);
+    physad__html_base64(out, thumb->bytes, thumb->size);
+    physad__html_raw(out, "\">");
+}
+
+static void put_figure(physad__text *out, const physad__thumb *thumb, const char *caption, const char *more)
 {
     if (thumb->bytes == NULL)
         return;
-    physad__html_format(out,
-                        "<figure%s><img loading=\"lazy\" width=\"%lld\" height=\"%lld\" alt=\"%s\" "
-                        "src=\"data:image/jpeg;base64,",
-                        patch ? " class=\"patch\"" : "", (long long)thumb->width, (long long)thumb->height, caption);
-    physad__html_base64(out, thumb->bytes, thumb->size);
-    physad__html_format(out, "\"><figcaption>%s", caption);
+    physad__html_raw(out, "<figure>");
+    put_image(out, thumb, caption);
+    physad__html_format(out, "<figcaption>%s", caption);
     if (more != NULL) {
         physad__html_raw(out, " ");
         physad__html_text(out, more);
@@ -68,25 +75,27 @@ static void put_image(physad__text *out, const physad__thumb *thumb, bool patch,
     physad__html_raw(out, "</figcaption></figure>\n");
 }
 
+/* What one method says: its map where there is one, score and verdict, and below the patch that decided beside its neighbour. */
 static void put_method(physad__text *out, const entry *e)
 {
     const char *v = verdict(e);
     const physad__thumbs *t = e->sample->thumbs;
-    const bool wrong = strcmp(v, "missed") == 0 || strcmp(v, "alarm") == 0;
-    physad__html_raw(out, "<div class=\"method\"><p>");
+    const char *class = strcmp(v, "none") == 0 ? "soft" : strcmp(v, "missed") == 0 || strcmp(v, "alarm") == 0 ? "wrong" : "right";
+    physad__html_raw(out, "<div class=\"method\">");
+    if (t != NULL && t->image[PHYSAD__THUMB_MAP].bytes != NULL)
+        put_image(out, &t->image[PHYSAD__THUMB_MAP], "score map");
+    physad__html_raw(out, "<p><b>");
     physad__html_text(out, e->report->method);
-    physad__html_raw(out, ": score ");
+    physad__html_raw(out, "</b> ");
     physad__html_number(out, e->sample->score);
-    physad__html_format(out, ", <span class=\"%s\">%s</span></p>", wrong ? "wrong" : "right", verdict_text(v));
-    if (t == NULL) {
-        physad__html_raw(out, "</div>\n");
-        return;
+    physad__html_format(out, " <span class=\"%s\">%s</span></p>", class, verdict_text(v));
+    if (t != NULL && (t->image[PHYSAD__THUMB_PATCH].bytes != NULL || t->image[PHYSAD__THUMB_NEAREST].bytes != NULL)) {
+        physad__html_raw(out, "<div class=\"pair\">\n");
+        put_figure(out, &t->image[PHYSAD__THUMB_PATCH], "highest-scored patch", NULL);
+        put_figure(out, &t->image[PHYSAD__THUMB_NEAREST], "nearest normal:", t->nearest_path);
+        physad__html_raw(out, "</div>");
     }
-    physad__html_raw(out, "<div class=\"row\">\n");
-    put_image(out, &t->image[PHYSAD__THUMB_MAP], false, "score map", NULL);
-    put_image(out, &t->image[PHYSAD__THUMB_PATCH], true, "highest-scored patch", NULL);
-    put_image(out, &t->image[PHYSAD__THUMB_NEAREST], true, "nearest normal patch:", t->nearest_path);
-    physad__html_raw(out, "</div></div>\n");
+    physad__html_raw(out, "</div>\n");
 }
 
 static void put_attributes(physad__text *out, const entry *e)
@@ -114,23 +123,17 @@ static void put_card(physad__text *out, const entry *e)
     put_attributes(out, e);
     physad__html_raw(out, "<h3>");
     physad__html_text(out, e->sample->path);
-    physad__html_raw(out, "</h3><p class=\"soft\">");
-    if (*e->report->category != '\0') {
-        physad__html_text(out, e->report->category);
-        physad__html_raw(out, ", ");
-    }
+    physad__html_format(out, " <span class=\"%s\">", e->sample->label != 0 ? "tag odd-tag" : "tag");
     physad__html_raw(out, e->sample->label != 0 ? "anomalous: " : "normal: ");
     physad__html_text(out, e->sample->type);
-    physad__html_raw(out, "</p>\n");
+    physad__html_raw(out, "</span></h3>\n<div class=\"row\">\n");
     if (t != NULL) {
-        physad__html_raw(out, "<div class=\"row\">\n");
-        put_image(out, &t->image[PHYSAD__THUMB_PHOTO], false, "photo", NULL);
-        put_image(out, &t->image[PHYSAD__THUMB_TRUTH], false, "ground truth, outlined", NULL);
-        physad__html_raw(out, "</div>\n");
+        put_figure(out, &t->image[PHYSAD__THUMB_PHOTO], "photo", NULL);
+        put_figure(out, &t->image[PHYSAD__THUMB_TRUTH], "ground truth, outlined", NULL);
     }
     for (int64_t i = 0; i < e->count; i++)
         put_method(out, &e[i]);
-    physad__html_raw(out, "</article>\n");
+    physad__html_raw(out, "</div></article>\n");
 }
 
 /* Entries of one path that follow each other by method are one card; a path that a method has twice begins another. */
@@ -235,7 +238,7 @@ static physad_status put_filters(physad__text *out, const physad_evaluation *e)
     physad__html_raw(out, "<option value=\"\">all</option><option value=\"0\">normal</option><option value=\"1\">anomalous"
                           "</option></select></label>\n");
     PHYSAD__TRY(put_types(out, e));
-    put_select(out, "Method for order and verdict", "method");
+    put_select(out, "By method", "method");
     for (int64_t i = 0; i < e->methods; i++) {
         physad__snprintf(number, sizeof(number), "%lld", (long long)i);
         put_choice(out, "", number, e->reports[i * categories].method);
@@ -245,7 +248,7 @@ static physad_status put_filters(physad__text *out, const physad_evaluation *e)
     physad__html_raw(out, "<option value=\"\">all</option><option value=\"missed\">missed</option><option value=\"alarm\">"
                           "false alarm</option><option value=\"found\">found</option><option value=\"passed\">passed"
                           "</option></select></label>\n");
-    put_select(out, "Order by score", "order");
+    put_select(out, "Order", "order");
     physad__html_raw(out, "<option value=\"high\">highest first</option><option value=\"low\">lowest first</option>"
                           "</select></label>\n<label>Path contains<input type=\"search\" name=\"path\"></label>\n"
                           "<output id=\"shown\" aria-live=\"polite\"></output></form>\n");

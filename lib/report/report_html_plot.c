@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* Plots are drawn in a box of 240 x 240 whose corner lies at (38, 12). */
-enum { LEFT = 38, TOP = 12, SPAN = 240, WIDTH = 300, HEIGHT = 290, STYLES = 6 };
+/* Plots are drawn in a box of 240 x 240 whose corner lies at (50, 12). */
+enum { LEFT = 50, TOP = 12, SPAN = 240, WIDTH = 306, HEIGHT = 290, STYLES = 6 };
 enum { COLUMN_FPR = 1, COLUMN_TPR = 2, COLUMN_PRECISION = 3 };
 
 static void put_axes(physad__text *out, const char *title, const char *across, const char *up)
@@ -22,8 +22,10 @@ static void put_axes(physad__text *out, const char *title, const char *across, c
                             "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.4g</text>",
                             x, TOP + SPAN + 15, i / 4.0, LEFT - 5, y + 4, i / 4.0);
     }
-    physad__html_format(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>", LEFT + SPAN / 2, HEIGHT - 6,
-                        across);
+    physad__html_format(out,
+                        "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>"
+                        "<text transform=\"translate(12 %d) rotate(-90)\" text-anchor=\"middle\">%s</text>",
+                        LEFT + SPAN / 2, HEIGHT - 6, across, TOP + SPAN / 2, up);
 }
 
 typedef struct curve_kind {
@@ -99,6 +101,8 @@ void physad__html_curves(physad__text *out, const physad__report *reports, int64
         if (!any)
             continue;
         put_axes(out, kinds[i].title, kinds[i].across, kinds[i].up);
+        if (!kinds[i].steps) /* what guessing gives */
+            physad__html_format(out, "<path class=\"chance\" d=\"M%d %dL%d %d\"/>", LEFT, TOP + SPAN, LEFT + SPAN, TOP);
         for (int64_t k = 0; k < count; k++) {
             physad_view curve;
             const physad_metrics *m = metrics_of(&reports[k * stride], kinds[i].pixels);

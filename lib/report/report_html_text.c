@@ -77,40 +77,61 @@ void physad__html_base64(physad__text *out, const unsigned char *bytes, size_t s
     }
 }
 
-const char physad__html_style[] =
+/* In two parts, for a compiler need not take a text of more than 4,095 bytes. */
+static const char page_style[] =
     ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1e24;--soft:#59606c;--line:#d5d9e0;--card:#f5f6f8;--accent:#1a5fb4;"
     "--bad:#a3283a;--good:#1c6b3c;--c0:#1a5fb4;--c1:#b5480a;--c2:#1c6b3c;--c3:#7b3294;--c4:#8a6a00;--c5:#00737d}\n"
     "@media(prefers-color-scheme:dark){:root{--bg:#14161a;--fg:#e6e8ec;--soft:#a2a9b5;--line:#3a404b;--card:#1e2127;"
     "--accent:#86b6f6;--bad:#ff94a0;--good:#7fd6a0;--c0:#86b6f6;--c1:#ffa36b;--c2:#7fd6a0;--c3:#d4a3ec;--c4:#e3c65b;"
     "--c5:#6fd3dc}}\n"
     "*{box-sizing:border-box}body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:80rem;padding:1rem;"
-    "color:var(--fg);background:var(--bg)}h1{line-height:1.2}h2{margin-top:2.5rem}h1,h2,h3,p,dd{overflow-wrap:anywhere}\n"
-    "a{color:var(--accent)}small,.soft{color:var(--soft)}:focus-visible{outline:3px solid var(--accent);outline-offset:2px}"
+    "color:var(--fg);background:var(--bg)}h1{line-height:1.2;margin:.4rem 0}h2{margin:2.2rem 0 .4rem;padding-top:.6rem;"
+    "border-top:1px solid var(--line)}h3{margin:1.4rem 0 .3rem}header p{margin:.3rem 0 .8rem}"
+    "h1,h2,h3,p,dd{overflow-wrap:anywhere}\n"
+    "a{color:var(--accent)}nav a{display:inline-block;padding:.35rem .8rem;margin:0 .15rem .35rem 0;border-radius:1rem;"
+    "background:var(--card);border:1px solid var(--line);text-decoration:none}nav a:hover{border-color:var(--accent)}"
+    "small,.soft{color:var(--soft)}:focus-visible{outline:3px solid var(--accent);outline-offset:2px}"
     ".skip{position:absolute;left:-99rem}.skip:focus{left:1rem;background:var(--bg);padding:.5rem}\n"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0}th,td{padding:.35rem .7rem;text-align:right;"
-    "border-bottom:1px solid var(--line);vertical-align:top}th:first-child,td:first-child,.left{text-align:left;min-width:7rem;max-width:20rem;overflow-wrap:anywhere}"
-    "td small{display:block;min-width:7.5rem}.hash{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}\n"
-    ".plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr));gap:1rem}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0;font-variant-numeric:tabular-nums}"
+    "th,td{padding:.35rem .55rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}"
+    "thead th{vertical-align:bottom;font-size:.85rem;line-height:1.3}th:first-child,td:first-child,.left{text-align:left;"
+    "max-width:18rem;overflow-wrap:break-word}td small{display:block;white-space:nowrap;font-size:.75rem}"
+    ".best{font-weight:700}.best small{font-weight:400}.mean td{background:var(--card);border-bottom-width:2px}"
+    ".hash{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}\n"
+    ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,16.5rem),1fr));gap:1rem}.plots figure{"
+    "max-width:24rem}.scores{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 2rem}"
     "figure{margin:0}svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}"
-    ".axis{stroke:var(--line);fill:none}.limit{stroke:var(--fg);stroke-width:1.5;stroke-dasharray:4 3}.curve{fill:none;"
-    "stroke-width:2}.normal{fill:var(--c0)}.odd{fill:var(--c1)}.scale{max-width:24rem}.histogram{max-width:40rem}\n"
+    ".axis{stroke:var(--line);fill:none}.chance{stroke:var(--soft);stroke-dasharray:2 4;fill:none}.limit{stroke:var(--fg);"
+    "stroke-width:1.5;stroke-dasharray:4 3}.curve{fill:none;stroke-width:2}.normal{fill:var(--c0)}.odd{fill:var(--c1)}"
+    ".scale{max-width:24rem}.histogram{max-width:36rem}"
+    ".histogram text{font-size:9px}.scale text{font-size:8px}\n"
     ".m0{stroke:var(--c0)}.m1{stroke:var(--c1);stroke-dasharray:7 3}.m2{stroke:var(--c2);stroke-dasharray:2 2}"
     ".m3{stroke:var(--c3);stroke-dasharray:9 3 2 3}.m4{stroke:var(--c4);stroke-dasharray:4 4}"
-    ".m5{stroke:var(--c5);stroke-dasharray:12 3}.key{display:inline-block;width:2.4rem;vertical-align:middle}\n"
-    "form{position:sticky;top:0;z-index:1;display:flex;flex-wrap:wrap;gap:.5rem 1rem;padding:.6rem 0;background:var(--bg);"
-    "border-bottom:1px solid var(--line)}form label{display:flex;flex-direction:column;font-size:.85rem;flex:1 1 9rem;"
+    ".m5{stroke:var(--c5);stroke-dasharray:12 3}.key{display:inline-block;width:2.4rem;vertical-align:middle}\n";
+static const char gallery_style[] =
+    "form{position:sticky;top:0;z-index:1;display:flex;flex-wrap:wrap;gap:.4rem .8rem;padding:.6rem 0;background:var(--bg);"
+    "border-bottom:1px solid var(--line)}form label{display:flex;flex-direction:column;font-size:.8rem;flex:1 1 8rem;"
     "min-width:0}select,input{font:inherit;color:inherit;background:var(--card);border:1px solid var(--line);"
     "border-radius:.3rem;padding:.35rem;min-height:2.75rem;width:100%}output{flex-basis:100%;font-size:.85rem}\n"
-    "@media(max-width:40rem){form{position:static}}\n"
-    ".cards{display:flex;flex-direction:column;gap:.8rem;margin-top:.8rem}article{background:var(--card);padding:.8rem;"
-    "border:1px solid var(--line);border-radius:.4rem;content-visibility:auto;contain-intrinsic-size:auto 18rem}"
-    "article{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem}article>h3,article>p{flex:1 0 100%}article>.row{flex:1 1 18rem}"
-    "article[hidden]{display:none}article h3{margin:0;font-size:.95rem;font-weight:600}article p{margin:.2rem 0}"
-    ".row{display:flex;flex-wrap:wrap;gap:.7rem;align-items:flex-start}.row figure{flex:0 1 12rem;min-width:6rem}"
-    ".row figure.patch{flex-basis:6rem}img{width:100%;height:auto;display:block;border-radius:.2rem;background:#888}"
-    "figcaption{font-size:.8rem;color:var(--soft);overflow-wrap:anywhere}.method{border-top:1px solid var(--line);"
-    "flex:1 1 18rem;min-width:0}.wrong{color:var(--bad);font-weight:600}.right{color:var(--good)}\n"
-    "@media print{form{display:none}article{break-inside:avoid}}\n";
+    "@media(max-width:40rem){form{position:static}h1{font-size:1.6rem}}\n"
+    ".cards{display:flex;flex-direction:column;gap:.8rem;margin-top:.8rem}article{background:var(--card);padding:.7rem .8rem;"
+    "border:1px solid var(--line);border-radius:.4rem;content-visibility:auto;contain-intrinsic-size:auto 20rem}"
+    "article[hidden]{display:none}article h3{margin:0 0 .5rem;font-size:.95rem;font-weight:600}.tag{display:inline-block;"
+    "padding:0 .55rem;margin-left:.3rem;border-radius:.7rem;border:1px solid var(--line);font-size:.8rem;font-weight:400}"
+    ".odd-tag{color:var(--c1);border-color:var(--c1)}.row{display:grid;gap:.7rem;align-items:start;"
+    "grid-template-columns:repeat(auto-fit,minmax(min(100%,8.6rem),1fr))}.row>*{max-width:16rem;min-width:0}"
+    ".row p{margin:.15rem 0;font-size:.9rem}"
+    ".pair{display:grid;grid-template-columns:1fr 1fr;gap:.5rem;align-items:start}img{width:100%;height:auto;"
+    "display:block;border-radius:.2rem;background:#888}figcaption{font-size:.8rem;line-height:1.35;color:var(--soft);"
+    "overflow-wrap:anywhere;margin-top:.15rem}.wrong{color:var(--bad);font-weight:600}"
+    ".right{color:var(--good)}\n"
+    "@media print{form,nav{display:none}article{break-inside:avoid}}\n";
+
+void physad__html_style(physad__text *out)
+{
+    physad__html_raw(out, page_style);
+    physad__html_raw(out, gallery_style);
+}
 
 /* Everything works without it, but filters and orders. It reads data attributes only and makes no HTML. */
 const char physad__html_script[] =

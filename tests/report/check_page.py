@@ -17,7 +17,7 @@ VOID = {"meta", "link", "img", "input", "br"}
 SVG_EMPTY = {"path", "rect"}  # written as <path ... />
 ALLOWED = VOID | SVG_EMPTY | set(
     "html head title style body a header h1 h2 h3 p nav main div table thead tbody tr th td small section figure figcaption svg "
-    "text form label select option output article span details summary dl dt dd ul li script".split())
+    "text form label select option output article span b details summary dl dt dd ul li script".split())
 
 
 class Page(html.parser.HTMLParser):

@@ -12,17 +12,19 @@ from typing import Any, Iterable, Iterator, NamedTuple, overload
 import numpy as np
 
 from . import _context
-from ._arrays import Array, as_array, is_path, output
+from ._arrays import Array, as_array, choice, is_path, output
 from ._dataset import Dataset, dataset_of
-from ._errors import Error, StateError
+from ._errors import Error, StateError, UnsupportedError
 from ._handle import Gated, Handle
 from ._image import Image, bytes_of, photo as photo_of, png
 from ._native import lib
 from ._progress import Progress, Reporter
+from ._video import Video
 
 _INPUT = {1: "image", 2: "views", 3: "video"}
 _SUPERVISION = {1: "unsupervised", 2: "weak", 3: "zero-shot", 4: "api"}
 _TYPE = {1: int, 2: float, 3: bool, 4: str, 5: str}
+_POOL = ("top", "max", "mean")
 _BATCH = 8
 
 
@@ -121,7 +123,7 @@ class Nearest(NamedTuple):
 
 
 class Result(Handle):
-    """What came of one photo: `score`, `is_anomalous`, `threshold`, `p_value`, `map`, `nearest()`.
+    """What came of one photo: `score`, `is_anomalous`, `threshold`, `p_value`, `map`, `nearest()`; of a video: `score`, `frames`.
 
     It keeps what was scored (the path, or the array itself) for showing.
     """
@@ -193,8 +195,16 @@ class Result(Handle):
             file = file if os.path.exists(file) else None
         return Nearest(found["distance"], found["y"], found["x"], found["sample"], found["path"], file)
 
+    @property
+    def frames(self) -> Array | None:
+        """One score per frame of a video, float64 (n), whose unit may differ from the score's; None for photos."""
+        scores = lib.result_frame_scores(self._use())
+        return None if scores is None else np.array(scores, np.float64)
+
     def overlay(self, mask: Any = None) -> Array:
         """The photo, and beside it the photo under its score map, uint8 (H, 2 W + gap, 3); with the outline of a mask."""
+        if lib.result_frame_count(self._use()):
+            raise UnsupportedError("a video has no overlay: its frames' scores are in `frames`")
         if self._source is None:
             raise StateError("the photo is not known any more")
         pixels = photo_of(self._source)
@@ -381,20 +391,26 @@ class Detector(Gated):
     # --- scoring ---
 
     @overload
-    def score(self, X: Any, *, copy: bool = ...) -> Any: ...
+    def score(self, X: Any, *, copy: bool = ..., pool: str = ...) -> Any: ...
 
     @overload
-    def score(self, X: Any, y: Any, *, copy: bool = ...) -> Any: ...
+    def score(self, X: Any, y: Any, *, copy: bool = ..., pool: str = ...) -> Any: ...
 
-    def score(self, X: Any, y: Any = None, *, copy: bool = False) -> Any:
-        """The `Result` of one photo; of a list, an array (N, H, W, C) or a Dataset a list of results.
+    def score(self, X: Any, y: Any = None, *, copy: bool = False, pool: str = "top") -> Any:
+        """The `Result` of one photo or `Video`; of a list, an array (N, H, W, C) or a Dataset a list of results.
 
         X: a path, an Image, an array (H, W) or (H, W, 1, 3 or 4), uint8, uint16 or float32 in 0..1; not copied. Another element type
-        is a DtypeError unless `copy`. y is there for scikit-learn and not used.
+        is a DtypeError unless `copy`. A path is that of a video where the method is one on videos. y is there for scikit-learn and
+        not used. pool: how a method on photos makes a video's score of its frames', "top" (mean of the greatest sixteenth), "max", "mean".
         Raises StateError (not fitted), ShapeError, DtypeError, NumericError (NaN), FileError, FormatError.
         """
         if _is_batch(X):
             return list(self.scores(X, copy=copy))
+        if isinstance(X, Video):
+            return self._score_video(X, pool)
+        if is_path(X) and self._takes_videos:
+            with Video(X, context=self._context) as video:
+                return self._score_video(video, pool)
         pixels = photo_of(X, copy=copy, context=self._context)
         with self._gate.shared as h:
             capsule = lib.detector_score(h, pixels)
@@ -403,23 +419,38 @@ class Detector(Gated):
     def scores(self, X: Any, *, copy: bool = False) -> Iterator[Result]:
         """Results one after the other; photos are read as they are wanted."""
         if isinstance(X, Dataset):
-            items: Iterable[Any] = (X.read(i) for i in range(len(X)))
+            items: Iterable[Any] = (X.read(s.index) if s.kind == "image" else Video(s.file or "", context=self._context) for s in X)
         elif is_path(X) or not _is_batch(X):
             items = (X,)
         else:
             items = X if isinstance(X, (list, tuple)) or hasattr(X, "__next__") else as_array(X, "X")
         chunk: list[tuple[Any, Array]] = []
         for item in items:
+            if isinstance(item, Video) or (is_path(item) and self._takes_videos):
+                yield from self._score(chunk)  # in the order of X
+                chunk = []
+                yield self.score(item)
+                continue
             pixels = photo_of(item, copy=copy, context=self._context)
             source = item if is_path(item) else item.path if isinstance(item, Image) and item.path else pixels
             chunk.append((source, pixels))
             if len(chunk) == _BATCH:
                 yield from self._score(chunk)
                 chunk = []
-        if chunk:
-            yield from self._score(chunk)
+        yield from self._score(chunk)
+
+    @property
+    def _takes_videos(self) -> bool:
+        return method(self.method).input == "video"
+
+    def _score_video(self, video: Video, pool: str) -> Result:
+        number = choice(pool, _POOL, "pool")
+        with self._gate.shared as h, video._gate.alone as v:
+            return Result(lib.detector_score_video(h, v, number), None, self._root)
 
     def _score(self, chunk: list[tuple[Any, Array]]) -> Iterator[Result]:
+        if not chunk:
+            return
         with self._gate.shared as h:
             capsules = lib.detector_score_batch(h, [pixels for _, pixels in chunk])
         for capsule, (source, _) in zip(capsules, chunk):

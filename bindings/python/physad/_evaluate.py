@@ -6,10 +6,12 @@ import html
 import json
 import math
 import os
+import tempfile
 from typing import Any, Iterator, Mapping, Sequence
 
 from . import _context
 from ._dataset import Dataset
+from ._errors import StateError
 from ._detector import _text
 from ._handle import Handle
 from ._metrics import Metrics
@@ -79,6 +81,28 @@ class Results(Handle):
         plain = [{k: v for k, v in row.items() if not isinstance(v, (dict, list))} for row in self.rows]
         return pandas.DataFrame(plain)
 
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, title: str | None = None) -> str | None:
+        """One page that needs nothing else: metrics with intervals, curves, histograms, the gallery, what is needed to repeat it.
+
+        path: of the page where it ends in .html; else a folder, which gets report.html, results.json and results.csv. None: the page is
+        the answer. Pictures are those that `gallery` of `evaluate()` kept.
+        Raises FileError; StateError for results that were pickled, which have no curves and no pictures.
+        """
+        h = self._use()
+        options = {"title": title}
+        if path is not None and not os.fspath(path).lower().endswith((".html", ".htm")):
+            lib.evaluation_html(h, path, options)
+            return None
+        place = "" if path is None else os.path.dirname(os.fspath(path))
+        with tempfile.TemporaryDirectory(dir=place or (None if path is None else "."), prefix=".physad-") as folder:
+            lib.evaluation_html(h, folder, options)
+            page = os.path.join(folder, "report.html")
+            if path is not None:
+                os.replace(page, path)
+                return None
+            with open(page, encoding="utf-8") as file:
+                return file.read()
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the JSON, or with a name that ends in .csv the CSV."""
         name = os.fspath(path)
@@ -126,6 +150,9 @@ class _Kept(Results):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, title: str | None = None) -> str | None:
+        raise StateError("these results were pickled, which keeps their figures and neither curves nor pictures; write the page before")
+
     def metrics(self, index: int = 0, pixels: bool = False) -> Metrics | None:
         return None
 
@@ -142,14 +169,16 @@ def _shown(value: Any) -> str:
 
 def evaluate(data: Any, methods: str | Sequence[str], *, categories: str | Sequence[str] | None = None, metrics_size: str = "photo",
              on_error: str = "stop", replicates: int | None = None, overlays: str | os.PathLike[str] | None = None,
-             settings: Mapping[str, Any] | None = None, progress: Progress = None, context: _context.Context | None = None,
+             gallery: int = 12, gallery_side: int = 0, settings: Mapping[str, Any] | None = None, progress: Progress = None, context: _context.Context | None = None,
              **options: Any) -> Results:
     """Fits, scores and measures every method on every category.
 
     data: a Dataset or its folder. methods: names. options: of the methods; settings: the same as a dict, whose keys may be
     "method.option" for one method only. metrics_size: compare pixels at the "photo"'s size or the model's "input"'s (the papers' way).
     on_error: "stop" or "skip" a sample that cannot be read. replicates: of the bootstrap (None: 1000, 0: none).
-    overlays: a folder for a picture per sample. Seed and threads are the context's.
+    overlays: a folder for a picture per sample. gallery: so many samples of each type, method and category keep their pictures for
+    `Results.to_html()`, half of them with the highest scores (about 20 KiB each); 0: none. gallery_side: the longer side of these, 32 to
+    1024 pixels (0: 192). Seed and threads are the context's.
     Raises ArgumentError, FileError, FormatError, CancelledError, NumericError, UnsupportedError.
     """
     if metrics_size not in _SIZES:
@@ -162,6 +191,7 @@ def evaluate(data: Any, methods: str | Sequence[str], *, categories: str | Seque
     arguments = {
         "metrics_size": _SIZES[metrics_size], "on_error": _ERRORS[on_error], "replicates": -1 if replicates == 0 else replicates,
         "categories": categories if categories is None or isinstance(categories, str) else ",".join(categories),
-        "settings": [f"{key}={_text(value)}" for key, value in chosen.items() if value is not None], "overlays": overlays}
+        "settings": [f"{key}={_text(value)}" for key, value in chosen.items() if value is not None], "overlays": overlays,
+        "gallery": gallery, "gallery_side": gallery_side}
     with Reporter(progress) as call, dataset._gate.shared as h:
         return Results(lib.evaluate(_context.handle(context), h, names, arguments, call))

@@ -259,9 +259,48 @@ def test_nothing_is_copied_for_scoring(fitted):
         assert grown[1][0] - grown[0][0] < 1 << 20 and grown[1][1] < 1 << 16, (dtype, grown)
 
 
+def test_videos(fitted, tmp_path):
+    physad.synth_phys(tmp_path, categories=physad.synth_phys_categories()[0], train_videos=1, test_videos=1, defect_videos=-1, frames=16,
+                      width=64, height=64, frames_only=True)
+    data = physad.Dataset(tmp_path)
+    with physad.Video(data.test[0].file) as video:
+        frames = [fitted.score(frame.pixels).score for frame in video]
+        for pool, want in (("top", max(frames)), ("max", max(frames)), ("mean", np.mean(frames))):
+            result = fitted.score(video, pool=pool)
+            assert list(result.frames) == frames and result.score == pytest.approx(want, rel=1e-12)
+            assert result.is_anomalous is None  # a threshold of photos promises nothing on videos
+        with pytest.raises(ValueError, match="'top'|top, max"):
+            fitted.score(video, pool="median")
+        photo = np.zeros((64, 64, 3), np.uint8)
+        mixed = fitted.score([photo, video, photo])
+        assert [r.frames is None for r in mixed] == [True, False, True] and mixed[0].score == mixed[2].score
+        with pytest.raises(physad.UnsupportedError, match="frames"):
+            mixed[1].overlay()
+    assert mixed[1]._repr_png_() is None and "score=" in mixed[1]._repr_html_()
+    assert [r.score for r in fitted.score(data.test)] == [r.score for r in fitted.score([physad.Video(s.file) for s in data.test])]
+    moving = physad.Detector("motion-energy").fit(data)
+    assert moving.score(data.test[0].file).score == moving.score(physad.Video(data.test[0].file)).score
+
+
+def test_page_of_an_evaluation(rad, tmp_path):
+    results = physad.evaluate(rad, "patchcore", replicates=0, gallery=2, gallery_side=48, **OPTIONS)
+    page = results.to_html(title="bowls & more")
+    assert page.startswith("<!doctype html>") and "<title>bowls &amp; more</title>" in page and "data:image/jpeg" in page
+    results.to_html(tmp_path / "one.html", title="bowls & more")
+    assert [p.name for p in tmp_path.iterdir()] == ["one.html"] and (tmp_path / "one.html").read_text() == page
+    results.to_html(tmp_path / "a/folder")
+    assert {p.name for p in (tmp_path / "a/folder").iterdir()} == {"report.html", "results.json", "results.csv"}
+    assert (tmp_path / "a/folder/results.json").read_text() == results.json
+    assert "data:image" not in physad.evaluate(rad, "patchcore", replicates=0, gallery=0, **OPTIONS).to_html()
+    with pytest.raises(OSError):
+        results.to_html(tmp_path / "none/there.html")
+    with pytest.raises(physad.ArgumentError, match="gallery"):
+        physad.evaluate(rad, "patchcore", gallery=-1)
+    with pytest.raises(physad.StateError, match="pickled"):
+        pickle.loads(pickle.dumps(results)).to_html()
+
+
 def test_evaluate(rad):
-    if not hasattr(physad._native.lib, "evaluate"):
-        pytest.skip("this library does not evaluate yet")
     results = physad.evaluate(rad, ["patchcore", "padim"], replicates=20, **OPTIONS)
     assert len(results) == 2 and {r["method"] for r in results} == {"patchcore", "padim"}
     assert 0 <= results[0]["image_auroc"] <= 1

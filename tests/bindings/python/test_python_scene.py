@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cameras and scenes of Gaussians."""
+import pickle
+
+import numpy as np
+import pytest
+
+import physad
+
+
+@pytest.fixture(scope="module")
+def scene(rad):
+    return physad.Scene.fit(rad.root + "/bowl", steps=30, random_points=1500, hold_out=6, harmonics=4)
+
+
+def test_fit(scene, rad):
+    assert len(scene) == scene.quality.gaussians > 0 and scene
+    assert scene.quality.steps == 30 and scene.quality.photos + scene.quality.held_out == len(scene.cameras) == 24
+    assert 5 < scene.quality.psnr < 60
+    assert scene.cameras[0].name in {sample.path.removeprefix("bowl/") for sample in rad.train}
+    again = physad.Scene.fit(rad.root + "/bowl", steps=30, random_points=1500, hold_out=6, harmonics=4,
+                             context=physad.Context(threads=1))
+    assert np.array_equal(again.render(0).colour, scene.render(0).colour)  # whatever the threads
+    seen = []
+    physad.Scene.fit(physad.Dataset(rad.root + "/bowl"), steps=2, random_points=100, progress=lambda *a: seen.append(a))
+    assert seen
+
+
+def test_render(scene):
+    colour, depth, opacity = scene.render(0)
+    assert colour.shape == (64, 64, 3) and depth.shape == opacity.shape == (64, 64)
+    assert colour.dtype == depth.dtype == opacity.dtype == np.float32 and 0 <= opacity.min() <= opacity.max() <= 1
+    out = np.zeros((128, 64, 3), np.uint8)[::2]  # any strides
+    seen = scene.render(scene.cameras[0], out=out)
+    assert seen.colour is out and np.abs(out / 255 - np.clip(colour, 0, 1)).max() < 0.003
+    white = scene.render(0, background=(1, 1, 1)).colour
+    # What shines through is the background's: C + (1 - opacity) * white.
+    assert np.allclose(white, colour + (1 - opacity)[..., None], atol=1e-5)
+    assert seen._repr_png_().startswith(b"\x89PNG")
+
+
+def test_camera(scene):
+    camera = physad.Camera.look((3, 0, 1), (0, 0, 0), size=(30, 40), field_of_view=60)
+    assert np.allclose(camera.position, (3, 0, 1)) and np.allclose(camera.rotation @ camera.rotation.T, np.eye(3))
+    assert np.isclose(np.linalg.det(camera.rotation), 1)
+    point = camera.rotation @ np.zeros(3) + camera.translation  # the target lies ahead, in the middle
+    assert np.allclose(point[:2], 0) and point[2] > 0 and (camera.cx, camera.cy) == (20, 15)
+    above = camera.rotation @ np.array([0, 0, 0.1]) + camera.translation
+    assert above[1] < point[1]  # y goes down
+    assert np.isclose(2 * np.degrees(np.arctan(camera.width / 2 / camera.fx)), 60)
+    small = camera.resized((15, 20))
+    assert (small.height, small.width, small.fx, small.cy) == (15, 20, camera.fx / 2, 7.5)
+    assert scene.render(camera).colour.shape == (30, 40, 3)
+    assert np.allclose(scene.render(scene.cameras[0].resized(64)).colour, scene.render(0).colour)
+    again = pickle.loads(pickle.dumps(camera))
+    assert np.array_equal(again.rotation, camera.rotation) and again.width == 40
+
+
+def test_keep(scene, tmp_path):
+    scene.save(tmp_path / "s.ply")
+    read = physad.Scene(tmp_path / "s.ply")
+    assert len(read) == len(scene) and read.cameras == [] and read.quality.photos == 0
+    assert np.array_equal(read.render(scene.cameras[2]).colour, scene.render(2).colour)
+    again = pickle.loads(pickle.dumps(scene))
+    assert np.array_equal(again.render(2).colour, scene.render(2).colour) and again.quality == scene.quality
+    assert "24 cameras" in repr(again)
+
+
+def test_wrong(scene, tmp_path):
+    camera = scene.cameras[0]
+    with pytest.raises(physad.FileError, match="none.ply"):
+        physad.Scene(tmp_path / "none.ply")
+    with pytest.raises(physad.FormatError):
+        physad.Scene(__file__)
+    with pytest.raises(physad.FileError):
+        physad.Scene.fit(tmp_path)
+    with pytest.raises(physad.ArgumentError, match="harmonics"):
+        physad.Scene.fit(tmp_path, harmonics=5)
+    with pytest.raises(physad.ShapeError):
+        scene.render(camera, out=np.zeros((3, 3, 3), np.float32))
+    with pytest.raises(physad.DtypeError):
+        scene.render(camera, dtype=np.float64)
+    with pytest.raises(ValueError, match="background"):
+        scene.render(camera, background=(1, 1))
+    with pytest.raises(IndexError):
+        scene.render(24)
+    with pytest.raises(physad.ArgumentError):
+        scene.render(camera.resized(100000))
+    with pytest.raises(physad.ArgumentError):
+        scene.render(physad.Camera(np.ones((3, 3)), (0, 0, 0), 1, 1, 1, 1, 8, 8))
+    with pytest.raises(ValueError, match="rotation"):
+        physad.Camera((1, 2), (0, 0, 0), 1, 1, 1, 1, 8, 8)
+    for arguments in ({"target": (3, 0, 1)}, {"up": (-3, 0, -1)}):
+        with pytest.raises(ValueError, match="direction"):
+            physad.Camera.look((3, 0, 1), **arguments)
+    with pytest.raises(ValueError, match="field_of_view"):
+        physad.Camera.look((3, 0, 1), field_of_view=180)
+    with pytest.raises(physad.CancelledError):
+        physad.Scene.fit(camera_folder(tmp_path), steps=5, progress=lambda *a: True)
+    closed = pickle.loads(pickle.dumps(scene))
+    closed.close()
+    with pytest.raises(ValueError, match="closed"):
+        closed.render(camera)
+
+
+def camera_folder(tmp_path):
+    physad.synth_rad(tmp_path / "drawn", categories="bowl", train_views=8, test_views=-1, defects="", width=32)
+    return tmp_path / "drawn" / "bowl"
