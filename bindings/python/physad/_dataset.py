@@ -310,7 +310,7 @@ class Dataset(Gated):
                 "label": sample.label, "type": sample.type, "group": sample.group, "view": sample.view,
                 "name": sample.path if memory else None, "split": sample.split, "category": sample.category,
                 "mask": None if not sample.truth or sample.label == 0 else self.mask(sample.index) if memory
-                else next(iter(sample.masks), None)}))
+                else sample.masks[0] if sample.masks else None}))
         return _items_again, (items,)
 
 

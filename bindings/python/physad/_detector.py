@@ -93,7 +93,7 @@ def _text(value: Any) -> str:
         return repr(float(value))
     if isinstance(value, (list, tuple)):
         return ",".join(_text(v) for v in value)
-    return os.fspath(value) if is_path(value) else str(value)
+    return str(os.fspath(value) if is_path(value) else value)
 
 
 class Threshold(NamedTuple):

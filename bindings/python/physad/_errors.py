@@ -83,4 +83,5 @@ _CLASSES: tuple[type[Error], ...] = (
 def make(status: int, text: str) -> Error:
     """The exception of a status (called by the private module)."""
     kind = _CLASSES[-status] if 0 < -status < len(_CLASSES) else InternalError
-    return kind(text)
+    error: Error = kind(text)
+    return error

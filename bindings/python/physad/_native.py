@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _errors
+
+__all__ = ["PACKAGES", "explain", "lib", "load"]
 
 #: What Debian and its kin call the package of a library.
 PACKAGES = {
@@ -38,4 +40,7 @@ def load() -> Any:
     return _physad
 
 
-lib: Any = load()
+if TYPE_CHECKING:  # so that calls the library does not have are found
+    from . import _physad as lib
+else:
+    lib = load()

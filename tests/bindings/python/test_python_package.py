@@ -128,3 +128,20 @@ def test_types():
     package = pathlib.Path(physad.__file__).parent
     out, err, status = mypy.run(["--strict", "--config-file", str(SOURCE / "pyproject.toml"), "--cache-dir=/dev/null", str(package)])
     assert status == 0, out + err
+
+
+def test_stub_is_the_module():
+    """Names, numbers of arguments where Python can tell, and that nothing is missing on either side."""
+    version = pytest.importorskip("mypy.version").__version__
+    if tuple(int(n) for n in version.split(".")[:2]) < (1, 5):
+        pytest.skip(f"mypy {version} stumbles over the types of typing itself")
+    done = subprocess.run([sys.executable, "-m", "mypy.stubtest", "physad", "--mypy-config-file", str(SOURCE / "pyproject.toml")],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_stub_has_every_call():
+    stub = (pathlib.Path(physad.__file__).parent / "_physad.pyi").read_text()
+    named = set(re.findall(r"^def (\w+)|^(\w+): Any", stub, re.M))
+    live = {name for name in vars(_physad) if not name.startswith("_") and name not in ("cvar",)}
+    assert {a or b for a, b in named} == live
