@@ -53,7 +53,8 @@ static int lua_raise_text(lua_State *L, physad_status status, const char *text)
     return lua_error(L);
 }
 
-static int lua_bad(lua_State *L, const char *format, const char *what, const char *got)
+/* `format` has two %s. */
+__attribute__((format(printf, 2, 0))) static int lua_bad(lua_State *L, const char *format, const char *what, const char *got)
 {
     char text[300];
     snprintf(text, sizeof(text), format, what, got);
