@@ -74,7 +74,8 @@ BINDING_STRUCT(physad_item, PHYSAD_ITEM_INIT, F(S, flags), F(S, file), F(S, phot
 #undef S
 #define S physad_sample
 BINDING_STRUCT(physad_sample, { 0 }, F(S, path), F(S, file), F(S, category), F(S, type), F(S, group), F(S, view), F(S, pose_file),
-               F(S, pose_name), F(S, instance), F(S, mask_files), F(S, mask_count), F(S, split), F(S, label), F(S, kind), F(S, truth))
+               F(S, pose_name), F(S, instance), F(S, interaction), F(S, persistence), F(S, text_file), F(S, prior_file), F(S, frame_file),
+               F(S, mask_files), F(S, mask_count), F(S, split), F(S, label), F(S, kind), F(S, truth))
 #undef S
 #define S physad_transform_options
 BINDING_STRUCT(physad_transform_options, PHYSAD_TRANSFORM_OPTIONS_INIT, F(S, resize), F(S, fit), F(S, arithmetic), F(S, normalise),
@@ -139,7 +140,7 @@ BINDING_STRUCT(physad_frame, PHYSAD_FRAME_INIT, F(S, key), F(S, index), F(S, sec
 #undef S
 #define S physad_evaluate_options
 BINDING_STRUCT(physad_evaluate_options, PHYSAD_EVALUATE_OPTIONS_INIT, F(S, metrics_size), F(S, on_error), F(S, replicates),
-               F(S, categories), F(S, settings), F(S, overlays), F(S, gallery), F(S, gallery_side))
+               F(S, categories), F(S, settings), F(S, overlays), F(S, gallery), F(S, gallery_side), F(S, pool))
 #undef S
 #define S physad_html_options
 BINDING_STRUCT(physad_html_options, PHYSAD_HTML_OPTIONS_INIT, F(S, title))

@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const METRICS[] = { "image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro" };
-static const char *const TITLES[] = { "image AUROC", "image AP", "image F1-max*", "pixel AUROC", "pixel AP", "AUPRO" };
+#define MOST_METRICS 6
+static const char *const IMAGE_METRICS[MOST_METRICS] = { "image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro" };
+static const char *const IMAGE_TITLES[MOST_METRICS] = { "image AUROC", "image AP", "image F1-max*", "pixel AUROC", "pixel AP", "AUPRO" };
+static const char *const VIDEO_METRICS[MOST_METRICS] = { "video_auroc", "video_ap", "video_f1_max", "video_accuracy", "frame_auroc", NULL };
+static const char *const VIDEO_TITLES[MOST_METRICS] = { "video AUROC", "video AP", "video F1-max*", "video accuracy*", "frame AUROC", NULL };
 
 static void number_cell(char *out, size_t size, const physad_metric *m)
 {
@@ -21,10 +24,15 @@ static void number_cell(char *out, size_t size, const physad_metric *m)
 /* The table on standard output. */
 static int print_table(const physad_evaluation *e)
 {
-    enum { COLUMNS = 2 + TOOL_COUNT(METRICS) };
     const int64_t n = physad_evaluation_count(e);
-    const char **cells = calloc((size_t)(n + 1) * COLUMNS, sizeof(*cells));
-    char(*text)[40] = calloc((size_t)(n + 1) * COLUMNS, sizeof(*text));
+    physad_metric of_video = PHYSAD_METRIC_INIT;
+    const bool video = physad_evaluation_metric(e, 0, "video_auroc", &of_video) == PHYSAD_OK;
+    const char *const *metrics = video ? VIDEO_METRICS : IMAGE_METRICS, *const *titles = video ? VIDEO_TITLES : IMAGE_TITLES;
+    int columns = 2;
+    while (columns - 2 < MOST_METRICS && metrics[columns - 2] != NULL)
+        columns++;
+    const char **cells = calloc((size_t)(n + 1) * (size_t)columns, sizeof(*cells));
+    char(*text)[40] = calloc((size_t)(n + 1) * (size_t)columns, sizeof(*text));
     if (cells == NULL || text == NULL) {
         free(cells);
         free(text);
@@ -32,22 +40,22 @@ static int print_table(const physad_evaluation *e)
     }
     cells[0] = "method";
     cells[1] = "category";
-    for (int k = 0; k < TOOL_COUNT(METRICS); k++)
-        cells[2 + k] = TITLES[k];
+    for (int k = 0; k < columns - 2; k++)
+        cells[2 + k] = titles[k];
     for (int64_t i = 0; i < n; i++) {
-        const char **row = cells + (i + 1) * COLUMNS;
+        const char **row = cells + (i + 1) * columns;
         row[0] = physad_evaluation_method(e, i);
         row[1] = physad_evaluation_category(e, i);
-        for (int k = 0; k < TOOL_COUNT(METRICS); k++) {
+        for (int k = 0; k < columns - 2; k++) {
             physad_metric m = PHYSAD_METRIC_INIT;
-            char *cell = text[(i + 1) * COLUMNS + 2 + k];
-            if (physad_evaluation_metric(e, i, METRICS[k], &m) != PHYSAD_OK)
+            char *cell = text[(i + 1) * columns + 2 + k];
+            if (physad_evaluation_metric(e, i, metrics[k], &m) != PHYSAD_OK)
                 m.value = NAN;
             number_cell(cell, sizeof(*text), &m);
             row[2 + k] = cell;
         }
     }
-    tool_table(cells, (int)(n + 1), COLUMNS);
+    tool_table(cells, (int)(n + 1), columns);
     printf("In brackets: 95 %% intervals. *: an oracle's, its threshold is chosen on the test labels.\n");
     free(cells);
     free(text);
@@ -57,13 +65,16 @@ static int print_table(const physad_evaluation *e)
 static bool read_options(const tool *t, physad_evaluate_options *o)
 {
     static const char *const sizes[] = { "photo", "input" };
-    int size = 0;
+    static const char *const pools[] = { "top", "max", "mean" }; /* in the order of PHYSAD_POOL_* */
+    int size = 0, pool = 0;
     bool skip;
     int64_t replicates = 0, gallery = 12;
-    if (!tool_choice(t, "metrics-size", sizes, TOOL_COUNT(sizes), &size) || !tool_skips(t, &skip) ||
+    if (!tool_choice(t, "metrics-size", sizes, TOOL_COUNT(sizes), &size) || !tool_choice(t, "pool", pools, TOOL_COUNT(pools), &pool) ||
+        !tool_skips(t, &skip) ||
         !tool_int(t, "replicates", &replicates, 0, 100000) || !tool_int(t, "gallery", &gallery, 0, 10000))
         return false;
     o->metrics_size = size == 0 ? PHYSAD_METRICS_PHOTO : PHYSAD_METRICS_INPUT;
+    o->pool = pool;
     o->on_error = skip ? PHYSAD_ERRORS_SKIP : PHYSAD_ERRORS_STOP;
     o->gallery = tool_given(t, "report") ? (int32_t)gallery : 0;
     o->replicates = tool_given(t, "replicates") && replicates == 0 ? -1 : (int32_t)replicates;

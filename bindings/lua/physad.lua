@@ -123,12 +123,12 @@ function physad.video(path, options)
 end
 
 --- physad.dataset(path, options): #ds, ds:sample(i), ds:iter(), ds:select{category=, split=}, ds:subset{...}, ds:split(fraction, seed)
-local split_bits = { train = 1, validation = 2, test = 4 }
-local split_names = { [1] = "train", [2] = "validation", [4] = "test" }
+local split_bits = { train = 1, validation = 2, test = 4, whole = 8 }
+local split_names = { [1] = "train", [2] = "validation", [4] = "test", [8] = "whole" }
 local dataset_class
 local function bits_of(split)
   if split == nil then return 0 end
-  return split_bits[split] or fail("split is '%s', want train, validation or test", tostring(split))
+  return split_bits[split] or fail("split is '%s', want train, validation, test or whole", tostring(split))
 end
 dataset_class = class("dataset", {
   count = function(self) return core.dataset_count(self.h) end,

@@ -9,10 +9,14 @@
  *  - "realiad" Real-IAD: lists `<category>.json` with `meta`, `train`, `test`, in a folder `realiad_jsons*` in or
  *              beside the folder of photos.
  *  - "mvtec3d" MVTec 3D-AD: `<category>/{train,validation,test}/<type>/{rgb,gt}/...`; the photos only.
- *  - "frames"  videos as folders of frames: `{training,testing}/frames/<video>/<frame>`; a sample is one folder.
+ *  - "frames"  videos as folders of frames: `{training,testing}/frames/<video>/<frame>`; a sample is one folder. Labels of
+ *              the test frames from `frame_labels.json`, `frame_labels.npy` or `frame_labels_<set>.npy` in it, in
+ *              `testing` or (the last) beside it; an .npy holds those of all test videos in order.
  *  - "mvtec"   `<category>/train/<normal type>/...`, `test/<type>/...`, `validation/<type>/...`, masks in
  *              `ground_truth/<type>/...`: MVTec AD, LOCO, BTAD, MPDD, MAD, MIP, RAD, Phys-AD, and VisA as converted by
- *              others. Photos or videos; `train` may hold them directly.
+ *              others. Photos or videos; `train` may hold them directly. Folders of videos within a type's folder
+ *              are instances (`train/normal/<instance>/<video>`). `whole/<video>` beside `whole/frame_labels.json`
+ *              (`{"<video>": [0, 1, ...], ...}`): entire recordings with a label for each frame.
  *  - "folder"  a folder of photos, all normal and for training; or `<normal type>/...` for training beside
  *              `<type>/...` for testing, with masks in `ground_truth`, `mask` or `masks`.
  * The path may be one category or a root of many. A type is normal if it is named `good`, `ok`, `normal` (any case), or
@@ -22,13 +26,17 @@
  * intervals are bootstrapped. The first of these that applies:
  *  - `groups` of a file `physad.json` in the category's folder (beside `train`):
  *    `{"groups": {"<path or folder>": "<group>", ...}, "views": {"<path>": "<view>", ...}}`, paths relative to that
- *    folder (`"instances": {"<path or folder>": "<thing>", ...}` in it names the thing that is shown);
+ *    folder (`"instances": {"<path or folder>": "<thing>", ...}` in it names the thing that is shown, `"interactions"` and
+ *    `"persistence"`, alike, what is done with it and whether the defect always shows);
  *  - Real-IAD: the sample's folder (`S0001`);
  *  - names such as `i07_q12`: the instance before the underscore, the view behind it (`q12` alone tells the view only);
  *  - names such as `exp2_num_1836`: exposures numbered by one counter. Runs of numbers at most 60 apart are one group
  *    (a run may join two neighbouring things: that errs on the safe side);
  *  - video names such as `v07_060`: the recording before the underscore;
  *  - else each sample is its own.
+ *
+ * Texts of videos: `text_labels.json` in the category's folder names the `interaction` and, under each type, `persistence`,
+ * `description` and `explanation`; `priors.json`, `priors.md` or `priors.txt` holds physical priors in words.
  *
  * Order: by category, split (train, validation, test), type and name, the way people number (9 before 10): the same on
  * every file system.
@@ -55,6 +63,8 @@ typedef struct physad_image physad_image;
 #define PHYSAD_SPLIT_VALIDATION 2
 #define PHYSAD_SPLIT_TEST 4
 #define PHYSAD_SPLIT_ANY 7
+#define PHYSAD_SPLIT_WHOLE                                                                                             \
+    8 /**< entire recordings with a label for each frame, for measuring only; not among PHYSAD_SPLIT_ANY */
 
 /** Kinds of sample. */
 #define PHYSAD_KIND_IMAGE 1
@@ -84,6 +94,11 @@ typedef struct physad_sample {
     int32_t kind;  /**< PHYSAD_KIND_* */
     int32_t truth; /**< PHYSAD_TRUTH_* */
     const char *instance; /**< which of several like things it shows, NULL when not known */
+    const char *interaction; /**< what is done with it, NULL when not known */
+    const char *persistence; /**< "persistent" or "intermittent" defect, NULL when not known */
+    const char *text_file;   /**< the category's text_labels.json with the root, NULL when none */
+    const char *prior_file;  /**< the category's physical priors with the root, NULL when none */
+    const char *frame_file;  /**< file with a label for each of its frames, for measuring only; NULL when none */
 } physad_sample;
 
 typedef struct physad_dataset_options {
@@ -180,6 +195,49 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_split(physad_dataset **
                                                                const physad_dataset *dataset, double fraction,
                                                                uint64_t seed);
 
+/** Of each video in `dataset` `count` frames as photos, in order: evenly spaced, the first in the middle of the first
+ * part. Each is a sample of kind PHYSAD_KIND_IMAGE called `<video>#<frame>`, of its video's split, label, type and group;
+ * photos stay as they are. Frames are decoded when they are read, those of one video best one after the other.
+ * @param count  1 to 100000; videos of fewer frames give all of theirs
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, as physad_video_open(), PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_frames(physad_dataset **out, const physad_dataset *dataset,
+                                                                int64_t count);
+
+/** @name Protocols of video sets: who may be trained on. */
+/** @{ */
+#define PHYSAD_PROTOCOL_UNSUPERVISED 0 /**< as the folders say: normal videos only */
+/** In each category, of each type of defect some test videos go to the training split, with their label. */
+#define PHYSAD_PROTOCOL_WEAK_PER_TYPE 1
+/** In each category some test videos of all its defects together do. */
+#define PHYSAD_PROTOCOL_WEAK_IN_ALL 2
+/** Rules are told from few: some normal training videos of each instance stay, the others go. */
+#define PHYSAD_PROTOCOL_UNDERSTANDING 3
+/** @} */
+
+typedef struct physad_protocol_options {
+    uint32_t struct_size;
+    int32_t protocol; /**< PHYSAD_PROTOCOL_* */
+    int32_t least;    /**< videos drawn at least; 0: 2 */
+    int32_t most;     /**< and at most; 0: 4, or `least` where that is more */
+    uint64_t seed;
+} physad_protocol_options;
+
+#define PHYSAD_PROTOCOL_OPTIONS_INIT                                                                                   \
+    {                                                                                                                  \
+        sizeof(physad_protocol_options), 0, 0, 0, 0                                                                    \
+    }
+
+/** `dataset` as a protocol wants it. How many videos are drawn is itself drawn, evenly from `least` to `most`, for each
+ * type, category or instance by name, so that one does not hang on the others. Whole groups move; the last group of a
+ * type (of a category) stays in the test split.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE (nothing to draw from), PHYSAD_ERR_NOMEM
+ * @since 0.1
+ * @see Li et al., "Towards Visual Discrimination and Reasoning of Real-World Physical Dynamics: Physics-Grounded Anomaly
+ * Detection", CVPR 2025: "2~4 videos per class", read both ways */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_protocol(physad_dataset **out, const physad_dataset *dataset,
+                                                                  const physad_protocol_options *options);
+
 /** Frees it; NULL is fine. */
 PHYSAD_API void physad_dataset_free(physad_dataset *dataset);
 
@@ -214,6 +272,16 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_read_image(const physad
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_read_mask(const physad_dataset *dataset, int64_t index,
                                                                    physad_view *mask);
+
+/** The labels of a sample's frames: for measuring only.
+ * @param[out] labels  0 or 1 per frame, `capacity` of them; NULL to ask for the count alone
+ * @param[out] count   frames that have a label
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE (it has none), PHYSAD_ERR_SHAPE (`capacity` is too small),
+ * PHYSAD_ERR_IO, PHYSAD_ERR_FORMAT, PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_read_frame_labels(const physad_dataset *dataset, int64_t index,
+                                                                           uint8_t *labels, int64_t capacity,
+                                                                           int64_t *count);
 
 /** Counts by category, split, type and view, photo sizes, quantiles of the defects' share of the photo, as JSON. Reads
  * every mask and every photo's size; files that cannot be read are listed under "unreadable".

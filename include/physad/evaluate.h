@@ -6,6 +6,12 @@
  * Per method and category a detector is fitted on the training split, scores the test split photo by photo, and is
  * measured (see <physad/metrics.h>). Photos and maps are not kept: memory is bounded by the fitted model and the sorted
  * scores of the pixels, which go to a temporary file beyond the context's memory limit.
+ *
+ * Videos are samples with one score each; where they, or the entire recordings of PHYSAD_SPLIT_WHOLE, have labels of
+ * their frames, the scores of all these frames are measured together as `frame_auroc`, as they are: nothing is
+ * rescaled within a video. Its interval goes by whole recordings, or where there are fewer than ten of them by blocks of
+ * 25 frames, so that it tells nothing of other places then. Methods on photos are fitted on frames of the training
+ * videos and score each frame.
  */
 #ifndef PHYSAD_EVALUATE_H
 #define PHYSAD_EVALUATE_H
@@ -65,11 +71,13 @@ typedef struct physad_evaluate_options {
                           category, half of them with the highest scores and half with the lowest; 0: none; at most
                           10000. About 20 KiB each at the default size */
     int32_t gallery_side; /**< longer side of these pictures in pixels, 32 to 1024; 0: 192 */
+    int32_t pool; /**< PHYSAD_POOL_*: how methods on photos come from the scores of a video's frames to its own */
+    int32_t reserved; /**< zero */
 } physad_evaluate_options;
 
 #define PHYSAD_EVALUATE_OPTIONS_INIT                                                                                   \
     {                                                                                                                  \
-        sizeof(physad_evaluate_options), 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0                                         \
+        sizeof(physad_evaluate_options), 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0                                   \
     }
 
 /** Fits, scores and measures every method on every category. Seed and threads are the context's.
@@ -98,7 +106,8 @@ PHYSAD_API const char *physad_evaluation_method(const physad_evaluation *evaluat
 PHYSAD_API const char *physad_evaluation_category(const physad_evaluation *evaluation, int64_t result);
 
 /** A metric of one result by its name in the JSON: image_auroc, image_ap, image_f1_max, image_accuracy (at the F1-max
- * threshold), pixel_auroc, pixel_ap, pixel_f1_max, aupro, aupro_05.
+ * threshold), pixel_auroc, pixel_ap, pixel_f1_max, aupro, aupro_05; of videos video_auroc, video_ap, video_f1_max,
+ * video_accuracy, frame_auroc.
  * @param[out] metric  struct_size set by the caller; its texts are static
  * @return PHYSAD_OK, PHYSAD_ERR_ARG (no such result or name)
  * @since 0.1 */

@@ -228,7 +228,7 @@ physad_status physad__dataset_recount(physad_dataset *ds)
     return PHYSAD_OK;
 }
 
-static physad_status push(physad_dataset *ds, physad__record *record)
+physad_status physad__dataset_share(physad_dataset *ds, physad__record *record)
 {
     PHYSAD__TRY(
         physad__grow(&ds->ctx->mem, &ds->records, &ds->capacity, ds->count + 1, sizeof(*ds->records), "data set"));
@@ -243,7 +243,7 @@ physad_status physad__dataset_push(physad_dataset *ds, const physad__record *rec
     if (copy == NULL)
         return PHYSAD_ERR_NOMEM;
     *copy = *record;
-    return push(ds, copy);
+    return physad__dataset_share(ds, copy);
 }
 
 physad_status physad_dataset_new(physad_dataset **out, physad_context *ctx)
@@ -426,7 +426,7 @@ physad_status physad_dataset_from_files(physad_dataset **out, physad_context *ct
 
 /* --- parts --- */
 
-static physad_status derive(physad_dataset **out, const physad_dataset *from)
+physad_status physad__dataset_derive(physad_dataset **out, const physad_dataset *from)
 {
     PHYSAD__TRY(dataset_new(out, from->ctx, from->store));
     (*out)->root = from->root;
@@ -452,7 +452,7 @@ physad_status physad_dataset_select(physad_dataset **out, const physad_dataset *
         return physad__error(PHYSAD_ERR_ARG, "physad_dataset_select: out is NULL");
     *out = NULL;
     PHYSAD__TRY(check(dataset, "physad_dataset_select"));
-    if (splits < 0 || splits > PHYSAD_SPLIT_ANY)
+    if (splits < 0 || splits > (PHYSAD_SPLIT_ANY | PHYSAD_SPLIT_WHOLE))
         return physad__error(PHYSAD_ERR_ARG, "physad_dataset_select: splits is %d, want PHYSAD_SPLIT_* or-ed", splits);
     bool known = category == NULL;
     for (int64_t i = 0; !known && i < dataset->category_count; i++)
@@ -463,12 +463,12 @@ physad_status physad_dataset_select(physad_dataset **out, const physad_dataset *
                              near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
                              near != NULL ? "\"?" : "");
     }
-    PHYSAD__TRY(derive(&ds, dataset));
+    PHYSAD__TRY(physad__dataset_derive(&ds, dataset));
     physad_status status = PHYSAD_OK;
     for (int64_t i = 0; status == PHYSAD_OK && i < dataset->count; i++) {
         const physad_sample *s = &dataset->records[i]->sample;
-        if ((category == NULL || strcmp(category, s->category) == 0) && (splits == 0 || (s->split & splits) != 0))
-            status = push(ds, dataset->records[i]);
+        if ((category == NULL || strcmp(category, s->category) == 0) && (s->split & (splits == 0 ? PHYSAD_SPLIT_ANY : splits)) != 0)
+            status = physad__dataset_share(ds, dataset->records[i]);
     }
     return give(out, ds, status);
 }
@@ -489,10 +489,10 @@ physad_status physad_dataset_subset(physad_dataset **out, const physad_dataset *
             return physad__error(PHYSAD_ERR_ARG,
                                  "physad_dataset_subset: indices[%lld] is %lld, but there are %lld samples",
                                  (long long)i, (long long)indices[i], (long long)dataset->count);
-    PHYSAD__TRY(derive(&ds, dataset));
+    PHYSAD__TRY(physad__dataset_derive(&ds, dataset));
     physad_status status = PHYSAD_OK;
     for (int64_t i = 0; status == PHYSAD_OK && i < count; i++)
-        status = push(ds, dataset->records[indices[i]]);
+        status = physad__dataset_share(ds, dataset->records[indices[i]]);
     return give(out, ds, status);
 }
 

@@ -14,6 +14,9 @@ typedef struct physad__record {
     physad_sample sample; /* first: a sample is a record */
     physad_view photo;    /* of a sample in memory; data is NULL for files */
     physad_view mask;     /* data is NULL when there is none */
+    int64_t frame;        /* of a video, the one frame that is this photo, from 0; meaningful where `of_video` */
+    bool of_video;
+    int64_t label_start, label_count; /* in an array of labels for the frames of several videos; count 0: by name */
 } physad__record;
 
 struct physad_dataset {
@@ -46,6 +49,11 @@ bool physad__equal_nocase(const char *a, const char *b);
 /* PHYSAD_KIND_IMAGE, PHYSAD_KIND_VIDEO or PHYSAD__MEDIA_NONE by the suffix. */
 int32_t physad__media_kind(const char *name);
 
+/* An empty data set of the same store, root and name. */
+physad_status physad__dataset_derive(physad_dataset **out, const physad_dataset *from);
+/* Appends a record that lies in the store. */
+physad_status physad__dataset_share(physad_dataset *ds, physad__record *record);
+
 /* --- data_read.c --- */
 
 /* A sample's photo without a copy of what is in memory: the view lives as long as `*image` (NULL for samples in memory)
@@ -62,6 +70,15 @@ physad_status physad__read_sidecar(physad_dataset *ds, int64_t first, const char
 
 /* marks[i] = 1 for the samples that physad_dataset_split() puts on the second side, else 0. */
 physad_status physad__dataset_draw(const physad_dataset *dataset, double fraction, uint64_t seed, int64_t *marks);
+
+/* --- videos (data_video.c) --- */
+
+/* What the texts of a category's folder tell of its samples from `first` on. */
+physad_status physad__read_texts(physad_dataset *ds, int64_t first, const char *folder);
+/* Notes where the labels of the frames of the videos from `first` on lie; none is fine. `part`: the folder of the test
+ * videos' own folder, such as "testing". */
+physad_status physad__find_frame_labels(physad_dataset *ds, int64_t first, const char *folder, const char *part,
+                                        const char *name);
 
 /* --- opening (data_open.c and the layouts) --- */
 

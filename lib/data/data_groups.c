@@ -174,20 +174,26 @@ static physad_status set_from(physad_dataset *ds, const char **field, const json
 
 static physad_status apply_sidecar(physad_dataset *ds, int64_t first, const char *prefix, const json_t *json)
 {
-    const json_t *groups = json_object_get(json, "groups"), *views = json_object_get(json, "views"),
-                 *instances = json_object_get(json, "instances");
+    static const char *const keys[] = { "groups", "views", "instances", "interactions", "persistence" };
+    const json_t *table[PHYSAD__COUNT(keys)];
     const size_t skip = strlen(prefix);
-    if (!json_is_object(json) || (groups != NULL && !json_is_object(groups)) ||
-        (views != NULL && !json_is_object(views)) || (instances != NULL && !json_is_object(instances)))
+    bool fine = json_is_object(json);
+    for (int64_t k = 0; k < PHYSAD__COUNT(keys); k++) {
+        table[k] = json_object_get(json, keys[k]);
+        fine = fine && (table[k] == NULL || json_is_object(table[k]));
+    }
+    if (!fine)
         return physad__error(PHYSAD_ERR_FORMAT,
                              "want {\"groups\": {\"path\": \"group\", ...}, \"views\": {\"path\": \"view\", ...}}");
     for (int64_t i = first; i < ds->count; i++) {
         physad_sample *s = &ds->records[i]->sample;
         if (strncmp(s->path, prefix, skip) != 0)
             continue;
-        PHYSAD__TRY(set_from(ds, &s->group, groups, s->path + skip, true));
-        PHYSAD__TRY(set_from(ds, &s->view, views, s->path + skip, false));
-        PHYSAD__TRY(set_from(ds, &s->instance, instances, s->path + skip, true));
+        PHYSAD__TRY(set_from(ds, &s->group, table[0], s->path + skip, true));
+        PHYSAD__TRY(set_from(ds, &s->view, table[1], s->path + skip, false));
+        PHYSAD__TRY(set_from(ds, &s->instance, table[2], s->path + skip, true));
+        PHYSAD__TRY(set_from(ds, &s->interaction, table[3], s->path + skip, true));
+        PHYSAD__TRY(set_from(ds, &s->persistence, table[4], s->path + skip, true));
     }
     return PHYSAD_OK;
 }

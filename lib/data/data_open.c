@@ -76,6 +76,7 @@ physad_status physad__scan_finish(physad__scan *scan, int64_t first, const char 
     physad_dataset *ds = scan->ds;
     if (ds->count == first)
         return PHYSAD_OK;
+    PHYSAD__TRY(physad__read_texts(ds, first, folder));
     PHYSAD__TRY(physad__read_sidecar(ds, first, folder, prefix));
     PHYSAD__TRY(physad__group_samples(ds, first));
     physad__dataset_sort(ds, first);

@@ -2,6 +2,8 @@
 /* A sample's photo and its mask. */
 #include "data/data_dataset.h"
 
+#include <physad/video.h>
+
 static physad_status find_sample(const physad_dataset *ds, int64_t index, const char *what)
 {
     if (ds == NULL)
@@ -11,6 +13,32 @@ static physad_status find_sample(const physad_dataset *ds, int64_t index, const 
         return physad__error(PHYSAD_ERR_ARG, "%s: index is %lld, but there are %lld samples", what, (long long)index,
                              (long long)ds->count);
     return PHYSAD_OK;
+}
+
+/* One frame of a video as a photo. */
+static physad_status read_frame(const physad_dataset *ds, const physad__record *r, physad_image **out)
+{
+    physad_video *video;
+    physad_frame f = PHYSAD_FRAME_INIT;
+    physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
+    o.ahead = -1;
+    PHYSAD__TRY(physad_video_open(&video, ds->ctx, r->sample.file, &o));
+    physad_status status = physad_video_seek(video, r->frame);
+    if (status == PHYSAD_OK)
+        status = physad_video_read(video, &f);
+    if (status == PHYSAD_OK && f.pixels.data == NULL)
+        status = physad__error(PHYSAD_ERR_FORMAT, "%s: it has no frame %lld any more", r->sample.file,
+                               (long long)r->frame);
+    if (status == PHYSAD_OK)
+        status = physad__image_copy(out, ds->ctx, &f.pixels);
+    physad_video_free(video);
+    return status;
+}
+
+/* A file's photo. */
+static physad_status read_file(const physad_dataset *ds, const physad__record *r, physad_image **out)
+{
+    return r->of_video ? read_frame(ds, r, out) : physad_image_read(out, ds->ctx, r->sample.file, NULL);
 }
 
 static physad_status want_image(const physad_sample *s)
@@ -29,7 +57,7 @@ physad_status physad__dataset_photo(const physad_dataset *ds, int64_t index, phy
         *view = r->photo;
         return PHYSAD_OK;
     }
-    PHYSAD__TRY(physad_image_read(image, ds->ctx, r->sample.file, NULL));
+    PHYSAD__TRY(read_file(ds, r, image));
     *view = physad_image_view(*image);
     if (view->shape[2] == 2)
         view->shape[2] = 1; /* grey with opacity: the strides stay */
@@ -45,7 +73,7 @@ physad_status physad_dataset_read_image(const physad_dataset *dataset, int64_t i
     const physad__record *r = dataset->records[index];
     PHYSAD__TRY(want_image(&r->sample));
     return r->photo.data != NULL ? physad__image_copy(out, dataset->ctx, &r->photo)
-                                 : physad_image_read(out, dataset->ctx, r->sample.file, NULL);
+                                 : read_file(dataset, r, out);
 }
 
 /* --- masks --- */

@@ -76,13 +76,19 @@ typedef struct leaf {
     int32_t label;
     const physad__mask_folder *masks;  /* of this type */
     const physad__mask_folder *beside; /* masks among the photos */
+    const char *instance;              /* NULL: not told by a folder */
 } leaf;
 
 static physad_status push_sample(const branch *b, const leaf *l, const char *name, int32_t kind)
 {
     physad_dataset *ds = b->scan->ds;
     physad__record r = {
-        .sample = { .category = b->category, .type = l->type, .split = l->split, .label = l->label, .kind = kind }
+        .sample = { .category = b->category,
+                    .type = l->type,
+                    .split = l->split,
+                    .label = l->label,
+                    .kind = kind,
+                    .instance = l->instance }
     };
     physad_sample *s = &r.sample;
     s->path = physad__store_format(ds->store, "%s%s%s%s", b->prefix, l->part, *l->part != '\0' ? "/" : "", name);
@@ -120,19 +126,47 @@ static bool is_mask_of_neighbour(const physad__dir *dir, const char *name)
     return false;
 }
 
+/* A folder of photos is a video; one of videos holds those of an instance, which it names. */
+static physad_status push_folder(const branch *b, const leaf *l, const char *name)
+{
+    physad__mem *mem = &b->scan->ds->ctx->mem;
+    physad__dir dir;
+    char *path = physad__format(mem, "%s/%s/%s", b->folder, l->part, name);
+    if (path == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad_status status = physad__dir_list(&dir, mem, path);
+    physad__free(path);
+    PHYSAD__TRY(status);
+    bool photos = false;
+    for (int64_t i = 0; i < dir.count && !photos; i++)
+        photos = !dir.entries[i].is_dir && physad__media_kind(dir.entries[i].name) == PHYSAD_KIND_IMAGE;
+    leaf of = *l;
+    if (photos) {
+        status = push_sample(b, l, name, PHYSAD_KIND_FRAMES);
+    } else if (l->instance == NULL) {
+        of.part = physad__store_format(b->scan->ds->store, "%s/%s", l->part, name);
+        of.instance = physad__store_text(b->scan->ds->store, name);
+        if (of.part == NULL || of.instance == NULL)
+            status = PHYSAD_ERR_NOMEM;
+        for (int64_t i = 0; status == PHYSAD_OK && i < dir.count; i++) {
+            const physad__dir_entry *e = &dir.entries[i];
+            if (e->is_dir)
+                status = push_folder(b, &of, e->name);
+            else if (physad__media_kind(e->name) == PHYSAD_KIND_VIDEO)
+                status = push_sample(b, &of, e->name, PHYSAD_KIND_VIDEO);
+        }
+    }
+    physad__dir_free(&dir);
+    return status;
+}
+
 static physad_status push_entry(const branch *b, const leaf *l, const physad__dir *dir, const physad__dir_entry *e)
 {
-    if (!e->is_dir) {
-        const int32_t kind = physad__media_kind(e->name);
-        return kind == PHYSAD__MEDIA_NONE || is_mask_of_neighbour(dir, e->name) ? PHYSAD_OK
-                                                                                : push_sample(b, l, e->name, kind);
-    }
-    bool has;
-    const char *part = physad__store_format(b->scan->ds->store, "%s/%s/%s", b->folder, l->part, e->name);
-    if (part == NULL)
-        return PHYSAD_ERR_NOMEM;
-    PHYSAD__TRY(folder_has_media(&b->scan->ds->ctx->mem, part, "", &has));
-    return has ? push_sample(b, l, e->name, PHYSAD_KIND_FRAMES) : PHYSAD_OK;
+    if (e->is_dir)
+        return push_folder(b, l, e->name);
+    const int32_t kind = physad__media_kind(e->name);
+    return kind == PHYSAD__MEDIA_NONE || is_mask_of_neighbour(dir, e->name) ? PHYSAD_OK
+                                                                            : push_sample(b, l, e->name, kind);
 }
 
 /* The folder of masks for a type: `ground_truth/<type>`, in any case, or `ground_truth` itself where masks lie in it.
@@ -338,8 +372,19 @@ static physad_status find_poses(branch *b, const physad__dir *dir)
     return PHYSAD_OK;
 }
 
+/* Entire recordings with labels of their frames. */
+static physad_status read_whole(const branch *b, const char *folder)
+{
+    physad_dataset *ds = b->scan->ds;
+    const int64_t first = ds->count;
+    leaf l = { .part = folder, .type = "whole", .split = PHYSAD_SPLIT_WHOLE, .label = -1 };
+    PHYSAD__TRY(read_leaf(b, &l, true));
+    return physad__find_frame_labels(ds, first, b->folder, folder, b->category);
+}
+
 static physad_status read_mvtec(branch *b, const physad__dir *dir)
 {
+    const char *entire = find_folder(dir, "whole");
     const char *train = train_folder(dir), *test = find_folder(dir, "test"),
                *validation = find_any(dir, validation_names);
     b->truth = find_any(dir, truth_names);
@@ -347,6 +392,8 @@ static physad_status read_mvtec(branch *b, const physad__dir *dir)
     PHYSAD__TRY(read_split(b, train, PHYSAD_SPLIT_TRAIN));
     if (validation != NULL)
         PHYSAD__TRY(read_split(b, validation, PHYSAD_SPLIT_VALIDATION));
+    if (entire != NULL)
+        PHYSAD__TRY(read_whole(b, entire));
     return test != NULL ? read_split(b, test, PHYSAD_SPLIT_TEST) : PHYSAD_OK;
 }
 
@@ -450,8 +497,12 @@ static physad_status read_frames(branch *b, const physad__dir *dir)
     if (path == NULL)
         return PHYSAD_ERR_NOMEM;
     const bool has = physad__path_is_dir(path);
+    const int64_t first = b->scan->ds->count;
     physad__free(path);
-    return has ? read_leaf(b, &test, true) : PHYSAD_OK;
+    if (!has)
+        return PHYSAD_OK;
+    PHYSAD__TRY(read_leaf(b, &test, true));
+    return physad__find_frame_labels(b->scan->ds, first, b->folder, "testing", b->category);
 }
 
 static physad_status probe_frames(physad__scan *scan, bool *found)

@@ -163,6 +163,22 @@ static physad_status select_normals(physad_dataset **out, const physad_detector 
     return status;
 }
 
+/* Methods on photos learn videos by their frames. */
+static physad_status take_frames(physad_dataset **normals, const physad_detector *det)
+{
+    bool videos = false;
+    for (int64_t i = 0; i < physad_dataset_count(*normals) && !videos; i++)
+        videos = physad_dataset_sample(*normals, i)->kind != PHYSAD_KIND_IMAGE;
+    if (!videos || det->method->score_video != NULL || det->method->input != PHYSAD_INPUT_IMAGE)
+        return PHYSAD_OK;
+    physad_dataset *frames;
+    const int64_t each = physad__option_int(det, "video_frames");
+    PHYSAD__TRY(physad_dataset_frames(&frames, *normals, each > 0 ? each : 16));
+    physad_dataset_free(*normals);
+    *normals = frames;
+    return PHYSAD_OK;
+}
+
 static physad_status fit_normals(physad_detector *det, const physad_dataset *normals, physad__call *call)
 {
     const int64_t n = physad_dataset_count(normals);
@@ -210,6 +226,8 @@ physad_status physad_detector_fit(physad_detector *detector, const physad_datase
     PHYSAD__TRY(physad__call_begin(&c, detector->ctx, call, "physad_detector_fit"));
     detector->seed = detector->ctx->seed;
     physad_status status = select_normals(&normals, detector, dataset);
+    if (status == PHYSAD_OK)
+        status = take_frames(&normals, detector);
     if (status == PHYSAD_OK)
         status = fit_normals(detector, normals, &c);
     physad_dataset_free(normals);

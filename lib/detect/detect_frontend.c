@@ -23,6 +23,8 @@ static const physad__option backbone_rows[] = {
     { "ignore", PHYSAD_OPTION_TEXT, "", 0, 0, NULL, "image file, stretched to each photo: where it is not black nothing counts", NULL },
     { "pool", PHYSAD_OPTION_CHOICE, "avg3", 0, 0, "avg3|none|unfold", "pooling of each layer over 3x3 neighbours",
       "PatchCore, section 3.1" },
+    { "video_frames", PHYSAD_OPTION_INT, "16", 1, 100000, NULL,
+      "frames of each training video, evenly spaced, where the samples are videos", NULL },
     { "precision", PHYSAD_OPTION_CHOICE, "f32", 0, 0, "f32|bf16", "arithmetic of the network", NULL },
 };
 const physad__option_table physad__options_backbone = { backbone_rows, PHYSAD__COUNT(backbone_rows) };

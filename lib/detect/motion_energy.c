@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How much moves: a quantile over the pixels of the difference between neighbouring frames. It learns nothing but,
+/* How much moves: a quantile over the pixels of the difference between neighbouring frames. The default, 0.99, asks for what
+ * one pixel in a hundred exceeds: a tenth of the frame by a tenth is the least thing that is to count. It learns nothing but,
  * where both sides count, how much is usual; what learns must do better. */
 #include "detect/detect.h"
 
@@ -21,7 +22,7 @@ typedef struct motion {
 } motion;
 
 static const physad__option rows[] = {
-    { "quantile", PHYSAD_OPTION_REAL, "0.995", 0, 1, NULL,
+    { "quantile", PHYSAD_OPTION_REAL, "0.99", 0, 1, NULL,
       "a frame's energy: this quantile over its pixels of |frame - frame before|", NULL },
     { "pool", PHYSAD_OPTION_CHOICE, "top", 0, 0, "top|max|mean",
       "a video's energy from its frames': the mean of the greatest sixteenth, the greatest, or the mean of all", NULL },

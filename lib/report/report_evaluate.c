@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/report_run.h"
 
+#include <physad/detect.h>
+
 /* --- what to run --- */
 
 static physad_status check_settings(const char *const *settings, const char *const *methods, int64_t count)
@@ -51,6 +53,9 @@ static physad_status check(physad_evaluation **out, physad_context *context, con
     if (o->gallery_side != 0 && (o->gallery_side < 32 || o->gallery_side > 1024))
         return physad__error(PHYSAD_ERR_ARG, "physad_evaluate_options: gallery_side is %d, want 0 or 32 to 1024",
                              o->gallery_side);
+    if (o->pool < PHYSAD_POOL_TOP || o->pool > PHYSAD_POOL_MEAN)
+        return physad__error(PHYSAD_ERR_ARG, "physad_evaluate_options: pool is %d, want PHYSAD_POOL_TOP, _MAX or _MEAN",
+                             o->pool);
     return check_settings(o->settings, methods, count);
 }
 

@@ -118,7 +118,7 @@ static physad_status fit(physad__run_state *run, const physad_dataset *dataset)
 
 /* --- one sample --- */
 
-static physad_status count_score(physad__run_state *run, const physad_scored *s)
+physad_status physad__run_count(physad__run_state *run, const physad_scored *s)
 {
     const physad__report_sample kept = {
         .path = (char *)(uintptr_t)s->sample->path,
@@ -151,7 +151,7 @@ static physad_status score_photo(physad__run_state *run, int64_t index, const ph
     if (status == PHYSAD_OK)
         status = physad__run_picture(run, &s, &photo);
     if (status == PHYSAD_OK)
-        status = count_score(run, &s);
+        status = physad__run_count(run, &s);
     if (status == PHYSAD_OK)
         status = physad__run_gallery(run, &s, &photo);
     if (status == PHYSAD_OK) {
@@ -175,12 +175,17 @@ static physad_status score_sample(physad__run_state *run, int64_t index)
 {
     const physad_sample *sample = physad_dataset_sample(run->test, index);
     physad_image *image = NULL;
-    if (sample->label != 0 && sample->label != 1)
+    physad_status status;
+    if (sample->label != 0 && sample->label != 1 && sample->frame_file == NULL)
         return physad__report_skip_sample(run->report, &run->ctx->mem, sample->path, "its label is not known");
-    physad_status status = physad_dataset_read_image(run->test, index, &image);
-    if (status == PHYSAD_OK)
-        status = score_photo(run, index, image);
-    physad_image_free(image);
+    if (run->report->video) {
+        status = physad__run_video(run, run->test, index);
+    } else {
+        status = physad_dataset_read_image(run->test, index, &image);
+        if (status == PHYSAD_OK)
+            status = score_photo(run, index, image);
+        physad_image_free(image);
+    }
     if (status == PHYSAD_OK)
         return PHYSAD_OK;
     if (run->options->on_error == PHYSAD_ERRORS_SKIP && is_the_samples(status))
@@ -203,16 +208,24 @@ static void note_times(physad__run_state *run)
         r->peak_rss_mib = (double)usage.ru_maxrss / 1024;
 }
 
-static physad_status measure(physad__run_state *run)
+static physad_measure_options measuring(const physad__run_state *run)
 {
     physad_measure_options o = PHYSAD_MEASURE_OPTIONS_INIT;
-    physad__report *r = run->report;
     o.replicates = run->options->replicates;
     o.seed = run->ctx->seed;
     o.limits[0] = 0.3;
     o.limits[1] = 0.05;
+    return o;
+}
+
+static physad_status measure(physad__run_state *run)
+{
+    const physad_measure_options o = measuring(run);
+    physad__report *r = run->report;
     const double start = physad__seconds();
     PHYSAD__TRY(physad_scores_measure(&r->images, run->scores, &o, run->call_options));
+    if (r->video)
+        r->pixel_reason = "the samples are videos";
     if (r->pixel_reason == NULL && run->counted == 0)
         r->pixel_reason = "no sample has a mask";
     if (r->pixel_reason == NULL)
@@ -241,7 +254,8 @@ static physad_status score_all(physad__run_state *run)
 physad_status physad__run_method(physad__run_state *run, const physad_dataset *dataset)
 {
     physad__report *r = run->report;
-    physad_dataset *test = NULL;
+    physad_dataset *test = NULL, *whole = NULL;
+    const physad_measure_options o = measuring(run);
     physad_status status = fit(run, dataset);
     if (status == PHYSAD_OK)
         status = physad_dataset_select(&test, dataset, r->category, PHYSAD_SPLIT_TEST);
@@ -249,14 +263,21 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
         status = physad__error(PHYSAD_ERR_ARG, "category \"%s\" of data set \"%s\" has no test samples", r->category,
                                r->dataset);
     run->test = test;
+    r->video = test != NULL && physad__run_is_video(test);
+    if (status == PHYSAD_OK)
+        status = physad__run_whole_begin(run, dataset, &whole);
     if (status == PHYSAD_OK)
         status = physad_scores_new(&run->scores, run->ctx);
     if (status == PHYSAD_OK)
         status = physad_pixels_new(&run->pixels, run->ctx);
     if (status == PHYSAD_OK)
         status = score_all(run);
+    if (status == PHYSAD_OK && r->video)
+        status = physad__run_whole(run, whole, &o);
     physad__free(run->milliseconds);
     physad_scores_free(run->scores);
+    physad_scores_free(run->frames);
+    physad_dataset_free(whole);
     physad_pixels_free(run->pixels);
     physad_dataset_free(test);
     physad_dataset_free((physad_dataset *)(uintptr_t)run->train);

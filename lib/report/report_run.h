@@ -19,6 +19,9 @@ typedef struct physad__run_state {
     physad_pixels *pixels;
     int64_t counted;      /* samples whose pixels were added */
     double *milliseconds; /* of each scored sample */
+    physad_scores *frames; /* of videos that have labels of their frames */
+    int64_t recordings;    /* how many of these came so far */
+    bool by_blocks;        /* they are few: intervals go by blocks of their frames */
 } physad__run_state;
 
 /* Fits, scores and measures; fills in `report`, whose names are set. */
@@ -27,6 +30,20 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
 /* Adds a scored sample's pixels (report_pixels.c); draws it where pictures are wanted. */
 physad_status physad__run_pixels(physad__run_state *run, const physad_scored *scored);
 physad_status physad__run_picture(physad__run_state *run, const physad_scored *scored, const physad_view *photo);
+
+/* Adds a sample's score to the figures and to the report (report_run.c). */
+physad_status physad__run_count(physad__run_state *run, const physad_scored *scored);
+
+/* --- videos (report_video.c) --- */
+
+bool physad__run_is_video(const physad_dataset *samples);
+/* Scores a video; counts it where it has a label, and its frames where these have. */
+physad_status physad__run_video(physad__run_state *run, const physad_dataset *samples, int64_t index);
+/* The category's entire recordings; to be freed. */
+physad_status physad__run_whole_begin(physad__run_state *run, const physad_dataset *dataset, physad_dataset **whole);
+/* Scores them, then measures all frames that have labels. */
+physad_status physad__run_whole(physad__run_state *run, const physad_dataset *whole,
+                                const physad_measure_options *options);
 
 /* Where the colours of a map begin and end: at its median score, and at the threshold, or the highest score without
  * one. */

@@ -16,7 +16,7 @@ from ._image import Image
 from ._native import lib
 from ._progress import Progress, Reporter
 
-SPLITS = {"train": 1, "validation": 2, "test": 4}
+SPLITS = {"train": 1, "validation": 2, "test": 4, "whole": 8}
 _SPLIT_NAMES = {number: name for name, number in SPLITS.items()}
 _KINDS = {1: "image", 2: "video", 3: "frames"}
 _COPY = 1
@@ -30,7 +30,7 @@ def splits(value: str | Iterable[str] | None) -> int:
     bits = 0
     for name in names:
         if name not in SPLITS:
-            raise ValueError(f"split is {name!r}, want train, validation or test")
+            raise ValueError(f"split is {name!r}, want train, validation, test or whole")
         bits |= SPLITS[name]
     return bits
 
@@ -55,6 +55,11 @@ class Sample:
     pose_file: str | None
     pose_name: str | None
     instance: str | None
+    interaction: str | None
+    persistence: str | None
+    text_file: str | None
+    prior_file: str | None
+    frame_file: str | None
 
     def image(self) -> Image:
         """Reads the photo."""
@@ -179,7 +184,8 @@ class Dataset(Gated):
                       group=raw["group"], view=raw["view"], split=_SPLIT_NAMES.get(raw["split"], "?"),
                       label=None if raw["label"] < 0 else raw["label"], kind=_KINDS.get(raw["kind"], "?"), truth=raw["truth"] != 0,
                       masks=tuple(raw["mask_files"]), pose_file=raw["pose_file"], pose_name=raw["pose_name"],
-                      instance=raw["instance"])
+                      instance=raw["instance"], interaction=raw["interaction"], persistence=raw["persistence"],
+                      text_file=raw["text_file"], prior_file=raw["prior_file"], frame_file=raw["frame_file"])
 
     @overload
     def __getitem__(self, index: int) -> Sample: ...
