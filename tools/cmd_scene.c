@@ -174,3 +174,73 @@ int cmd_scene_render(tool *t)
     physad_scene_free(scene);
     return done;
 }
+
+/* --- locate --- */
+
+static json_t *numbers(const double *values, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, json_real(values[i]));
+    return list;
+}
+
+static json_t *pose_json(const physad_pose *p)
+{
+    const physad_camera *c = &p->camera;
+    return json_pack("{s:o, s:o, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:I}", "rotation", numbers(c->rotation, 9), "translation",
+                     numbers(c->translation, 3), "fx", c->fx, "fy", c->fy, "cx", c->cx, "cy", c->cy, "width", (json_int_t)c->width, "height",
+                     (json_int_t)c->height, "loss", p->loss, "agreement", p->agreement, "confidence", p->confidence, "view", (json_int_t)p->view);
+}
+
+/* One photo's entry; a photo that fits nowhere has its reason and status 1. */
+static int locate_photo(tool *t, const physad_locator *locator, const char *path, json_t *photos)
+{
+    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
+    physad_image *image = NULL;
+    physad_pose poses[3];
+    int64_t count = 0;
+    physad_status status = physad_image_read(&image, t->ctx, path, &o);
+    if (status != PHYSAD_OK)
+        return tool_failed(status);
+    const physad_view view = physad_image_view(image);
+    status = physad_locator_find(locator, &view, poses, 3, &count);
+    physad_image_free(image);
+    if (status != PHYSAD_OK && status != PHYSAD_ERR_NUMERIC)
+        return tool_failed(status);
+    json_t *list = json_array();
+    for (int64_t i = 0; i < count; i++)
+        json_array_append_new(list, pose_json(&poses[i]));
+    json_array_append_new(photos, json_pack("{s:s, s:b, s:o*, s:o}", "path", path, "found", status == PHYSAD_OK, "reason",
+                                            status == PHYSAD_OK ? NULL : json_string(physad_last_error()), "poses", list));
+    return TOOL_DONE;
+}
+
+int cmd_scene_locate(tool *t)
+{
+    physad_locator_options o = PHYSAD_LOCATOR_OPTIONS_INIT;
+    physad_scene *scene = NULL;
+    physad_locator *locator = NULL;
+    if (!read_int(t, "max-side", &o.max_side, 32, 32768) || !tool_real(t, "least-fit", &o.least_fit, 0, 1))
+        return TOOL_USAGE;
+    if (tool_text(t, "least-fit", NULL) != NULL && !(o.least_fit > 0))
+        o.least_fit = -1;
+    o.backbone = tool_text(t, "backbone", NULL);
+    o.weights = tool_text(t, "weights", NULL);
+    const physad_call_options call = tool_progress();
+    physad_status status = physad_scene_load(&scene, t->ctx, t->operands[0]);
+    if (status == PHYSAD_OK)
+        status = physad_locator_new(&locator, scene, t->operands[1], &o, &call);
+    tool_progress_end();
+    int done = status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+    json_t *photos = json_array();
+    for (int i = 2; i < t->operand_count && done == TOOL_DONE; i++)
+        done = locate_photo(t, locator, t->operands[i], photos);
+    if (done == TOOL_DONE)
+        done = tool_write_json(tool_text(t, "json", "-"), json_pack("{s:o}", "photos", photos));
+    else
+        json_decref(photos);
+    physad_locator_free(locator);
+    physad_scene_free(scene);
+    return done;
+}

@@ -107,6 +107,13 @@ static const tool_option scene_fit_options[] = {
     { "renders", "DIR", "write a picture from each photo's camera", 0, false },
     { "json", "OUT", "what was reached, to a file or - for standard output (default -)", 0, false },
 };
+static const tool_option scene_locate_options[] = {
+    { "max-side", "N", "shrink photos to this longest side (default 480)", 0, false },
+    { "backbone", "NAME", "network that looks for alike photos (default: the usual one)", 0, false },
+    { "weights", "F", "its weights: a file, a name, or random:SEED", 0, false },
+    { "least-fit", "X", "refuse photos that fit worse, 0 (as from a wrong place) to 1 (as a training photo); default 0.35", 0, false },
+    { "json", "OUT", "the poses, to a file or - for standard output (default -)", 0, false },
+};
 static const tool_option scene_render_options[] = {
     { "output", "FILE", "the picture; its suffix says the format", 'o', false },
     { "from", "X,Y,Z", "where the camera stands (default 0,0,-4)", 0, false },
@@ -133,6 +140,9 @@ const tool_command tool_commands[] = {
     { .name = "scene fit", .operands = "DATA", .summary = "Fit a scene of 3D Gaussians to photos with camera poses.",
       .details = "DATA holds transforms.json or a COLMAP model in sparse/0. Equal seed and options give equal bytes.",
       OPTIONS(scene_fit_options), .least = 1, .most = 1, .computes = true, .run = cmd_scene_fit },
+    { .name = "scene locate", .operands = "SCENE DATA PHOTO...", .summary = "Find where photos of a scene were taken from.",
+      .details = "SCENE is a PLY that was fitted to DATA. Poses are world to camera, in the frame of DATA; a photo may have several.",
+      OPTIONS(scene_locate_options), .least = 3, .most = -1, .computes = true, .run = cmd_scene_locate },
     { .name = "scene render", .operands = "SCENE", .summary = "Draw a scene from a place.", OPTIONS(scene_render_options), .least = 1,
       .most = 1, .computes = true, .run = cmd_scene_render },
     { .name = "synth rad", .operands = "OUT", .summary = "Draw a set of objects from all sides, with known defects, exact masks and poses.",

@@ -149,7 +149,7 @@ static physad_status fit(physad_scene *scene, const char *data, const physad_sce
     physad__scene_views views;
     physad__scene_model model = { 0 };
     const int32_t degree = o->harmonics == 16 ? 3 : o->harmonics == 9 ? 2 : o->harmonics == 4 ? 1 : 0;
-    PHYSAD__TRY(physad__scene_views_open(&views, ctx, data, o->max_side, o->hold_out, call));
+    PHYSAD__TRY(physad__scene_views_open(&views, ctx, data, o->max_side, o->hold_out, NULL, call));
     physad_status status = views.n_points > 0 ? PHYSAD_OK : random_points(&views, ctx, o->random_points);
     if (status == PHYSAD_OK)
         status = physad__scene_model_begin(&model, &ctx->mem, views.points, views.colours, views.n_points, degree);
@@ -229,6 +229,16 @@ physad_status physad_scene_save(const physad_scene *scene, const char *path)
 }
 
 /* --- what it is --- */
+
+const physad__gaussians *physad__scene_gaussians(const physad_scene *scene)
+{
+    return &scene->gaussians;
+}
+
+physad_context *physad__scene_context(const physad_scene *scene)
+{
+    return scene->ctx;
+}
 
 int64_t physad_scene_gaussians(const physad_scene *scene)
 {

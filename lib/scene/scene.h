@@ -3,9 +3,15 @@
 #ifndef PHYSAD__SCENE_H
 #define PHYSAD__SCENE_H
 
+#include "io/io.h"
 #include "splat/splat.h"
 
+#include <physad/features.h>
 #include <physad/scene.h>
+
+/* --- a scene's parts (scene.c), the scene's --- */
+const physad__gaussians *physad__scene_gaussians(const physad_scene *scene);
+physad_context *physad__scene_context(const physad_scene *scene);
 
 /* --- photos with cameras (scene_views.c) --- */
 
@@ -15,6 +21,7 @@ typedef struct physad__scene_view {
     float *pixels;        /* (3, height, width), 0..1, undistorted */
     uint8_t *missing;     /* (height, width): 1 where the photo does not reach; NULL: nowhere */
     bool held_out;
+    physad__lens lens; /* of the photo as it was taken, at its size */
 } physad__scene_view;
 
 typedef struct physad__scene_views {
@@ -25,8 +32,19 @@ typedef struct physad__scene_views {
     double extent; /* 1.1 times the largest distance of a camera from their mean */
 } physad__scene_views;
 
+/* Photos that may take part, by their paths (the folder's, a slash, and the name within it). */
+typedef struct physad__scene_choice {
+    const char *const *paths;
+    int64_t count;
+} physad__scene_choice;
+
+/* `chosen` NULL: all that have a pose. The pose of a photo that is not chosen is not looked at. */
 physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data, int32_t max_side,
-                                       int32_t hold_out, physad__call *call);
+                                       int32_t hold_out, const physad__scene_choice *chosen, physad__call *call);
+/* Undistorts and shrinks a photo of any kind that transforms take; the camera's pose stays as it is. */
+physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
+                                      int32_t max_side, const char *name);
+void physad__scene_view_clear(physad__scene_view *view); /* zeroed is fine */
 void physad__scene_views_free(physad__scene_views *views); /* zeroed is fine */
 physad__splat_camera physad__scene_camera(const physad_camera *camera);
 
@@ -66,5 +84,54 @@ void physad__scene_fade(physad__scene_model *model);
 
 physad_status physad__scene_train(physad__scene_model *model, physad_scene_quality *quality, physad_context *ctx,
                                   const physad__scene_views *views, const physad_scene_options *options, physad__call *call);
+
+/* --- the pose of a photo (scene_locate.c, scene_match.c, scene_align.c) --- */
+
+#define PHYSAD__POSES 3        /* hypotheses that are kept, at most */
+#define PHYSAD__LEAST_FIT 0.35 /* of a photo that shows the scene */
+
+/* Cells of the training photos' features and where they lie in space (scene_match.c). */
+typedef struct physad__matcher {
+    physad_context *ctx;
+    physad_features *features; /* borrowed */
+    int64_t count, height, width, dim;
+    float *cells;        /* (count, height * width, dim), normalised */
+    float *points;       /* (count, height * width, 3), not a number where unknown */
+    float *mean, *scale; /* per dimension, before the cells were normalised */
+    physad_camera *cameras;
+} physad__matcher;
+
+/* All is borrowed that was given. Const once open: any number of threads. */
+typedef struct physad__locator {
+    physad_context *ctx;
+    const physad__gaussians *scene;
+    float background[3];
+    physad__lens lens; /* of the first training photo, at its size */
+    int64_t side;      /* the longer one of training photos as the scene saw them, pixels */
+    physad__matcher matcher;
+    double normal, foreign; /* agreement of training photos with the scene, and from wrong places */
+} physad__locator;
+
+typedef struct physad__pose {
+    physad_camera camera;
+    double loss;       /* 0..1 */
+    double agreement;  /* -1..1: mean correlation of small windows */
+    double fit;        /* 0..1: agreement between that of wrong places and that of training photos */
+    double confidence; /* fit times the hypothesis' share */
+    int64_t view;      /* training view it was found from */
+} physad__pose;
+
+/* The network for guesses, for photos of a camera's proportions. */
+physad_status physad__matcher_network(physad_features **out, physad_context *ctx, const physad_camera *camera, const char *backbone,
+                                      const char *weights);
+physad_status physad__locator_open(physad__locator *l, physad_context *ctx, const physad__gaussians *scene, const float background[3],
+                                   const physad__scene_views *views, physad_features *features, physad__call *call);
+void physad__locator_close(physad__locator *l); /* zeroed is fine */
+/* Hypotheses for a photo that physad__scene_view_fill() made, best first; NUMERIC where not even the best one has `least_fit` (it is in
+ * `poses` all the same). */
+physad_status physad__locator_find(const physad__locator *l, const physad__scene_view *photo, double least_fit,
+                                   physad__pose poses[PHYSAD__POSES], int64_t *n);
+double physad__pose_angle(const physad_camera *a, const physad_camera *b);    /* radians */
+double physad__pose_distance(const physad_camera *a, const physad_camera *b); /* of their places */
 
 #endif

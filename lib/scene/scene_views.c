@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Photos and their cameras: found by name, undistorted and shrunk in one pass, each pixel the mean of the photo under it. */
+#include "data/data.h"
 #include "io/io.h"
 #include "scene/scene.h"
 
@@ -137,6 +138,69 @@ static physad_status resample(physad__scene_view *view, physad_context *ctx, con
     return PHYSAD_OK;
 }
 
+static physad_status fill_view(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
+                               int32_t max_side, const char *name)
+{
+    const int64_t height = photo->shape[0], width = photo->shape[1], side = physad__max(width, height);
+    const double shrink = max_side > 0 && side > max_side ? (double)max_side / (double)side : 1;
+    physad_camera *c = &view->camera;
+    c->width = physad__max(1, (int64_t)((double)width * shrink + 0.5));
+    c->height = physad__max(1, (int64_t)((double)height * shrink + 0.5));
+    view->lens = *lens;
+    PHYSAD__TRY(physad__lens_fit(&view->lens, width, height, name));
+    const double sx = (double)c->width / (double)width, sy = (double)c->height / (double)height;
+    c->fx = view->lens.fx * sx;
+    c->fy = view->lens.fy * sy;
+    c->cx = view->lens.cx * sx;
+    c->cy = view->lens.cy * sy;
+    const sampling s = { .photo = photo, .lens = view->lens, .fine = (int64_t)ceil(1 / shrink - 0.01) };
+    return resample(view, ctx, &s);
+}
+
+/* Bytes of red, green and blue without gaps, from any kind of photo. */
+static physad_status to_bytes(uint8_t *out, physad_context *ctx, const physad_view *photo)
+{
+    physad_transform_options o = PHYSAD_TRANSFORM_OPTIONS_INIT;
+    physad_transform *transform;
+    const int64_t shape[3] = { photo->shape[0], photo->shape[1], 3 }, n = shape[0] * shape[1] * 3;
+    o.height = shape[0];
+    o.width = shape[1];
+    o.normalise = PHYSAD_NORMALISE_NONE;
+    float *values = physad__alloc_array(&ctx->mem, n, sizeof(float), "photo");
+    if (values == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad_view target = physad_view_array(values, PHYSAD_F32, 3, shape);
+    physad_status status = physad_transform_new(&transform, ctx, &o);
+    if (status == PHYSAD_OK) {
+        status = physad_transform_apply(transform, photo, &target);
+        physad_transform_free(transform);
+    }
+    for (int64_t i = 0; status == PHYSAD_OK && i < n; i++)
+        out[i] = (uint8_t)(fminf(fmaxf(values[i], 0), 1) * 255 + 0.5f);
+    physad__free(values);
+    return status;
+}
+
+physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
+                                      int32_t max_side, const char *name)
+{
+    const bool colours = photo->ndim == 3 && photo->dtype == PHYSAD_U8 && photo->shape[2] == 3 && photo->stride[2] == 1 && photo->stride[1] == 3;
+    if (colours)
+        return fill_view(view, ctx, lens, photo, max_side, name);
+    if (photo->ndim != 2 && photo->ndim != 3)
+        return physad__error(PHYSAD_ERR_SHAPE, "%s has %d dimensions, want 2 or 3", name, photo->ndim);
+    const int64_t shape[3] = { photo->shape[0], photo->shape[1], 3 };
+    uint8_t *bytes = physad__alloc_array(&ctx->mem, 3 * shape[0] * shape[1], 1, "photo");
+    if (bytes == NULL)
+        return PHYSAD_ERR_NOMEM;
+    const physad_view packed = physad_view_array(bytes, PHYSAD_U8, 3, shape);
+    physad_status status = to_bytes(bytes, ctx, photo);
+    if (status == PHYSAD_OK)
+        status = fill_view(view, ctx, lens, &packed, max_side, name);
+    physad__free(bytes);
+    return status;
+}
+
 static physad_status read_view(physad__scene_view *view, physad_context *ctx, const physad__posed *posed, const char *path, int32_t max_side)
 {
     physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
@@ -145,38 +209,27 @@ static physad_status read_view(physad__scene_view *view, physad_context *ctx, co
     o.dtype = PHYSAD_U8;
     PHYSAD__TRY(physad_image_read(&image, ctx, path, &o));
     const physad_view photo = physad_image_view(image);
-    const int64_t height = photo.shape[0], width = photo.shape[1], side = physad__max(width, height);
-    const double shrink = max_side > 0 && side > max_side ? (double)max_side / (double)side : 1;
-    physad_camera *c = &view->camera;
-    c->width = physad__max(1, (int64_t)((double)width * shrink + 0.5));
-    c->height = physad__max(1, (int64_t)((double)height * shrink + 0.5));
-    sampling s = { .photo = &photo, .lens = posed->lens, .fine = (int64_t)ceil(1 / shrink - 0.01) };
-    physad__lens small = posed->lens;
-    physad_status status = physad__lens_fit(&s.lens, width, height, path);
-    if (status == PHYSAD_OK) {
-        small = s.lens;
-        const double sx = (double)c->width / (double)width, sy = (double)c->height / (double)height;
-        c->fx = small.fx * sx;
-        c->fy = small.fy * sy;
-        c->cx = small.cx * sx;
-        c->cy = small.cy * sy;
-        memcpy(c->rotation, posed->rotation, sizeof(c->rotation));
-        memcpy(c->translation, posed->translation, sizeof(c->translation));
-        status = resample(view, ctx, &s);
-    }
+    const physad_status status = physad__scene_view_fill(view, ctx, &posed->lens, &photo, max_side, path);
+    memcpy(view->camera.rotation, posed->rotation, sizeof(posed->rotation));
+    memcpy(view->camera.translation, posed->translation, sizeof(posed->translation));
     physad_image_free(image);
     return status;
 }
 
 /* --- the set --- */
 
+void physad__scene_view_clear(physad__scene_view *view)
+{
+    physad__free(view->name);
+    physad__free(view->pixels);
+    physad__free(view->missing);
+    *view = (physad__scene_view){ 0 };
+}
+
 void physad__scene_views_free(physad__scene_views *v)
 {
-    for (int64_t i = 0; i < v->count; i++) {
-        physad__free(v->views[i].name);
-        physad__free(v->views[i].pixels);
-        physad__free(v->views[i].missing);
-    }
+    for (int64_t i = 0; i < v->count; i++)
+        physad__scene_view_clear(&v->views[i]);
     physad__free(v->views);
     physad__free(v->points);
     physad__free(v->colours);
@@ -220,8 +273,16 @@ static physad_status copy_points(physad__scene_views *v, physad__mem *mem, const
     return PHYSAD_OK;
 }
 
+static bool is_chosen(const physad__scene_choice *chosen, const char *path)
+{
+    for (int64_t i = 0; chosen != NULL && i < chosen->count; i++)
+        if (strcmp(chosen->paths[i], path) == 0)
+            return true;
+    return chosen == NULL;
+}
+
 static physad_status read_all(physad__scene_views *v, physad_context *ctx, const physad__poses *poses, const char *data, int32_t max_side,
-                              physad__call *call)
+                              const physad__scene_choice *chosen, physad__call *call)
 {
     v->views = physad__alloc_zero(&ctx->mem, (size_t)poses->n_photos * sizeof(*v->views), "photos of a scene");
     if (v->views == NULL)
@@ -230,7 +291,9 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
     for (int64_t i = 0; i < poses->n_photos; i++) {
         char *path;
         PHYSAD__TRY(find_photo(&path, &ctx->mem, data, poses->photos[i].name));
-        if (path == NULL) {
+        if (path != NULL && !is_chosen(chosen, path)) {
+            physad__free(path);
+        } else if (path == NULL) {
             physad__log(ctx, PHYSAD_LOG_WARNING, "%s: the photo %s has a pose and is not there", data, poses->photos[i].name);
         } else {
             physad__scene_view *view = &v->views[v->count++];
@@ -248,12 +311,12 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
 }
 
 physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data, int32_t max_side,
-                                       int32_t hold_out, physad__call *call)
+                                       int32_t hold_out, const physad__scene_choice *chosen, physad__call *call)
 {
     physad__poses poses = { 0 };
     *out = (physad__scene_views){ 0 };
     PHYSAD__TRY(read_poses(&poses, &ctx->mem, data));
-    physad_status status = read_all(out, ctx, &poses, data, max_side, call);
+    physad_status status = read_all(out, ctx, &poses, data, max_side, chosen, call);
     if (status == PHYSAD_OK)
         status = copy_points(out, &ctx->mem, &poses);
     if (status == PHYSAD_OK)

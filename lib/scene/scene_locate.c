@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pose of a photo: guesses by features, the best of them refined through the renderer, and a verdict whether any fits. */
+#include "scene/scene_pose.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MOST_VIEWS 8   /* training photos that guesses come from */
+#define KEPT_COARSE 5  /* guesses that are refined at the middle, and at the fine level */
+#define KEPT_FINE 3
+#define COST_SCALE 0.1 /* of the best's cost: as much worse a hypothesis is e times less likely */
+
+/* --- what is normal --- */
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int64_t n)
+{
+    qsort(values, (size_t)n, sizeof(*values), compare);
+    return 0.5 * (values[(n - 1) / 2] + values[n / 2]);
+}
+
+/* The level whose longer side is nearest to 240 pixels from below: where agreement is measured. */
+static int32_t middle_level(const physad__align_photo *photo)
+{
+    int32_t level = 0;
+    while (level + 1 < photo->count && physad__max(photo->levels[level].camera.width, photo->levels[level].camera.height) > 240)
+        level++;
+    return level;
+}
+
+/* The camera of those in the views that looks most another way, or stands farthest. */
+static int64_t farthest(const physad__scene_views *views, int64_t from)
+{
+    const physad_camera *c = &views->views[from].camera;
+    int64_t best = from;
+    double most = -1;
+    for (int64_t i = 0; i < views->count; i++) {
+        const double apart = physad__pose_angle(c, &views->views[i].camera) + physad__pose_distance(c, &views->views[i].camera) / views->extent;
+        if (apart > most) {
+            most = apart;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* Agreement of the training photos with the scene from their own places, and from wrong ones. */
+static physad_status learn_agreement(physad__locator *l, physad__aligner *a, const physad__scene_views *views, physad__call *call)
+{
+    physad__mem *mem = &l->ctx->mem;
+    double *own = physad__alloc_array(mem, 2 * views->count, sizeof(double), "agreement"), *other = own + views->count;
+    physad_status status = own != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    physad__call_stage(call, "agreement", views->count);
+    for (int64_t i = 0; status == PHYSAD_OK && i < views->count; i++) {
+        physad__align_photo photo;
+        status = physad__align_photo_make(&photo, mem, &views->views[i]);
+        if (status != PHYSAD_OK)
+            break;
+        status = physad__align_agreement(a, &photo, middle_level(&photo), &views->views[i].camera, &own[i]);
+        if (status == PHYSAD_OK)
+            status = physad__align_agreement(a, &photo, middle_level(&photo), &views->views[farthest(views, i)].camera, &other[i]);
+        physad__align_photo_free(&photo);
+        if (status == PHYSAD_OK)
+            status = physad__call_tick(call, i + 1);
+    }
+    if (status == PHYSAD_OK) {
+        l->normal = median(own, views->count);
+        l->foreign = median(other, views->count);
+    }
+    physad__free(own);
+    return status;
+}
+
+/* --- the locator --- */
+
+void physad__locator_close(physad__locator *l)
+{
+    physad__matcher_close(&l->matcher);
+    *l = (physad__locator){ 0 };
+}
+
+physad_status physad__locator_open(physad__locator *l, physad_context *ctx, const physad__gaussians *scene, const float background[3],
+                                   const physad__scene_views *views, physad_features *features, physad__call *call)
+{
+    physad__aligner a;
+    int64_t width = 1, height = 1;
+    *l = (physad__locator){ .ctx = ctx, .scene = scene, .lens = views->views[0].lens };
+    memcpy(l->background, background, sizeof(l->background));
+    for (int64_t i = 0; i < views->count; i++) {
+        width = physad__max(width, views->views[i].camera.width);
+        height = physad__max(height, views->views[i].camera.height);
+    }
+    l->side = physad__max(width, height);
+    PHYSAD__TRY(physad__aligner_open(&a, ctx, scene, background, width, height));
+    physad_status status = physad__matcher_reserve(&l->matcher, ctx, features, views->count);
+    if (status == PHYSAD_OK)
+        status = physad__matcher_learn(&l->matcher, &a, views, call);
+    if (status == PHYSAD_OK)
+        status = learn_agreement(l, &a, views, call);
+    physad__aligner_close(&a);
+    if (status != PHYSAD_OK)
+        physad__locator_close(l);
+    return status;
+}
+
+/* --- hypotheses --- */
+
+double physad__pose_angle(const physad_camera *a, const physad_camera *b)
+{
+    double trace = 0, square = 0;
+    for (int i = 0; i < 9; i++) {
+        trace += a->rotation[i] * b->rotation[i];
+        square += (a->rotation[i] - b->rotation[i]) * (a->rotation[i] - b->rotation[i]);
+    }
+    /* Small angles by the difference's length, which is 2 sqrt(2) sin(angle / 2): the arc cosine would round them away. */
+    const double sine = sqrt(square / 8);
+    return trace > 1 ? 2 * asin(fmin(sine, 1)) : acos(fmin(fmax((trace - 1) / 2, -1), 1));
+}
+
+static void centre_of(const physad_camera *c, double out[3])
+{
+    for (int k = 0; k < 3; k++)
+        out[k] = -(c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] + c->rotation[6 + k] * c->translation[2]);
+}
+
+double physad__pose_distance(const physad_camera *a, const physad_camera *b)
+{
+    double p[3], q[3], square = 0;
+    centre_of(a, p);
+    centre_of(b, q);
+    for (int k = 0; k < 3; k++)
+        square += (p[k] - q[k]) * (p[k] - q[k]);
+    return sqrt(square);
+}
+
+static int compare_guess(const void *a, const void *b)
+{
+    const physad__guess *x = a, *y = b;
+    return x->cost != y->cost ? (x->cost > y->cost) - (x->cost < y->cost) : (x->view > y->view) - (x->view < y->view);
+}
+
+/* Best first; of two that came to one pose the better one stays. */
+static int64_t keep_distinct(physad__guess *guesses, int64_t n, int64_t most, double extent)
+{
+    int64_t kept = 0;
+    qsort(guesses, (size_t)n, sizeof(*guesses), compare_guess);
+    for (int64_t i = 0; i < n && kept < most; i++) {
+        bool known = false;
+        for (int64_t k = 0; k < kept && !known; k++)
+            known = physad__pose_angle(&guesses[k].pose, &guesses[i].pose) < 0.02 &&
+                    physad__pose_distance(&guesses[k].pose, &guesses[i].pose) < 0.02 * extent;
+        if (!known)
+            guesses[kept++] = guesses[i];
+    }
+    return kept;
+}
+
+static physad_status refine(physad__aligner *a, const physad__align_photo *photo, int32_t level, int32_t steps, bool exact, physad__guess *guesses,
+                            int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        PHYSAD__TRY(physad__cancelled(a->ctx));
+        PHYSAD__TRY(physad__align(a, photo, level, steps, exact, &guesses[i].pose, &guesses[i].cost));
+    }
+    return PHYSAD_OK;
+}
+
+static double mean_distance(const physad__matcher *m)
+{
+    double centre[3] = { 0 }, sum = 0;
+    int64_t n = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < m->count; i++) {
+            double p[3], square = 0;
+            centre_of(&m->cameras[i], p);
+            for (int k = 0; k < 3; k++) {
+                centre[k] += pass == 0 ? p[k] / (double)m->count : 0;
+                square += (p[k] - centre[k]) * (p[k] - centre[k]);
+            }
+            sum += pass == 1 ? sqrt(square) : 0;
+            n += pass;
+        }
+    return sum / (double)n;
+}
+
+static physad_status search(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo, physad__guess *guesses, int64_t *n)
+{
+    const double extent = mean_distance(&l->matcher);
+    const int32_t last = photo->count - 1, middle = photo->count > 2 ? 1 : 0;
+    PHYSAD__TRY(refine(a, photo, last, 12, false, guesses, *n));
+    *n = keep_distinct(guesses, *n, KEPT_COARSE, extent);
+    for (int32_t level = last - 1; level >= middle; level--)
+        PHYSAD__TRY(refine(a, photo, level, 15, false, guesses, *n));
+    *n = keep_distinct(guesses, *n, KEPT_FINE, extent);
+    if (middle > 0)
+        PHYSAD__TRY(refine(a, photo, 0, 3, false, guesses, *n));
+    *n = keep_distinct(guesses, *n, KEPT_FINE, extent);
+    while (*n > 1 && guesses[*n - 1].cost > guesses[0].cost * (1 + 5 * COST_SCALE)) /* e to the fifth times less likely */
+        (*n)--;
+    PHYSAD__TRY(refine(a, photo, 0, 12, true, guesses, *n));
+    *n = keep_distinct(guesses, *n, KEPT_FINE, extent);
+    return PHYSAD_OK;
+}
+
+/* Which hypotheses are the likely ones, and how well they fit at all. */
+static physad_status judge(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo, const physad__guess *guesses, int64_t n,
+                           physad__pose *poses)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += exp(-(guesses[i].cost / guesses[0].cost - 1) / COST_SCALE);
+    for (int64_t i = 0; i < n; i++) {
+        double agreement;
+        PHYSAD__TRY(physad__align_agreement(a, photo, middle_level(photo), &guesses[i].pose, &agreement));
+        const double fit = (agreement - l->foreign) / fmax(l->normal - l->foreign, 0.05);
+        poses[i] = (physad__pose){ .camera = guesses[i].pose, .loss = guesses[i].cost, .agreement = agreement, .view = guesses[i].view };
+        poses[i].fit = fmin(fmax(fit, 0), 1);
+        poses[i].confidence = poses[i].fit * exp(-(guesses[i].cost / guesses[0].cost - 1) / COST_SCALE) / sum;
+    }
+    return PHYSAD_OK;
+}
+
+physad_status physad__locator_find(const physad__locator *l, const physad__scene_view *view, double least_fit, physad__pose poses[PHYSAD__POSES],
+                                   int64_t *n)
+{
+    physad__guess guesses[2 * MOST_VIEWS];
+    physad__align_photo photo;
+    physad__aligner a;
+    *n = 0;
+    PHYSAD__TRY(physad__align_photo_make(&photo, &l->ctx->mem, view));
+    physad_status status = physad__aligner_open(&a, l->ctx, l->scene, l->background, view->camera.width, view->camera.height);
+    int64_t count = 0;
+    if (status == PHYSAD_OK)
+        status = physad__matcher_guess(&l->matcher, view, MOST_VIEWS, guesses, &count);
+    if (status == PHYSAD_OK)
+        status = search(l, &a, &photo, guesses, &count);
+    if (status == PHYSAD_OK)
+        status = judge(l, &a, &photo, guesses, count, poses);
+    if (status == PHYSAD_OK)
+        *n = count;
+    if (status == PHYSAD_OK && !(poses[0].fit >= least_fit))
+        status = physad__error(PHYSAD_ERR_NUMERIC, "the photo does not show the scene: from the best pose found they agree by %.2f, where training "
+                               "photos agree by %.2f and wrong poses by %.2f (fit %.2f, want %.2f)", poses[0].agreement, l->normal, l->foreign,
+                               poses[0].fit, least_fit);
+    physad__aligner_close(&a);
+    physad__align_photo_free(&photo);
+    return status;
+}
