@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nn: networks. A graph says what is computed (nodes, attributes, names of parameters); a net is a graph compiled for one
- * input size, precision and set of taps, with its weights packed. Training and other kinds of networks build on the same graph. */
+/* nn: networks, those that only run here and those that learn in nn_tape.h. A graph says what is computed (nodes, attributes, names of parameters); a net is a graph compiled for one
+ * input size, precision and set of taps, with its weights packed. */
 #ifndef PHYSAD__NN_H
 #define PHYSAD__NN_H
 
 #include "core/core.h"
+#include "nn/nn_tape.h"
 
 #include <physad/features.h>
 
@@ -87,6 +88,7 @@ typedef struct physad__nn_source {
 physad__nn_source physad__nn_random_source(const uint64_t *seed);
 /* Normal variates of this deviation that depend on seed, name and index alone. */
 void physad__nn_draw_normal(uint64_t seed, const char *name, double deviation, float *out, int64_t count);
+void physad__nn_draw_uniform(uint64_t seed, const char *name, double low, double high, float *out, int64_t count);
 
 /* --- net (nn_plan.c, nn_compile.c, nn_arena.c, nn_run.c) --- */
 

@@ -34,12 +34,14 @@ static bool is_placed(const physad__nn_net *net, int64_t i)
     return v->layout != NULL && v->first >= 0 && v->same < 0 && v->place == PHYSAD__NN_ARENA;
 }
 
-/* The lowest place where a value fits among those already there. `order` holds the `count` placed ones by rising offset. */
-static int64_t lowest_gap(const physad__nn_net *net, const int32_t *order, int64_t count, const physad__nn_value *v)
+/* --- placing --- */
+
+/* The lowest place where an item fits among those already there. `order` holds the `count` placed ones by rising offset. */
+static int64_t lowest_gap(const physad__nn_item *items, const int32_t *order, int64_t count, const physad__nn_item *v)
 {
     int64_t at = 0;
     for (int64_t i = 0; i < count; i++) {
-        const physad__nn_value *w = &net->values[order[i]];
+        const physad__nn_item *w = &items[order[i]];
         if (w->last < v->first || w->first > v->last)
             continue;
         if (at + v->bytes <= w->offset)
@@ -49,38 +51,59 @@ static int64_t lowest_gap(const physad__nn_net *net, const int32_t *order, int64
     return at;
 }
 
-physad_status physad__nn_arena_place(physad__nn_net *net)
+physad_status physad__nn_items_place(physad__mem *mem, physad__nn_item *items, int64_t count, int64_t *total)
 {
-    int32_t *order = physad__alloc_array(&net->ctx->mem, net->value_count, sizeof(*order), "network memory plan");
-    bool *done = physad__alloc_zero(&net->ctx->mem, (size_t)net->value_count, "network memory plan");
+    int32_t *order = physad__alloc_array(mem, count, sizeof(*order), "network memory plan");
+    bool *done = physad__alloc_zero(mem, (size_t)count, "network memory plan");
     if (order == NULL || done == NULL) {
         physad__free(order);
         physad__free(done);
         return PHYSAD_ERR_NOMEM;
     }
-    find_lives(net);
+    *total = 0;
     /* The largest first: the small ones then fill the gaps. */
-    for (int64_t count = 0;; count++) {
+    for (int64_t n = 0; n < count; n++) {
         int64_t largest = -1;
-        for (int64_t i = 0; i < net->value_count; i++)
-            if (is_placed(net, i) && !done[i] && (largest < 0 || net->values[i].bytes > net->values[largest].bytes))
+        for (int64_t i = 0; i < count; i++)
+            if (!done[i] && (largest < 0 || items[i].bytes > items[largest].bytes))
                 largest = i;
-        if (largest < 0)
-            break;
-        physad__nn_value *v = &net->values[largest];
+        physad__nn_item *v = &items[largest];
         done[largest] = true;
-        v->offset = lowest_gap(net, order, count, v);
-        net->arena_bytes = physad__max(net->arena_bytes, (v->offset + v->bytes + ALIGN - 1) / ALIGN * ALIGN);
-        int64_t at = count;
-        for (; at > 0 && net->values[order[at - 1]].offset > v->offset; at--)
+        v->offset = lowest_gap(items, order, n, v);
+        *total = physad__max(*total, (v->offset + v->bytes + ALIGN - 1) / ALIGN * ALIGN);
+        int64_t at = n;
+        for (; at > 0 && items[order[at - 1]].offset > v->offset; at--)
             order[at] = order[at - 1];
         order[at] = (int32_t)largest;
     }
+    physad__free(order);
+    physad__free(done);
+    return PHYSAD_OK;
+}
+
+static int64_t list_items(const physad__nn_net *net, physad__nn_item *items)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < net->value_count; i++)
+        if (is_placed(net, i))
+            items[n++] = (physad__nn_item){ net->values[i].bytes, net->values[i].first, net->values[i].last, 0 };
+    return n;
+}
+
+physad_status physad__nn_arena_place(physad__nn_net *net)
+{
+    physad__nn_item *items = physad__alloc_array(&net->ctx->mem, net->value_count, sizeof(*items), "network memory plan");
+    if (items == NULL)
+        return PHYSAD_ERR_NOMEM;
+    find_lives(net);
+    const physad_status status = physad__nn_items_place(&net->ctx->mem, items, list_items(net, items), &net->arena_bytes);
+    for (int64_t i = 0, n = 0; status == PHYSAD_OK && i < net->value_count; i++)
+        if (is_placed(net, i))
+            net->values[i].offset = items[n++].offset;
+    physad__free(items);
     for (int64_t i = 0; i < net->value_count; i++)
         net->values[i].offset = net->values[root_of(net, (int32_t)i)].offset;
     for (int64_t i = 0; i < net->operation_count; i++)
         net->scratch_bytes = physad__max(net->scratch_bytes, (int64_t)physad__dnn_op_bytes(net->operations[i].op, PHYSAD__DNN_SCRATCH));
-    physad__free(order);
-    physad__free(done);
-    return PHYSAD_OK;
+    return status;
 }

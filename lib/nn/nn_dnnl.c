@@ -1,52 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* oneDNN, of both generations of its C API: in 2.x an operation has a descriptor that a primitive descriptor is made from and
- * a layout is a structure; in 3.x the primitive descriptor is made at once and a layout is a handle. All else is alike. */
-#include "nn/nn_dnnl.h"
+/* oneDNN: the engine, layouts, operations of inference, and running any operation. */
+#include "nn/nn_dnnl_api.h"
 
-#include <oneapi/dnnl/dnnl.h>
-
-#if DNNL_VERSION_MAJOR < 2 || DNNL_VERSION_MAJOR > 3
-#error "oneDNN 2.x or 3.x is needed"
-#endif
-#define V3 (DNNL_VERSION_MAJOR >= 3)
-
-#if V3
-typedef dnnl_memory_desc_t layout_t;
-typedef const_dnnl_memory_desc_t layout_ref;
-#define REF(layout) ((layout)->md)
-#else
-typedef dnnl_memory_desc_t layout_t;
-typedef const dnnl_memory_desc_t *layout_ref;
-#define REF(layout) (&(layout)->md)
-#endif
-
-struct physad__dnn {
-    physad__mem *mem;
-    dnnl_engine_t engine;
-};
-
-struct physad__dnn_layout {
-    layout_t md;
-};
-
-struct physad__dnn_op {
-    dnnl_primitive_t primitive;
-    const_dnnl_primitive_desc_t desc; /* the primitive's own */
-    bool with[PHYSAD__DNN_SLOTS];
-};
-
-struct physad__dnn_stream {
-    dnnl_stream_t stream;
-};
-
-struct physad__dnn_call {
-    const physad__dnn_op *op;
-    int count;
-    int place[PHYSAD__DNN_SLOTS]; /* of the slot in `args` */
-    dnnl_exec_arg_t args[PHYSAD__DNN_SLOTS];
-};
-
-static physad_status report(dnnl_status_t status, const char *what)
+physad_status physad__dnn_report(dnnl_status_t status, const char *what)
 {
     switch (status) {
     case dnnl_success: return PHYSAD_OK;
@@ -55,13 +11,6 @@ static physad_status report(dnnl_status_t status, const char *what)
     default: return physad__error(PHYSAD_ERR_INTERNAL, "oneDNN: %s failed with status %d", what, (int)status);
     }
 }
-
-#define DNNL_TRY(call, what)                           \
-    do {                                               \
-        const dnnl_status_t dnnl_status_ = (call);     \
-        if (dnnl_status_ != dnnl_success)              \
-            return report(dnnl_status_, what);         \
-    } while (0)
 
 physad_status physad__dnn_new(physad__dnn **out, physad__mem *mem)
 {
@@ -72,7 +21,7 @@ physad_status physad__dnn_new(physad__dnn **out, physad__mem *mem)
     const dnnl_status_t status = dnnl_engine_create(&dnn->engine, dnnl_cpu, 0);
     if (status != dnnl_success) {
         physad__free(dnn);
-        return report(status, "the engine");
+        return physad__dnn_report(status, "the engine");
     }
     *out = dnn;
     return PHYSAD_OK;
@@ -93,7 +42,7 @@ static dnnl_data_type_t type_of(int32_t dtype)
     return dtype == PHYSAD_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
-static dnnl_status_t make_layout(layout_t *out, int ndims, const int64_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+dnnl_status_t physad__dnn_layout_make(layout_t *out, int ndims, const int64_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
     dnnl_dims_t d = { 0 };
     for (int i = 0; i < ndims; i++)
@@ -105,7 +54,7 @@ static dnnl_status_t make_layout(layout_t *out, int ndims, const int64_t *dims, 
 #endif
 }
 
-static void drop_layout(layout_t *md)
+void physad__dnn_layout_drop(layout_t *md)
 {
 #if V3
     dnnl_memory_desc_destroy(*md);
@@ -121,10 +70,10 @@ physad_status physad__dnn_layout_new(physad__dnn *dnn, physad__dnn_layout **out,
     physad__dnn_layout *layout = physad__alloc_zero(dnn->mem, sizeof(*layout), "network layout");
     if (layout == NULL)
         return PHYSAD_ERR_NOMEM;
-    const dnnl_status_t status = make_layout(&layout->md, 4, nchw, type_of(dtype), tags[order]);
+    const dnnl_status_t status = physad__dnn_layout_make(&layout->md, 4, nchw, type_of(dtype), tags[order]);
     if (status != dnnl_success) {
         physad__free(layout);
-        return report(status, "an array layout");
+        return physad__dnn_report(status, "an array layout");
     }
     *out = layout;
     return PHYSAD_OK;
@@ -139,7 +88,7 @@ static physad_status layout_from(physad__dnn *dnn, physad__dnn_layout **out, lay
     const dnnl_status_t status = dnnl_memory_desc_clone(&layout->md, md);
     if (status != dnnl_success) {
         physad__free(layout);
-        return report(status, "an array layout");
+        return physad__dnn_report(status, "an array layout");
     }
 #else
     layout->md = *md;
@@ -157,7 +106,7 @@ void physad__dnn_layout_free(physad__dnn_layout *layout)
 {
     if (layout == NULL)
         return;
-    drop_layout(&layout->md);
+    physad__dnn_layout_drop(&layout->md);
     physad__free(layout);
 }
 
@@ -219,8 +168,7 @@ static dnnl_status_t append_add(dnnl_post_ops_t post)
 #endif
 }
 
-/* Scratch memory is the caller's, so that an operation may run in many threads at once. */
-static dnnl_status_t make_attr(dnnl_primitive_attr_t *out, bool add, physad__dnn_activation activation)
+dnnl_status_t physad__dnn_attr_make(dnnl_primitive_attr_t *out, bool add, physad__dnn_activation activation)
 {
     dnnl_post_ops_t post = NULL;
     dnnl_primitive_attr_t attr = NULL;
@@ -247,8 +195,7 @@ static dnnl_status_t make_attr(dnnl_primitive_attr_t *out, bool add, physad__dnn
 
 /* --- operations --- */
 
-/* Turns a primitive descriptor (taken over) into an operation. */
-static physad_status op_from(physad__dnn *dnn, physad__dnn_op **out, dnnl_primitive_desc_t desc, const char *what)
+physad_status physad__dnn_op_from(physad__dnn *dnn, physad__dnn_op **out, dnnl_primitive_desc_t desc, const char *what)
 {
     physad__dnn_op *op = physad__alloc_zero(dnn->mem, sizeof(*op), "network operation");
     if (op == NULL) {
@@ -261,7 +208,7 @@ static physad_status op_from(physad__dnn *dnn, physad__dnn_op **out, dnnl_primit
         status = dnnl_primitive_get_primitive_desc(op->primitive, &op->desc);
     if (status != dnnl_success) {
         physad__dnn_op_free(op);
-        return report(status, what);
+        return physad__dnn_report(status, what);
     }
     op->with[PHYSAD__DNN_SRC] = op->with[PHYSAD__DNN_DST] = true;
     *out = op;
@@ -297,8 +244,8 @@ static dnnl_status_t weights_layout(layout_t *out, const physad__dnn_conv *c, co
     const int64_t grouped[5] = { c->groups, oi[0] / c->groups, oi[1], c->kernel, c->kernel };
     const int64_t plain[4] = { oi[0], oi[1], c->kernel, c->kernel };
     if (c->groups > 1)
-        return make_layout(out, 5, grouped, type, any ? dnnl_format_tag_any : dnnl_goihw);
-    return make_layout(out, 4, plain, type, any ? dnnl_format_tag_any : dnnl_oihw);
+        return physad__dnn_layout_make(out, 5, grouped, type, any ? dnnl_format_tag_any : dnnl_goihw);
+    return physad__dnn_layout_make(out, 4, plain, type, any ? dnnl_format_tag_any : dnnl_oihw);
 }
 
 physad_status physad__dnn_conv_new(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_conv *c)
@@ -308,18 +255,18 @@ physad_status physad__dnn_conv_new(physad__dnn *dnn, physad__dnn_op **out, const
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
     DNNL_TRY(weights_layout(&a.weights, c, oi, type_of(c->dtype), true), "a convolution's weights");
-    dnnl_status_t status = make_layout(&a.bias, 1, &channels, dnnl_f32, dnnl_x);
+    dnnl_status_t status = physad__dnn_layout_make(&a.bias, 1, &channels, dnnl_f32, dnnl_x);
     if (status == dnnl_success) {
-        status = make_attr(&attr, c->add, c->activation);
+        status = physad__dnn_attr_make(&attr, c->add, c->activation);
         if (status == dnnl_success) {
             status = conv_desc(dnn, &desc, c, &a, attr);
             dnnl_primitive_attr_destroy(attr);
         }
-        drop_layout(&a.bias);
+        physad__dnn_layout_drop(&a.bias);
     }
-    drop_layout(&a.weights);
+    physad__dnn_layout_drop(&a.weights);
     DNNL_TRY(status, "a convolution");
-    PHYSAD__TRY(op_from(dnn, out, desc, "a convolution"));
+    PHYSAD__TRY(physad__dnn_op_from(dnn, out, desc, "a convolution"));
     (*out)->with[PHYSAD__DNN_WEIGHTS] = (*out)->with[PHYSAD__DNN_BIAS] = true;
     return PHYSAD_OK;
 }
@@ -348,11 +295,11 @@ physad_status physad__dnn_pool_new(physad__dnn *dnn, physad__dnn_op **out, bool 
     const dnnl_dims_t k = { kernel[0], kernel[1] }, s = { stride, stride };
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    DNNL_TRY(make_attr(&attr, false, PHYSAD__DNN_LINEAR), "a pooling");
+    DNNL_TRY(physad__dnn_attr_make(&attr, false, PHYSAD__DNN_LINEAR), "a pooling");
     const dnnl_status_t status = pool_desc(dnn, &desc, max, src, dst, k, s, pad, attr);
     dnnl_primitive_attr_destroy(attr);
     DNNL_TRY(status, "a pooling");
-    return op_from(dnn, out, desc, "a pooling");
+    return physad__dnn_op_from(dnn, out, desc, "a pooling");
 }
 
 static dnnl_status_t binary_desc(physad__dnn *dnn, dnnl_primitive_desc_t *out, dnnl_alg_kind_t kind, const physad__dnn_layout *a,
@@ -372,12 +319,12 @@ physad_status physad__dnn_binary_new(physad__dnn *dnn, physad__dnn_op **out, phy
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    DNNL_TRY(make_attr(&attr, false, PHYSAD__DNN_LINEAR), "an addition");
+    DNNL_TRY(physad__dnn_attr_make(&attr, false, PHYSAD__DNN_LINEAR), "an addition");
     const dnnl_status_t status =
         binary_desc(dnn, &desc, kind == PHYSAD__DNN_ADD ? dnnl_binary_add : dnnl_binary_mul, a, b, dst, attr);
     dnnl_primitive_attr_destroy(attr);
     DNNL_TRY(status, "an addition or multiplication");
-    PHYSAD__TRY(op_from(dnn, out, desc, "an addition or multiplication"));
+    PHYSAD__TRY(physad__dnn_op_from(dnn, out, desc, "an addition or multiplication"));
     (*out)->with[PHYSAD__DNN_SRC2] = true;
     return PHYSAD_OK;
 }
@@ -387,11 +334,11 @@ physad_status physad__dnn_reorder_new(physad__dnn *dnn, physad__dnn_op **out, co
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    DNNL_TRY(make_attr(&attr, false, PHYSAD__DNN_LINEAR), "a reorder");
+    DNNL_TRY(physad__dnn_attr_make(&attr, false, PHYSAD__DNN_LINEAR), "a reorder");
     const dnnl_status_t status = dnnl_reorder_primitive_desc_create(&desc, REF(src), dnn->engine, REF(dst), dnn->engine, attr);
     dnnl_primitive_attr_destroy(attr);
     DNNL_TRY(status, "a reorder");
-    return op_from(dnn, out, desc, "a reorder");
+    return physad__dnn_op_from(dnn, out, desc, "a reorder");
 }
 
 physad_status physad__dnn_activation_new(physad__dnn *dnn, physad__dnn_op **out, physad__dnn_activation activation,
@@ -400,7 +347,7 @@ physad_status physad__dnn_activation_new(physad__dnn *dnn, physad__dnn_op **out,
     const elementwise e = elementwise_of(activation);
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    DNNL_TRY(make_attr(&attr, false, PHYSAD__DNN_LINEAR), "an activation");
+    DNNL_TRY(physad__dnn_attr_make(&attr, false, PHYSAD__DNN_LINEAR), "an activation");
 #if V3
     const dnnl_status_t status = dnnl_eltwise_forward_primitive_desc_create(&desc, dnn->engine, dnnl_forward_inference, e.kind,
                                                                             layout->md, layout->md, e.alpha, e.beta, attr);
@@ -412,7 +359,7 @@ physad_status physad__dnn_activation_new(physad__dnn *dnn, physad__dnn_op **out,
 #endif
     dnnl_primitive_attr_destroy(attr);
     DNNL_TRY(status, "an activation");
-    return op_from(dnn, out, desc, "an activation");
+    return physad__dnn_op_from(dnn, out, desc, "an activation");
 }
 
 void physad__dnn_op_free(physad__dnn_op *op)
@@ -424,16 +371,41 @@ void physad__dnn_op_free(physad__dnn_op *op)
     physad__free(op);
 }
 
+/* How oneDNN calls what lies in a slot: as an argument, and to ask for its layout. */
+typedef struct slot_name {
+    int argument;
+    dnnl_query_t query;
+    int index;
+} slot_name;
+
+static slot_name name_of(const physad__dnn_op *op, physad__dnn_slot slot)
+{
+    static const slot_name names[3][PHYSAD__DNN_SLOTS] = {
+        [PHYSAD__DNN_FORWARD] = { { DNNL_ARG_SRC, dnnl_query_src_md, 0 },
+                                  { DNNL_ARG_SRC_1, dnnl_query_src_md, 1 },
+                                  { DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0 },
+                                  { DNNL_ARG_BIAS, dnnl_query_weights_md, 1 },
+                                  { DNNL_ARG_DST, dnnl_query_dst_md, 0 } },
+        [PHYSAD__DNN_TO_DATA] = { { DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0 },
+                                  { 0 },
+                                  { DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0 },
+                                  { 0 },
+                                  { DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0 } },
+        [PHYSAD__DNN_TO_WEIGHTS] = { { DNNL_ARG_SRC, dnnl_query_src_md, 0 },
+                                     { DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0 },
+                                     { 0 },
+                                     { 0 },
+                                     { DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md, 0 } },
+    };
+    if (slot == PHYSAD__DNN_SCRATCH)
+        return (slot_name){ DNNL_ARG_SCRATCHPAD, dnnl_query_scratchpad_md, 0 };
+    return names[op->kind][slot];
+}
+
 static layout_ref slot_layout(const physad__dnn_op *op, physad__dnn_slot slot)
 {
-    switch (slot) {
-    case PHYSAD__DNN_SRC: return dnnl_primitive_desc_query_md(op->desc, dnnl_query_src_md, 0);
-    case PHYSAD__DNN_SRC2: return dnnl_primitive_desc_query_md(op->desc, dnnl_query_src_md, 1);
-    case PHYSAD__DNN_WEIGHTS: return dnnl_primitive_desc_query_md(op->desc, dnnl_query_weights_md, 0);
-    case PHYSAD__DNN_BIAS: return dnnl_primitive_desc_query_md(op->desc, dnnl_query_weights_md, 1);
-    case PHYSAD__DNN_DST: return dnnl_primitive_desc_query_md(op->desc, dnnl_query_dst_md, 0);
-    default: return dnnl_primitive_desc_query_md(op->desc, dnnl_query_scratchpad_md, 0);
-    }
+    const slot_name name = name_of(op, slot);
+    return dnnl_primitive_desc_query_md(op->desc, name.query, name.index);
 }
 
 physad_status physad__dnn_op_layout(physad__dnn *dnn, const physad__dnn_op *op, physad__dnn_slot slot, physad__dnn_layout **out)
@@ -463,7 +435,7 @@ physad_status physad__dnn_stream_new(physad__dnn *dnn, physad__dnn_stream **out)
     const dnnl_status_t status = dnnl_stream_create(&s->stream, dnn->engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {
         physad__free(s);
-        return report(status, "a stream");
+        return physad__dnn_report(status, "a stream");
     }
     *out = s;
     return PHYSAD_OK;
@@ -480,8 +452,6 @@ void physad__dnn_stream_free(physad__dnn_stream *stream)
 physad_status physad__dnn_call_new(physad__dnn *dnn, physad__dnn_call **out, const physad__dnn_op *op,
                                    void *const data[PHYSAD__DNN_SLOTS])
 {
-    static const int names[PHYSAD__DNN_SLOTS] = { DNNL_ARG_SRC, DNNL_ARG_SRC_1, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
-                                                  DNNL_ARG_SCRATCHPAD };
     physad__dnn_call *call = physad__alloc_zero(dnn->mem, sizeof(*call), "network call");
     if (call == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -494,10 +464,10 @@ physad_status physad__dnn_call_new(physad__dnn *dnn, physad__dnn_call **out, con
                                                         data[slot] != NULL ? data[slot] : DNNL_MEMORY_NONE);
         if (status != dnnl_success) {
             physad__dnn_call_free(call);
-            return report(status, "an array");
+            return physad__dnn_report(status, "an array");
         }
         call->place[slot] = call->count;
-        call->args[call->count++] = (dnnl_exec_arg_t){ names[slot], memory };
+        call->args[call->count++] = (dnnl_exec_arg_t){ name_of(op, (physad__dnn_slot)slot).argument, memory };
     }
     *out = call;
     return PHYSAD_OK;
@@ -553,6 +523,6 @@ physad_status physad__dnn_pack(physad__dnn *dnn, const physad__dnn_op *op, const
     physad__free(scratch);
     physad__dnn_op_free(reorder);
     physad__dnn_layout_free(want);
-    drop_layout(&plain.md);
+    physad__dnn_layout_drop(&plain.md);
     return status;
 }

@@ -82,6 +82,34 @@ const char *physad__dnn_op_name(const physad__dnn_op *op);
 physad_status physad__dnn_pack(physad__dnn *dnn, const physad__dnn_op *op, const physad__dnn_conv *conv, const int64_t oi[2],
                                const float *weights, void *packed);
 
+/* --- convolutions to train (nn_dnnl_pair.c) --- */
+
+/* A convolution between a `large` and a `small` side, channels last, f32: a strided one goes from large to small, a transposed one
+ * from small to large, and the gradient of each is the other. Weights (small channels, large channels / groups, kernel), row-major,
+ * are what PyTorch keeps of both. Extents of 2 or 3 places, depth first where there are 3. */
+typedef struct physad__dnn_pair {
+    int32_t places;
+    int64_t images, groups;
+    int64_t large_channels, small_channels;
+    int64_t large[3], small[3];
+    int64_t kernel[3], stride[3], pad[3]; /* padding of the large side, at both ends */
+    bool bias;                            /* of DOWN */
+} physad__dnn_pair;
+
+typedef enum physad__dnn_way {
+    PHYSAD__DNN_DOWN, /* SRC large, WEIGHTS, BIAS; DST small */
+    PHYSAD__DNN_UP,   /* SRC small, WEIGHTS; DST large: transposed, without bias */
+    PHYSAD__DNN_WEIGH /* SRC large, SRC2 gradient of small; DST gradient of the weights, in an order of the operation's own */
+} physad__dnn_way;
+
+physad_status physad__dnn_pair_new(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_pair *pair, physad__dnn_way way);
+/* Whether the operation wants its weights with the sides of the kernel and the two channels turned round. */
+bool physad__dnn_pair_turned(const physad__dnn_op *op);
+/* From row-major weights (turned where the operation wants that) to what `op` takes in WEIGHTS, or, of WEIGH, from what it gives in
+ * DST to row-major. */
+physad_status physad__dnn_pair_reorder(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_pair *pair,
+                                       const physad__dnn_op *op);
+
 /* --- running --- */
 
 /* `data[slot]` is NULL where the operation has no such slot, or where physad__dnn_call_set() follows. */

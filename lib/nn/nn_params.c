@@ -39,6 +39,15 @@ void physad__nn_draw_normal(uint64_t seed, const char *name, double deviation, f
     }
 }
 
+void physad__nn_draw_uniform(uint64_t seed, const char *name, double low, double high, float *out, int64_t count)
+{
+    physad__rng rng;
+    physad__rng_seed(&rng, seed, hash_name(name));
+    const uint64_t key = physad__rng_next(&rng);
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (float)(low + (high - low) * ((double)(element(key, (uint64_t)i) >> 11) * 0x1p-53));
+}
+
 static physad_status random_get(void *user, const char *name, int32_t ndim, const int64_t *shape, float *buffer, const float **data)
 {
     const uint64_t *seed = user;

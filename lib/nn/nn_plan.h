@@ -29,6 +29,14 @@ typedef struct physad__nn_step {
 physad_status physad__nn_plan(const physad__nn_graph *g, const physad__nn_config *config, physad__mem *mem,
                               physad__nn_step *steps, int64_t *count);
 
+/* --- memory (nn_arena.c) --- */
+
+typedef struct physad__nn_item {
+    int64_t bytes;
+    int64_t first, last; /* when it lives */
+    int64_t offset;
+} physad__nn_item;
+
 /* --- values and operations of a net --- */
 
 typedef enum physad__nn_place {
@@ -72,6 +80,9 @@ struct physad__nn_net {
     pthread_mutex_t lock; /* of the list below */
     physad__nn_scratch *idle;
 };
+
+/* Gives every item an offset, so that no two overlap in time (both ends count) and place; `total`: bytes of the whole. */
+physad_status physad__nn_items_place(physad__mem *mem, physad__nn_item *items, int64_t count, int64_t *total);
 
 /* Gives every value of the net that lives in the arena its offset, so that no two overlap in time and place. */
 physad_status physad__nn_arena_place(physad__nn_net *net);
