@@ -148,9 +148,9 @@ def judge(row, numbers):
     return result
 
 
-def unsteady(*sides):
-    spread = max(max(s) / min(s) - 1 for s in sides)
-    return f"unsteady: slowest run {spread * 100:.0f} % over the fastest" if spread > 0.25 else ""
+def unsteady(ours, peer):
+    spread = max(max(s) / min(s) - 1 for s in (ours, peer))
+    return f"unsteady (slowest run {spread * 100:.0f} % over the fastest), ratio of the fastest runs {min(peer) / min(ours):.2f}" if spread > 0.25 else ""
 
 
 def show(result):

@@ -54,6 +54,8 @@ typedef struct physad__rows {
     const physad_kernels *kernels;
 } physad__rows;
 
+/* A row whose distance is the truth. One that is in already stays once. */
+void physad__top_insert(physad__top *top, double distance, int64_t index);
 /* Offers the listed rows to `top`: a distance in f32 sorts out what cannot enter, the truth decides on the rest. One that
  * is in already stays once. */
 void physad__top_offer(physad__top *top, const physad__rows *rows, const float *query, const int64_t *index, int64_t n);

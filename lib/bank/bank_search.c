@@ -5,6 +5,8 @@
 
 #include "physad_config.h"
 
+#include <float.h>
+
 #ifdef PHYSAD_HAVE_OPENMP
 #include <omp.h>
 #define THREAD omp_get_thread_num()
@@ -12,29 +14,118 @@
 #define THREAD 0
 #endif
 
-#define QUERIES 64 /* queries of one unit of work */
-#define ROUNDS 4   /* units of each thread between two looks at cancelling */
-#define ROWS 512   /* rows compared at a time: they stay in the cache for all queries of a unit */
+#define ROUNDS 4 /* units of each thread between two looks at cancelling */
 
-static void search_all_rows(const physad__rows *rows, const float *queries, int64_t n, int32_t k, double *squared, int64_t *indices)
+/* --- few rows: all of them, in f32, then in double what rounding leaves open --- */
+
+#define MOST_ROWS 1024       /* beyond so many, and half of them where rows are wide, a plan is faster */
+#define FEW 32               /* queries of one unit of work */
+#define GROUP 32             /* distances looked at together */
+#define PAIRS 64
+#define PART 512             /* elements taken together: rows of so many stay in the nearest cache for all queries */
+#define PART_BYTES (24 << 10)
+
+/* The lowest of each GROUP of n numbers that are not negative: such are ordered as their bits are, of which compilers make vectors. */
+static void lowest_of_groups(const float *values, int64_t n, float *lowest)
 {
-    int64_t list[ROWS];
-    physad__top top[QUERIES];
-    for (int64_t q = 0; q < n; q++)
-        physad__top_init(&top[q], k, squared + q * k, indices + q * k);
-    for (int64_t first = 0; first < rows->n; first += ROWS) {
-        const int64_t count = physad__min(ROWS, rows->n - first);
-        for (int64_t i = 0; i < count; i++)
-            list[i] = first + i;
-        for (int64_t q = 0; q < n; q++)
-            physad__top_offer(&top[q], rows, queries + q * rows->d, list, count);
+    for (int64_t first = 0; first < n; first += GROUP, lowest++) {
+        const int64_t count = physad__min(GROUP, n - first);
+        int32_t least = INT32_MAX;
+        for (int64_t i = 0; i < count; i++) {
+            int32_t bits;
+            memcpy(&bits, values + first + i, sizeof(bits));
+            least = bits < least ? bits : least;
+        }
+        memcpy(lowest, &least, sizeof(least));
     }
 }
+
+/* The k-th lowest of n numbers, k <= n. */
+static float kth_lowest(const float *values, int64_t n, int32_t k)
+{
+    float lowest[PHYSAD_BANK_MAX_K];
+    int32_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (kept == k && values[i] >= lowest[k - 1])
+            continue;
+        int32_t at = kept < k ? kept++ : k - 1;
+        for (; at > 0 && lowest[at - 1] > values[i]; at--)
+            lowest[at] = lowest[at - 1];
+        lowest[at] = values[i];
+    }
+    return lowest[kept - 1];
+}
+
+/* The f32 distance beyond which a row cannot be among the k nearest, where the k-th lowest is `near`: both may be off by
+ * (d + 4) * 2^-23. */
+static float limit_beside(float near, int64_t d)
+{
+    const double limit = fmax((double)near * (1 + (double)(2 * d + 32) * 0x1p-23), 1e-30) * (1 + 0x1p-19);
+    return limit < 0.25 * (double)FLT_MAX ? (float)limit : INFINITY; /* an infinite distance is beyond half of FLT_MAX */
+}
+
+/* Pairs that wait to be decided: eight at a time cost little more than one. */
+typedef struct pairs {
+    int64_t n, query[PAIRS], row[PAIRS];
+} pairs;
+
+static void decide_pairs(pairs *p, physad__top *top, const physad__rows *rows, const float *queries)
+{
+    double exact[PAIRS];
+    rows->kernels->exact_pairs(exact, queries, rows->d, p->query, rows->data, rows->d, p->row, p->n, rows->d);
+    for (int64_t i = 0; i < p->n; i++)
+        physad__top_insert(&top[p->query[i]], exact[i], p->row[i]);
+    p->n = 0;
+}
+
+/* Queries of a unit against all rows. `near` holds FEW x MOST_ROWS. */
+static void search_all_rows(const physad__rows *rows, const float *queries, int64_t n, int32_t k, double *squared, int64_t *indices,
+                            float *near)
+{
+    physad__top top[FEW];
+    pairs waiting = { .n = 0 };
+    const int64_t d = rows->d, step = physad__max(4, PART_BYTES / (int64_t)sizeof(float) / physad__min(d, PART) / 4 * 4);
+    memset(near, 0, (size_t)(n * rows->n) * sizeof(float));
+    for (int64_t j = 0; j < d; j += PART)
+        for (int64_t first = 0; first < rows->n; first += step)
+            rows->kernels->tile_distances(near + first, rows->n, queries + j, d, n, rows->data + first * d + j, d,
+                                          physad__min(step, rows->n - first), physad__min(PART, d - j));
+    for (int64_t q = 0; q < n; q++) {
+        float lowest[MOST_ROWS / GROUP];
+        const float *own = near + q * rows->n;
+        lowest_of_groups(own, rows->n, lowest);
+        const float nearest = k == 1 ? kth_lowest(lowest, (rows->n + GROUP - 1) / GROUP, 1) : kth_lowest(own, rows->n, k);
+        const float limit = limit_beside(nearest, d);
+        physad__top_init(&top[q], k, squared + q * k, indices + q * k);
+        for (int64_t i = 0; i < rows->n; i++) {
+            if (i % GROUP == 0 && lowest[i / GROUP] > limit) {
+                i += GROUP - 1;
+                continue;
+            }
+            if (own[i] > limit)
+                continue;
+            waiting.query[waiting.n] = q;
+            waiting.row[waiting.n++] = i;
+            if (waiting.n == PAIRS)
+                decide_pairs(&waiting, top, rows, queries);
+        }
+    }
+    decide_pairs(&waiting, top, rows, queries);
+}
+
+/* --- the split --- */
 
 /* Queries of one unit of work: whole blocks, but some for every thread. */
 static int64_t unit_size(int64_t n, int64_t threads, bool planned)
 {
-    return planned ? physad__max(1, physad__min(PHYSAD__BLOCK, (n + threads - 1) / threads)) : QUERIES;
+    return planned ? physad__max(1, physad__min(PHYSAD__BLOCK, (n + threads - 1) / threads)) : FEW;
+}
+
+/* The plan that a search needs; NULL with OK where the rows are few. */
+static physad_status search_plan(const physad_bank *bank, const physad__plan **plan)
+{
+    *plan = NULL;
+    return bank->count > (bank->dim > PART ? MOST_ROWS / 2 : MOST_ROWS) ? physad__bank_plan(bank, plan) : PHYSAD_OK;
 }
 
 physad_status physad__bank_search(const physad_bank *bank, const float *queries, int64_t n, int32_t k, double *squared,
@@ -43,9 +134,9 @@ physad_status physad__bank_search(const physad_bank *bank, const float *queries,
     const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
     const int64_t threads = bank->ctx->threads;
     const physad__plan *plan = NULL;
-    PHYSAD__TRY(physad__bank_plan(bank, &plan));
+    PHYSAD__TRY(search_plan(bank, &plan));
     const int64_t unit = unit_size(n, threads, plan != NULL), round = threads * unit * ROUNDS;
-    const int64_t scratch_size = plan != NULL ? physad__plan_scratch(plan) : 0;
+    const int64_t scratch_size = plan != NULL ? physad__plan_scratch(plan) : FEW * rows.n * (int64_t)sizeof(float);
     char *scratch = physad__alloc_array(&bank->ctx->mem, threads * scratch_size, 1, "working memory of the search");
     physad_status status = scratch != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     for (int64_t first = 0; first < n && status == PHYSAD_OK; first += round) {
@@ -56,7 +147,8 @@ physad_status physad__bank_search(const physad_bank *bank, const float *queries,
         for (int64_t q = first; q < end; q += unit) {
             const int64_t count = physad__min(unit, end - q);
             if (plan == NULL)
-                search_all_rows(&rows, queries + q * rows.d, count, k, squared + q * k, indices + q * k);
+                search_all_rows(&rows, queries + q * rows.d, count, k, squared + q * k, indices + q * k,
+                                (void *)(scratch + THREAD * scratch_size));
             else
                 physad__plan_search(plan, &rows, queries + q * rows.d, count, k, squared + q * k, indices + q * k,
                                     scratch + THREAD * scratch_size);
@@ -74,7 +166,7 @@ physad_status physad_bank_prepare(const physad_bank *bank, const physad_call_opt
     if (bank == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_bank_prepare: the bank is NULL");
     PHYSAD__TRY(physad__call_begin(&state, bank->ctx, call, "physad_bank_prepare"));
-    const physad_status status = physad__bank_plan(bank, &plan);
+    const physad_status status = search_plan(bank, &plan);
     physad__call_end(&state);
     return status;
 }

@@ -13,7 +13,7 @@ void physad__top_init(physad__top *top, int32_t k, double *distance, int64_t *in
     }
 }
 
-static void insert(physad__top *top, double distance, int64_t index)
+void physad__top_insert(physad__top *top, double distance, int64_t index)
 {
     for (int32_t i = 0; i < top->filled; i++)
         if (top->index[i] == index)
@@ -37,7 +37,7 @@ static void decide(physad__top *top, const physad__rows *rows, const float *quer
     double exact[BATCH];
     rows->kernels->exact_distances(exact, query, rows->data, rows->d, index, n, rows->d);
     for (int64_t i = 0; i < n; i++)
-        insert(top, exact[i], index[i]);
+        physad__top_insert(top, exact[i], index[i]);
 }
 
 void physad__top_offer(physad__top *top, const physad__rows *rows, const float *query, const int64_t *index, int64_t n)

@@ -7,7 +7,9 @@ static const physad_kernels table_c = {
     .name = "c",
     .code_max = 127,
     .exact_distances = physad__exact_distances_c,
+    .exact_pairs = physad__exact_pairs_c,
     .distances = physad__distances_c,
+    .tile_distances = physad__tile_distances_c,
     .code_dots = physad__code_dots_c,
     .code_scan = physad__code_scan_c,
 };
@@ -19,7 +21,9 @@ static const physad_kernels table_avx2 = {
     .name = "avx2",
     .code_max = 63,
     .exact_distances = physad__exact_distances_avx2,
+    .exact_pairs = physad__exact_pairs_avx2,
     .distances = physad__distances_avx2,
+    .tile_distances = physad__tile_distances_avx2,
     .code_dots = physad__code_dots_avx2,
     .code_scan = physad__code_scan_avx2,
 };
@@ -28,7 +32,9 @@ static const physad_kernels table_avx512 = {
     .name = "avx512",
     .code_max = 63,
     .exact_distances = physad__exact_distances_avx512,
+    .exact_pairs = physad__exact_pairs_avx512,
     .distances = physad__distances_avx512,
+    .tile_distances = physad__tile_distances_avx512,
     .code_dots = physad__code_dots_avx2,
     .code_scan = physad__code_scan_avx2,
 };
@@ -37,7 +43,9 @@ static const physad_kernels table_vnni = {
     .name = "avx512-vnni",
     .code_max = 127,
     .exact_distances = physad__exact_distances_avx512,
+    .exact_pairs = physad__exact_pairs_avx512,
     .distances = physad__distances_avx512,
+    .tile_distances = physad__tile_distances_avx512,
     .code_dots = physad__code_dots_vnni,
     .code_scan = physad__code_scan_vnni,
 };

@@ -23,8 +23,17 @@ typedef struct physad_kernels {
     void (*exact_distances)(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
                             int64_t d);
 
-    /* As above in f32, in any order of summation. Relative error of a finite result of at least 1e-30: (d + 4) * 2^-23. */
+    /* The same of n pairs: of row a_index[i] of a and row b_index[i] of b. */
+    void (*exact_pairs)(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b, int64_t b_stride,
+                        const int64_t *b_index, int64_t n, int64_t d);
+
+    /* As exact_distances in f32, in any order of summation. Relative error of a finite result of at least 1e-30: (d + 4) * 2^-23. */
     void (*distances)(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n, int64_t d);
+
+    /* The same for all pairs, added to out[q * out_stride + i] of query q and row i, both with a stride of their own. Where a distance is
+     * gathered from parts of the d elements, the error is that of the whole. */
+    void (*tile_distances)(float *out, int64_t out_stride, const float *queries, int64_t query_stride, int64_t n_queries,
+                           const float *rows, int64_t stride, int64_t n, int64_t d);
 
     /* out[i] = sum over j < size of rows[index[i] * size + j] * query[j] (index NULL: i); size is a multiple of 64 and at most
      * 2^14. Exact. */

@@ -8,7 +8,11 @@
 /* c/ */
 void physad__exact_distances_c(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
                                int64_t d);
+void physad__exact_pairs_c(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b, int64_t b_stride,
+                           const int64_t *b_index, int64_t n, int64_t d);
 void physad__distances_c(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n, int64_t d);
+void physad__tile_distances_c(float *out, int64_t out_stride, const float *queries, int64_t query_stride, int64_t n_queries,
+                              const float *rows, int64_t stride, int64_t n, int64_t d);
 void physad__code_dots_c(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n);
 int64_t physad__code_scan_c(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t query_stride,
                             const int32_t *limits, int64_t n_queries, int64_t groups);
@@ -16,8 +20,12 @@ int64_t physad__code_scan_c(uint64_t *hits, const uint8_t *panel, const int32_t 
 /* x86/, AVX2 with FMA */
 void physad__exact_distances_avx2(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
                                   int64_t n, int64_t d);
+void physad__exact_pairs_avx2(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b, int64_t b_stride,
+                              const int64_t *b_index, int64_t n, int64_t d);
 void physad__distances_avx2(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
                             int64_t d);
+void physad__tile_distances_avx2(float *out, int64_t out_stride, const float *queries, int64_t query_stride, int64_t n_queries,
+                                 const float *rows, int64_t stride, int64_t n, int64_t d);
 void physad__code_dots_avx2(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n);
 int64_t physad__code_scan_avx2(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
                                int64_t query_stride, const int32_t *limits, int64_t n_queries, int64_t groups);
@@ -25,8 +33,12 @@ int64_t physad__code_scan_avx2(uint64_t *hits, const uint8_t *panel, const int32
 /* x86/, AVX-512 F, BW, DQ, VL */
 void physad__exact_distances_avx512(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
                                     int64_t n, int64_t d);
+void physad__exact_pairs_avx512(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b, int64_t b_stride,
+                                const int64_t *b_index, int64_t n, int64_t d);
 void physad__distances_avx512(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
                               int64_t d);
+void physad__tile_distances_avx512(float *out, int64_t out_stride, const float *queries, int64_t query_stride, int64_t n_queries,
+                                   const float *rows, int64_t stride, int64_t n, int64_t d);
 
 /* x86/, AVX-512 VNNI besides */
 void physad__code_dots_vnni(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n);

@@ -20,7 +20,7 @@ typedef struct check {
     bench_fn bench;
 } check;
 
-extern const check distances_checks[2], codes_checks[2];
+extern const check distances_checks[4], codes_checks[2];
 
 /* Prints where it was and counts a failure. */
 void check_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -35,6 +35,8 @@ void check_free_all(void);
 /* An output with room for guards around it: filled with a pattern, which check_guards() looks for. */
 void *check_output(size_t size);
 bool check_guards(void *output, size_t size);
+/* Bytes of an output that still hold the pattern. */
+bool check_untouched(const void *at, size_t size);
 /* Prints nanoseconds per element; `run` is called until the time is measurable. */
 void check_time(const char *kernel, const char *what, double elements, void (*run)(void *), void *user);
 

@@ -3,7 +3,9 @@
  * exact_distances: eight rows at a time are transposed, so that each lane adds its own row's terms in index order, multiplication
  * and addition apart: the same bits as the reference. Masked loads serve the tail of d; rows beyond n repeat the last one.
  * distances: f32, four rows at a time, two partial sums of 16 lanes each by FMA; terms are positive, so the bound of the
- * reference holds. Masked loads serve the tail of d and touch nothing beyond it. */
+ * reference holds. Masked loads serve the tail of d and touch nothing beyond it.
+ * tile_distances: four queries against four rows, a partial sum of 16 lanes for each pair, so that each loaded vector serves four
+ * pairs; what is left over goes one by one. */
 #include "kernels/kernels_internal.h"
 
 #include <immintrin.h>
@@ -99,6 +101,56 @@ void physad__exact_distances_avx512(double *out, const float *query, const float
     }
 }
 
+INLINE __m512d add_columns(__m512d sum, __m256 a, __m256 b)
+{
+    const __m512d difference = _mm512_sub_pd(_mm512_cvtps_pd(a), _mm512_cvtps_pd(b));
+    return _mm512_add_pd(sum, _mm512_mul_pd(difference, difference));
+}
+
+INLINE __m512d add_eight_pairs(__m512d sum, const float *const a[8], const float *const b[8], int64_t j)
+{
+    const square p = load_rows(a, j, 0xff), q = load_rows(b, j, 0xff);
+    sum = add_columns(sum, p.r0, q.r0);
+    sum = add_columns(sum, p.r1, q.r1);
+    sum = add_columns(sum, p.r2, q.r2);
+    sum = add_columns(sum, p.r3, q.r3);
+    sum = add_columns(sum, p.r4, q.r4);
+    sum = add_columns(sum, p.r5, q.r5);
+    sum = add_columns(sum, p.r6, q.r6);
+    return add_columns(sum, p.r7, q.r7);
+}
+
+/* The last count < 8 columns. */
+INLINE __m512d add_tail_pairs(__m512d sum, const float *const a[8], const float *const b[8], int64_t j, int64_t count)
+{
+    const __mmask8 mask = (__mmask8)((1u << count) - 1);
+    const square p = load_rows(a, j, mask), q = load_rows(b, j, mask);
+    const __m256 left[7] = { p.r0, p.r1, p.r2, p.r3, p.r4, p.r5, p.r6 }, right[7] = { q.r0, q.r1, q.r2, q.r3, q.r4, q.r5, q.r6 };
+    for (int64_t k = 0; k < count; k++)
+        sum = add_columns(sum, left[k], right[k]);
+    return sum;
+}
+
+void physad__exact_pairs_avx512(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b, int64_t b_stride,
+                                const int64_t *b_index, int64_t n, int64_t d)
+{
+    for (int64_t i = 0; i < n; i += 8) {
+        const int64_t count = n - i < 8 ? n - i : 8;
+        const float *left[8], *right[8];
+        for (int64_t k = 0; k < 8; k++) {
+            left[k] = row_at(a, a_stride, a_index, i + (k < count ? k : count - 1));
+            right[k] = row_at(b, b_stride, b_index, i + (k < count ? k : count - 1));
+        }
+        __m512d sum = _mm512_setzero_pd();
+        int64_t j = 0;
+        for (; j + 8 <= d; j += 8)
+            sum = add_eight_pairs(sum, left, right, j);
+        if (j < d)
+            sum = add_tail_pairs(sum, left, right, j, d - j);
+        _mm512_mask_storeu_pd(out + i, (__mmask8)((1u << count) - 1), sum);
+    }
+}
+
 INLINE __m512 add_square(__m512 sum, __m512 a, __m512 b)
 {
     const __m512 difference = _mm512_sub_ps(a, b);
@@ -181,4 +233,76 @@ void physad__distances_avx512(float *out, const float *query, const float *rows,
     }
     for (; i < n; i++)
         out[i] = distance_one(query, row_at(rows, stride, index, i), d);
+}
+
+/* Lane i of the result is the sum of vector i. */
+INLINE __m128 sum_four(__m512 a, __m512 b, __m512 c, __m512 d)
+{
+    const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    const __m512 abcd = _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+
+INLINE void add_four(float *out, __m128 four)
+{
+    _mm_storeu_ps(out, _mm_add_ps(_mm_loadu_ps(out), four));
+}
+
+/* One query, one row at a time. */
+static void add_row(float *out, const float *query, const float *rows, int64_t stride, int64_t n, int64_t d)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] += distance_one(query, rows + i * stride, d);
+}
+
+/* Sums of row n with the four queries; names, not an array, which compilers leave in memory. */
+#define START(n) __m512 a##n = _mm512_setzero_ps(), b##n = a##n, c##n = a##n, e##n = a##n
+#define ADD(n)                                                                                \
+    do {                                                                                      \
+        const __m512 row = _mm512_maskz_loadu_ps(mask, rows + n * stride + j);                \
+        a##n = add_square(a##n, qa, row);                                                     \
+        b##n = add_square(b##n, qb, row);                                                     \
+        c##n = add_square(c##n, qc, row);                                                     \
+        e##n = add_square(e##n, qe, row);                                                     \
+    } while (0)
+
+static void tile(float *out, int64_t out_stride, const float *queries, int64_t query_stride, const float *rows, int64_t stride, int64_t d)
+{
+    START(0);
+    START(1);
+    START(2);
+    START(3);
+    for (int64_t j = 0; j < d; j += 16) {
+        const __mmask16 mask = tail_mask(d - j);
+        const float *q = queries + j;
+        const __m512 qa = _mm512_maskz_loadu_ps(mask, q), qb = _mm512_maskz_loadu_ps(mask, q + query_stride);
+        const __m512 qc = _mm512_maskz_loadu_ps(mask, q + 2 * query_stride), qe = _mm512_maskz_loadu_ps(mask, q + 3 * query_stride);
+        ADD(0);
+        ADD(1);
+        ADD(2);
+        ADD(3);
+    }
+    add_four(out, sum_four(a0, a1, a2, a3));
+    add_four(out + out_stride, sum_four(b0, b1, b2, b3));
+    add_four(out + 2 * out_stride, sum_four(c0, c1, c2, c3));
+    add_four(out + 3 * out_stride, sum_four(e0, e1, e2, e3));
+}
+
+void physad__tile_distances_avx512(float *out, int64_t out_stride, const float *queries, int64_t query_stride, int64_t n_queries,
+                                   const float *rows, int64_t stride, int64_t n, int64_t d)
+{
+    const int64_t whole = n - n % 4;
+    int64_t q = 0;
+    for (; q + 4 <= n_queries; q += 4) {
+        float *to = out + q * out_stride;
+        const float *from = queries + q * query_stride;
+        for (int64_t i = 0; i < whole; i += 4)
+            tile(to + i, out_stride, from, query_stride, rows + i * stride, stride, d);
+        for (int64_t k = 0; k < 4 && whole < n; k++)
+            add_row(to + k * out_stride + whole, from + k * query_stride, rows + whole * stride, stride, n - whole, d);
+    }
+    for (; q < n_queries; q++)
+        add_row(out + q * out_stride, queries + q * query_stride, rows, stride, n, d);
 }
