@@ -10,6 +10,7 @@
 
 #include "../binding_fields.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #if LUA_VERSION_NUM < 502
@@ -53,12 +54,55 @@ static int lua_raise_text(lua_State *L, physad_status status, const char *text)
     return lua_error(L);
 }
 
-/* `format` has two %s. */
-__attribute__((format(printf, 2, 0))) static int lua_bad(lua_State *L, const char *format, const char *what, const char *got)
+__attribute__((format(printf, 2, 3))) static int lua_bad(lua_State *L, const char *format, ...)
 {
     char text[300];
-    snprintf(text, sizeof(text), format, what, got);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
     return lua_raise_text(L, PHYSAD_ERR_ARG, text);
+}
+
+/* What a value of the wrong kind says; in place of luaL_check*(), whose errors are texts. */
+static void lua_want(lua_State *L, int at, int type, const char *what)
+{
+    if (lua_type(L, at) != type && !(type == LUA_TNUMBER && lua_isnumber(L, at)))
+        lua_bad(L, "%s is %s, want a %s", what, luaL_typename(L, at), lua_typename(L, type));
+}
+
+static lua_Number lua_real(lua_State *L, int at, const char *what)
+{
+    lua_want(L, at, LUA_TNUMBER, what);
+    return lua_tonumber(L, at);
+}
+
+static lua_Integer lua_whole(lua_State *L, int at, const char *what)
+{
+    const lua_Number number = lua_real(L, at, what);
+    const lua_Integer i = lua_tointeger(L, at);
+    if (number != (lua_Number)i)
+        lua_bad(L, "%s is %.14g, want an integer", what, (double)number);
+    return i;
+}
+
+/* SWIG's own checks, too, raise tables; it has the C type. */
+static int lua_bad_argument(lua_State *L, const char *call, int at, const char *type)
+{
+    static const char *const words[][2] = { { "char const *const *", "a list of texts" }, { "char const *", "text (a string)" },
+                                            { "physad_view const *", "a list of arrays" }, { "int", "a number" },
+                                            { "double", "a number" }, { "void const *", "bytes (a string)" } };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strncmp(type, words[i][0], strlen(words[i][0])) == 0) {
+            type = words[i][1];
+            break;
+        }
+    return lua_bad(L, "%s: argument %d is %s, want %s", call, at, luaL_typename(L, at), type);
+}
+
+static int lua_bad_count(lua_State *L, const char *call, int least, int most)
+{
+    return lua_bad(L, "%s: %d arguments, want %d to %d", call, lua_gettop(L), least, most);
 }
 
 /* --- handles: userdata that holds the pointer and how to free it ---------------------------------- */
@@ -193,7 +237,8 @@ static lua_array *lua_array_push(lua_State *L, size_t bytes)
 
 static int32_t lua_dtype(lua_State *L, int at)
 {
-    const char *name = luaL_checkstring(L, at);
+    lua_want(L, at, LUA_TSTRING, "dtype");
+    const char *name = lua_tostring(L, at);
     for (int32_t dtype = PHYSAD_U8; dtype <= PHYSAD_U64; dtype++)
         if (strcmp(name, physad_dtype_name(dtype)) == 0)
             return dtype;
@@ -204,7 +249,7 @@ static int32_t lua_dtype(lua_State *L, int at)
 /* Reads a shape from the table at `at`; fails beyond what memory can hold. */
 static size_t lua_shape(lua_State *L, int at, physad_view *view)
 {
-    luaL_checktype(L, at, LUA_TTABLE);
+    lua_want(L, at, LUA_TTABLE, "shape");
     const size_t dims = lua_rawlen(L, at);
     if (dims < 1 || dims > PHYSAD_MAX_DIMS)
         lua_raise_text(L, PHYSAD_ERR_SHAPE, "the shape wants 1 to 6 extents");
@@ -262,7 +307,7 @@ static void lua_set_element(lua_State *L, const physad_view *view, size_t index,
         *(uint8_t *)to = (uint8_t)lua_toboolean(L, at);
         return;
     }
-    const lua_Number number = luaL_checknumber(L, at);
+    const lua_Number number = lua_real(L, at, "an element");
     const lua_Integer integer = lua_tointeger(L, at);
     switch (view->dtype) {
     case PHYSAD_U8: case PHYSAD_I8: *(uint8_t *)to = (uint8_t)integer; break;
@@ -354,7 +399,7 @@ static size_t lua_place(lua_State *L, const physad_view *view, int from, int giv
     if (given != view->ndim)
         lua_raise_text(L, PHYSAD_ERR_ARG, "as many places as dimensions are wanted");
     for (int i = 0; i < view->ndim; i++) {
-        const lua_Integer place = luaL_checkinteger(L, from + i);
+        const lua_Integer place = lua_whole(L, from + i, "a place");
         if (place < 1 || place > view->shape[i])
             lua_raise_text(L, PHYSAD_ERR_ARG, "a place lies outside of the array; places count from 1");
         index = index * (size_t)view->shape[i] + (size_t)(place - 1);
@@ -462,7 +507,7 @@ static void lua_binding_open(lua_State *L)
 /* The texts of the table at `at`, ended by NULL, in a new userdata left on the stack; the table keeps the texts. */
 static const char **lua_texts(lua_State *L, int at, int64_t *count)
 {
-    luaL_checktype(L, at, LUA_TTABLE);
+    lua_want(L, at, LUA_TTABLE, "the list of texts");
     const size_t n = lua_rawlen(L, at);
     const char **texts = lua_newuserdata(L, (n + 1) * sizeof(*texts));
     for (size_t i = 0; i < n; i++) {
@@ -479,16 +524,90 @@ static const char **lua_texts(lua_State *L, int at, int64_t *count)
 
 static int64_t *lua_integers(lua_State *L, int at, int64_t *count)
 {
-    luaL_checktype(L, at, LUA_TTABLE);
+    lua_want(L, at, LUA_TTABLE, "the list of integers");
     const size_t n = lua_rawlen(L, at);
     int64_t *numbers = lua_newuserdata(L, (n + 1) * sizeof(*numbers));
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, at, (int)i + 1);
-        numbers[i] = luaL_checkinteger(L, -1);
+        numbers[i] = lua_whole(L, -1, "an entry of the list");
         lua_pop(L, 1);
     }
     *count = (int64_t)n;
     return numbers;
+}
+
+/* The views of the arrays of the table at `at`, in a new userdata left on the stack; the table keeps the arrays. */
+static physad_view *lua_views(lua_State *L, int at, int writable, int64_t *count)
+{
+    lua_want(L, at, LUA_TTABLE, "the list of arrays");
+    const size_t n = lua_rawlen(L, at);
+    physad_view *views = lua_newuserdata(L, (n + 1) * sizeof(*views));
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, at, (int)i + 1);
+        views[i] = *lua_array_view(L, lua_gettop(L), writable);
+        lua_pop(L, 1);
+    }
+    *count = (int64_t)n;
+    return views;
+}
+
+/* {name = number} as two lists in userdata left on the stack. */
+static double *lua_named_reals(lua_State *L, int at, const char ***names, int64_t *count)
+{
+    size_t n = 0;
+    lua_want(L, at, LUA_TTABLE, "the table of numbers by name");
+    for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1))
+        n++;
+    double *numbers = lua_newuserdata(L, (n + 1) * sizeof(*numbers));
+    *names = lua_newuserdata(L, (n + 1) * sizeof(**names));
+    n = 0;
+    for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            lua_bad(L, "got %s, want %s", luaL_typename(L, -2), "names as keys");
+        (*names)[n] = lua_tostring(L, -2);
+        numbers[n] = lua_real(L, -1, (*names)[n]);
+        n++;
+    }
+    *count = (int64_t)n;
+    return numbers;
+}
+
+/* Numbers that belong to something, as a table; nil for NULL. */
+static void lua_push_reals(lua_State *L, const double *numbers, int64_t count)
+{
+    if (numbers == NULL) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, count < INT32_MAX ? (int)count : 0, 0);
+    for (int64_t i = 0; i < count; i++) {
+        lua_pushnumber(L, numbers[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+}
+
+/* Several handles that one call makes: a table of boxes, made before the call as one is. */
+static void **lua_boxes_new(lua_State *L, int64_t count, const char *name, void (*release)(void *), int *place)
+{
+    void **made = lua_newuserdata(L, ((size_t)count + 1) * sizeof(*made));
+    memset(made, 0, ((size_t)count + 1) * sizeof(*made));
+    lua_createtable(L, count < INT32_MAX ? (int)count : 0, 0);
+    *place = lua_gettop(L);
+    for (int64_t i = 0; i < count; i++) {
+        lua_box_new(L, name, release);
+        lua_rawseti(L, *place, (int)i + 1);
+    }
+    return made;
+}
+
+static void lua_boxes_fill(lua_State *L, int place, void **made, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        lua_rawgeti(L, place, (int)i + 1);
+        ((lua_box *)lua_touserdata(L, -1))->pointer = made[i];
+        lua_pop(L, 1);
+    }
+    lua_pushvalue(L, place);
 }
 
 /* --- options: a table fills a structure -------------------------------------------------------------------- */
@@ -522,9 +641,9 @@ static void lua_set_reals(lua_State *L, void *at, const binding_field *f)
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, -1, (int)i + 1);
         if (f->kind == 'F')
-            ((float *)at)[i] = (float)luaL_checknumber(L, -1);
+            ((float *)at)[i] = (float)lua_real(L, -1, f->name);
         else
-            ((double *)at)[i] = luaL_checknumber(L, -1);
+            ((double *)at)[i] = lua_real(L, -1, f->name);
         lua_pop(L, 1);
     }
 }
@@ -536,11 +655,8 @@ static void lua_set_field(lua_State *L, void *at, const binding_field *f)
     const int value = lua_gettop(L);
     switch (f->kind) {
     case 'i': case 'u': case 'I': case 'U': lua_set_integer(L, at, f); break;
-    case 'd':
-        if (lua_type(L, -1) != LUA_TNUMBER)
-            lua_bad(L, "%s is %s, want a number", f->name, luaL_typename(L, -1));
-        *(double *)at = lua_tonumber(L, -1);
-        break;
+    case 'f': *(float *)at = (float)lua_real(L, -1, f->name); break;
+    case 'd': *(double *)at = lua_real(L, -1, f->name); break;
     case 's':
         if (lua_type(L, -1) != LUA_TSTRING)
             lua_bad(L, "%s is %s, want text", f->name, luaL_typename(L, -1));
@@ -613,6 +729,7 @@ static void lua_push_struct(lua_State *L, const void *from, const binding_struct
         case 'i': lua_pushinteger(L, *(const int32_t *)at); break;
         case 'u': lua_pushinteger(L, (lua_Integer)*(const uint32_t *)at); break;
         case 'I': case 'U': lua_pushinteger(L, (lua_Integer)*(const int64_t *)at); break;
+        case 'f': lua_pushnumber(L, (lua_Number)*(const float *)at); break;
         case 'd': lua_pushnumber(L, *(const double *)at); break;
         case 's': lua_pushstring(L, *(const char *const *)at); break; /* NULL is nil */
         case 'w': /* valid until the next call only: a copy */

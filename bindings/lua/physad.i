@@ -5,6 +5,10 @@
 
 %{
 #include "binding_lua.h"
+#undef SWIG_fail_arg
+#undef SWIG_check_num_args
+#define SWIG_fail_arg(call, at, type) { lua_bad_argument(L, call, at, type); goto fail; }
+#define SWIG_check_num_args(call, least, most) if (lua_gettop(L) < least || lua_gettop(L) > most) { lua_bad_count(L, call, least, most); goto fail; }
 %}
 
 %include <stdint.i>
@@ -65,6 +69,9 @@ PHYSAD_VIEW_WRITTEN(const physad_view *indices)
 PHYSAD_VIEW_WRITTEN(const physad_view *picks)
 PHYSAD_VIEW_WRITTEN(const physad_view *radii)
 PHYSAD_VIEW_WRITTEN(physad_view *mask)
+PHYSAD_VIEW_WRITTEN(const physad_view *colour)
+PHYSAD_VIEW_WRITTEN(const physad_view *depth)
+PHYSAD_VIEW_WRITTEN(const physad_view *opacity)
 %define PHYSAD_VIEW_GIVEN(ARG)
 %typemap(in, numinputs=0) ARG (physad_view given) "memset(&given, 0, sizeof(given)); $1 = &given;"
 %typemap(argout) ARG "lua_array_of(L, $1, 1); SWIG_arg++;"
@@ -76,8 +83,39 @@ PHYSAD_VIEW_WRITTEN(physad_view *mask)
 PHYSAD_VIEW_GIVEN(physad_view *view)
 PHYSAD_VIEW_GIVEN(physad_view *curve)
 %typemap(out) physad_view "lua_array_of(L, &$1, 1); SWIG_arg++;"
-%typemap(in) const physad_view *outs {
-    lua_raise_text(L, PHYSAD_ERR_UNSUPPORTED, "the layers' own outputs are not bound to Lua");
+%typemap(in, checkfn="lua_istable") const physad_view *outs {
+    int64_t count = 0;
+    $1 = lua_views(L, $input, 1, &count);
+}
+%typemap(argout) const physad_view *outs ""
+/* Several photos in, as many results out. */
+%typemap(in, checkfn="lua_istable") (const physad_view *photos, int64_t count, physad_result **out) (int64_t count, int place) {
+    count = 0;
+    $1 = lua_views(L, $input, 0, &count);
+    $2 = count;
+    $3 = (physad_result **)lua_boxes_new(L, count, "physad_result", lua_free_result, &place);
+}
+%typemap(check) (const physad_view *photos, int64_t count, physad_result **out) ""
+%typemap(argout) (const physad_view *photos, int64_t count, physad_result **out)
+    "lua_boxes_fill(L, place$argnum, (void **)$3, $2); SWIG_arg++;"
+/* {type = score} */
+%typemap(in, checkfn="lua_istable") (int64_t count, const char *const *type_names, const double *type_scores) {
+    int64_t count = 0;
+    const char **names = NULL;
+    $3 = lua_named_reals(L, $input, &names, &count);
+    $1 = count;
+    $2 = ($2_ltype)names;
+}
+%typemap(out) const double *physad_result_frame_scores "lua_push_reals(L, $1, physad_result_frame_count(arg1)); SWIG_arg++;"
+%typemap(in, checkfn="lua_isanything") const float *background (float colour[3]) {
+    $1 = NULL;
+    if (!lua_isnoneornil(L, $input)) {
+        const binding_field field = { "background", 0, sizeof(colour), 'F' };
+        lua_pushvalue(L, $input);
+        lua_set_reals(L, colour, &field);
+        lua_pop(L, 1);
+        $1 = colour;
+    }
 }
 
 /* --- structures --- */
@@ -132,10 +170,7 @@ PHYSAD_VIEW_GIVEN(physad_view *curve)
     $1 = ($1_ltype)lua_integers(L, $input, &count);
     $2 = count;
 }
-%ignore physad_evaluation_metrics;
-%ignore physad_scores_add_typed;
-%ignore physad_detector_score_batch;
-%ignore physad_features_compute_layers;
+%ignore physad_evaluation_metrics; /* curves: results.json has the figures */
 %typemap(in, checkfn="lua_isstring") (const void *bytes, size_t size) {
     size_t size = 0;
     $1 = (void *)(uintptr_t)lua_tolstring(L, $input, &size);

@@ -226,6 +226,24 @@ local features_class = class("features", {
     core.features_compute(self.h, images, out, progress)
     return out
   end,
+  layers = function(self) -- names, fine to coarse, and the shape {h, w, c} of one photo's output by name
+    local names, shapes = {}, {}
+    for i = 1, core.features_layer_count(self.h) do
+      names[i] = core.features_layer_name(self.h, i - 1)
+      shapes[names[i]] = { core.features_layer_shape(self.h, i - 1) }
+    end
+    return names, shapes
+  end,
+  layer_outputs = function(self, images, progress) -- an array n x h x w x c by layer's name
+    local names, shapes = self:layers()
+    local outs, found = {}, {}
+    for i, name in ipairs(names) do
+      outs[i] = core.array("f32", { images:shape()[1], shapes[name][1], shapes[name][2], shapes[name][3] })
+      found[name] = outs[i]
+    end
+    core.features_compute_layers(self.h, images, outs, progress)
+    return found
+  end,
 }, { backbone = function(self) return core.features_backbone(self.h) end })
 features_class.__call = function(self, ...) return self:compute(...) end
 function physad.features(options)
@@ -272,24 +290,36 @@ function physad.load_bank(path, options)
   return new(bank_class, core.bank_load(handle_of(context), path))
 end
 
---- physad.scores(): s:add(score, label, {type=, group=}); s:measure(options) is a table of metrics by name.
+--- physad.scores(): s:add(score, label, {type=, group=, type_scores={type = score}}); s:measure(options) is a table of metrics by
+--- name, and by type {name = {vs_good=, vs_rest=}}. physad.pixels(): p:add(map, mask, {valid=, group=, saturation_area=}).
+local function measured(h)
+  local found, types = {}, {}
+  for i = 1, core.metrics_count(h) do
+    local name = core.metrics_name(h, i - 1)
+    found[name] = core.metrics_get(h, name)
+  end
+  for i = 1, core.metrics_type_count(h) do
+    local good, rest = core.metrics_type(h, i - 1)
+    types[core.metrics_type_name(h, i - 1)] = { vs_good = good, vs_rest = rest }
+  end
+  return found, types
+end
 local scores_class = class("scores", {
   count = function(self) return core.scores_count(self.h) end,
   add = function(self, score, label, options)
-    local rest, type_, group = take(options, "type", "group")
-    if next(rest) then fail("unknown option '%s': want type or group", tostring(next(rest))) end
-    core.scores_add(self.h, score, label, type_, group)
+    local rest, type_, group, by_type = take(options, "type", "group", "type_scores")
+    if next(rest) then fail("unknown option '%s': want type, group or type_scores", tostring(next(rest))) end
+    if by_type then
+      core.scores_add_typed(self.h, score, label, type_, group, by_type)
+    else
+      core.scores_add(self.h, score, label, type_, group)
+    end
     return self
   end,
   merge = function(self, other) core.scores_merge(self.h, other.h) end,
   measure = function(self, options)
     local rest, progress = take(options, "progress")
-    local h, found = core.scores_measure(self.h, rest, progress), {}
-    for i = 1, core.metrics_count(h) do
-      local name = core.metrics_name(h, i - 1)
-      found[name] = core.metrics_get(h, name)
-    end
-    return found
+    return measured(core.scores_measure(self.h, rest, progress))
   end,
 })
 scores_class.__len = function(self) return core.scores_count(self.h) end
@@ -298,14 +328,51 @@ function physad.scores(options)
   return new(scores_class, core.scores_new(handle_of(context)))
 end
 
---- What det:score() gives: .score, .is_anomalous (nil without a threshold), .threshold, .p_value, .map (array), :nearest(y, x)
+local pixels_class = class("pixels", {
+  count = function(self) return core.pixels_count(self.h) end,
+  add = function(self, map, mask, options)
+    local rest, valid, group, area = take(options, "valid", "group", "saturation_area")
+    if next(rest) then fail("unknown option '%s': want valid, group or saturation_area", tostring(next(rest))) end
+    core.pixels_add(self.h, map, mask, valid, group, area or 0)
+    return self
+  end,
+  merge = function(self, other) core.pixels_merge(self.h, other.h) end,
+  measure = function(self, options)
+    local rest, progress = take(options, "progress")
+    return measured(core.pixels_measure(self.h, rest, progress))
+  end,
+})
+pixels_class.__len = function(self) return core.pixels_count(self.h) end
+function physad.pixels(options)
+  local _, context = take(options, "context")
+  return new(pixels_class, core.pixels_new(handle_of(context)))
+end
+
+--- What det:score() gives: .score, .is_anomalous (nil without a threshold), .threshold, .p_value, .map (array), :nearest(y, x);
+--- of a video .frames, a score per frame.
 local result_class = class("result", {
   nearest = function(self, y, x)
     local near = core.result_nearest(self.h, y - 1, x - 1)
     near.sample = near.sample + 1
     return near
   end,
+  overlay = function(self, photo, mask) -- the photo, and beside it the photo under its score map: u8, h x (2 w + 8) x 3
+    local map, top = self.map, self.threshold
+    local values, low = {}, nil
+    for _, value in ipairs(map:totable()) do
+      if value == value then values[#values + 1] = value end
+    end
+    table.sort(values)
+    low = values[math.floor(#values / 2) + 1] or 0
+    if top ~= top then top = values[#values] or 1 end
+    if not (top > low) then top = low + 1 end
+    local shape = map:shape()
+    local out = core.array("u8", { shape[1], 2 * shape[2] + 8, 3 })
+    core.overlay_draw(pixels_of(photo), map, mask, low, top, out)
+    return out
+  end,
 }, {
+  frames = function(self) return core.result_frame_scores(self.h) end,
   score = function(self) return core.result_score(self.h) end,
   threshold = function(self) return core.result_threshold(self.h) end,
   p_value = function(self) return core.result_p_value(self.h) end,
@@ -329,6 +396,7 @@ local function text_of(value)
   end
   return type(value) == "number" and string.format("%d", value) or tostring(value)
 end
+local pools = { top = 0, max = 1, mean = 2 }
 local detector_class = class("detector", {
   set = function(self, key, value) core.detector_set(self.h, key, text_of(value)) end,
   get = function(self, key) return core.detector_get(self.h, key) end,
@@ -341,18 +409,32 @@ local detector_class = class("detector", {
   end,
   add = function(self, dataset, progress) core.detector_add(self.h, dataset.h, progress) end,
   remove = function(self, path, progress) core.detector_remove(self.h, path, progress) end,
-  score = function(self, photo)
+  score = function(self, photo, pool) -- pool: how a method on photos makes a video's score of its frames', "top", "max" or "mean"
+    if getmetatable(photo) == video_class then
+      local number = pools[pool or "top"] or fail("pool is '%s', want top, max or mean", tostring(pool))
+      return new(result_class, core.detector_score_video(self.h, photo.h, number))
+    end
     return new(result_class, core.detector_score(self.h, pixels_of(photo)))
   end,
-  scores = function(self, photos) -- for i, result in det:scores(list or data set)
-    local i, list = 0, getmetatable(photos) == dataset_class and photos
+  score_batch = function(self, photos) -- a list of results, equal to those of single calls to the bit
+    local list, results = {}, {}
+    for i = 1, #photos do list[i] = pixels_of(getmetatable(photos) == dataset_class and photos:read(i) or photos[i]) end
+    for i, h in ipairs(core.detector_score_batch(self.h, list)) do results[i] = new(result_class, h) end
+    return results
+  end,
+  scores = function(self, photos) -- for i, result in det:scores(list or data set): read as they are wanted, eight at a time
+    local i, dataset, ready = 0, getmetatable(photos) == dataset_class and photos, {}
+    local count = dataset and dataset:count() or #photos
     return function()
       i = i + 1
-      if list then
-        if i <= list:count() then return i, self:score(list:read(i)) end
-      elseif photos[i] ~= nil then
-        return i, self:score(photos[i])
+      if i > count then return nil end
+      if not ready[i] then
+        ready = {}
+        local part = {}
+        for k = i, math.min(i + 7, count) do part[#part + 1] = pixels_of(dataset and dataset:read(k) or photos[k]) end
+        for k, result in ipairs(self:score_batch(part)) do ready[i + k - 1] = result end
       end
+      return i, ready[i]
     end
   end,
   save = function(self, path) core.detector_save(self.h, path) end,
@@ -407,11 +489,62 @@ function physad.synth_phys(folder, options)
   core.synth_phys(handle_of(context), folder, rest, progress)
 end
 
---- physad.evaluate(dataset, methods, options): the results as JSON text and as CSV text.
+--- physad.evaluate(dataset, methods, options): .json and .csv, #results rows, r:row(i), r:metric(i, name), r:samples(i),
+--- r:to_html(folder, {title=}). `gallery` of the options: pictures kept for the page, of each type (default 12).
+local results_class = class("results", {
+  row = function(self, i) return { method = core.evaluation_method(self.h, i - 1), category = core.evaluation_category(self.h, i - 1) } end,
+  metric = function(self, i, name) return core.evaluation_metric(self.h, i - 1, name) end,
+  samples = function(self, i)
+    local list = {}
+    for k = 1, core.evaluation_sample_count(self.h, i - 1) do list[k] = core.evaluation_sample(self.h, i - 1, k - 1) end
+    return list
+  end,
+  to_html = function(self, folder, options) core.evaluation_html(self.h, folder, options) end,
+}, {
+  json = function(self) return core.evaluation_json(self.h) end,
+  csv = function(self) return core.evaluation_csv(self.h) end,
+})
+results_class.__len = function(self) return core.evaluation_count(self.h) end
 function physad.evaluate(dataset, methods, options)
   local rest, context, progress = take(options, "context", "progress")
-  local h = core.evaluate(handle_of(context), dataset.h, methods, rest, progress)
-  return core.evaluation_json(h), core.evaluation_csv(h)
+  if rest.gallery == nil then rest.gallery = 12 end
+  if type(dataset) == "string" then dataset = physad.dataset(dataset) end
+  if type(methods) == "string" then methods = { methods } end
+  return new(results_class, core.evaluate(handle_of(context), dataset.h, methods, rest, progress))
+end
+
+--- physad.fit_scene(folder, options), physad.scene(path): Gaussians. scene:render(camera, {background=, dtype=}) is colour, depth,
+--- opacity; a camera is a table {rotation=, translation=, fx=, fy=, cx=, cy=, width=, height=}, or the number of one of scene.cameras.
+local scene_class
+scene_class = class("scene", {
+  save = function(self, path) core.scene_save(self.h, path) end,
+  camera = function(self, i)
+    local camera = core.scene_camera(self.h, i - 1)
+    return camera, core.scene_camera_name(self.h, i - 1)
+  end,
+  render = function(self, camera, options)
+    local rest, background, dtype = take(options, "background", "dtype")
+    if next(rest) then fail("unknown option '%s': want background or dtype", tostring(next(rest))) end
+    if type(camera) == "number" then camera = self:camera(camera) end
+    local h, w = camera.height or 0, camera.width or 0
+    if h < 1 or w < 1 or h > 32768 or w > 32768 then h, w = 1, 1 end -- the library says what is wrong with it
+    local colour = core.array(dtype or "f32", { h, w, 3 })
+    local depth, opacity = core.array("f32", { h, w }), core.array("f32", { h, w })
+    core.scene_render(self.h, camera, background, colour, depth, opacity)
+    return colour, depth, opacity
+  end,
+}, {
+  cameras = function(self) return core.scene_cameras(self.h) end,
+  quality = function(self) return core.scene_describe(self.h) end,
+})
+scene_class.__len = function(self) return core.scene_gaussians(self.h) end
+function physad.fit_scene(folder, options)
+  local rest, context, progress = take(options, "context", "progress")
+  return new(scene_class, core.scene_fit(handle_of(context), folder, rest, progress))
+end
+function physad.scene(path, options)
+  local _, context = take(options, "context")
+  return new(scene_class, core.scene_load(handle_of(context), path))
 end
 
 return physad

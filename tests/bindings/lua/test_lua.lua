@@ -186,6 +186,129 @@ test("detectors", function()
   print("score", string.format("%.17g", r.score))
 end)
 
+test("pixels", function()
+  local p = physad.pixels()
+  local map = physad.array("f32", { 2, 3 }, { 0, 1, 2, 3, 4, 5 })
+  p:add(map, physad.array("bool", { 2, 3 }, { false, false, false, false, true, true }), { group = "a" })
+  p:add(map)
+  assert(#p:measure { replicates = -1 } == 0 and p:count() == 12)
+  local m = p:measure { replicates = -1, limits = { 0.25 } }
+  assert(m.auroc.value == 0.9 and math.abs(m["aupro@0.25"].value - 0.6) < 1e-12) -- 18 of 20 pairs; by hand
+  local again = physad.pixels()
+  again:merge(p)
+  assert(again:count() == 12 and again:measure({ replicates = -1 }).ap.value == m.ap.value)
+  raises("PHYSAD_ERR_SHAPE", "", p.add, p, map, physad.array("bool", { 3, 2 }))
+  raises("PHYSAD_ERR_DTYPE", "", p.add, p, physad.array("f64", { 2, 3 }))
+  raises("PHYSAD_ERR_NUMERIC", "", p.add, p, physad.array("f32", { 1, 2 }, { 0, 0 / 0 }))
+  raises("PHYSAD_ERR_ARG", "saturation_area", p.add, p, map, nil, { saturation = 1 })
+  raises("PHYSAD_ERR_ARG", "physad.array", p.add, p, "map")
+end)
+
+test("types", function()
+  local s = physad.scores()
+  s:add(1, 1, { type = "dent", type_scores = { dent = 0.9, hole = 0.1 } })
+  s:add(1, 1, { type = "hole", type_scores = { dent = 0.2, hole = 0.8 } })
+  s:add(0, 0, { type_scores = { dent = 0, hole = 0 } })
+  local _, types = s:measure { replicates = -1 }
+  assert(types.dent.vs_good.value == 1 and types.dent.vs_rest.value == 1 and types.hole.vs_rest.value == 1)
+  raises("PHYSAD_ERR_ARG", "number", s.add, s, 1, 1, { type_scores = { dent = "x" } })
+  raises("PHYSAD_ERR_ARG", "names as keys", s.add, s, 1, 1, { type_scores = { 1, 2 } })
+end)
+
+test("layers", function()
+  local f = physad.features { weights = "random:1", height = 32 }
+  local images = physad.array("f32", { 2, 32, 32, 3 })
+  local names, shapes = f:layers()
+  local outs = f:layer_outputs(images)
+  assert(#names > 0)
+  for _, name in ipairs(names) do
+    local shape = outs[name]:shape()
+    assert(shape[1] == 2 and shape[2] == shapes[name][1] and shape[4] == shapes[name][3])
+    local first = outs[name]:totable()[1]
+    assert(first == first and first == outs[name]:get(2, 1, 1, 1)) -- equal photos, equal outputs
+  end
+  raises("PHYSAD_ERR_SHAPE", "", f.layer_outputs, f, physad.array("f32", { 1, 16, 16, 3 }))
+end)
+
+test("batches, videos, pages", function()
+  local rad = physad.dataset(folder .. "/rad")
+  local det = physad.load(folder .. "/m.physad")
+  local single, list = {}, {}
+  for i = 1, rad.test:count() do
+    single[i], list[i] = det:score(rad.test:read(i)).score, rad.test:sample(i).file
+  end
+  for i, result in ipairs(det:score_batch(list)) do assert(result.score == single[i]) end
+  for i, result in ipairs(det:score_batch(rad.test)) do assert(result.score == single[i] and result.map:shape()[1] == 64) end
+  local n = 0
+  for i, result in det:scores(list) do
+    n = n + 1
+    assert(i == n and result.score == single[i])
+  end
+  assert(n == #list and #det:score_batch {} == 0)
+  raises("PHYSAD_ERR_ARG", "physad.array", det.score_batch, det, { photo, 3 })
+  raises("PHYSAD_ERR_DTYPE", "", det.score_batch, det, { photo, physad.array("f64", { 4, 4, 3 }) })
+  local picture = det:score(list[1]):overlay(list[1], rad.test:mask(1))
+  assert(picture:shape()[2] == 2 * 64 + 8 and picture:dtype() == "u8")
+
+  physad.synth_phys(folder .. "/phys", { categories = "ball", train_videos = 1, test_videos = 1, defect_videos = -1, frames = 16,
+    width = 64, height = 48, flags = 4 })
+  local clips = physad.dataset(folder .. "/phys")
+  local video = physad.video(clips.test:sample(1).file)
+  local r, greatest = det:score(video, "max"), -math.huge
+  for i, pixels in video:frames() do
+    local score = det:score(pixels).score
+    assert(r.frames[i] == score)
+    greatest = math.max(greatest, score)
+  end
+  assert(#r.frames == 16 and r.score == greatest and r.is_anomalous == nil and det:score(list[1]).frames == nil)
+  raises("PHYSAD_ERR_ARG", "top, max or mean", det.score, det, video, "median")
+
+  local results = physad.evaluate(rad, "patchcore", { settings = { "weights=random:1", "input=64", "alpha=0.3" }, replicates = -1, gallery = 2 })
+  assert(results:row(1).method == "patchcore" and results.json:find("image_auroc", 1, true) and results.csv:find("patchcore", 1, true))
+  local value = results:metric(1, "image_auroc").value
+  assert(value >= 0 and value <= 1 and #results:samples(1) == rad.test:count() and results:samples(1)[1].path)
+  results:to_html(folder .. "/page", { title = "bowls" })
+  local file = assert(io.open(folder .. "/page/report.html"))
+  assert(file:read("*a"):find("<title>bowls</title>", 1, true))
+  file:close()
+  raises("PHYSAD_ERR_ARG", "image_auroc", results.metric, results, 1, "image_aucor")
+  raises("PHYSAD_ERR_ARG", "list of texts", physad.evaluate, rad, 3)
+end)
+
+test("scenes", function()
+  local seen = 0
+  local scene = physad.fit_scene(folder .. "/rad/bowl", { steps = 4, random_points = 200, background = { 1, 1, 1 },
+    progress = function() seen = seen + 1 end })
+  assert(seen > 0 and scene.cameras == 20 and scene.quality.steps == 4 and is_integer(scene.quality.gaussians))
+  local camera, name = scene:camera(1)
+  assert(camera.width == 64 and #camera.rotation == 9 and name)
+  local colour, depth, opacity = scene:render(1)
+  assert(colour:shape()[3] == 3 and depth:shape()[1] == 64 and opacity(1, 1) <= 1)
+  scene:save(folder .. "/s.ply")
+  local again = physad.scene(folder .. "/s.ply")
+  assert(again:render(camera):tostring() == colour:tostring() and again.cameras == 0)
+  camera.width = 32
+  assert(again:render(camera, { dtype = "u8", background = { 0, 0, 1 } }):shape()[2] == 32)
+  camera.width = 0
+  raises("PHYSAD_ERR_ARG", "", again.render, again, camera)
+  camera.wide = 1
+  raises("PHYSAD_ERR_ARG", "did you mean", again.render, again, camera)
+  raises("PHYSAD_ERR_ARG", "background", again.render, again, scene:camera(1), { background = { 1 } })
+  raises("PHYSAD_ERR_IO", "", physad.scene, folder .. "/none.ply")
+end)
+
+test("wrong kinds are tables too", function()
+  local core = require "physad.core"
+  raises("PHYSAD_ERR_ARG", "", core.bank_new, nil, "x", nil)
+  raises("PHYSAD_ERR_ARG", "want", core.bank_new)
+  raises("PHYSAD_ERR_ARG", "string", physad.load, 3)
+  raises("PHYSAD_ERR_ARG", "number", photo.get, photo, "a", 1, 1)
+  raises("PHYSAD_ERR_ARG", "integer", photo.get, photo, 1.5, 1, 1)
+  raises("PHYSAD_ERR_ARG", "string", physad.array, {}, { 1 })
+  raises("PHYSAD_ERR_ARG", "table", physad.array, "u8", 3)
+  raises("PHYSAD_ERR_ARG", "number", physad.array, "f32", { 1 }, { {} })
+end)
+
 test("memory", function()
   collectgarbage()
   local c = physad.context()
