@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run_lua.sh LUA SCRIPT: runs it with an empty folder as its argument.
+# run_lua.sh LUA SCRIPT [ARGUMENT...]: runs it in an empty folder, which is its first argument.
+lua=$1 script=$2
+shift 2
 folder=$(mktemp -d) || exit 1
-"$1" "$2" "$folder"
+(cd "$folder" && "$lua" "$script" "$folder" "$@")
 status=$?
 rm -rf "$folder"
 exit $status
