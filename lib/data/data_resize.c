@@ -13,7 +13,7 @@
 #include <omp.h>
 #endif
 
-enum { FIXED_ONE = 1 << 22 };
+enum { FIXED_ONE = 1 << PHYSAD__FIXED_BITS };
 
 static double filter_value(int32_t filter, double x)
 {
@@ -94,13 +94,13 @@ static physad_status axis_make(physad__axis *axis, physad__mem *mem, int64_t in,
     const double stretch = in > out ? (double)in / (double)out : 1;
     double *work = NULL;
     int64_t total;
-    *axis = (physad__axis){ .outputs = count, .stride = 2 * (int64_t)ceil(filter_support(filter) * stretch) + 1 };
+    *axis = (physad__axis){ .outputs = count, .stride = (2 * (int64_t)ceil(filter_support(filter) * stretch) + 4) / 4 * 4 };
     if (in > INT32_MAX || out > INT32_MAX || physad__mul_overflow(count, axis->stride, &total))
         return physad__error(PHYSAD_ERR_SHAPE, "resize: from %lld to %lld is too large", (long long)in, (long long)out);
     axis->first = physad__alloc_array(mem, count, sizeof(int32_t), "resize weights");
     axis->count = physad__alloc_array(mem, count, sizeof(int32_t), "resize weights");
     if (fixed) {
-        axis->fixed = physad__alloc_array(mem, total, sizeof(int32_t), "resize weights");
+        axis->fixed = physad__alloc_zero(mem, (size_t)total * sizeof(int32_t), "resize weights");
         work = physad__alloc_array(mem, axis->stride, sizeof(double), "resize weights");
     } else {
         axis->weight = physad__alloc_array(mem, total, sizeof(float), "resize weights");
@@ -169,6 +169,7 @@ static int32_t team_size(int32_t threads, int64_t rows)
 /* --- floats --- */
 
 typedef struct job_f32 {
+    const physad_kernels *kernels;
     const physad__photo *photo;
     physad__axis y, x;
     bool packed;
@@ -183,7 +184,7 @@ typedef struct job_f32 {
 static void sum_rows(const job_f32 *job, float *acc, const void *const *rows, const float *weight, int64_t count)
 {
     switch (job->photo->dtype) {
-    case PHYSAD_U8: physad__rows_sum_u8(acc, (const uint8_t *const *)rows, weight, count, job->n); break;
+    case PHYSAD_U8: job->kernels->blend_rows_u8(acc, (const uint8_t *const *)rows, weight, count, job->n); break;
     case PHYSAD_U16: physad__rows_sum_u16(acc, (const uint16_t *const *)rows, weight, count, job->n); break;
     default: physad__rows_sum_f32(acc, (const float *const *)rows, weight, count, job->n); break;
     }
@@ -230,6 +231,7 @@ static physad_status run_f32(job_f32 *job, physad__mem *mem, int32_t threads)
 /* --- bytes --- */
 
 typedef struct job_u8 {
+    const physad_kernels *kernels;
     const physad__photo *photo;
     physad__axis y, x;
     bool packed;
@@ -242,24 +244,30 @@ typedef struct job_u8 {
     void *user;
 } job_u8;
 
+/* One row of the needed columns. */
+static void narrow(const job_u8 *job, uint8_t *out, const uint8_t *row)
+{
+    const int64_t channels = job->photo->channels;
+    job->kernels->narrow_u8(out, row, job->n / channels, job->x.first, job->x.count, job->x.fixed, job->x.stride, job->x.outputs, channels);
+}
+
 /* Every source row is narrowed, then those are summed. */
 static void columns_then_rows(const job_u8 *job, int32_t team)
 {
-    const int64_t channels = job->photo->channels;
 #ifdef PHYSAD_HAVE_OPENMP
 #pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
 #endif
     for (int64_t i = 0; i < job->y.high - job->y.low; i++) {
         uint8_t *scratch = job->scratch + (team > 1 ? thread_number() : 0) * job->each;
         const uint8_t *row = fetch_row(job->photo, job->y.low + i, job->x.low, job->x.high, job->packed, scratch);
-        physad__row_squeeze_u8(job->narrow + i * job->width, row, &job->x, channels);
+        narrow(job, job->narrow + i * job->width, row);
     }
 #ifdef PHYSAD_HAVE_OPENMP
 #pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
 #endif
     for (int64_t i = 0; i < job->y.outputs; i++) {
         uint8_t *out = job->scratch + (team > 1 ? thread_number() : 0) * job->each;
-        physad__rows_sum_fixed(out, job->narrow + (job->y.first[i] - job->y.low) * job->width, job->width,
+        job->kernels->sum_rows_u8(out, job->narrow + (job->y.first[i] - job->y.low) * job->width, job->width,
                                job->y.fixed + i * job->y.stride, job->y.count[i], job->width);
         job->take(job->user, i, out);
     }
@@ -282,8 +290,8 @@ static void rows_then_columns(const job_u8 *job, int32_t team)
                 fetch_row(photo, job->y.first[i] + k, job->x.low, job->x.high, job->packed, copies + k * job->n);
             rows = k == 0 ? row : rows;
         }
-        physad__rows_sum_fixed(sum, rows, stride, job->y.fixed + i * job->y.stride, job->y.count[i], job->n);
-        physad__row_squeeze_u8(out, sum, &job->x, photo->channels);
+        job->kernels->sum_rows_u8(sum, rows, stride, job->y.fixed + i * job->y.stride, job->y.count[i], job->n);
+        narrow(job, out, sum);
         job->take(job->user, i, out);
     }
 }
@@ -295,6 +303,8 @@ static physad_status run_u8(job_u8 *job, physad__mem *mem, const physad__resize 
     job->packed = row_is_packed(job->photo);
     job->n = (job->x.high - job->x.low) * channels;
     job->width = job->x.outputs * channels;
+    for (int64_t i = 0; i < job->x.outputs; i++)
+        job->x.first[i] -= (int32_t)job->x.low; /* the rows to be narrowed begin there */
     job->each = job->n + job->width + (want->rows_first && !job->packed ? job->y.stride * job->n : 0);
     job->narrow = physad__alloc_array(mem, want->rows_first ? 0 : sources, (size_t)job->width, "resize rows");
     job->scratch = physad__alloc_array(mem, team, (size_t)job->each, "resize rows");
@@ -369,7 +379,7 @@ static float element(const physad__photo *photo, const unsigned char *p)
 physad_status physad__resize_f32(physad__mem *mem, const physad__photo *photo, const physad__resize *want,
                                  physad__row_f32 take, void *user)
 {
-    job_f32 job = { .photo = photo, .take = take, .user = user };
+    job_f32 job = { .kernels = want->kernels, .photo = photo, .take = take, .user = user };
     if (want->filter == PHYSAD_RESIZE_NEAREST) {
         nearest n;
         const physad_status made = nearest_make(&n, mem, photo, want);
@@ -394,7 +404,7 @@ physad_status physad__resize_f32(physad__mem *mem, const physad__photo *photo, c
 physad_status physad__resize_u8(physad__mem *mem, const physad__photo *photo, const physad__resize *want,
                                 physad__row_u8 take, void *user)
 {
-    job_u8 job = { .photo = photo, .take = take, .user = user };
+    job_u8 job = { .kernels = want->kernels, .photo = photo, .take = take, .user = user };
     if (want->filter == PHYSAD_RESIZE_NEAREST) {
         nearest n;
         const physad_status made = nearest_make(&n, mem, photo, want);

@@ -4,6 +4,7 @@
 #define PHYSAD__DATA_RESIZE_H
 
 #include "base/base.h"
+#include "kernels/kernels.h"
 
 /* A photo as the resize reads it: u8, u16 or f32, 1 or 3 channels, strides in bytes. */
 typedef struct physad__photo {
@@ -20,7 +21,7 @@ typedef struct physad__axis {
     int64_t stride; /* of the weights, from one output to the next */
     int32_t *first, *count;
     float *weight;     /* arithmetic on floats */
-    int32_t *fixed;    /* arithmetic on bytes: scaled by 2^22 */
+    int32_t *fixed;    /* arithmetic on bytes: scaled by 2^PHYSAD__FIXED_BITS */
     int64_t low, high; /* all sources lie in [low, high) */
 } physad__axis;
 
@@ -31,6 +32,7 @@ typedef struct physad__resize {
     int64_t y, x, height, width;
     int32_t filter; /* PHYSAD_RESIZE_* */
     int32_t threads;
+    const physad_kernels *kernels;
     bool rows_first; /* bytes: sum rows before columns; the order decides roundings */
 } physad__resize;
 
@@ -45,18 +47,12 @@ physad_status physad__resize_f32(physad__mem *mem, const physad__photo *photo, c
 physad_status physad__resize_u8(physad__mem *mem, const physad__photo *photo, const physad__resize *want,
                                 physad__row_u8 take, void *user);
 
-/* --- rows (data_rows.c): plain functions over pointers, for vector units --- */
+/* --- rows (data_rows.c): what of the inner loops is no kernel --- */
 
 /* acc[i] = sum over k of weight[k] * rows[k][i], added in the order of k from 0. */
-void physad__rows_sum_u8(float *acc, const uint8_t *const *rows, const float *weight, int64_t count, int64_t n);
 void physad__rows_sum_u16(float *acc, const uint16_t *const *rows, const float *weight, int64_t count, int64_t n);
 void physad__rows_sum_f32(float *acc, const float *const *rows, const float *weight, int64_t count, int64_t n);
 /* out[i][c] = sum over k of weight[i * stride + k] * row[first[i] - low + k][c], for outputs i < n; channels 1 or 3. */
 void physad__row_squeeze_f32(float *out, const float *row, const physad__axis *axis, int64_t channels);
-/* The same with weights scaled by 2^22, rounded to nearest and clamped to a byte. */
-void physad__row_squeeze_u8(uint8_t *out, const uint8_t *row, const physad__axis *axis, int64_t channels);
-/* out[i] = sum over k of weight[k] * rows[k * stride + i] / 2^22, rounded to nearest and clamped to a byte. */
-void physad__rows_sum_fixed(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count,
-                            int64_t n);
 
 #endif

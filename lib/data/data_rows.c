@@ -3,8 +3,6 @@
  * within one element, never across elements. */
 #include "data/data_resize.h"
 
-enum { FIXED_BITS = 22 };
-
 /* One to four taps at a time, so that `acc` is read and written a quarter as often. */
 #define DEFINE_ROWS_SUM(suffix, type)                                                                                  \
     void physad__rows_sum_##suffix(float *restrict acc, const type *const *rows, const float *weight, int64_t count,   \
@@ -28,7 +26,6 @@ enum { FIXED_BITS = 22 };
         }                                                                                                              \
     }
 
-DEFINE_ROWS_SUM(u8, uint8_t)
 DEFINE_ROWS_SUM(u16, uint16_t)
 DEFINE_ROWS_SUM(f32, float)
 
@@ -54,58 +51,5 @@ void physad__row_squeeze_f32(float *restrict out, const float *restrict row, con
                 v += w[k] * p[k];
             out[i] = v;
         }
-    }
-}
-
-static inline uint8_t to_byte(int32_t sum)
-{
-    const int32_t v = sum >> FIXED_BITS;
-    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-}
-
-void physad__row_squeeze_u8(uint8_t *restrict out, const uint8_t *restrict row, const physad__axis *axis,
-                            int64_t channels)
-{
-    const int32_t half = 1 << (FIXED_BITS - 1);
-    for (int64_t i = 0; i < axis->outputs; i++) {
-        const int32_t *w = axis->fixed + i * axis->stride;
-        const uint8_t *p = row + (axis->first[i] - axis->low) * channels;
-        const int64_t n = axis->count[i];
-        if (channels == 3) {
-            int32_t r = half, g = half, b = half;
-            for (int64_t k = 0; k < n; k++, p += 3) {
-                r += w[k] * p[0];
-                g += w[k] * p[1];
-                b += w[k] * p[2];
-            }
-            out[3 * i] = to_byte(r);
-            out[3 * i + 1] = to_byte(g);
-            out[3 * i + 2] = to_byte(b);
-        } else {
-            int32_t v = half;
-            for (int64_t k = 0; k < n; k++)
-                v += w[k] * p[k];
-            out[i] = to_byte(v);
-        }
-    }
-}
-
-void physad__rows_sum_fixed(uint8_t *restrict out, const uint8_t *restrict rows, int64_t stride, const int32_t *weight,
-                            int64_t count, int64_t n)
-{
-    enum { STEP = 64 };
-    int32_t acc[STEP];
-    for (int64_t at = 0; at < n; at += STEP) {
-        const int64_t m = n - at < STEP ? n - at : STEP;
-        for (int64_t i = 0; i < m; i++)
-            acc[i] = 1 << (FIXED_BITS - 1);
-        for (int64_t k = 0; k < count; k++) {
-            const uint8_t *p = rows + k * stride + at;
-            const int32_t w = weight[k];
-            for (int64_t i = 0; i < m; i++)
-                acc[i] += w * p[i];
-        }
-        for (int64_t i = 0; i < m; i++)
-            out[at + i] = to_byte(acc[i]);
     }
 }

@@ -335,7 +335,8 @@ physad_status physad__transform_run(const physad_transform *t, const physad_view
                              physad_dtype_name(photo->dtype));
     const physad__photo p = cut(photo, &g);
     physad__resize want = {
-        .full_height = g.y.full, .full_width = g.x.full, .filter = t->o.resize, .threads = threads
+        .full_height = g.y.full, .full_width = g.x.full, .filter = t->o.resize, .threads = threads,
+        .kernels = physad__kernels_get(t->ctx->cpu_flags)
     };
     shown(&g.y, &top, &want.height);
     shown(&g.x, &left, &want.width);

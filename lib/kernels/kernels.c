@@ -12,6 +12,9 @@ static const physad_kernels table_c = {
     .tile_distances = physad__tile_distances_c,
     .code_dots = physad__code_dots_c,
     .code_scan = physad__code_scan_c,
+    .narrow_u8 = physad__narrow_u8_c,
+    .sum_rows_u8 = physad__sum_rows_u8_c,
+    .blend_rows_u8 = physad__blend_rows_u8_c,
 };
 
 #if defined(__x86_64__)
@@ -26,6 +29,9 @@ static const physad_kernels table_avx2 = {
     .tile_distances = physad__tile_distances_avx2,
     .code_dots = physad__code_dots_avx2,
     .code_scan = physad__code_scan_avx2,
+    .narrow_u8 = physad__narrow_u8_avx2,
+    .sum_rows_u8 = physad__sum_rows_u8_avx2,
+    .blend_rows_u8 = physad__blend_rows_u8_avx2,
 };
 
 static const physad_kernels table_avx512 = {
@@ -37,6 +43,9 @@ static const physad_kernels table_avx512 = {
     .tile_distances = physad__tile_distances_avx512,
     .code_dots = physad__code_dots_avx2,
     .code_scan = physad__code_scan_avx2,
+    .narrow_u8 = physad__narrow_u8_avx2,
+    .sum_rows_u8 = physad__sum_rows_u8_avx2,
+    .blend_rows_u8 = physad__blend_rows_u8_avx2,
 };
 
 static const physad_kernels table_vnni = {
@@ -48,6 +57,9 @@ static const physad_kernels table_vnni = {
     .tile_distances = physad__tile_distances_avx512,
     .code_dots = physad__code_dots_vnni,
     .code_scan = physad__code_scan_vnni,
+    .narrow_u8 = physad__narrow_u8_avx2,
+    .sum_rows_u8 = physad__sum_rows_u8_avx2,
+    .blend_rows_u8 = physad__blend_rows_u8_avx2,
 };
 
 const physad_kernels *physad__kernels_get(uint32_t cpu_flags)

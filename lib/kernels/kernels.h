@@ -12,7 +12,8 @@
 
 #include <stdint.h>
 
-#define PHYSAD__PANEL 64 /* rows of a panel */
+#define PHYSAD__PANEL 64      /* rows of a panel */
+#define PHYSAD__FIXED_BITS 22 /* of weights on bytes: 2^22 is one */
 
 typedef struct physad_kernels {
     const char *name;   /* of the widest instruction set in it */
@@ -44,6 +45,16 @@ typedef struct physad_kernels {
      * Exact as long as bias + dot fits in 32 bits. Returns how many hits[] are not 0. */
     int64_t (*code_scan)(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t query_stride,
                          const int32_t *limits, int64_t n_queries, int64_t groups);
+
+    /* Resizing. out[i][c] = sum over k < count[i] of weight[i * stride + k] * row[first[i] + k][c], rounded to nearest and clamped to a
+     * byte; the row has `pixels` of `channels` bytes. Weights are below 2^23 in magnitude, those of an output add up to 2^22; stride is a
+     * multiple of 4, and weights from count[i] up to the next multiple of 4 are 0. Exact. */
+    void (*narrow_u8)(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count, const int32_t *weight,
+                      int64_t stride, int64_t n, int64_t channels);
+    /* out[i] = sum over k < count of weight[k] * rows[k * stride + i], likewise. */
+    void (*sum_rows_u8)(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count, int64_t n);
+    /* out[i] = sum over k < count of weight[k] * rows[k][i], in the order of k, every operation rounded. The same bits from every table. */
+    void (*blend_rows_u8)(float *out, const uint8_t *const *rows, const float *weight, int64_t count, int64_t n);
 } physad_kernels;
 
 /* The best table for a processor with these PHYSAD_CPU_* flags; static, never NULL. */

@@ -16,6 +16,10 @@ void physad__tile_distances_c(float *out, int64_t out_stride, const float *queri
 void physad__code_dots_c(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n);
 int64_t physad__code_scan_c(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t query_stride,
                             const int32_t *limits, int64_t n_queries, int64_t groups);
+void physad__narrow_u8_c(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
+                         const int32_t *weight, int64_t stride, int64_t n, int64_t channels);
+void physad__sum_rows_u8_c(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count, int64_t n);
+void physad__blend_rows_u8_c(float *out, const uint8_t *const *rows, const float *weight, int64_t count, int64_t n);
 
 /* x86/, AVX2 with FMA */
 void physad__exact_distances_avx2(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
@@ -29,6 +33,10 @@ void physad__tile_distances_avx2(float *out, int64_t out_stride, const float *qu
 void physad__code_dots_avx2(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n);
 int64_t physad__code_scan_avx2(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
                                int64_t query_stride, const int32_t *limits, int64_t n_queries, int64_t groups);
+void physad__narrow_u8_avx2(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
+                            const int32_t *weight, int64_t stride, int64_t n, int64_t channels);
+void physad__sum_rows_u8_avx2(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count, int64_t n);
+void physad__blend_rows_u8_avx2(float *out, const uint8_t *const *rows, const float *weight, int64_t count, int64_t n);
 
 /* x86/, AVX-512 F, BW, DQ, VL */
 void physad__exact_distances_avx512(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index,

@@ -150,7 +150,8 @@ int main(int argc, char **argv)
 {
     static const uint32_t sets[] = { PHYSAD_CPU_AVX2, PHYSAD_CPU_AVX2 | PHYSAD_CPU_AVX512,
                                      PHYSAD_CPU_AVX2 | PHYSAD_CPU_AVX512 | PHYSAD_CPU_AVX512_VNNI, ~0u };
-    const check *const checks[] = { &distances_checks[0], &distances_checks[1], &distances_checks[2], &distances_checks[3], &codes_checks[0], &codes_checks[1] };
+    const check *const checks[] = { &distances_checks[0], &distances_checks[1], &distances_checks[2], &distances_checks[3],
+                                    &codes_checks[0], &codes_checks[1], &resize_checks[0], &resize_checks[1], &resize_checks[2] };
     const int n = (int)(sizeof(checks) / sizeof(checks[0]));
     const uint32_t flags = physad__cpu_detect();
     const physad_kernels *reference = physad__kernels_get(0), *last = NULL;

@@ -20,7 +20,7 @@ typedef struct check {
     bench_fn bench;
 } check;
 
-extern const check distances_checks[4], codes_checks[2];
+extern const check distances_checks[4], codes_checks[2], resize_checks[3];
 
 /* Prints where it was and counts a failure. */
 void check_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
