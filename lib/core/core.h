@@ -47,7 +47,7 @@ void physad__call_end(physad__call *call);
  * physad__call_widen() restores. */
 int physad__call_narrow(void);
 void physad__call_widen(int threads);
-void physad__call_stage(physad__call *call, const char *stage, int64_t total); /* static text */
+void physad__call_stage(physad__call *call, const char *stage, int64_t total); /* the text stays until the next stage */
 /* On the calling thread, after each unit of work: reports at most ten times a second (and always at the end of a stage),
  * and returns CANCELLED when the callback or the context says so. */
 physad_status physad__call_tick(physad__call *call, int64_t done);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Values and gradients of every layer that trains, by PyTorch: train/layers.safetensors for tests/unit/test_tape.c.
+"""Values and gradients of every layer that trains, and losses of small runs, by PyTorch: train/layers.safetensors for
+tests/unit/test_tape.c, train/runs.safetensors for tests/unit/test_train.c.
 
 Usage: make_train.py DIRECTORY
 Per case: x0, x1, ... inputs, p.<name> parameters, y the output, g what it is weighed with (the loss is their dot product; where
@@ -175,6 +176,55 @@ def losses():
     case("mean", torch.mean, r(4, 5), images=False)
 
 
+class Small(nn.Module):
+    """A small encoder and decoder with a skip and a second head."""
+
+    def __init__(self):
+        super().__init__()
+        self.c1, self.n1 = nn.Conv2d(2, 6, 3, 1, 1), nn.BatchNorm2d(6)
+        self.c2, self.n2 = nn.Conv2d(6, 8, 3, 1, 1), nn.BatchNorm2d(8)
+        self.up, self.c3, self.head = nn.ConvTranspose2d(8, 6, 3, 2, 1, 1), nn.Conv2d(12, 2, 3, 1, 1), nn.Linear(8, 3)
+
+    def forward(self, x):
+        a = F.relu(self.n1(self.c1(x)))
+        b = F.leaky_relu(self.n2(self.c2(F.max_pool2d(a, 2))), 0.2)
+        y = torch.tanh(self.c3(torch.cat([a, self.up(b)], 1)))
+        return y, self.head(b.mean((2, 3)))
+
+
+def runs():
+    """Losses of 20 steps: mean((y - x / 2)^2) + 0.1 cross entropy; five steps are an epoch of the schedules."""
+    kinds = {
+        "adam": (lambda p: torch.optim.Adam(p, 3e-3, weight_decay=1e-3), None, 0),
+        "adamw_cosine": (lambda p: torch.optim.AdamW(p, 5e-3, betas=(0.5, 0.999)), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 4), 0),
+        "sgd_steps": (lambda p: torch.optim.SGD(p, 0.1, 0.9, weight_decay=1e-3), lambda o: torch.optim.lr_scheduler.StepLR(o, 2, 0.3), 0),
+        "sgd_clip": (lambda p: torch.optim.SGD(p, 0.1), None, 0.25),
+    }
+    made = {"x": torch.randn(20, 4, 8, 8, 2) * 0.7, "labels": torch.randint(0, 3, (20, 4)).float()}
+    net = Small()
+    start = {k: v.clone() for k, v in net.state_dict().items()}
+    made.update({f"p.{k}": v for k, v in start.items() if v.is_floating_point() and "running" not in k})
+    for name, (make, schedule, clip) in kinds.items():
+        net.load_state_dict(start)
+        optimizer = make(net.parameters())
+        scheduler = schedule(optimizer) if schedule else None
+        losses = []
+        for step in range(20):
+            x = first(made["x"][step])
+            y, logits = net(x)
+            loss = F.mse_loss(y, x / 2) + 0.1 * F.cross_entropy(logits, made["labels"][step].long())
+            optimizer.zero_grad()
+            loss.backward()
+            if clip:
+                nn.utils.clip_grad_norm_(net.parameters(), clip)
+            optimizer.step()
+            losses.append(loss.item())
+            if scheduler and step % 5 == 4:
+                scheduler.step()
+        made[f"losses.{name}"] = torch.tensor(losses)
+    return made
+
+
 def main():
     torch.manual_seed(1)
     torch.set_num_threads(1)
@@ -183,6 +233,7 @@ def main():
     folder = pathlib.Path(sys.argv[1]) / "train"
     folder.mkdir(exist_ok=True)
     save_file({k: v.detach().float().contiguous() for k, v in sorted(out.items())}, folder / "layers.safetensors")
+    save_file({k: v.detach().float().contiguous() for k, v in sorted(runs().items())}, folder / "runs.safetensors")
 
 
 main()
