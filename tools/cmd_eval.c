@@ -104,13 +104,13 @@ static int output(const tool *t, const physad_evaluation *e)
 static int evaluate(tool *t, const tool_methods *methods, const tool_settings *settings)
 {
     physad_evaluate_options o = PHYSAD_EVALUATE_OPTIONS_INIT;
-    if (!read_options(t, &o))
+    physad_call_options call = tool_progress();
+    if (!read_options(t, &o) || !tool_reading(t, &call))
         return TOOL_USAGE;
     physad_dataset *data = NULL;
     physad_evaluation *e = NULL;
     int code = tool_open_data(t, &data, t->operands[0]);
     if (code == TOOL_DONE) {
-        const physad_call_options call = tool_progress();
         o.settings = (const char *const *)settings->items;
         const physad_status status = physad_evaluate(&e, t->ctx, data, methods->names, methods->count, &o, &call);
         tool_progress_end();

@@ -7,40 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Leaves out the training photos that cannot be read, and says which. */
-static int drop_unreadable(const tool *t, physad_dataset **data)
-{
-    const int64_t n = physad_dataset_count(*data);
-    int64_t *kept = malloc((size_t)(n > 0 ? n : 1) * sizeof(*kept)), count = 0;
-    if (kept == NULL)
-        return tool_error("no memory for %lld samples", (long long)n);
-    for (int64_t i = 0; i < n; i++) {
-        const physad_sample *s = physad_dataset_sample(*data, i);
-        physad_image *image = NULL;
-        physad_status status = PHYSAD_OK;
-        if (s->split == PHYSAD_SPLIT_TRAIN && s->kind == PHYSAD_KIND_IMAGE)
-            status = physad_dataset_read_image(*data, i, &image);
-        physad_image_free(image);
-        if (tool_interrupted()) {
-            free(kept);
-            return tool_failed(PHYSAD_ERR_CANCELLED);
-        }
-        if (status == PHYSAD_OK)
-            kept[count++] = i;
-        else
-            fprintf(stderr, "physad: left out: %s\n", physad_last_error());
-    }
-    (void)t;
-    physad_dataset *rest = NULL;
-    const physad_status status = physad_dataset_subset(&rest, *data, kept, count);
-    free(kept);
-    if (status != PHYSAD_OK)
-        return tool_failed(status);
-    physad_dataset_free(*data);
-    *data = rest;
-    return TOOL_DONE;
-}
-
 static int one_category(const tool *t, const physad_dataset *data)
 {
     const int64_t n = physad_dataset_category_count(data);
@@ -68,6 +34,13 @@ static int check_output(const char *model)
     return code;
 }
 
+static void say_what_went(const physad_detector *detector)
+{
+    const char *reason;
+    for (int64_t i = 0; physad_detector_skipped(detector, i, &reason) != NULL; i++)
+        fprintf(stderr, "physad: left out: %s\n", reason);
+}
+
 static void say_what_came(const physad_detector *detector, const char *model)
 {
     physad_threshold threshold = PHYSAD_THRESHOLD_INIT;
@@ -84,18 +57,15 @@ static int fit(tool *t, const tool_methods *methods, const tool_settings *settin
 {
     physad_dataset *data = NULL;
     physad_detector *detector = NULL;
-    bool skip;
-    if (!tool_skips(t, &skip))
+    physad_call_options call = tool_progress();
+    if (!tool_reading(t, &call))
         return TOOL_USAGE;
     int code = check_output(model);
     if (code == TOOL_DONE)
         code = tool_open_data(t, &data, t->operands[0]);
     if (code == TOOL_DONE)
         code = one_category(t, data);
-    if (code == TOOL_DONE && skip)
-        code = drop_unreadable(t, &data);
     if (code == TOOL_DONE) {
-        const physad_call_options call = tool_progress();
         physad_status status = physad_detector_new(&detector, t->ctx, methods->names[0]);
         if (status == PHYSAD_OK)
             status = tool_settings_apply(settings, methods->names[0], detector);
@@ -104,6 +74,7 @@ static int fit(tool *t, const tool_methods *methods, const tool_settings *settin
         if (status == PHYSAD_OK)
             status = physad_detector_save(detector, model);
         tool_progress_end();
+        say_what_went(detector);
         if (status == PHYSAD_OK)
             say_what_came(detector, model);
         else

@@ -185,6 +185,17 @@ int tool_open_data(const tool *t, physad_dataset **data, const char *path)
     return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
 }
 
+bool tool_reading(const tool *t, physad_call_options *call)
+{
+    int64_t batch = 0;
+    bool skip;
+    if (!tool_int(t, "batch", &batch, 1, 4096) || !tool_skips(t, &skip))
+        return false;
+    call->batch = (int32_t)batch;
+    call->on_error = skip ? PHYSAD_ERRORS_SKIP : PHYSAD_ERRORS_STOP;
+    return true;
+}
+
 bool tool_skips(const tool *t, bool *skip)
 {
     static const char *const choices[] = { "stop", "skip" };

@@ -42,5 +42,6 @@ physad_status tool_settings_apply(const tool_settings *settings, const char *met
 /* Opens DATA with --format and --category. */
 int tool_open_data(const tool *t, physad_dataset **data, const char *path);
 bool tool_skips(const tool *t, bool *skip); /* --on-error; false: told */
+bool tool_reading(const tool *t, physad_call_options *call); /* --batch and --on-error; false: told */
 
 #endif

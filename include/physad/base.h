@@ -121,15 +121,23 @@ typedef struct physad_progress {
 /** Called on the calling thread only, at most ten times a second; non-zero cancels the call. */
 typedef int (*physad_progress_fn)(const physad_progress *progress, void *user);
 
-/** Options of one long call. */
+/** @name What a sample that cannot be read, or scored, does to a call on many. */
+/** @{ */
+#define PHYSAD_ERRORS_STOP 0 /**< it ends the call */
+#define PHYSAD_ERRORS_SKIP 1 /**< it is left out, and named with the reason where the call says so */
+/** @} */
+
+/** How one long call is run; what comes of it does not depend on these, but for samples that are left out. */
 typedef struct physad_call_options {
     uint32_t struct_size;
-    uint32_t reserved; /**< zero */
-    physad_progress_fn progress;
+    int32_t batch;               /**< samples read and computed together, 0 (as many as suit) to 4096 */
+    physad_progress_fn progress; /**< NULL: none */
     void *progress_user;
+    int32_t on_error;  /**< PHYSAD_ERRORS_* */
+    uint32_t reserved; /**< zero */
 } physad_call_options;
 
-#define PHYSAD_CALL_OPTIONS_INIT { sizeof(physad_call_options), 0, NULL, NULL }
+#define PHYSAD_CALL_OPTIONS_INIT { sizeof(physad_call_options), 0, NULL, NULL, PHYSAD_ERRORS_STOP, 0 }
 
 #ifdef __cplusplus
 }

@@ -114,12 +114,19 @@ PHYSAD_API int32_t physad_detector_is_fitted(const physad_detector *detector);
  * A share of the normals (option `calibration`, whole groups, chosen by the context's seed) is kept aside for the threshold.
  * On failure or cancel the detector is as it was.
  * @param[in] dataset  borrowed during the call; one category (select it first)
- * @param[in] call     progress and cancel; NULL for none
+ * @param[in] call     progress, cancel, batch; with PHYSAD_ERRORS_SKIP samples that cannot be used are left out, as if the data set
+ *                     did not have them, and listed by physad_detector_skipped(); NULL for none
  * @return PHYSAD_OK; PHYSAD_ERR_ARG (no normal samples, several categories, an `alpha` that so few samples cannot hold);
  *         PHYSAD_ERR_IO, PHYSAD_ERR_FORMAT (a photo or the weights); PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_fit(physad_detector *detector, const physad_dataset *dataset,
                                                               const physad_call_options *call);
+
+/** How many samples the last fit or add left out, with PHYSAD_ERRORS_SKIP in its options. 0 for NULL, and once loaded. @since 0.1 */
+PHYSAD_API int64_t physad_detector_skipped_count(const physad_detector *detector);
+/** Path of left-out sample `index` relative to its data set, NULL out of range; *reason (unless NULL) says why. Both owned by the
+ * detector until it is fitted or added to. @since 0.1 */
+PHYSAD_API const char *physad_detector_skipped(const physad_detector *detector, int64_t index, const char **reason);
 
 /** Scores one photo in memory.
  * @param[in]  photo  borrowed: H x W x C or H x W, u8, u16 or f32 in 0..1, C 1, 3 (RGB) or 4 (alpha is ignored)

@@ -37,10 +37,6 @@ typedef struct physad_result physad_result;
 #define PHYSAD_METRICS_INPUT                                                                                           \
     1 /**< at the model's input size, masks brought there by nearest neighbour: the papers' convention */
 
-/** What a sample that cannot be read does. */
-#define PHYSAD_ERRORS_STOP 0 /**< it ends the evaluation */
-#define PHYSAD_ERRORS_SKIP 1 /**< it is left out and listed under `skipped` with the reason */
-
 /** A sample that has just been scored; everything is valid during the callback only. Fields may be added at the end. */
 typedef struct physad_scored {
     const char *method;
@@ -59,7 +55,7 @@ typedef int (*physad_scored_fn)(const physad_scored *scored, void *user);
 typedef struct physad_evaluate_options {
     uint32_t struct_size;
     int32_t metrics_size;        /**< PHYSAD_METRICS_* */
-    int32_t on_error;            /**< PHYSAD_ERRORS_* */
+    int32_t on_error;            /**< PHYSAD_ERRORS_*: what is left out, of the training samples too, is listed under `skipped` */
     int32_t replicates;          /**< of the bootstrap; 0: 1000, -1: no intervals */
     const char *categories;      /**< "a,b"; NULL: all */
     const char *const *settings; /**< "key=value" or "method.key=value", ended by NULL; NULL: none */

@@ -15,7 +15,12 @@ physad_status physad__call_begin(physad__call *call, physad_context *ctx, const 
     PHYSAD__TRY(physad__context_check(ctx, what));
     PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), options, "physad_call_options"));
     PHYSAD__TRY(physad__cancelled(ctx));
-    *call = (physad__call){ .ctx = ctx, .progress = o.progress, .user = o.progress_user, .stage = what };
+    if (o.batch < 0 || o.batch > 4096)
+        return physad__error(PHYSAD_ERR_ARG, "physad_call_options: batch is %d, want 0 (as many as suit) to 4096", o.batch);
+    if (o.on_error != PHYSAD_ERRORS_STOP && o.on_error != PHYSAD_ERRORS_SKIP)
+        return physad__error(PHYSAD_ERR_ARG, "physad_call_options: on_error is %d, want PHYSAD_ERRORS_STOP or _SKIP", o.on_error);
+    *call = (physad__call){ .ctx = ctx, .progress = o.progress, .user = o.progress_user, .stage = what, .batch = o.batch,
+                            .on_error = o.on_error };
     call->start = physad__seconds();
     call->next = call->start;
 #ifdef PHYSAD_HAVE_OPENMP
@@ -52,6 +57,12 @@ void physad__call_widen(int threads)
 #ifdef PHYSAD_HAVE_OPENMP
     omp_set_num_threads(threads);
 #endif
+}
+
+bool physad__may_skip(physad_status status)
+{
+    return status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM && status != PHYSAD_ERR_CANCELLED && status != PHYSAD_ERR_INTERNAL &&
+           status != PHYSAD_ERR_STATE;
 }
 
 void physad__call_stage(physad__call *call, const char *stage, int64_t total)

@@ -228,12 +228,6 @@ void physad__loader_free(physad__loader *loader)
 
 /* --- delivering --- */
 
-static bool may_skip(physad_status status)
-{
-    return status != PHYSAD_ERR_NOMEM && status != PHYSAD_ERR_CANCELLED && status != PHYSAD_ERR_INTERNAL &&
-           status != PHYSAD_ERR_STATE;
-}
-
 static physad_status note_skipped(physad__loader *l, int64_t index, const physad__fault *fault)
 {
     PHYSAD__TRY(physad__grow(&l->ctx->mem, &l->skipped, &l->skipped_capacity, l->skipped_count + 1, sizeof(*l->skipped),
@@ -251,7 +245,7 @@ static physad_status close_gaps(physad__loader *l, slot *s, int64_t size, int64_
     *count = 0;
     for (int64_t i = 0; i < size; i++) {
         if (s->faults[i].status != PHYSAD_OK) {
-            if (l->on_error == PHYSAD__ON_ERROR_STOP || !may_skip(s->faults[i].status))
+            if (l->on_error == PHYSAD__ON_ERROR_STOP || !physad__may_skip(s->faults[i].status))
                 return physad__fault_publish(&s->faults[i]);
             PHYSAD__TRY(note_skipped(l, s->indices[i], &s->faults[i]));
             continue;

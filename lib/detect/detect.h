@@ -60,6 +60,10 @@ struct physad__method {
     physad_status (*fit)(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
                          physad__call *call, void **model);
     physad_status (*score)(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call);
+    /* The same of `count` photos, (height, width) each, that the origin's transform has brought to the model's input. One that fails
+     * has its fault; only what stops everything is returned. NULL in methods that take photos as they are. */
+    physad_status (*score_inputs)(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
+                                  physad_result *const *results, physad__fault *faults, physad__call *call);
     /* Methods on videos: fills score and frame_scores. NULL in methods on photos, which score frame after frame. */
     physad_status (*score_video)(const physad_detector *det, const physad_video *video, physad_result *result, physad__call *call);
     physad_status (*declare)(const physad_detector *det, physad__tensors_writer *writer, json_t *config);
@@ -92,6 +96,12 @@ typedef struct physad__origin {
 physad_status physad__origin_make(physad__origin **out, physad_context *ctx, int64_t count);
 physad_status physad__origin_name(physad__origin *origin, int64_t index, const char *path, const char *group);
 
+/* A sample that a fit left out. */
+typedef struct physad__skip {
+    int64_t index; /* in the data set of the pass that found it */
+    char *path, *reason;
+} physad__skip;
+
 struct physad_detector {
     physad_context *ctx;
     const physad__method *method;
@@ -104,7 +114,21 @@ struct physad_detector {
     physad_threshold threshold;
     char no_threshold[512]; /* why there is none */
     uint64_t seed;          /* of the fit */
+    physad__skip *skipped;  /* of the last fit or add */
+    int64_t skipped_count, skipped_capacity;
 };
+
+/* Within fit and refit, where the call leaves samples out: notes that sample `index` of the data set failed, for the reason of the
+ * present message. The method looks at the others too, then fails; it is called again without all that were noted. */
+physad_status physad__skip_sample(physad_detector *det, const physad_dataset *samples, int64_t index);
+void physad__skipped_clear(physad_detector *det);
+
+/* The transform whose output the method scores, owned by the detector; NULL: it takes photos as they are. */
+const physad_transform *physad__detector_transform(const physad_detector *det);
+/* Scores the transform's outputs, `count` in a row, as physad_detector_score() the photos, to the bit. out[i] is NULL and faults[i] set
+ * where one fails; only what stops everything is returned. Within a call that has begun. */
+physad_status physad__detector_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
+                                            physad_result **out, physad__fault *faults, physad__call *call);
 
 physad__origin *physad__origin_retain(physad__origin *origin);
 void physad__origin_release(physad__origin *origin);
@@ -173,8 +197,13 @@ void physad__frontend_close(physad__frontend *front);
 /* Which cells take part for photos of a size: height * width of 1 or 0. */
 physad_status physad__frontend_valid(const physad__frontend *front, physad_context *ctx, int64_t photo_height, int64_t photo_width,
                                      uint8_t *valid);
-/* The model's input (as the transform gives it) to cells (height * width, dim), all finite. */
-physad_status physad__frontend_cells(const physad__frontend *front, physad_context *ctx, const float *input, float *cells);
+/* The model's inputs (as the transform gives them) to cells (count, height * width, dim). What a photo's are does not depend on the
+ * others. */
+physad_status physad__frontend_cells(const physad__frontend *front, const float *inputs, int64_t count, float *cells);
+/* NUMERIC where an input or its cells are not finite. */
+physad_status physad__frontend_check(const physad__frontend *front, const float *input, const float *cells);
+/* Photos that are computed together where the caller has no wish: some, but not much memory. */
+int64_t physad__frontend_batch(const physad__frontend *front);
 
 /* --- the feature family (detect_feature.c) --- */
 
@@ -214,6 +243,8 @@ struct physad__feature_method {
 physad_status physad__feature_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
                                   physad__call *call, void **model);
 physad_status physad__feature_score(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call);
+physad_status physad__feature_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
+                                           physad_result *const *results, physad__fault *faults, physad__call *call);
 physad_status physad__feature_declare(const physad_detector *det, physad__tensors_writer *writer, json_t *config);
 physad_status physad__feature_write(const physad_detector *det, physad__tensors_writer *writer);
 physad_status physad__feature_read(physad_detector *det, physad_tensors *file, const json_t *config, void **model);
@@ -224,7 +255,7 @@ physad_status physad__feature_refit(physad_detector *det, const physad_dataset *
 #define PHYSAD__FEATURE_FAMILY                                                                       \
     .fit = physad__feature_fit, .score = physad__feature_score, .declare = physad__feature_declare,  \
     .write = physad__feature_write, .read = physad__feature_read, .free = physad__feature_free,      \
-    .refit = physad__feature_refit
+    .refit = physad__feature_refit, .score_inputs = physad__feature_score_inputs
 
 /* --- score maps (detect_map.c) --- */
 

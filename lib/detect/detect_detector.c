@@ -114,6 +114,7 @@ void physad_detector_free(physad_detector *detector)
     physad__free(detector->values);
     physad__free(detector->given);
     physad__free(detector->calibration);
+    physad__skipped_clear(detector);
     physad_context *ctx = detector->ctx;
     physad__free(detector);
     physad_context_free(ctx);
@@ -231,11 +232,111 @@ void physad__decide(const physad_detector *det, physad_result *r)
     r->p_value = (double)(1 + above) / (double)(det->calibration_count + 1);
 }
 
+const physad_transform *physad__detector_transform(const physad_detector *det)
+{
+    return det->method->score_inputs != NULL && det->origin != NULL ? det->origin->transform : NULL;
+}
+
+static physad_status new_results(const physad_detector *det, int64_t count, physad_result **out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        out[i] = physad__alloc_zero(&det->ctx->mem, sizeof(*out[i]), "result");
+        if (out[i] == NULL)
+            return PHYSAD_ERR_NOMEM;
+        out[i]->origin = physad__origin_retain(det->origin);
+    }
+    return PHYSAD_OK;
+}
+
+static void drop_results(int64_t count, physad_result **out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        physad_result_free(out[i]);
+        out[i] = NULL;
+    }
+}
+
+physad_status physad__detector_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
+                                            physad_result **out, physad__fault *faults, physad__call *call)
+{
+    for (int64_t i = 0; i < count; i++) {
+        out[i] = NULL;
+        faults[i] = (physad__fault){ PHYSAD_OK, "" };
+    }
+    physad_status status = new_results(det, count, out);
+    if (status == PHYSAD_OK)
+        status = det->method->score_inputs(det, inputs, photo, count, out, faults, call);
+    for (int64_t i = 0; i < count && status == PHYSAD_OK; i++) {
+        if (faults[i].status == PHYSAD_OK)
+            physad__decide(det, out[i]);
+        else
+            drop_results(1, &out[i]);
+    }
+    if (status != PHYSAD_OK)
+        drop_results(count, out);
+    return status;
+}
+
+/* Photos at a time: their inputs are in memory together. */
+enum { TOGETHER = 8 };
+
+/* Brings photos to the model's input side by side, then scores them together. */
+static physad_status score_together(const physad_detector *det, const physad_view *photos, int64_t count, physad_result **out,
+                                    physad__call *call)
+{
+    const physad_transform *t = physad__detector_transform(det);
+    physad__fault faults[TOGETHER];
+    int64_t shape[3] = { 0, 0, 3 }, size[TOGETHER][2];
+    PHYSAD__TRY(physad_transform_shape(t, &shape[0], &shape[1]));
+    const int64_t pixels = shape[0] * shape[1] * 3;
+    float *inputs = physad__alloc_array(&det->ctx->mem, count * pixels, sizeof(*inputs), "photos");
+    if (inputs == NULL)
+        return PHYSAD_ERR_NOMEM;
+#pragma omp parallel for schedule(dynamic) if (count > 1)
+    for (int64_t i = 0; i < count; i++) {
+        physad_view input = physad_view_array(inputs + i * pixels, PHYSAD_F32, 3, shape);
+        faults[i] = (physad__fault){ PHYSAD_OK, "" };
+        size[i][0] = photos[i].shape[0];
+        size[i][1] = photos[i].shape[1];
+        physad__fault_take(&faults[i], physad_transform_apply(t, &photos[i], &input));
+    }
+    physad_status status = PHYSAD_OK;
+    for (int64_t i = 0; i < count && status == PHYSAD_OK; i++)
+        status = physad__fault_publish(&faults[i]);
+    if (status == PHYSAD_OK)
+        status = physad__detector_score_inputs(det, inputs, (const int64_t(*)[2])size, count, out, faults, call);
+    for (int64_t i = 0; i < count && status == PHYSAD_OK; i++)
+        status = physad__fault_publish(&faults[i]);
+    physad__free(inputs);
+    return status;
+}
+
+static physad_status score_one(const physad_detector *det, const physad_view *photo, physad_result **out, physad__call *call)
+{
+    PHYSAD__TRY(new_results(det, 1, out));
+    PHYSAD__TRY(det->method->score(det, photo, *out, call));
+    physad__decide(det, *out);
+    return PHYSAD_OK;
+}
+
+static physad_status score_all(const physad_detector *det, const physad_view *photos, int64_t count, physad_result **out,
+                               physad__call *call)
+{
+    const int64_t step = physad__detector_transform(det) != NULL ? TOGETHER : 1;
+    for (int64_t i = 0; i < count; i++)
+        PHYSAD__TRY(physad__view_check(&photos[i], "photo"));
+    for (int64_t i = 0; i < count; i += step) {
+        PHYSAD__TRY(physad__cancelled(det->ctx));
+        PHYSAD__TRY(step > 1 ? score_together(det, photos + i, physad__min(step, count - i), out + i, call)
+                             : score_one(det, photos + i, out + i, call));
+    }
+    return PHYSAD_OK;
+}
+
 physad_status physad_detector_score_batch(const physad_detector *detector, const physad_view *photos, int64_t count,
                                           physad_result **out)
 {
     physad__call call;
-    physad_status status = PHYSAD_OK;
     if (out == NULL || count < 0)
         return physad__error(PHYSAD_ERR_ARG, "physad_detector_score: %s", out == NULL ? "out is NULL" : "count is negative");
     for (int64_t i = 0; i < count; i++)
@@ -246,27 +347,10 @@ physad_status physad_detector_score_batch(const physad_detector *detector, const
     if (detector->method->score == NULL)
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s does not score single photos", detector->method->name);
     PHYSAD__TRY(physad__call_begin(&call, detector->ctx, NULL, "physad_detector_score"));
-    for (int64_t i = 0; i < count && status == PHYSAD_OK; i++) {
-        physad_result *r = physad__alloc_zero(&detector->ctx->mem, sizeof(*r), "result");
-        if (r == NULL) {
-            status = PHYSAD_ERR_NOMEM;
-            break;
-        }
-        r->origin = physad__origin_retain(detector->origin);
-        out[i] = r;
-        status = physad__cancelled(detector->ctx);
-        if (status == PHYSAD_OK)
-            status = physad__view_check(&photos[i], "photo");
-        if (status == PHYSAD_OK)
-            status = detector->method->score(detector, &photos[i], r, &call);
-        if (status == PHYSAD_OK)
-            physad__decide(detector, r);
-    }
+    const physad_status status = score_all(detector, photos, count, out, &call);
     physad__call_end(&call);
-    for (int64_t i = 0; i < count && status != PHYSAD_OK; i++) {
-        physad_result_free(out[i]);
-        out[i] = NULL;
-    }
+    if (status != PHYSAD_OK)
+        drop_results(count, out);
     return status;
 }
 

@@ -1,97 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The feature family: reads photos, takes their cells, leaves some samples aside, and hands the rest to the method. */
-#include "detect/detect.h"
-
+/* The feature family: leaves some samples aside, hands the cells of the rest to the method, and scores. */
 #include "detect/detect_feature.h"
-
-/* --- from photos to cells --- */
-
-/* Appends the cells of one sample to a bank; `valid` says which. */
-static physad_status append_cells(physad_bank *bank, physad__mem *mem, const float *cells, const uint8_t *valid, int64_t count,
-                                  int64_t dim, int64_t sample)
-{
-    int64_t *samples = physad__alloc_array(mem, count, sizeof(*samples), "cells");
-    int32_t *positions = physad__alloc_array(mem, count, sizeof(*positions), "cells");
-    physad_status status = samples != NULL && positions != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; status == PHYSAD_OK && i < count;) {
-        int64_t n = 0;
-        while (i + n < count && valid[i + n] == valid[i])
-            n++;
-        for (int64_t k = 0; k < n; k++) {
-            samples[k] = sample;
-            positions[k] = (int32_t)(i + k);
-        }
-        const int64_t shape[2] = { n, dim };
-        const physad_view rows = physad_view_array((void *)(uintptr_t)(cells + i * dim), PHYSAD_F32, 2, shape);
-        const physad_view s = physad_view_array(samples, PHYSAD_I64, 1, &n), p = physad_view_array(positions, PHYSAD_I32, 1, &n);
-        if (valid[i])
-            status = physad_bank_add(bank, &rows, &s, &p);
-        i += n;
-    }
-    physad__free(samples);
-    physad__free(positions);
-    return status;
-}
-
-/* The cells of all samples of `normals`, sample i as number first + i, into banks[aside[i]]. */
-static physad_status read_cells(const physad_detector *det, const physad__frontend *front, const physad_dataset *normals,
-                                int64_t first, const uint8_t *aside, physad_bank *const banks[2], int64_t (*sizes)[2],
-                                physad__call *call)
-{
-    physad__mem *mem = &det->ctx->mem;
-    const int64_t cells = front->height * front->width, n = physad_dataset_count(normals);
-    physad__loader_options lo = { .batch = 4 };
-    physad__loader *loader = NULL;
-    float *data = physad__alloc_array(mem, cells * front->dim, sizeof(*data), "features");
-    uint8_t *valid = physad__alloc(mem, (size_t)cells, "features");
-    physad_status status = data != NULL && valid != NULL
-                               ? physad__loader_new(&loader, normals, front->transform, &lo)
-                               : PHYSAD_ERR_NOMEM;
-    physad__call_stage(call, "features", n);
-    for (int64_t done = 0; status == PHYSAD_OK;) {
-        physad__batch batch;
-        status = physad__loader_next(loader, &batch);
-        if (status != PHYSAD_OK || batch.count == 0)
-            break;
-        for (int64_t b = 0; status == PHYSAD_OK && b < batch.count; b++) {
-            const int64_t i = batch.indices[b];
-            const float *input = batch.pixels + b * front->input_height * front->input_width * 3;
-            sizes[first + i][0] = batch.photo[b][0];
-            sizes[first + i][1] = batch.photo[b][1];
-            status = physad__frontend_valid(front, det->ctx, batch.photo[b][0], batch.photo[b][1], valid);
-            if (status == PHYSAD_OK)
-                status = physad__frontend_cells(front, det->ctx, input, data);
-            if (status == PHYSAD_OK)
-                status = append_cells(banks[aside != NULL && aside[i]], mem, data, valid, cells, front->dim, first + i);
-            if (status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM && status != PHYSAD_ERR_CANCELLED)
-                physad__error_prefix(status, "%s", physad_dataset_sample(normals, i)->path);
-            if (status == PHYSAD_OK)
-                status = physad__call_tick(call, ++done);
-        }
-    }
-    physad__loader_free(loader);
-    physad__free(data);
-    physad__free(valid);
-    return status;
-}
-
-/* The rows from `row` on that belong to one sample, spread over its grid again. Returns how many rows. */
-static int64_t spread_cells(const physad_bank *bank, int64_t row, const physad__frontend *front, float *data, uint8_t *valid)
-{
-    physad_view rows;
-    const int64_t sample = physad_bank_sample(bank, row), count = physad_bank_count(bank);
-    int64_t n = 0;
-    memset(valid, 0, (size_t)(front->height * front->width));
-    memset(data, 0, (size_t)(front->height * front->width * front->dim) * sizeof(*data));
-    if (physad_bank_rows(bank, &rows) != PHYSAD_OK)
-        return count - row;
-    for (; row + n < count && physad_bank_sample(bank, row + n) == sample; n++) {
-        const int64_t p = physad_bank_position(bank, row + n);
-        valid[p] = 1;
-        memcpy(data + p * front->dim, (const char *)rows.data + (row + n) * rows.stride[0], (size_t)front->dim * sizeof(*data));
-    }
-    return n;
-}
 
 /* --- scoring --- */
 
@@ -118,48 +27,72 @@ static void free_verdict(physad__verdict *v)
     physad__free(v->distance);
 }
 
-physad_status physad__feature_score(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call)
+/* From the cells of one photo; `valid` has room for one flag each. */
+static physad_status score_cells(const physad_detector *det, const float *input, const float *data, uint8_t *valid,
+                                 const int64_t photo[2], physad_result *result, physad__call *call)
 {
     const physad__feature_model *m = det->model;
     const physad__frontend *front = &m->front;
-    physad__mem *mem = &det->ctx->mem;
-    const int64_t cells = front->height * front->width, shape[3] = { front->input_height, front->input_width, 3 };
+    const physad__cells c = { data, valid, front->height, front->width, front->dim };
     physad__verdict v = { 0 };
-    float *input = physad__alloc_array(mem, shape[0] * shape[1] * 3, sizeof(*input), "photo");
-    float *data = physad__alloc_array(mem, cells * front->dim, sizeof(*data), "features");
-    uint8_t *valid = physad__alloc(mem, (size_t)cells, "features");
-    physad_status status = input != NULL && data != NULL && valid != NULL ? new_verdict(&v, front, mem) : PHYSAD_ERR_NOMEM;
-    if (status == PHYSAD_OK) {
-        physad_view out = physad_view_array(input, PHYSAD_F32, 3, shape);
-        status = physad_transform_apply(front->transform, photo, &out);
-    }
+    PHYSAD__TRY(physad__frontend_valid(front, det->ctx, photo[0], photo[1], valid));
+    PHYSAD__TRY(physad__frontend_check(front, input, data));
+    physad_status status = new_verdict(&v, front, &det->ctx->mem);
     if (status == PHYSAD_OK)
-        status = physad__frontend_valid(front, det->ctx, photo->shape[0], photo->shape[1], valid);
-    if (status == PHYSAD_OK)
-        status = physad__frontend_cells(front, det->ctx, input, data);
-    physad__free(input);
-    if (status == PHYSAD_OK) {
-        const physad__cells c = { data, valid, front->height, front->width, front->dim };
         status = det->method->features->score(det, m->state, &c, &v, call);
-    }
-    if (status == PHYSAD_OK) {
-        result->score = v.score;
-        result->photo_height = photo->shape[0];
-        result->photo_width = photo->shape[1];
-        result->map_height = v.map_height;
-        result->map_width = v.map_width;
-        result->map = v.map;
-        result->grid_height = front->height;
-        result->grid_width = front->width;
-        result->nearest_sample = v.sample;
-        result->nearest_position = v.position;
-        result->nearest_distance = v.distance;
-    } else {
+    if (status != PHYSAD_OK) {
         free_verdict(&v);
+        return status;
+    }
+    result->score = v.score;
+    result->photo_height = photo[0];
+    result->photo_width = photo[1];
+    result->map_height = v.map_height;
+    result->map_width = v.map_width;
+    result->map = v.map;
+    result->grid_height = front->height;
+    result->grid_width = front->width;
+    result->nearest_sample = v.sample;
+    result->nearest_position = v.position;
+    result->nearest_distance = v.distance;
+    return PHYSAD_OK;
+}
+
+physad_status physad__feature_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
+                                           physad_result *const *results, physad__fault *faults, physad__call *call)
+{
+    const physad__frontend *front = &((const physad__feature_model *)det->model)->front;
+    physad__mem *mem = &det->ctx->mem;
+    const int64_t cells = front->height * front->width, pixels = front->input_height * front->input_width * 3;
+    float *data = physad__alloc_array(mem, count * cells, (size_t)front->dim * sizeof(*data), "features");
+    uint8_t *valid = physad__alloc(mem, (size_t)cells, "features");
+    physad_status status = data != NULL && valid != NULL ? physad__frontend_cells(front, inputs, count, data) : PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < count && status == PHYSAD_OK; i++) {
+        status = score_cells(det, inputs + i * pixels, data + i * cells * front->dim, valid, photo[i], results[i], call);
+        if (physad__may_skip(status)) {
+            physad__fault_take(&faults[i], status);
+            status = PHYSAD_OK;
+        }
     }
     physad__free(data);
     physad__free(valid);
     return status;
+}
+
+physad_status physad__feature_score(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call)
+{
+    const physad__frontend *front = &((const physad__feature_model *)det->model)->front;
+    const int64_t shape[3] = { front->input_height, front->input_width, 3 }, size[1][2] = { { photo->shape[0], photo->shape[1] } };
+    physad__fault fault = { PHYSAD_OK, "" };
+    float *input = physad__alloc_array(&det->ctx->mem, shape[0] * shape[1] * 3, sizeof(*input), "photo");
+    if (input == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad_view out = physad_view_array(input, PHYSAD_F32, 3, shape);
+    physad_status status = physad_transform_apply(front->transform, photo, &out);
+    if (status == PHYSAD_OK)
+        status = physad__feature_score_inputs(det, input, size, 1, &result, &fault, call);
+    physad__free(input);
+    return status == PHYSAD_OK ? physad__fault_publish(&fault) : status;
 }
 
 /* Scores of the samples in `apart`, as physad__feature_score() would give them. */
@@ -177,7 +110,7 @@ static physad_status score_apart(const physad_detector *det, const physad__featu
     for (int64_t row = 0; status == PHYSAD_OK && row < count;) {
         const int64_t sample = physad_bank_sample(apart, row);
         const physad__cells c = { data, valid, front->height, front->width, front->dim };
-        row += spread_cells(apart, row, front, data, valid);
+        row += physad__cells_spread(apart, row, front, data, valid);
         status = det->method->features->score(det, m->state, &c, &v, call);
         scores[sample] = v.score;
         if (status == PHYSAD_OK)
@@ -268,6 +201,7 @@ physad_status physad__feature_fit(physad_detector *det, const physad_dataset *no
     physad__feature_model *m;
     physad_bank *banks[2] = { NULL, NULL };
     const bool keep = keeps_features(det);
+    const physad__reading what = { normals, 0, keep ? NULL : aside, banks, det->origin->sizes };
     PHYSAD__TRY(physad__feature_model_new(&m, det));
     physad_status status = physad__transform_make(&det->origin->transform, det);
     if (status == PHYSAD_OK)
@@ -277,7 +211,7 @@ physad_status physad__feature_fit(physad_detector *det, const physad_dataset *no
     if (status == PHYSAD_OK && !keep)
         status = physad_bank_new(&banks[1], det->ctx, m->front.dim, NULL);
     if (status == PHYSAD_OK)
-        status = read_cells(det, &m->front, normals, 0, keep ? NULL : aside, banks, det->origin->sizes, call);
+        status = physad__cells_read(det, &m->front, &what, call);
     if (status == PHYSAD_OK && keep) {
         m->kept = banks[0];
         banks[0] = NULL;
@@ -310,11 +244,11 @@ static physad_status copy_kept(physad_bank *out, const physad_bank *kept, const 
     int64_t before = 0, numbered = 0;
     for (int64_t row = 0; status == PHYSAD_OK && row < count;) {
         const int64_t sample = physad_bank_sample(kept, row);
-        row += spread_cells(kept, row, front, data, valid);
+        row += physad__cells_spread(kept, row, front, data, valid);
         for (; before < sample; before++)
             numbered += drop == NULL || !drop[before];
         if (drop == NULL || !drop[sample])
-            status = append_cells(out, mem, data, valid, cells, front->dim, numbered);
+            status = physad__cells_append(out, mem, data, valid, cells, front->dim, numbered);
     }
     physad__free(data);
     physad__free(valid);
@@ -371,7 +305,8 @@ static physad_status refit_into(physad_detector *det, physad__feature_model *m, 
         status = copy_kept(m->kept, old->kept, &m->front, drop, mem);
     if (status == PHYSAD_OK && added > 0) {
         physad_bank *const banks[2] = { m->kept, m->kept };
-        status = read_cells(det, &m->front, more, n - added, NULL, banks, origin->sizes, call);
+        const physad__reading what = { more, n - added, NULL, banks, origin->sizes };
+        status = physad__cells_read(det, &m->front, &what, call);
     }
     if (status == PHYSAD_OK)
         status = physad__calibration_split(det, (const char *const *)origin->groups, n, aside);

@@ -20,4 +20,23 @@ physad_status physad__feature_model_new(physad__feature_model **out, const physa
 /* After a fit: the weights that the model will carry, and where they came from (detect_model.c). */
 physad_status physad__feature_take_weights(const physad_detector *det, physad__feature_model *model);
 
+/* --- from photos to the rows of a bank, and back (detect_cells.c) --- */
+
+/* Appends the cells of one sample to a bank; `valid` says which. */
+physad_status physad__cells_append(physad_bank *bank, physad__mem *mem, const float *cells, const uint8_t *valid, int64_t count,
+                                   int64_t dim, int64_t sample);
+
+/* The cells of all samples, sample i as number first + i, go into banks[aside[i]]; `aside` may be NULL. */
+typedef struct physad__reading {
+    const physad_dataset *samples;
+    int64_t first;
+    const uint8_t *aside;
+    physad_bank *const *banks;
+    int64_t (*sizes)[2]; /* of the photos, by number */
+} physad__reading;
+physad_status physad__cells_read(physad_detector *det, const physad__frontend *front, const physad__reading *what, physad__call *call);
+
+/* The rows from `row` on that belong to one sample, spread over its grid again. Returns how many rows. */
+int64_t physad__cells_spread(const physad_bank *bank, int64_t row, const physad__frontend *front, float *data, uint8_t *valid);
+
 #endif

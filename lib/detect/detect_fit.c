@@ -139,6 +139,80 @@ physad_status physad__calibrate(physad_detector *det, const char *const *groups,
     return status;
 }
 
+/* --- samples that are left out --- */
+
+physad_status physad__skip_sample(physad_detector *det, const physad_dataset *samples, int64_t index)
+{
+    physad__mem *mem = &det->ctx->mem;
+    PHYSAD__TRY(physad__grow(mem, &det->skipped, &det->skipped_capacity, det->skipped_count + 1, sizeof(*det->skipped),
+                             "samples left out"));
+    const physad__skip s = { index, physad__strdup(mem, physad_dataset_sample(samples, index)->path),
+                             physad__strdup(mem, physad_last_error()) };
+    det->skipped[det->skipped_count++] = s;
+    return s.path != NULL && s.reason != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+}
+
+void physad__skipped_clear(physad_detector *det)
+{
+    for (int64_t i = 0; i < det->skipped_count; i++) {
+        physad__free(det->skipped[i].path);
+        physad__free(det->skipped[i].reason);
+    }
+    physad__free(det->skipped);
+    det->skipped = NULL;
+    det->skipped_count = det->skipped_capacity = 0;
+}
+
+int64_t physad_detector_skipped_count(const physad_detector *detector)
+{
+    return detector != NULL ? detector->skipped_count : 0;
+}
+
+const char *physad_detector_skipped(const physad_detector *detector, int64_t index, const char **reason)
+{
+    if (reason != NULL)
+        *reason = NULL;
+    if (index < 0 || index >= physad_detector_skipped_count(detector))
+        return NULL;
+    if (reason != NULL)
+        *reason = detector->skipped[index].reason;
+    return detector->skipped[index].path;
+}
+
+/* The samples without those that were noted after the first `before`, in place of the whole. */
+static physad_status drop_skipped(physad_dataset **samples, const physad_detector *det, int64_t before)
+{
+    const int64_t n = physad_dataset_count(*samples);
+    int64_t kept = 0;
+    physad_dataset *rest = NULL;
+    uint8_t *drop = physad__alloc_zero(&det->ctx->mem, (size_t)n, "samples");
+    int64_t *indices = physad__alloc_array(&det->ctx->mem, n, sizeof(*indices), "samples");
+    physad_status status = drop != NULL && indices != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int64_t i = before; status == PHYSAD_OK && i < det->skipped_count; i++)
+        drop[det->skipped[i].index] = 1;
+    for (int64_t i = 0; status == PHYSAD_OK && i < n; i++)
+        if (!drop[i])
+            indices[kept++] = i;
+    if (status == PHYSAD_OK && kept == 0)
+        status = physad__error(PHYSAD_ERR_ARG, "%s: none of the %lld samples can be used; the first: %s", det->method->name, (long long)n,
+                               det->skipped[before].reason);
+    if (status == PHYSAD_OK)
+        status = physad_dataset_subset(&rest, *samples, indices, kept);
+    if (status == PHYSAD_OK) {
+        physad_dataset_free(*samples);
+        *samples = rest;
+    }
+    physad__free(drop);
+    physad__free(indices);
+    return status;
+}
+
+/* Whether a pass failed because it noted samples, so that another without them is due. */
+static bool has_skipped(const physad_detector *det, physad_status status, int64_t before)
+{
+    return physad__may_skip(status) && det->skipped_count > before;
+}
+
 /* --- fit --- */
 
 /* The normal samples that a fit takes: those of the training split where there is one. */
@@ -225,11 +299,17 @@ physad_status physad_detector_fit(physad_detector *detector, const physad_datase
                              physad_dataset_category(dataset, 0), physad_dataset_category(dataset, 1));
     PHYSAD__TRY(physad__call_begin(&c, detector->ctx, call, "physad_detector_fit"));
     detector->seed = detector->ctx->seed;
+    physad__skipped_clear(detector);
     physad_status status = select_normals(&normals, detector, dataset);
     if (status == PHYSAD_OK)
         status = take_frames(&normals, detector);
-    if (status == PHYSAD_OK)
+    while (status == PHYSAD_OK) {
+        const int64_t before = detector->skipped_count;
         status = fit_normals(detector, normals, &c);
+        if (!has_skipped(detector, status, before))
+            break;
+        status = drop_skipped(&normals, detector, before);
+    }
     physad_dataset_free(normals);
     physad__call_end(&c);
     return status;
@@ -265,8 +345,15 @@ physad_status physad_detector_add(physad_detector *detector, const physad_datase
     PHYSAD__TRY(check_refit(detector, "physad_detector_add"));
     if (dataset == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_detector_add: the data set is NULL");
-    PHYSAD__TRY(select_normals(&normals, detector, dataset));
-    const physad_status status = refit(detector, normals, NULL, call, "physad_detector_add");
+    physad__skipped_clear(detector);
+    physad_status status = select_normals(&normals, detector, dataset);
+    while (status == PHYSAD_OK) {
+        const int64_t before = detector->skipped_count;
+        status = refit(detector, normals, NULL, call, "physad_detector_add");
+        if (!has_skipped(detector, status, before))
+            break;
+        status = drop_skipped(&normals, detector, before);
+    }
     physad_dataset_free(normals);
     return status;
 }

@@ -187,22 +187,34 @@ physad_status physad__frontend_valid(const physad__frontend *front, physad_conte
     return status;
 }
 
-physad_status physad__frontend_cells(const physad__frontend *front, physad_context *ctx, const float *input, float *cells)
+physad_status physad__frontend_cells(const physad__frontend *front, const float *inputs, int64_t count, float *cells)
 {
-    const int64_t in[4] = { 1, front->input_height, front->input_width, 3 };
-    const int64_t out[4] = { 1, front->height, front->width, front->dim };
-    const physad_view image = physad_view_array((void *)(uintptr_t)input, PHYSAD_F32, 4, in);
+    const int64_t in[4] = { count, front->input_height, front->input_width, 3 };
+    const int64_t out[4] = { count, front->height, front->width, front->dim };
+    const physad_view images = physad_view_array((void *)(uintptr_t)inputs, PHYSAD_F32, 4, in);
     const physad_view target = physad_view_array(cells, PHYSAD_F32, 4, out);
+    return physad_features_compute(front->features, &images, &target, NULL);
+}
+
+physad_status physad__frontend_check(const physad__frontend *front, const float *input, const float *cells)
+{
+    const int64_t height = front->input_height, width = front->input_width;
     /* The network's clipping would make ordinary numbers of a NaN. */
-    for (int64_t i = 0; i < in[1] * in[2] * in[3]; i++)
+    for (int64_t i = 0; i < height * width * 3; i++)
         if (!isfinite(input[i]))
             return physad__error(PHYSAD_ERR_NUMERIC, "the photo holds NaN or infinite values, near (%lld,%lld) of the %lld x %lld pixels "
-                                 "that the model sees; want finite numbers", (long long)(i / 3 / in[2]), (long long)(i / 3 % in[2]),
-                                 (long long)in[1], (long long)in[2]);
-    PHYSAD__TRY(physad_features_compute(front->features, &image, &target, NULL));
+                                 "that the model sees; want finite numbers", (long long)(i / 3 / width), (long long)(i / 3 % width),
+                                 (long long)height, (long long)width);
     /* These would be nearest to nothing, and silently so. */
-    for (int64_t i = 0; i < out[1] * out[2] * out[3]; i++)
+    for (int64_t i = 0; i < front->height * front->width * front->dim; i++)
         if (!isfinite(cells[i]))
-            return physad__error(PHYSAD_ERR_NUMERIC, "the photo gives features that are not finite: its values are huge, or the weights are not a network's");
+            return physad__error(PHYSAD_ERR_NUMERIC, "the photo gives features that are not finite: its values are huge, or the weights "
+                                 "are not a network's");
     return PHYSAD_OK;
+}
+
+int64_t physad__frontend_batch(const physad__frontend *front)
+{
+    const int64_t floats = front->input_height * front->input_width * 3 + front->height * front->width * front->dim;
+    return physad__max(1, physad__min(8, ((int64_t)64 << 20) / (floats * (int64_t)sizeof(float))));
 }

@@ -187,12 +187,18 @@ static physad_status measure_sample(const physad_detector *det, const physad_sam
 static physad_status fit_all(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
                              energies *e, motion *m, physad__call *call)
 {
-    const int64_t n = physad_dataset_count(normals);
+    const int64_t n = physad_dataset_count(normals), before = det->skipped_count;
     physad__call_stage(call, "videos", n);
     for (int64_t i = 0; i < n; i++) {
-        PHYSAD__TRY(measure_sample(det, physad_dataset_sample(normals, i), aside[i] != 0, e, &e->of[i]));
+        physad_status status = measure_sample(det, physad_dataset_sample(normals, i), aside[i] != 0, e, &e->of[i]);
+        if (physad__may_skip(status) && call->on_error == PHYSAD_ERRORS_SKIP)
+            status = physad__skip_sample(det, normals, i);
+        PHYSAD__TRY(status);
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
+    if (det->skipped_count > before)
+        return physad__error(PHYSAD_ERR_IO, "%lld videos cannot be used; the first: %s", (long long)(det->skipped_count - before),
+                             det->skipped[before].reason);
     if (e->video_count == 0)
         return physad__error(PHYSAD_ERR_ARG, "%s: no normal video is left for the model", det->method->name);
     m->frames = learn(e->frames, e->frame_count);

@@ -186,17 +186,32 @@ static physad_status write_picture(const physad__run_state *run, const planes *p
     return status;
 }
 
+/* The photo where it is at hand, else read again: pictures are few, and photos large. */
+static physad_status find_photo(const physad_scored *s, const physad_view *photo, physad_image **image, physad_view *out)
+{
+    *image = NULL;
+    if (photo == NULL)
+        PHYSAD__TRY(physad_dataset_read_image(s->dataset, s->index, image));
+    *out = photo != NULL ? *photo : physad_image_view(*image);
+    return PHYSAD_OK;
+}
+
 physad_status physad__run_picture(physad__run_state *run, const physad_scored *s, const physad_view *photo)
 {
     planes p = { 0 };
+    physad_image *image = NULL;
+    physad_view pixels;
     physad__mem *mem = &run->ctx->mem;
     if (run->options->overlays == NULL || run->report->pixel_reason != NULL)
         return PHYSAD_OK;
     physad_status status = read_map(&p, mem, s->result, false);
     if (status == PHYSAD_OK)
+        status = find_photo(s, photo, &image, &pixels);
+    if (status == PHYSAD_OK)
         status = read_mask(&p.mask, mem, s->dataset, s->index, p.height, p.width);
     if (status == PHYSAD_OK)
-        status = write_picture(run, &p, s, photo);
+        status = write_picture(run, &p, s, &pixels);
+    physad_image_free(image);
     planes_free(&p);
     return status;
 }
@@ -205,6 +220,8 @@ physad_status physad__run_picture(physad__run_state *run, const physad_scored *s
 physad_status physad__run_gallery(physad__run_state *run, const physad_scored *s, const physad_view *photo)
 {
     planes p = { 0 };
+    physad_image *image = NULL;
+    physad_view pixels;
     physad__mem *mem = &run->ctx->mem;
     if (!physad__gallery_wants(run->report, run->options->gallery))
         return PHYSAD_OK;
@@ -214,11 +231,14 @@ physad_status physad__run_gallery(physad__run_state *run, const physad_scored *s
         status = PHYSAD_OK; /* a method without a map: the photo alone */
     if (status == PHYSAD_OK && p.height > 0)
         status = read_mask(&p.mask, mem, s->dataset, s->index, p.height, p.width);
+    if (status == PHYSAD_OK)
+        status = find_photo(s, photo, &image, &pixels);
     if (status == PHYSAD_OK) {
         const physad_view map = plane(p.map, PHYSAD_F32, p.height, p.width),
                           mask = plane(p.mask, PHYSAD_U8, p.height, p.width);
-        status = physad__gallery_add(run, s, photo, has_map ? &map : NULL, p.mask != NULL ? &mask : NULL);
+        status = physad__gallery_add(run, s, &pixels, has_map ? &map : NULL, p.mask != NULL ? &mask : NULL);
     }
+    physad_image_free(image);
     planes_free(&p);
     return status;
 }

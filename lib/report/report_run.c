@@ -96,22 +96,30 @@ static physad_status note_threshold(physad__run_state *run)
 static physad_status fit(physad__run_state *run, const physad_dataset *dataset)
 {
     physad__report *r = run->report;
-    physad_dataset *train = NULL; /* freed by physad__run_method() */
+    physad_dataset *train = NULL;
     PHYSAD__TRY(physad_detector_new(&run->detector, run->ctx, r->method));
     for (const char *const *s = run->options->settings; s != NULL && *s != NULL; s++)
         PHYSAD__TRY(apply_setting(run, *s));
     PHYSAD__TRY(note_options(run));
     PHYSAD__TRY(physad_dataset_select(&train, dataset, r->category, PHYSAD_SPLIT_TRAIN));
+    run->train = train;
     for (int64_t i = 0; i < physad_dataset_count(train); i++)
         r->n_train += physad_dataset_sample(train, i)->label == 0;
     const double start = physad__seconds();
     physad_status status = PHYSAD_OK;
+    physad_call_options o = PHYSAD_CALL_OPTIONS_INIT;
+    PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), run->call_options, "physad_call_options"));
+    o.on_error = run->options->on_error;
     if (!physad_detector_is_fitted(run->detector))
-        status = physad_detector_fit(run->detector, train, run->call_options);
-    run->train = train;
+        status = physad_detector_fit(run->detector, train, &o);
     r->fit_seconds = physad__seconds() - start;
     if (status != PHYSAD_OK)
         return physad__error_prefix(status, "%s on \"%s\"", r->method, r->category);
+    for (int64_t i = 0; i < physad_detector_skipped_count(run->detector); i++) {
+        const char *reason, *path = physad_detector_skipped(run->detector, i, &reason);
+        PHYSAD__TRY(physad__report_skip_sample(r, &run->ctx->mem, path, reason));
+        r->n_train--;
+    }
     note_weights(run);
     return note_threshold(run);
 }
@@ -132,52 +140,50 @@ physad_status physad__run_count(physad__run_state *run, const physad_scored *s)
     return physad__report_add_sample(run->report, &run->ctx->mem, &kept);
 }
 
+/* What is done with a photo's result; `photo` is NULL where it was read ahead and only its result is here. */
+static physad_status take_result(physad__run_state *run, int64_t index, const physad_result *result, const physad_view *photo,
+                                 double seconds)
+{
+    const physad_scored s = {
+        run->report->method,        run->test, index, physad_dataset_sample(run->test, index), run->detector, result,
+        physad_result_score(result)
+    };
+    if (isnan(s.score))
+        return physad__error(PHYSAD_ERR_NUMERIC, "the score is NaN");
+    PHYSAD__TRY(physad__run_pixels(run, &s));
+    PHYSAD__TRY(physad__run_picture(run, &s, photo));
+    PHYSAD__TRY(physad__run_count(run, &s));
+    PHYSAD__TRY(physad__run_gallery(run, &s, photo));
+    run->milliseconds[run->report->n_test++] = 1000 * seconds;
+    if (run->options->scored != NULL && run->options->scored(&s, run->options->scored_user) != 0)
+        return physad__error(PHYSAD_ERR_CANCELLED, "cancelled by the callback for scored samples");
+    return PHYSAD_OK;
+}
+
 static physad_status score_photo(physad__run_state *run, int64_t index, const physad_image *image)
 {
     physad_result *result = NULL;
     const physad_view photo = physad_image_view(image);
     const double start = physad__seconds();
     PHYSAD__TRY(physad_detector_score(run->detector, &photo, &result));
-    const double took = physad__seconds() - start;
-    const physad_scored s = {
-        run->report->method,        run->test, index, physad_dataset_sample(run->test, index), run->detector, result,
-        physad_result_score(result)
-    };
-    physad_status status = PHYSAD_OK;
-    if (isnan(s.score))
-        status = physad__error(PHYSAD_ERR_NUMERIC, "the score is NaN");
-    if (status == PHYSAD_OK)
-        status = physad__run_pixels(run, &s);
-    if (status == PHYSAD_OK)
-        status = physad__run_picture(run, &s, &photo);
-    if (status == PHYSAD_OK)
-        status = physad__run_count(run, &s);
-    if (status == PHYSAD_OK)
-        status = physad__run_gallery(run, &s, &photo);
-    if (status == PHYSAD_OK) {
-        run->milliseconds[run->report->n_test++] = 1000 * took;
-        if (run->options->scored != NULL && run->options->scored(&s, run->options->scored_user) != 0)
-            status = physad__error(PHYSAD_ERR_CANCELLED, "cancelled by the callback for scored samples");
-    }
+    const physad_status status = take_result(run, index, result, &photo, physad__seconds() - start);
     physad_result_free(result);
     return status;
 }
 
-/* What is wrong with one file only, and may be skipped. */
-static bool is_the_samples(physad_status status)
+/* Leaves the sample out where that was asked for and the failure is its own. */
+static physad_status skip_or_fail(physad__run_state *run, int64_t index, physad_status status)
 {
-    return status == PHYSAD_ERR_IO || status == PHYSAD_ERR_FORMAT || status == PHYSAD_ERR_UNSUPPORTED ||
-           status == PHYSAD_ERR_ARG || status == PHYSAD_ERR_SHAPE || status == PHYSAD_ERR_DTYPE ||
-           status == PHYSAD_ERR_NUMERIC;
+    if (run->options->on_error != PHYSAD_ERRORS_SKIP || !physad__may_skip(status))
+        return physad__error_prefix(status, "%s", physad_dataset_sample(run->test, index)->path);
+    run->reasons[index] = physad__strdup(&run->ctx->mem, physad_last_error());
+    return run->reasons[index] != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
 static physad_status score_sample(physad__run_state *run, int64_t index)
 {
-    const physad_sample *sample = physad_dataset_sample(run->test, index);
     physad_image *image = NULL;
     physad_status status;
-    if (sample->label != 0 && sample->label != 1 && sample->frame_file == NULL)
-        return physad__report_skip_sample(run->report, &run->ctx->mem, sample->path, "its label is not known");
     if (run->report->video) {
         status = physad__run_video(run, run->test, index);
     } else {
@@ -186,11 +192,98 @@ static physad_status score_sample(physad__run_state *run, int64_t index)
             status = score_photo(run, index, image);
         physad_image_free(image);
     }
+    return status == PHYSAD_OK ? PHYSAD_OK : skip_or_fail(run, index, status);
+}
+
+static bool is_measured(const physad__run_state *run, int64_t index)
+{
+    const physad_sample *s = physad_dataset_sample(run->test, index);
+    return s->label == 0 || s->label == 1 || s->frame_file != NULL;
+}
+
+/* --- photos that are read ahead --- */
+
+static physad_status take_batch(physad__run_state *run, const physad__batch *batch, physad_result **results, physad__fault *faults)
+{
+    const double start = physad__seconds();
+    physad_status status =
+        physad__detector_score_inputs(run->detector, batch->pixels, batch->photo, batch->count, results, faults, run->call);
+    const double each = (physad__seconds() - start) / (double)batch->count;
+    for (int64_t i = 0; i < batch->count; i++) {
+        if (status == PHYSAD_OK) {
+            status = faults[i].status != PHYSAD_OK ? physad__fault_publish(&faults[i])
+                                                   : take_result(run, batch->indices[i], results[i], NULL, each);
+            if (status != PHYSAD_OK)
+                status = skip_or_fail(run, batch->indices[i], status);
+        }
+        physad_result_free(results[i]);
+    }
+    return status;
+}
+
+static physad_status take_all(physad__run_state *run, physad__loader *loader, physad_result **results, physad__fault *faults)
+{
+    for (int64_t done = 0, seen = 0;;) {
+        physad__batch batch;
+        PHYSAD__TRY(physad__loader_next(loader, &batch));
+        for (; seen < physad__loader_skipped_count(loader); seen++) {
+            const physad__skipped *s = physad__loader_skipped(loader, seen);
+            physad__error(s->status, "%s", s->reason);
+            PHYSAD__TRY(skip_or_fail(run, s->index, s->status));
+        }
+        if (batch.count == 0)
+            return PHYSAD_OK;
+        PHYSAD__TRY(take_batch(run, &batch, results, faults));
+        done += batch.count;
+        PHYSAD__TRY(physad__call_tick(run->call, done));
+    }
+}
+
+/* Photos are decoded and brought to the model's input by a few threads, ahead of the network; so many are in memory. */
+static physad_status score_ahead(physad__run_state *run, const physad_transform *transform)
+{
+    physad__mem *mem = &run->ctx->mem;
+    const int64_t n = physad_dataset_count(run->test), batch = run->call->batch > 0 ? run->call->batch : 8;
+    physad__loader *loader = NULL;
+    int64_t *indices = physad__alloc_array(mem, n, sizeof(*indices), "samples");
+    physad_result **results = physad__alloc_array(mem, batch, sizeof(*results), "results");
+    physad__fault *faults = physad__alloc_array(mem, batch, sizeof(*faults), "results");
+    physad__loader_options o = { .indices = indices, .batch = batch };
+    o.on_error = run->options->on_error == PHYSAD_ERRORS_SKIP ? PHYSAD__ON_ERROR_SKIP : PHYSAD__ON_ERROR_STOP;
+    physad_status status = indices != NULL && results != NULL && faults != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; status == PHYSAD_OK && i < n; i++)
+        if (is_measured(run, i))
+            indices[o.count++] = i;
     if (status == PHYSAD_OK)
-        return PHYSAD_OK;
-    if (run->options->on_error == PHYSAD_ERRORS_SKIP && is_the_samples(status))
-        return physad__report_skip_sample(run->report, &run->ctx->mem, sample->path, physad_last_error());
-    return physad__error_prefix(status, "%s", sample->path);
+        status = physad__loader_new(&loader, run->test, transform, &o);
+    if (status == PHYSAD_OK)
+        status = take_all(run, loader, results, faults);
+    physad__loader_free(loader);
+    physad__free(indices);
+    physad__free(results);
+    physad__free(faults);
+    return status;
+}
+
+static physad_status score_each(physad__run_state *run)
+{
+    for (int64_t i = 0; i < physad_dataset_count(run->test); i++) {
+        if (is_measured(run, i))
+            PHYSAD__TRY(score_sample(run, i));
+        PHYSAD__TRY(physad__call_tick(run->call, i + 1));
+    }
+    return PHYSAD_OK;
+}
+
+/* The report lists what was left out in the order of the data set. */
+static physad_status note_skipped(physad__run_state *run)
+{
+    for (int64_t i = 0; i < physad_dataset_count(run->test); i++) {
+        const char *reason = run->reasons[i] != NULL ? run->reasons[i] : is_measured(run, i) ? NULL : "its label is not known";
+        if (reason != NULL)
+            PHYSAD__TRY(physad__report_skip_sample(run->report, &run->ctx->mem, physad_dataset_sample(run->test, i)->path, reason));
+    }
+    return PHYSAD_OK;
 }
 
 /* --- all --- */
@@ -237,15 +330,15 @@ static physad_status measure(physad__run_state *run)
 static physad_status score_all(physad__run_state *run)
 {
     const int64_t n = physad_dataset_count(run->test);
+    const physad_transform *transform = run->report->video ? NULL : physad__detector_transform(run->detector);
     run->milliseconds = physad__alloc_array(&run->ctx->mem, n, sizeof(double), "times");
-    if (run->milliseconds == NULL)
+    run->reasons = physad__alloc_zero(&run->ctx->mem, (size_t)n * sizeof(*run->reasons), "samples left out");
+    if (run->milliseconds == NULL || run->reasons == NULL)
         return PHYSAD_ERR_NOMEM;
     physad__call_stage(run->call, "scoring", n);
     const double start = physad__seconds();
-    for (int64_t i = 0; i < n; i++) {
-        PHYSAD__TRY(score_sample(run, i));
-        PHYSAD__TRY(physad__call_tick(run->call, i + 1));
-    }
+    PHYSAD__TRY(transform != NULL ? score_ahead(run, transform) : score_each(run));
+    PHYSAD__TRY(note_skipped(run));
     run->report->score_seconds = physad__seconds() - start;
     note_times(run);
     return measure(run);
@@ -274,6 +367,9 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
         status = score_all(run);
     if (status == PHYSAD_OK && r->video)
         status = physad__run_whole(run, whole, &o);
+    for (int64_t i = 0; run->reasons != NULL && i < physad_dataset_count(test); i++)
+        physad__free(run->reasons[i]);
+    physad__free(run->reasons);
     physad__free(run->milliseconds);
     physad_scores_free(run->scores);
     physad_scores_free(run->frames);

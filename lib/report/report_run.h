@@ -19,6 +19,7 @@ typedef struct physad__run_state {
     physad_pixels *pixels;
     int64_t counted;      /* samples whose pixels were added */
     double *milliseconds; /* of each scored sample */
+    char **reasons;       /* why a test sample was left out; NULL: it was not */
     physad_scores *frames; /* of videos that have labels of their frames */
     int64_t recordings;    /* how many of these came so far */
     bool by_blocks;        /* they are few: intervals go by blocks of their frames */
@@ -27,7 +28,7 @@ typedef struct physad__run_state {
 /* Fits, scores and measures; fills in `report`, whose names are set. */
 physad_status physad__run_method(physad__run_state *run, const physad_dataset *dataset);
 
-/* Adds a scored sample's pixels (report_pixels.c); draws it where pictures are wanted. */
+/* Adds a scored sample's pixels (report_pixels.c); draws it where pictures are wanted. A photo that is NULL is read where it is needed. */
 physad_status physad__run_pixels(physad__run_state *run, const physad_scored *scored);
 physad_status physad__run_picture(physad__run_state *run, const physad_scored *scored, const physad_view *photo);
 

@@ -170,6 +170,13 @@ class Model(Case):
         facts = self.evaluate("--on-error", "skip", data=data)
         self.assertEqual(len(facts["skipped"]), 1)
         self.assertEqual(facts["n_test"], len(self.photos) - 1)
+        normal = sorted((data / "can" / "train" / "good").glob("*.png"))[0]
+        normal.write_bytes(b"")
+        self.fails(run("fit", data, "--method", "patchcore", *NET, "-o", self.place / "m.physad"), 1, normal.name)
+        done = self.ok(run("fit", data, "--method", "patchcore", *NET, "-o", self.place / "m.physad", "--on-error", "skip", "--batch", "3"))
+        self.assertRegex(done.stderr, f"left out: .*{normal.name}")
+        skipped = self.evaluate("--on-error", "skip", data=data)["skipped"]
+        self.assertEqual([s["path"].rsplit("/", 1)[-1] for s in skipped], [normal.name, bad.name])
 
     def test_interrupt_leaves_no_model(self):
         big = self.place / "big"

@@ -312,6 +312,109 @@ static void removing_equals_never_having_had_it(void **state)
     }
 }
 
+/* `count` normals and, after the third and at the end, photos that are not there. */
+static physad_dataset *normals_with_gaps(physad_context *ctx, int count)
+{
+    static uint8_t pixels[SIDE * SIDE * 3];
+    physad_dataset *ds = NULL;
+    assert_ok(physad_dataset_new(&ds, ctx));
+    for (int i = 0; i <= count; i++) {
+        char name[32];
+        physad_item item = PHYSAD_ITEM_INIT, gone = PHYSAD_ITEM_INIT;
+        const physad_view v = photo(pixels, (uint64_t)i, false);
+        gone.file = i == 3 ? "/no/such/third.png" : "/no/such/last.png";
+        if (i == 3 || i == count)
+            assert_ok(physad_dataset_add(ds, &gone));
+        snprintf(name, sizeof(name), "n%02d.png", i);
+        item.flags = PHYSAD_ITEM_COPY;
+        item.photo = &v;
+        item.name = name;
+        if (i < count)
+            assert_ok(physad_dataset_add(ds, &item));
+    }
+    return ds;
+}
+
+static void broken_photos_are_left_out_as_if_never_there(void **state)
+{
+    for (int m = 0; m < 2; m++) {
+        physad_context *ctx = new_context(2);
+        physad_detector *a = new_detector(ctx, methods[m]), *b = new_detector(ctx, methods[m]);
+        physad_dataset *gaps = normals_with_gaps(ctx, 12), *whole = normals(ctx, 0, 12, -1);
+        physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+        const char *reason = NULL;
+        assert_ok(physad_detector_set(a, "alpha", "0.34"));
+        assert_ok(physad_detector_set(b, "alpha", "0.34"));
+        assert_ok(physad_detector_set(a, "keep_features", "true"));
+        assert_ok(physad_detector_set(b, "keep_features", "true"));
+        assert_fails(PHYSAD_ERR_IO, "/no/such/third.png", physad_detector_fit(a, gaps, NULL));
+        assert_int_equal(physad_detector_skipped_count(a), 0);
+        call.on_error = PHYSAD_ERRORS_SKIP;
+        assert_ok(physad_detector_fit(a, gaps, &call));
+        assert_int_equal(physad_detector_skipped_count(a), 2);
+        assert_string_equal(physad_detector_skipped(a, 0, NULL), "/no/such/third.png");
+        assert_string_equal(physad_detector_skipped(a, 1, &reason), "/no/such/last.png");
+        assert_non_null(strstr(reason, "/no/such/last.png: cannot open"));
+        assert_null(physad_detector_skipped(a, 2, &reason));
+        assert_null(reason);
+        assert_int_equal(physad_detector_training_count(a), 12);
+        assert_ok(physad_detector_fit(b, whole, NULL));
+        assert_same_model(a, b);
+        assert_ok(physad_detector_add(b, gaps, &call));
+        assert_int_equal(physad_detector_skipped_count(b), 2);
+        assert_ok(physad_detector_add(a, whole, &call));
+        assert_int_equal(physad_detector_skipped_count(a), 0);
+        assert_same_model(a, b);
+        physad_dataset_free(gaps);
+        physad_dataset_free(whole);
+        physad_detector_free(a);
+        physad_detector_free(b);
+        assert_int_equal(physad_context_memory_used(ctx), 0);
+        physad_context_free(ctx);
+    }
+}
+
+static void nothing_but_broken_photos_is_an_error(void **state)
+{
+    physad_context *ctx = new_context(2);
+    physad_detector *det = new_detector(ctx, "patchcore");
+    physad_dataset *gaps = normals_with_gaps(ctx, 0);
+    physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+    call.on_error = PHYSAD_ERRORS_SKIP;
+    assert_fails(PHYSAD_ERR_ARG, "none of the 1 samples can be used; the first: /no/such/last.png", physad_detector_fit(det, gaps, &call));
+    assert_int_equal(physad_detector_is_fitted(det), 0);
+    assert_int_equal(physad_detector_skipped_count(det), 1);
+    call.on_error = 2;
+    assert_fails(PHYSAD_ERR_ARG, "on_error is 2", physad_detector_fit(det, gaps, &call));
+    call.on_error = 0;
+    call.batch = -1;
+    assert_fails(PHYSAD_ERR_ARG, "batch is -1", physad_detector_fit(det, gaps, &call));
+    physad_dataset_free(gaps);
+    physad_detector_free(det);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
+static void the_batch_of_a_fit_changes_no_bit(void **state)
+{
+    static const int32_t batches[] = { 1, 7, 32 };
+    physad_context *ctx = new_context(2);
+    physad_detector *want = fitted(ctx, "patchcore", 20);
+    for (int b = 0; b < 3; b++) {
+        physad_detector *det = new_detector(ctx, "patchcore");
+        physad_dataset *ds = normals(ctx, 0, 20, -1);
+        physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+        call.batch = batches[b];
+        assert_ok(physad_detector_fit(det, ds, &call));
+        assert_same_model(det, want);
+        physad_dataset_free(ds);
+        physad_detector_free(det);
+    }
+    physad_detector_free(want);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
 static void thresholds_promise_only_what_they_hold(void **state)
 {
     physad_context *ctx = new_context(0);
@@ -407,6 +510,9 @@ int main(void)
         cmocka_unit_test(weights_of_a_file_must_stay_the_same),
         cmocka_unit_test(batches_change_no_bit),
         cmocka_unit_test(removing_equals_never_having_had_it),
+        cmocka_unit_test(broken_photos_are_left_out_as_if_never_there),
+        cmocka_unit_test(nothing_but_broken_photos_is_an_error),
+        cmocka_unit_test(the_batch_of_a_fit_changes_no_bit),
         cmocka_unit_test(thresholds_promise_only_what_they_hold),
         cmocka_unit_test(bad_calls_say_what_is_wrong),
         cmocka_unit_test(presets_yield_to_what_is_set_by_name),

@@ -272,6 +272,45 @@ static void what_cannot_be_read_is_skipped_or_stops(void **state)
     assert_int_equal(physad_evaluation_sample_count(e, 0), 12);
     assert_non_null(strstr(strstr(physad_evaluation_json(e), "\"skipped\""), "/no/such/photo.png"));
     physad_evaluation_free(e);
+    item.file = "/no/such/normal.png"; /* a training photo, too */
+    item.split = PHYSAD_SPLIT_TRAIN;
+    assert_ok(physad_dataset_add(ds, &item));
+    e = evaluate(ctx, ds, &o);
+    assert_int_equal(physad_evaluation_sample_count(e, 0), 12);
+    const char *skipped = strstr(physad_evaluation_json(e), "\"skipped\"");
+    assert_true(strstr(skipped, "/no/such/normal.png") < strstr(skipped, "/no/such/photo.png"));
+    assert_non_null(strstr(physad_evaluation_json(e), "\"n_train\": 8"));
+    o.on_error = PHYSAD_ERRORS_STOP;
+    physad_evaluation *none = NULL;
+    assert_fails(PHYSAD_ERR_IO, "/no/such/normal.png", physad_evaluate(&none, ctx, ds, patchcore, 1, &o, NULL));
+    physad_evaluation_free(e);
+    physad_dataset_free(ds);
+    context_done(ctx);
+}
+
+static void the_batch_does_not_show(void **state)
+{
+    physad_context *ctx = context_with(2, 0);
+    physad_dataset *ds = make_set(ctx);
+    physad_evaluate_options o = quick_options();
+    o.categories = "a";
+    physad_evaluation *want = evaluate(ctx, ds, &o);
+    for (int32_t batch = 1; batch <= 32; batch = batch * 6 + 1) {
+        physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+        physad_evaluation *e = NULL;
+        call.batch = batch;
+        assert_ok(physad_evaluate(&e, ctx, ds, patchcore, 1, &o, &call));
+        for (int64_t i = 0; i < 12; i++) {
+            physad_evaluated a = PHYSAD_EVALUATED_INIT, b = PHYSAD_EVALUATED_INIT;
+            assert_ok(physad_evaluation_sample(want, 0, i, &a));
+            assert_ok(physad_evaluation_sample(e, 0, i, &b));
+            assert_string_equal(a.path, b.path);
+            assert_true(a.score == b.score);
+        }
+        assert_same_metrics(physad_evaluation_metrics(e, 0, 1), physad_evaluation_metrics(want, 0, 1));
+        physad_evaluation_free(e);
+    }
+    physad_evaluation_free(want);
     physad_dataset_free(ds);
     context_done(ctx);
 }
@@ -369,6 +408,7 @@ int main(void)
         cmocka_unit_test(the_callback_sees_all_and_may_stop),
         cmocka_unit_test(input_size_and_regions_of_interest),
         cmocka_unit_test(what_cannot_be_read_is_skipped_or_stops),
+        cmocka_unit_test(the_batch_does_not_show),
         cmocka_unit_test(pictures_stay_in_their_folder),
         cmocka_unit_test(wrong_arguments_are_named),
     };
