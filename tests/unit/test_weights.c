@@ -47,7 +47,7 @@ static const char *golden(char *out, const char *name)
 
 static void touch(const char *folder, const char *name)
 {
-    char path[600];
+    char path[4200];
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
