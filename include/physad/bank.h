@@ -127,7 +127,8 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_bank_search(const physad_bank *
                                                              const physad_search_options *options,
                                                              const physad_call_options *call);
 
-/** Builds now what the first search would: time about that of a search with a few hundred queries.
+/** Builds now what the first search would: time about that of a search with a few hundred queries. Banks of about a thousand rows
+ * need nothing built. Progress is the stage "index"; the callback must not use the bank.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_NOMEM, PHYSAD_ERR_CANCELLED, PHYSAD_ERR_STATE
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_bank_prepare(const physad_bank *bank, const physad_call_options *call);

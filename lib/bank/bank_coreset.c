@@ -99,9 +99,9 @@ static physad_status pick_by(const physad_bank *bank, const physad_coreset_optio
         status = physad__project(&region, bank, o, seed, &rows, call);
     physad__call_stage(call, "coreset", count);
     if (status == PHYSAD_OK && !projected)
-        status = physad__bank_plan(bank, &plan);
+        status = physad__bank_plan(bank, &plan, call);
     if (status == PHYSAD_OK && projected && bank->count >= PHYSAD__PLAN_FEWEST) {
-        status = physad__plan_new(&made, bank->ctx, &bank->spill, &rows, bank->samples);
+        status = physad__plan_new(&made, &bank->spill, &rows, bank->samples, call);
         plan = made;
     }
     if (status == PHYSAD_OK)

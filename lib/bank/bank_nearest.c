@@ -173,12 +173,12 @@ static void collect(block *b, int64_t panel)
     }
 }
 
-static void scan(block *b)
+static void scan(block *b, int64_t from, int64_t to)
 {
     const physad__plan *plan = b->plan;
     const int64_t dims = plan->axes.scan_dims;
-    for (int64_t first = 0; first < plan->panels; first += CHUNK) {
-        const int64_t end = physad__min(plan->panels, first + CHUNK);
+    for (int64_t first = from; first < to; first += CHUNK) {
+        const int64_t end = physad__min(to, first + CHUNK);
         float error = 0;
         for (int64_t p = first; p < end; p++)
             error = fmaxf(error, plan->scan_error[p]);
@@ -194,7 +194,7 @@ static void scan(block *b)
 }
 
 void physad__plan_search(const physad__plan *plan, const physad__rows *rows, const float *queries, int64_t n, int32_t k,
-                         double *squared, int64_t *indices, void *memory)
+                         int64_t first, int64_t end, double *squared, int64_t *indices, void *memory)
 {
     double *scratch;
     block *b = memory;
@@ -203,15 +203,15 @@ void physad__plan_search(const physad__plan *plan, const physad__rows *rows, con
     b->rows = rows;
     b->queries = queries;
     b->n = n;
-    for (int64_t first = 0; first < n; first += PHYSAD__PANEL) {
+    for (int64_t from = 0; from < n; from += PHYSAD__PANEL) {
         const float *x[PHYSAD__PANEL];
-        const int64_t count = physad__min(PHYSAD__PANEL, n - first);
+        const int64_t count = physad__min(PHYSAD__PANEL, n - from);
         for (int64_t i = 0; i < count; i++)
-            x[i] = queries + (first + i) * rows->d;
-        const physad__codes part = { .z = b->codes.z + first * plan->axes.size, .error = b->codes.error + first,
-                                     .scan_error = b->codes.scan_error + first, .norm = b->codes.norm + first,
-                                     .scan_norm = b->codes.scan_norm + first, .sum = b->codes.sum + first,
-                                     .scan_sum = b->codes.scan_sum + first };
+            x[i] = queries + (from + i) * rows->d;
+        const physad__codes part = { .z = b->codes.z + from * plan->axes.size, .error = b->codes.error + from,
+                                     .scan_error = b->codes.scan_error + from, .norm = b->codes.norm + from,
+                                     .scan_norm = b->codes.scan_norm + from, .sum = b->codes.sum + from,
+                                     .scan_sum = b->codes.scan_sum + from };
         physad__axes_encode(&plan->axes, x, count, plan->step, rows->kernels->code_max, &part, scratch);
     }
     for (int64_t q = 0; q < n; q++) {
@@ -219,5 +219,5 @@ void physad__plan_search(const physad__plan *plan, const physad__rows *rows, con
         physad__top_init(&b->top[q], k, squared + q * k, indices + q * k);
         guess(b, q);
     }
-    scan(b);
+    scan(b, first, end);
 }

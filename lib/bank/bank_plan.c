@@ -36,9 +36,28 @@ static void *thread_scratch(physad_context *ctx, int64_t count, size_t size)
     return physad__alloc_array(&ctx->mem, all, size, "working memory of the bank");
 }
 
+#define ROUND 4096 /* panels between two looks at cancelling */
+
 /* The places: rows whose leading coordinates the scale cuts go last, where their large errors loosen no other panel. */
-static physad_status find_order(physad__plan *plan, physad_context *ctx, const physad__rows *rows)
+static void order_places(physad__plan *plan, const float *points, int64_t dims, float edge)
 {
+    int64_t front = 0, back = plan->n;
+    for (int64_t i = 0; i < plan->n; i++) {
+        bool inside = true;
+        for (int64_t j = 0; j < dims; j++)
+            inside = inside && fabsf(points[i * dims + j]) <= edge;
+        plan->row[inside ? front++ : --back] = (int32_t)i;
+    }
+    physad__order_near(plan->row, front, points, dims);
+    physad__order_near(plan->row + back, plan->n - back, points, dims);
+    for (int64_t i = plan->n; i < plan->panels * PHYSAD__PANEL; i++)
+        plan->row[i] = -1;
+}
+
+static physad_status find_order(physad__plan *plan, const physad__rows *rows, physad__call *call)
+{
+    physad_context *ctx = call->ctx;
+    physad_status status = PHYSAD_OK;
     const physad__axes *axes = &plan->axes;
     const int64_t dims = axes->lead_dims, scratch_size = physad__axes_scratch(axes);
     const float edge = (float)(127.5 / axes->scale) * (axes->basis != NULL ? 3.0f : 1.0f);
@@ -49,30 +68,25 @@ static physad_status find_order(physad__plan *plan, physad_context *ctx, const p
         physad__free(scratch);
         return PHYSAD_ERR_NOMEM;
     }
+    for (int64_t done = 0; done < rows->n && status == PHYSAD_OK; done += ROUND * PHYSAD__PANEL) {
+        const int64_t end = physad__min(rows->n, done + ROUND * PHYSAD__PANEL);
 #ifdef PHYSAD_HAVE_OPENMP
 #pragma omp parallel for schedule(static)
 #endif
-    for (int64_t first = 0; first < rows->n; first += PHYSAD__PANEL) {
-        const float *x[PHYSAD__PANEL];
-        const int64_t n = physad__min(PHYSAD__PANEL, rows->n - first);
-        for (int64_t i = 0; i < n; i++)
-            x[i] = rows->data + (first + i) * rows->d;
-        physad__axes_lead(axes, x, n, points + first * dims, scratch + this_thread() * scratch_size);
+        for (int64_t first = done; first < end; first += PHYSAD__PANEL) {
+            const float *x[PHYSAD__PANEL];
+            const int64_t n = physad__min(PHYSAD__PANEL, rows->n - first);
+            for (int64_t i = 0; i < n; i++)
+                x[i] = rows->data + (first + i) * rows->d;
+            physad__axes_lead(axes, x, n, points + first * dims, scratch + this_thread() * scratch_size);
+        }
+        status = physad__call_tick(call, end);
     }
     physad__free(scratch);
-    int64_t front = 0, back = rows->n;
-    for (int64_t i = 0; i < rows->n; i++) {
-        bool inside = true;
-        for (int64_t j = 0; j < dims; j++)
-            inside = inside && fabsf(points[i * dims + j]) <= edge;
-        plan->row[inside ? front++ : --back] = (int32_t)i;
-    }
-    physad__order_near(plan->row, front, points, dims);
-    physad__order_near(plan->row + back, rows->n - back, points, dims);
-    for (int64_t i = rows->n; i < plan->panels * PHYSAD__PANEL; i++)
-        plan->row[i] = -1;
+    if (status == PHYSAD_OK)
+        order_places(plan, points, dims, edge);
     physad__free(points);
-    return PHYSAD_OK;
+    return status;
 }
 
 /* One panel: codes of its rows, then the same turned for the scan. */
@@ -120,24 +134,29 @@ static void average_leaf(physad__plan *plan, int64_t leaf)
     plan->leaf_norm[leaf] = norm;
 }
 
-static physad_status encode_rows(physad__plan *plan, physad_context *ctx, const physad__rows *rows)
+static physad_status encode_rows(physad__plan *plan, const physad__rows *rows, physad__call *call)
 {
+    physad_context *ctx = call->ctx;
     const int64_t scratch_size = physad__axes_scratch(&plan->axes), z_size = PHYSAD__PANEL * plan->axes.size;
     double *scratch = thread_scratch(ctx, scratch_size, sizeof(double));
     int8_t *z = thread_scratch(ctx, z_size, 1);
-    if (scratch != NULL && z != NULL) {
+    physad_status status = scratch != NULL && z != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int64_t done = 0; done < plan->panels && status == PHYSAD_OK; done += ROUND) {
+        const int64_t end = physad__min(plan->panels, done + ROUND);
 #ifdef PHYSAD_HAVE_OPENMP
 #pragma omp parallel for schedule(static)
 #endif
-        for (int64_t p = 0; p < plan->panels; p++)
+        for (int64_t p = done; p < end; p++)
             encode_panel(plan, rows, p, z + this_thread() * z_size, scratch + this_thread() * scratch_size);
+        status = physad__call_tick(call, rows->n + physad__min(rows->n, end * PHYSAD__PANEL));
+    }
+    if (status == PHYSAD_OK) {
 #ifdef PHYSAD_HAVE_OPENMP
 #pragma omp parallel for schedule(static)
 #endif
         for (int64_t leaf = 0; leaf < plan->leaves; leaf++)
             average_leaf(plan, leaf);
     }
-    const physad_status status = scratch != NULL && z != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     physad__free(scratch);
     physad__free(z);
     return status;
@@ -166,29 +185,35 @@ static size_t lay_out(physad__plan *plan, uint8_t *base)
     return at;
 }
 
-static physad_status build(physad__plan *plan, physad_context *ctx, const physad__spill *spill, const physad__rows *rows,
-                           const int64_t *samples)
+static physad_status build(physad__plan *plan, const physad__spill *spill, const physad__rows *rows, const int64_t *samples,
+                           physad__call *call)
 {
+    physad_context *ctx = call->ctx;
     plan->n = rows->n;
     plan->step = rows->kernels->code_max >= 127 ? 1 : 2;
     plan->panels = (rows->n + PHYSAD__PANEL - 1) / PHYSAD__PANEL;
     plan->leaves = (rows->n + PHYSAD__LEAF - 1) / PHYSAD__LEAF;
     PHYSAD__TRY(physad__axes_find(&plan->axes, ctx, rows, samples));
+    PHYSAD__TRY(physad__call_tick(call, 0));
     PHYSAD__TRY(physad__region_resize(&plan->region, ctx, spill, lay_out(plan, NULL), "search structure of the bank"));
     lay_out(plan, plan->region.data);
-    PHYSAD__TRY(find_order(plan, ctx, rows));
-    return encode_rows(plan, ctx, rows);
+    PHYSAD__TRY(find_order(plan, rows, call));
+    return encode_rows(plan, rows, call);
 }
 
-physad_status physad__plan_new(physad__plan **out, physad_context *ctx, const physad__spill *spill, const physad__rows *rows,
-                               const int64_t *samples)
+physad_status physad__plan_new(physad__plan **out, const physad__spill *spill, const physad__rows *rows, const int64_t *samples,
+                               physad__call *call)
 {
-    physad__plan *plan = physad__alloc_zero(&ctx->mem, sizeof(*plan), "search structure of the bank");
+    const char *stage = call->stage;
+    const int64_t total = call->total;
+    physad__plan *plan = physad__alloc_zero(&call->ctx->mem, sizeof(*plan), "search structure of the bank");
     *out = NULL;
     if (plan == NULL)
         return PHYSAD_ERR_NOMEM;
     plan->region = (physad__region)PHYSAD__REGION_EMPTY;
-    const physad_status status = build(plan, ctx, spill, rows, samples);
+    physad__call_stage(call, "index", 2 * rows->n);
+    const physad_status status = build(plan, spill, rows, samples, call);
+    physad__call_stage(call, stage, total);
     if (status != PHYSAD_OK) {
         physad__plan_free(plan);
         return status;
@@ -214,7 +239,7 @@ void physad__bank_changed(physad_bank *bank)
     bank->approx = NULL;
 }
 
-physad_status physad__bank_plan(const physad_bank *bank, const physad__plan **plan)
+physad_status physad__bank_plan(const physad_bank *bank, const physad__plan **plan, physad__call *call)
 {
     physad_bank *own = (physad_bank *)(uintptr_t)bank; /* the plan is no part of what the bank is */
     physad_status status = PHYSAD_OK;
@@ -224,7 +249,7 @@ physad_status physad__bank_plan(const physad_bank *bank, const physad__plan **pl
     pthread_mutex_lock(&own->lock);
     if (own->plan == NULL) {
         const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
-        status = physad__plan_new(&own->plan, bank->ctx, &bank->spill, &rows, bank->samples);
+        status = physad__plan_new(&own->plan, &bank->spill, &rows, bank->samples, call);
     }
     *plan = own->plan;
     pthread_mutex_unlock(&own->lock);

@@ -70,17 +70,18 @@ struct physad__plan {
 #define PHYSAD__BIAS_NEVER (-(1 << 30))
 #define PHYSAD__LIMIT_MOST (1 << 29)
 
-/* `samples` tell which rows come from one photo, so that the pilot measurement can leave them out; may be NULL. */
-physad_status physad__plan_new(physad__plan **out, physad_context *ctx, const physad__spill *spill, const physad__rows *rows,
-                               const int64_t *samples);
+/* `samples` tell which rows come from one photo, so that the pilot measurement can leave them out; may be NULL. Progress is the stage
+ * "index", after which the call's stage is as before. */
+physad_status physad__plan_new(physad__plan **out, const physad__spill *spill, const physad__rows *rows, const int64_t *samples,
+                               physad__call *call);
 void physad__plan_free(physad__plan *plan);
 /* The bank's plan, built when missing; NULL with OK for banks too small to gain by one. */
-physad_status physad__bank_plan(const physad_bank *bank, const physad__plan **plan);
-/* The k nearest of up to PHYSAD__BLOCK queries. */
+physad_status physad__bank_plan(const physad_bank *bank, const physad__plan **plan, physad__call *call);
+/* The k nearest of up to PHYSAD__BLOCK queries among the places of panels first .. end - 1. */
 #define PHYSAD__BLOCK 128
 int64_t physad__plan_scratch(const physad__plan *plan); /* bytes that a search of one block needs */
 void physad__plan_search(const physad__plan *plan, const physad__rows *rows, const float *queries, int64_t n, int32_t k,
-                         double *squared, int64_t *indices, void *scratch);
+                         int64_t first, int64_t end, double *squared, int64_t *indices, void *scratch);
 
 /* Puts n points of `dims` coordinates (n x dims) in an order in which near ones are together: halves along the widest direction, down
  * to 16. `order` holds the points to be ordered. */

@@ -14,6 +14,7 @@
 #define THREAD 0
 #endif
 
+#define PARTS_FROM 16 /* panels for each thread from which it pays to share one query */
 #define ROUNDS 4 /* units of each thread between two looks at cancelling */
 
 /* --- few rows: all of them, in f32, then in double what rounding leaves open --- */
@@ -122,40 +123,80 @@ static int64_t unit_size(int64_t n, int64_t threads, bool planned)
 }
 
 /* The plan that a search needs; NULL with OK where the rows are few. */
-static physad_status search_plan(const physad_bank *bank, const physad__plan **plan)
+static physad_status search_plan(const physad_bank *bank, const physad__plan **plan, physad__call *call)
 {
     *plan = NULL;
-    return bank->count > (bank->dim > PART ? MOST_ROWS / 2 : MOST_ROWS) ? physad__bank_plan(bank, plan) : PHYSAD_OK;
+    return bank->count > (bank->dim > PART ? MOST_ROWS / 2 : MOST_ROWS) ? physad__bank_plan(bank, plan, call) : PHYSAD_OK;
+}
+
+/* One search and how it is spread. */
+typedef struct job {
+    physad__rows rows;
+    const physad__plan *plan;
+    int64_t threads, each; /* scratch bytes of a thread */
+    char *scratch;
+} job;
+
+static void search_unit(const job *j, const float *queries, int64_t n, int32_t k, double *squared, int64_t *indices)
+{
+    char *scratch = j->scratch + THREAD * j->each;
+    if (j->plan != NULL)
+        physad__plan_search(j->plan, &j->rows, queries, n, k, 0, j->plan->panels, squared, indices, scratch);
+    else
+        search_all_rows(&j->rows, queries, n, k, squared, indices, (void *)scratch);
+}
+
+/* Fewer queries than threads: each thread takes a part of the rows, and the parts' nearest are put together. */
+static void search_parts(const job *j, const float *queries, int64_t n, int32_t k, double *squared, int64_t *indices)
+{
+    const int64_t panels = j->plan->panels, answers = n * k * (int64_t)(sizeof(double) + sizeof(int64_t));
+#ifdef PHYSAD_HAVE_OPENMP
+#pragma omp parallel for schedule(static)
+#endif
+    for (int64_t t = 0; t < j->threads; t++) {
+        double *own = (void *)(j->scratch + t * j->each);
+        physad__plan_search(j->plan, &j->rows, queries, n, k, panels * t / j->threads, panels * (t + 1) / j->threads, own,
+                            (int64_t *)(void *)(own + n * k), (char *)own + (answers + 63) / 64 * 64);
+    }
+    for (int64_t q = 0; q < n; q++) {
+        physad__top top;
+        physad__top_init(&top, k, squared + q * k, indices + q * k);
+        for (int64_t t = 0; t < j->threads; t++) {
+            const double *own = (void *)(j->scratch + t * j->each);
+            const int64_t *index = (const int64_t *)(const void *)(own + n * k);
+            for (int32_t i = 0; i < k && index[q * k + i] >= 0; i++)
+                physad__top_insert(&top, own[q * k + i], index[q * k + i]);
+        }
+    }
 }
 
 physad_status physad__bank_search(const physad_bank *bank, const float *queries, int64_t n, int32_t k, double *squared,
                                   int64_t *indices, physad__call *call)
 {
-    const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
-    const int64_t threads = bank->ctx->threads;
-    const physad__plan *plan = NULL;
-    PHYSAD__TRY(search_plan(bank, &plan));
-    const int64_t unit = unit_size(n, threads, plan != NULL), round = threads * unit * ROUNDS;
-    const int64_t scratch_size = plan != NULL ? physad__plan_scratch(plan) : FEW * rows.n * (int64_t)sizeof(float);
-    char *scratch = physad__alloc_array(&bank->ctx->mem, threads * scratch_size, 1, "working memory of the search");
-    physad_status status = scratch != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    for (int64_t first = 0; first < n && status == PHYSAD_OK; first += round) {
+    const int64_t d = bank->dim;
+    job j = { .rows = { physad__bank_rows(bank), bank->count, d, physad__kernels_get(bank->ctx->cpu_flags) }, .threads = bank->ctx->threads };
+    PHYSAD__TRY(search_plan(bank, &j.plan, call));
+    const int64_t unit = unit_size(n, j.threads, j.plan != NULL), round = j.threads * unit * ROUNDS;
+    const bool parts = j.plan != NULL && n < j.threads && j.plan->panels >= PARTS_FROM * j.threads;
+    j.each = j.plan != NULL ? physad__plan_scratch(j.plan) : FEW * j.rows.n * (int64_t)sizeof(float);
+    if (parts)
+        j.each += (n * k * (int64_t)(sizeof(double) + sizeof(int64_t)) + 63) / 64 * 64;
+    j.scratch = physad__alloc_array(&bank->ctx->mem, j.threads * j.each, 1, "working memory of the search");
+    physad_status status = j.scratch != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK && parts) {
+        search_parts(&j, queries, n, k, squared, indices);
+        status = physad__call_tick(call, n);
+    }
+    for (int64_t first = 0; first < n && status == PHYSAD_OK && !parts; first += round) {
         const int64_t end = physad__min(n, first + round);
 #ifdef PHYSAD_HAVE_OPENMP
-#pragma omp parallel for schedule(dynamic) num_threads((int)threads)
+#pragma omp parallel for schedule(dynamic) num_threads((int)j.threads)
 #endif
-        for (int64_t q = first; q < end; q += unit) {
-            const int64_t count = physad__min(unit, end - q);
-            if (plan == NULL)
-                search_all_rows(&rows, queries + q * rows.d, count, k, squared + q * k, indices + q * k,
-                                (void *)(scratch + THREAD * scratch_size));
-            else
-                physad__plan_search(plan, &rows, queries + q * rows.d, count, k, squared + q * k, indices + q * k,
-                                    scratch + THREAD * scratch_size);
-        }
+        for (int64_t q = first; q < end; q += unit)
+            search_unit(&j, queries + q * d, physad__min(unit, end - q), k, squared + q * k, indices + q * k);
         status = physad__call_tick(call, end);
     }
-    physad__free(scratch);
+    physad__free(j.scratch);
     return status;
 }
 
@@ -166,7 +207,7 @@ physad_status physad_bank_prepare(const physad_bank *bank, const physad_call_opt
     if (bank == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_bank_prepare: the bank is NULL");
     PHYSAD__TRY(physad__call_begin(&state, bank->ctx, call, "physad_bank_prepare"));
-    const physad_status status = search_plan(bank, &plan);
+    const physad_status status = search_plan(bank, &plan, &state);
     physad__call_end(&state);
     return status;
 }

@@ -27,7 +27,8 @@ static void check_search(const physad_bank *bank, const float *rows, int64_t n, 
 
 static void searches_equal_brute_force(void **state)
 {
-    static const int64_t sizes[][2] = { { 1, 1 }, { 3, 2 }, { 70, 5 }, { 257, 16 }, { 900, 17 }, { 2100, 33 }, { 1300, 152 }, { 400, 300 } };
+    static const int64_t sizes[][2] = { { 1, 1 }, { 3, 2 }, { 70, 5 }, { 257, 16 }, { 900, 17 }, { 1024, 5 }, { 1025, 12 },
+                                        { 2100, 33 }, { 1300, 152 }, { 400, 300 }, { 600, 530 } };
     static const int ks[] = { 1, 2, 9, 50 };
     static const uint32_t masks[] = { 0, PHYSAD_CPU_AVX512_VNNI, PHYSAD_CPU_AVX512, PHYSAD_CPU_AVX2 };
     for (int kind = 0; kind < KINDS; kind++) {
@@ -63,6 +64,37 @@ static void wide_rows_are_found_too(void **state)
         free(queries);
         free_context(ctx);
     }
+    physad_context *ctx = new_context(2, 0);
+    float *rows = make_rows(LOW_RANK, 700, PHYSAD_BANK_MAX_DIM, 1), *queries = make_rows(LOW_RANK, 3, PHYSAD_BANK_MAX_DIM, 2);
+    for (int64_t n = 200; n <= 700; n += 500) { /* few rows, and enough for an index */
+        physad_bank *bank = new_bank(ctx, rows, n, PHYSAD_BANK_MAX_DIM);
+        check_search(bank, rows, n, PHYSAD_BANK_MAX_DIM, queries, 3, PHYSAD_BANK_MAX_K, "widest");
+        physad_bank_free(bank);
+    }
+    free(rows);
+    free(queries);
+    free_context(ctx);
+}
+
+/* Fewer queries than threads: the rows are shared out. */
+static void one_query_finds_the_same(void **state)
+{
+    enum { N = 6000, D = 24 };
+    float *rows = make_rows(CLUSTERED, N, D, 1), *queries = make_rows(CLUSTERED, 3, D, 2);
+    memcpy(queries, rows + 4000 * D, D * sizeof(float));
+    memcpy(rows + 100 * D, rows + 4000 * D, D * sizeof(float)); /* equally near in two parts: the lower row comes first */
+    for (int threads = 1; threads <= 5; threads += 2) {
+        physad_context *ctx = new_context(threads, 0);
+        physad_bank *bank = new_bank(ctx, rows, N, D);
+        for (int k = 1; k <= PHYSAD_BANK_MAX_K; k += 7)
+            for (int q = 0; q < 3; q++)
+                check_search(bank, rows, N, D, queries + q * D, 1, k, "one query");
+        check_search(bank, rows, N, D, queries, 3, 4, "three queries");
+        physad_bank_free(bank);
+        free_context(ctx);
+    }
+    free(rows);
+    free(queries);
 }
 
 /* Any split of the queries, any thread count, any instruction set: the same bits. */
@@ -495,11 +527,49 @@ static void a_cancelled_search_leaves_the_bank(void **state)
     free_context(ctx);
 }
 
+typedef struct watched {
+    int stops_at, calls; /* the call that says no; 0: none */
+    bool grows, is_index;
+    int64_t last;
+} watched;
+
+static int watch(const physad_progress *p, void *user)
+{
+    watched *w = user;
+    w->grows = w->grows && p->done >= w->last && p->done <= p->total;
+    w->is_index = w->is_index && strcmp(p->stage, "index") == 0;
+    w->last = p->done;
+    return ++w->calls == w->stops_at;
+}
+
+static void preparing_tells_and_stops(void **state)
+{
+    enum { N = 3000, D = 32 };
+    float *rows = make_rows(LOW_RANK, N, D, 1);
+    physad_context *ctx = new_context(2, 0);
+    physad_bank *bank = new_bank(ctx, rows, N, D);
+    watched w = { .stops_at = 1, .grows = true, .is_index = true };
+    physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+    call.progress = watch;
+    call.progress_user = &w;
+    assert_fails(PHYSAD_ERR_CANCELLED, "index: cancelled", physad_bank_prepare(bank, &call));
+    assert_int_equal(w.calls, 1);
+    w = (watched){ .grows = true, .is_index = true };
+    assert_ok(physad_bank_prepare(bank, &call));
+    assert_true(w.grows && w.is_index);
+    assert_int_equal(w.last, 2 * N);
+    check_search(bank, rows, N, D, rows, 20, 2, "prepared");
+    physad_bank_free(bank);
+    free(rows);
+    free_context(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(searches_equal_brute_force),
         cmocka_unit_test(wide_rows_are_found_too),
+        cmocka_unit_test(one_query_finds_the_same),
         cmocka_unit_test(answers_depend_on_nothing_else),
         cmocka_unit_test(distances_are_rounded_from_the_truth),
         cmocka_unit_test(strided_queries_and_rows_are_taken),
@@ -511,6 +581,7 @@ int main(void)
         cmocka_unit_test(beyond_the_limit_rows_live_in_a_file),
         cmocka_unit_test(every_failed_allocation_is_told),
         cmocka_unit_test(a_cancelled_search_leaves_the_bank),
+        cmocka_unit_test(preparing_tells_and_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
