@@ -25,6 +25,12 @@ if make_build "asan" build-full/asan --buildtype=debugoptimized -Db_sanitize=add
     suite asan build-full/asan --suite unit --suite fuzz --timeout-multiplier 6
     check "Python under AddressSanitizer" quietly build-full/asan.log/python.txt env PHYSAD_ASAN_BUILD="$PWD/build-full/asan" \
         meson test -C "$test_build" --no-rebuild "python slow"
+    for script in test_lua bad_calls; do # leaks too: the scripts close their state
+        check "Lua under AddressSanitizer: $script" quietly "build-full/asan.log/lua-$script.txt" env \
+            PHYSAD_LUA_PRELOAD="$(gcc -print-file-name=libasan.so)" LUA_PATH="$PWD/bindings/lua/?.lua" \
+            LUA_CPATH="$PWD/build-full/asan/bindings/lua/?.so" \
+            tests/bindings/lua/run_lua.sh lua5.4 "$PWD/tests/bindings/lua/$script.lua" "$PWD"
+    done
 fi
 
 section "ThreadSanitizer"
@@ -67,6 +73,11 @@ for openmp in enabled disabled; do
         done
     done
 done
+
+section "LuaJIT"
+if make_build "luajit" build-full/luajit --buildtype=release -Dluajit=enabled -Dpython=disabled -Dtests=enabled; then
+    suite luajit build-full/luajit lua "lua bad calls"
+fi
 
 section "As a subproject"
 as_subproject() {
