@@ -79,6 +79,18 @@ if make_build "luajit" build-full/luajit --buildtype=release -Dluajit=enabled -D
     suite luajit build-full/luajit lua "lua bad calls"
 fi
 
+section "As a rock"
+# In a clone, as LuaRocks' users have it; the tests then load the module from where LuaRocks put it.
+as_rock() {
+    local clone=$PWD/build-full/rock-clone tree=$PWD/build-full/rock log=build-full/rock.log
+    rm -rf "$clone" "$tree"
+    git clone -q . "$clone" || return 1
+    (cd "$clone" && luarocks --lua-version 5.4 --tree "$tree" make bindings/lua/physad-0.1.0-1.rockspec) >"$log" 2>&1 || return 1
+    LUA_PATH="$tree/share/lua/5.4/?.lua" LUA_CPATH="$tree/lib/lua/5.4/?.so" \
+        tests/bindings/lua/run_lua.sh lua5.4 "$PWD/tests/bindings/lua/test_lua.lua" >>"$log" 2>&1 && "$tree/bin/physad" info >>"$log"
+}
+check "rock" as_rock
+
 section "As a subproject"
 as_subproject() {
     rm -rf build-full/parent

@@ -12,9 +12,10 @@ build_dependencies = {}
 external_dependencies = { JANSSON = { header = "jansson.h" }, DNNL = { header = "oneapi/dnnl/dnnl.h" } }
 build = {
   type = "command",
-  build_command = "meson setup build-rock --buildtype=release --prefix=$(PREFIX) -Dlua=enabled -Dpython=disabled -Dtests=disabled "
-    .. "&& ninja -C build-rock",
-  -- The module finds the library by its run path; LuaRocks' own folders are those of the rock.
-  install_command = "meson install -C build-rock && mkdir -p $(LIBDIR)/physad $(LUADIR) "
-    .. "&& cp build-rock/bindings/lua/physad/core.so $(LIBDIR)/physad/ && cp bindings/lua/physad.lua $(LUADIR)/",
+  -- The library is linked into the module, so that the rock is whole wherever LuaRocks puts it.
+  build_command = "rm -rf build-rock && meson setup build-rock --buildtype=release --default-library=static -Dlua=enabled -Dpython=disabled "
+    .. "-Dtests=disabled && ninja -C build-rock tools/physad bindings/lua/physad/core.so",
+  install_command = "mkdir -p $(LIBDIR)/physad $(LUADIR) $(BINDIR) && cp build-rock/bindings/lua/physad/core.so $(LIBDIR)/physad/ "
+    .. "&& cp bindings/lua/physad.lua $(LUADIR)/ && cp build-rock/tools/physad $(BINDIR)/",
 }
+deploy = { wrap_bin_scripts = false } -- the command is no script of Lua's
