@@ -2,13 +2,16 @@
 """What takes longer: a thousand lives of a detector, memory errors under the sanitizer, real data, the notebooks."""
 import os
 import pathlib
+import re
 import resource
+import shutil
 import subprocess
 import sys
+import venv
 
-import numpy as np
 import pytest
 
+import languages
 import physad
 
 SOURCE = pathlib.Path(os.environ.get("PHYSAD_SOURCE", pathlib.Path(__file__).resolve().parents[3]))
@@ -49,12 +52,55 @@ def test_under_the_address_sanitizer(tmp_path):
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
 
 
-def test_ten_lines_on_real_photos(data):
-    tiles = physad.Dataset(data + "/magnetic-tile")
-    detector = physad.Detector("patchcore", weights="random:1", input=96, coreset_ratio=0.02, alpha=0.25).fit(tiles.train[:80])
-    results = detector.score([sample.file for sample in tiles.test[::40]])
-    assert all(np.isfinite(r.score) for r in results)
-    assert detector.threshold.groups > 0
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A virtual environment with nothing but what pip makes of a copy of the source; the folder that holds it."""
+    folder = tmp_path_factory.mktemp("fresh")
+    copy = folder / "source"
+    done = subprocess.run(["git", "clone", "-q", str(SOURCE), str(copy)], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"the source is no repository to clone: {done.stderr.strip()}")
+    changed = subprocess.run(["git", "-C", str(SOURCE), "diff", "HEAD"], capture_output=True).stdout
+    if changed:
+        subprocess.run(["git", "-C", str(copy), "apply"], input=changed, check=True)
+    venv.create(folder / "venv", with_pip=True)
+    done = subprocess.run([str(folder / "venv/bin/pip"), "install", "-q", "--disable-pip-version-check", str(copy)],
+                          capture_output=True, text=True, cwd=folder)
+    if done.returncode != 0 and re.search("Could not find a version|Connection|Temporary failure", done.stderr):
+        pytest.skip("pip reaches no packages: " + done.stderr.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    shutil.rmtree(copy)
+    return folder
+
+
+def clean_environment():
+    return {key: text for key, text in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+
+
+def test_what_a_wheel_holds(fresh):
+    python = fresh / "venv/bin/python"
+    code = "import os, physad; print(os.path.dirname(physad.__file__), physad.__version__, *physad.methods())"
+    done = subprocess.run([str(python), "-W", "error", "-c", code], capture_output=True, text=True, cwd=fresh, env=clean_environment())
+    assert done.returncode == 0, done.stderr
+    place, version, *methods = done.stdout.split()
+    assert place.startswith(str(fresh)) and version == physad.__version__ and methods == physad.methods()
+    names = {path.relative_to(place).as_posix() for path in pathlib.Path(place).rglob("*")}
+    assert {"py.typed", "_physad.pyi", "_bin/physad", "weights/weights-manifest.json"} <= names
+    assert any(name.startswith("libphysad.so") for name in names)
+    done = subprocess.run([str(fresh / "venv/bin/physad"), "info"], capture_output=True, text=True, cwd=fresh, env=clean_environment())
+    assert done.returncode == 0 and physad.__version__ in done.stdout, done.stderr
+
+
+def test_quick_start_on_real_photos(fresh, data, tmp_path):
+    """Python and the command out of the wheel, Lua out of the build: the same bits."""
+    lua = os.environ.get("PHYSAD_LUA")
+    outside = clean_environment()
+    for key in set(os.environ) - set(outside):
+        outside[key] = ""
+    found = languages.compare(os.path.join(data, "magnetic-tile"), tmp_path, ["coreset_ratio=0.02", "alpha=0.1", "input=160"],
+                              python=fresh / "venv/bin/python", command=fresh / "venv/bin/physad", lua=(lua, {}) if lua else None,
+                              env=outside)
+    assert len(found) == len(physad.Dataset(data + "/magnetic-tile").test)
 
 
 @pytest.mark.parametrize("name", ["quick_start", "compare_methods"])
