@@ -142,6 +142,9 @@ BINDING_STRUCT(physad_frame, PHYSAD_FRAME_INIT, F(S, key), F(S, index), F(S, sec
 BINDING_STRUCT(physad_evaluate_options, PHYSAD_EVALUATE_OPTIONS_INIT, F(S, metrics_size), F(S, on_error), F(S, replicates),
                F(S, categories), F(S, settings), F(S, overlays), F(S, gallery), F(S, gallery_side), F(S, pool))
 #undef S
+#define S physad_load_options
+BINDING_STRUCT(physad_load_options, PHYSAD_LOAD_OPTIONS_INIT, F(S, weights), F(S, precision))
+#undef S
 #define S physad_html_options
 BINDING_STRUCT(physad_html_options, PHYSAD_HTML_OPTIONS_INIT, F(S, title))
 #undef S
@@ -197,7 +200,7 @@ static const binding_struct *const binding_structs[] = {
     &binding_physad_backbone_info, &binding_physad_features_options, &binding_physad_metric, &binding_physad_measure_options,
     &binding_physad_conformal, &binding_physad_tensors_options, &binding_physad_weights_info,
     &binding_physad_weights_convert_options, &binding_physad_synth_rad_options, &binding_physad_synth_phys_options,
-    &binding_physad_evaluate_options, &binding_physad_evaluated, &binding_physad_html_options, &binding_physad_video_options,
+    &binding_physad_evaluate_options, &binding_physad_evaluated, &binding_physad_load_options, &binding_physad_html_options, &binding_physad_video_options,
     &binding_physad_video_info, &binding_physad_frame, &binding_physad_camera, &binding_physad_scene_options,
     &binding_physad_scene_quality,
 #ifdef PHYSAD_BANK_H

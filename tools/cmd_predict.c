@@ -226,13 +226,10 @@ static int prepare(predict *p, const char *model)
     p->maps = tool_text(t, "maps", NULL);
     if (p->maps != NULL && mkdir(p->maps, 0777) != 0 && errno != EEXIST)
         return tool_error("%s: %s", p->maps, strerror(errno));
-    physad_status status = physad_detector_load(&p->detector, t->ctx, model);
-    const char *precision = tool_text(t, "precision", NULL);
-    if (status == PHYSAD_OK && precision != NULL) {
-        const char *present = physad_detector_get(p->detector, "precision");
-        if (present == NULL || strcmp(present, precision) != 0)
-            status = physad_detector_set(p->detector, "precision", precision);
-    }
+    physad_load_options o = PHYSAD_LOAD_OPTIONS_INIT;
+    o.precision = tool_text(t, "precision", NULL);
+    o.weights = tool_text(t, "weights", NULL);
+    physad_status status = physad_detector_load_with(&p->detector, t->ctx, model, &o);
     if (status == PHYSAD_OK && tool_given(t, "threshold"))
         status = physad_detector_set_threshold(p->detector, threshold);
     return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);

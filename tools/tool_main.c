@@ -85,7 +85,8 @@ static const tool_option fit_options[] = {
 };
 static const tool_option predict_options[] = {
     { "threshold", "T", "another threshold than the model's; without its promise", 0, false },
-    { "precision", "f32|bf16", "that the model must have been fitted with", 0, false },
+    { "precision", "f32|bf16", "of the network, instead of the fit's; the threshold then holds without its promise", 0, false },
+    { "weights", "FILE", "where the network's weights lie, for a model that only names them", 0, false },
     TOOL_BATCH_OPTION,
     TOOL_ERROR_OPTION,
     { "format", "NAME", "the layout of folders, where it is not recognised (default auto)", 0, false },

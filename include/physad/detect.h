@@ -168,6 +168,24 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_save(const physad_dete
  *         version: both are named), PHYSAD_ERR_NOMEM @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_load(physad_detector **out, physad_context *context, const char *path);
 
+/** How a model is loaded; texts are borrowed during the call. */
+typedef struct physad_load_options {
+    uint32_t struct_size;  /**< set by the caller */
+    uint32_t reserved;     /**< zero */
+    const char *weights;   /**< where the network's weights lie now, for models that only name them: a file with the SHA-256 that the
+                                model names; NULL: where it was fitted with them, or in the store */
+    const char *precision; /**< "f32" or "bf16" instead of that of the fit. Scores are then near those of the fit's precision, not equal;
+                                so the threshold stays, but counts as given by hand, without its promise. NULL: as fitted */
+} physad_load_options;
+#define PHYSAD_LOAD_OPTIONS_INIT { sizeof(physad_load_options), 0, NULL, NULL }
+
+/** As physad_detector_load(), with options (NULL: none).
+ * @return as physad_detector_load(); PHYSAD_ERR_ARG for a precision that is none, and for weights where the model carries its own or
+ *         needs none; PHYSAD_ERR_FORMAT for other weights than the model's
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_load_with(physad_detector **out, physad_context *context, const char *path,
+                                                                    const physad_load_options *options);
+
 /** Adds normal samples to a fitted model as if it had been fitted with them from the start.
  * @return PHYSAD_OK; PHYSAD_ERR_UNSUPPORTED where the method or its options cannot (the message says which option would);
  *         otherwise as physad_detector_fit() @since 0.1 */

@@ -42,24 +42,27 @@ physad_view physad__transform_ignore(const physad_transform *transform);
 /* --- large photos in tiles (data_tiles.c) --- */
 
 /* Tiles of one size that cover height x width, their first and last flush with the borders, neighbours overlapping by
- * at least `overlap`. A photo smaller than a tile gives one tile of the photo's size. */
+ * at least `overlap`, each beginning at a multiple of `unit` (1: anywhere), of which all sizes must be multiples. A photo
+ * smaller than a tile gives one tile of the photo's size. */
 typedef struct physad__tiles {
     int64_t height, width; /* of the whole */
     int64_t tile_height, tile_width;
     int64_t rows, columns;
     int64_t overlap;
+    int64_t unit; /* first positions are multiples of it */
 } physad__tiles;
 typedef struct physad__rect {
     int64_t y, x, height, width;
 } physad__rect;
 physad_status physad__tiles_plan(physad__tiles *out, int64_t height, int64_t width, int64_t tile_height,
-                                 int64_t tile_width, int64_t overlap);
+                                 int64_t tile_width, int64_t overlap, int64_t unit);
 int64_t physad__tiles_count(const physad__tiles *tiles);
 physad__rect physad__tiles_rect(const physad__tiles *tiles, int64_t index);
 /* Joins maps[count], one per tile, row-major tile_height x tile_width, into out[height][width]. In an overlap weights
  * rise linearly from a tile's border inwards; each pixel sums its tiles in index order, so the result knows nothing of
- * the order of scoring, and a constant stays that constant to the bit. */
-void physad__tiles_merge(const physad__tiles *tiles, const float *const *maps, float *out);
+ * the order of scoring, and a constant stays that constant to the bit. A pixel has `channels` values, one after the
+ * other. */
+void physad__tiles_merge(const physad__tiles *tiles, const float *const *maps, int64_t channels, float *out);
 
 /* --- reading ahead (data_loader.c) --- */
 

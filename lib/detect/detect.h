@@ -114,6 +114,7 @@ struct physad_detector {
     physad_threshold threshold;
     char no_threshold[512]; /* why there is none */
     uint64_t seed;          /* of the fit */
+    const char *weights;    /* while a model is read: where they lie instead; NULL: where its options say */
     physad__skip *skipped;  /* of the last fit or add */
     int64_t skipped_count, skipped_capacity;
 };
@@ -183,8 +184,10 @@ physad_status physad__pool_frames(double *out, physad__mem *mem, const double *s
 physad_status physad__transform_make(physad_transform **out, const physad_detector *det);
 
 typedef struct physad__frontend {
+    physad_context *ctx;
     const physad_transform *transform; /* the origin's */
-    physad_features *features;
+    physad_features *features;         /* of a tile, where there are tiles */
+    physad__tiles tiles;               /* of the grid; no rows: the network sees the whole input */
     int64_t input_height, input_width;
     int64_t height, width, dim; /* of the grid */
 } physad__frontend;

@@ -25,6 +25,10 @@ static const physad__option backbone_rows[] = {
       "PatchCore, section 3.1" },
     { "video_frames", PHYSAD_OPTION_INT, "16", 1, 100000, NULL,
       "frames of each training video, evenly spaced, where the samples are videos", NULL },
+    { "tiles", PHYSAD_OPTION_INT, "0", 0, 8192, NULL,
+      "side of the tiles of the input that the network sees one at a time: needs less memory for large inputs; 0: none", NULL },
+    { "tile_overlap", PHYSAD_OPTION_INT, "64", 0, 4096, NULL,
+      "input pixels that neighbouring tiles share: from one to the other features fade", NULL },
     { "precision", PHYSAD_OPTION_CHOICE, "f32", 0, 0, "f32|bf16", "arithmetic of the network", NULL },
 };
 const physad__option_table physad__options_backbone = { backbone_rows, PHYSAD__COUNT(backbone_rows) };
@@ -129,6 +133,44 @@ physad_status physad__transform_make(physad_transform **out, const physad_detect
     return status;
 }
 
+/* Input pixels per place of the first layer, whose grid is the front end's, and of the coarsest. */
+static physad_status find_strides(const physad__frontend *front, int64_t *first, int64_t *coarsest)
+{
+    physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
+    PHYSAD__TRY(physad_backbone_info_get(physad_features_backbone(front->features), &info));
+    *first = *coarsest = 0;
+    for (int64_t k = 0; k < physad_features_layer_count(front->features); k++) {
+        const char *name = physad_features_layer_name(front->features, k);
+        for (int32_t i = 0; i < info.layer_count; i++) {
+            if (strcmp(info.layers[i].name, name) != 0)
+                continue;
+            if (info.layers[i].stride == 0)
+                return physad__error(PHYSAD_ERR_UNSUPPORTED, "tiles: layer %s has no places", name);
+            *first = *first == 0 ? info.layers[i].stride : *first;
+            *coarsest = physad__max(*coarsest, info.layers[i].stride);
+        }
+    }
+    return PHYSAD_OK;
+}
+
+/* Tiles begin at multiples of the coarsest stride, so that every layer of a tile has its places where the whole's has them. */
+static physad_status plan_tiles(physad__frontend *front, const physad_detector *det, int64_t tile_height, int64_t tile_width)
+{
+    int64_t stride, coarsest;
+    PHYSAD__TRY(find_strides(front, &stride, &coarsest));
+    const int64_t overlap = physad__option_int(det, "tile_overlap"), tile = physad__option_int(det, "tiles");
+    if (tile_height % coarsest != 0 || tile_width % coarsest != 0 || front->input_height % coarsest != 0 ||
+        front->input_width % coarsest != 0 || overlap >= tile_height || overlap >= tile_width)
+        return physad__error(PHYSAD_ERR_ARG, "%s: tiles of %lld for an input of %lld x %lld, overlapping by %lld: want multiples of %lld, "
+                             "the stride of the coarsest layer, and less overlap than a tile has pixels", det->method->name,
+                             (long long)tile, (long long)front->input_height, (long long)front->input_width, (long long)overlap,
+                             (long long)coarsest);
+    front->height = front->input_height / stride;
+    front->width = front->input_width / stride;
+    return physad__tiles_plan(&front->tiles, front->height, front->width, tile_height / stride, tile_width / stride,
+                              (overlap + stride - 1) / stride, coarsest / stride);
+}
+
 physad_status physad__frontend_open(physad__frontend *front, const physad_detector *det, const physad_transform *transform,
                                     const physad_tensors *file, const int64_t *channels)
 {
@@ -137,13 +179,17 @@ physad_status physad__frontend_open(physad__frontend *front, const physad_detect
     char text[256];
     int64_t shape[3];
     memset(front, 0, sizeof(*front));
+    front->ctx = det->ctx;
     front->transform = transform;
     PHYSAD__TRY(physad_transform_shape(transform, &front->input_height, &front->input_width));
     o.backbone = physad__option_text(det, "backbone");
     o.weights = *physad__option_text(det, "weights") != '\0' ? physad__option_text(det, "weights") : NULL;
+    if (det->weights != NULL)
+        o.weights = det->weights;
     o.layers = *physad__option_text(det, "layers") != '\0' ? physad__option_text(det, "layers") : NULL;
-    o.height = front->input_height;
-    o.width = front->input_width;
+    const int64_t tile = physad__option_int(det, "tiles");
+    o.height = tile > 0 ? physad__min(tile, front->input_height) : front->input_height;
+    o.width = tile > 0 ? physad__min(tile, front->input_width) : front->input_width;
     o.pool = choice(det, "pool", pools, 3);
     o.precision = physad__option_is(det, "precision", "bf16") ? PHYSAD_BF16 : PHYSAD_F32;
     if (det->method->features->configure != NULL)
@@ -158,7 +204,12 @@ physad_status physad__frontend_open(physad__frontend *front, const physad_detect
     front->height = shape[0];
     front->width = shape[1];
     front->dim = shape[2];
-    return PHYSAD_OK;
+    if (o.height == front->input_height && o.width == front->input_width)
+        return PHYSAD_OK;
+    const physad_status status = plan_tiles(front, det, o.height, o.width);
+    if (status != PHYSAD_OK)
+        physad__frontend_close(front);
+    return status;
 }
 
 void physad__frontend_close(physad__frontend *front)
@@ -187,13 +238,53 @@ physad_status physad__frontend_valid(const physad__frontend *front, physad_conte
     return status;
 }
 
-physad_status physad__frontend_cells(const physad__frontend *front, const float *inputs, int64_t count, float *cells)
+static physad_status run_network(const physad__frontend *front, const float *inputs, int64_t count, float *cells)
 {
-    const int64_t in[4] = { count, front->input_height, front->input_width, 3 };
-    const int64_t out[4] = { count, front->height, front->width, front->dim };
+    int64_t shape[3], size[2];
+    physad_features_shape(front->features, shape);
+    physad_features_input_size(front->features, size);
+    const int64_t in[4] = { count, size[0], size[1], 3 }, out[4] = { count, shape[0], shape[1], shape[2] };
     const physad_view images = physad_view_array((void *)(uintptr_t)inputs, PHYSAD_F32, 4, in);
     const physad_view target = physad_view_array(cells, PHYSAD_F32, 4, out);
     return physad_features_compute(front->features, &images, &target, NULL);
+}
+
+/* One input: its tiles side by side, then their cells joined. */
+static physad_status run_tiles(const physad__frontend *front, const float *input, float *cells)
+{
+    physad__mem *mem = &front->ctx->mem;
+    const physad__tiles *t = &front->tiles;
+    const int64_t n = physad__tiles_count(t), stride = front->input_height / front->height;
+    const int64_t height = t->tile_height * stride, row = t->tile_width * stride * 3, places = t->tile_height * t->tile_width * front->dim;
+    float *pixels = physad__alloc_array(mem, n * height * row, sizeof(*pixels), "tiles");
+    float *data = physad__alloc_array(mem, n * places, sizeof(*data), "tiles");
+    const float **maps = physad__alloc_array(mem, n, sizeof(*maps), "tiles");
+    physad_status status = pixels != NULL && data != NULL && maps != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; status == PHYSAD_OK && i < n; i++) {
+        const physad__rect r = physad__tiles_rect(t, i);
+        for (int64_t y = 0; y < height; y++)
+            memcpy(pixels + (i * height + y) * row, input + ((r.y * stride + y) * front->input_width + r.x * stride) * 3,
+                   (size_t)row * sizeof(*pixels));
+        maps[i] = data + i * places;
+    }
+    if (status == PHYSAD_OK)
+        status = run_network(front, pixels, n, data);
+    if (status == PHYSAD_OK)
+        physad__tiles_merge(t, maps, front->dim, cells);
+    physad__free(pixels);
+    physad__free(data);
+    physad__free(maps);
+    return status;
+}
+
+physad_status physad__frontend_cells(const physad__frontend *front, const float *inputs, int64_t count, float *cells)
+{
+    if (front->tiles.rows == 0)
+        return run_network(front, inputs, count, cells);
+    for (int64_t i = 0; i < count; i++)
+        PHYSAD__TRY(run_tiles(front, inputs + i * front->input_height * front->input_width * 3,
+                              cells + i * front->height * front->width * front->dim));
+    return PHYSAD_OK;
 }
 
 physad_status physad__frontend_check(const physad__frontend *front, const float *input, const float *cells)

@@ -289,7 +289,10 @@ static physad_status check_weights(const physad_detector *det, const json_t *wei
     const char *name = json_string_value(json_object_get(weights, "name"));
     char path[4096], sha[65];
     if (want == NULL || *want == '\0' || name == NULL)
-        return PHYSAD_OK;
+        return det->weights == NULL ? PHYSAD_OK
+                                    : physad__error(PHYSAD_ERR_ARG, "weights are given, but the model was made with random ones");
+    if (det->weights != NULL)
+        given = det->weights;
     PHYSAD__TRY(physad__weights_file(det->ctx, *given != '\0' ? given : name, name, path, sizeof(path)));
     PHYSAD__TRY(physad__sha256_file(sha, path));
     if (strcmp(sha, want) != 0)
@@ -305,6 +308,8 @@ physad_status physad__feature_read(physad_detector *det, physad_tensors *file, c
     PHYSAD__TRY(read_transform(det, file, config));
     if (!json_is_object(weights))
         return physad__error(PHYSAD_ERR_FORMAT, "\"weights\" is missing or no object");
+    if (embedded && det->weights != NULL)
+        return physad__error(PHYSAD_ERR_ARG, "weights are given, but the model carries its own");
     if (!embedded)
         PHYSAD__TRY(check_weights(det, weights));
     PHYSAD__TRY(physad__feature_model_new(&m, det));
@@ -348,7 +353,23 @@ static bool parse_seed(const char *text, uint64_t *seed)
     return *text != '\0';
 }
 
-static physad_status read_model(physad_detector **out, physad_context *ctx, physad_tensors *file, const json_t *config)
+/* Another precision than the fit's: what was promised of the scores' order does not hold for it. */
+static physad_status take_precision(physad_detector *det, const char *precision)
+{
+    if (precision == NULL || physad__option_is(det, "precision", precision))
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__option_set(det, "precision", precision, true));
+    det->threshold.given = !isnan(det->threshold.value);
+    det->threshold.alpha = det->threshold.low = det->threshold.high = NAN;
+    det->threshold.groups = 0;
+    physad__free(det->calibration);
+    det->calibration = NULL;
+    det->calibration_count = 0;
+    return PHYSAD_OK;
+}
+
+static physad_status read_model(physad_detector **out, physad_context *ctx, physad_tensors *file, const json_t *config,
+                                const physad_load_options *o)
 {
     const char *method = json_string_value(json_object_get(config, "method"));
     const char *seed = json_string_value(json_object_get(config, "seed"));
@@ -362,11 +383,19 @@ static physad_status read_model(physad_detector **out, physad_context *ctx, phys
     PHYSAD__TRY(read_options(det, json_object_get(config, "options")));
     PHYSAD__TRY(read_samples(det, file, config));
     PHYSAD__TRY(read_threshold(det, file, config));
-    return det->method->read(det, file, config, &det->model);
+    PHYSAD__TRY(take_precision(det, o->precision));
+    if (o->weights != NULL && det->method->features == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "weights are given, but %s has no network", method);
+    det->weights = o->weights;
+    const physad_status status = det->method->read(det, file, config, &det->model);
+    det->weights = NULL;
+    return status;
 }
 
-physad_status physad_detector_load(physad_detector **out, physad_context *context, const char *path)
+physad_status physad_detector_load_with(physad_detector **out, physad_context *context, const char *path,
+                                        const physad_load_options *options)
 {
+    physad_load_options o = PHYSAD_LOAD_OPTIONS_INIT;
     physad_tensors *file = NULL;
     json_error_t where;
     if (out == NULL)
@@ -375,6 +404,7 @@ physad_status physad_detector_load(physad_detector **out, physad_context *contex
     PHYSAD__TRY(physad__context_check(context, "physad_detector_load"));
     if (path == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_detector_load: path is NULL");
+    PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), options, "physad_load_options"));
     PHYSAD__TRY(physad_tensors_open(&file, context, path, NULL));
     const char *text = physad_tensors_metadata(file, "physad");
     json_t *config = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, &where) : NULL;
@@ -384,7 +414,7 @@ physad_status physad_detector_load(physad_detector **out, physad_context *contex
                                physad_tensors_format(file));
     else if (config == NULL)
         status = physad__error(PHYSAD_ERR_FORMAT, "%s: metadata entry \"physad\", character %d: %s", path, where.position, where.text);
-    else if ((status = read_model(out, context, file, config)) != PHYSAD_OK)
+    else if ((status = read_model(out, context, file, config, &o)) != PHYSAD_OK)
         physad__error_prefix(status, "%s", path);
     json_decref(config);
     if (status != PHYSAD_OK) {
@@ -393,4 +423,9 @@ physad_status physad_detector_load(physad_detector **out, physad_context *contex
         physad_tensors_free(file);
     }
     return status;
+}
+
+physad_status physad_detector_load(physad_detector **out, physad_context *context, const char *path)
+{
+    return physad_detector_load_with(out, context, path, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include <physad/dataset.h>
 #include <physad/detect.h>
+#include <physad/weights.h>
 #include <physad/tensors.h>
 
 #include <unistd.h>
@@ -250,12 +251,180 @@ static void weights_of_a_file_must_stay_the_same(void **state)
     physad_detector_free(loaded);
     write_weights(ctx, "random:2", weights);
     assert_fails(PHYSAD_ERR_FORMAT, "SHA-256", physad_detector_load(&loaded, ctx, path));
+    physad_load_options moved = PHYSAD_LOAD_OPTIONS_INIT;
+    moved.weights = "./test_detect_moved.safetensors";
+    write_weights(ctx, "random:1", moved.weights);
     remove(weights);
     assert_fails(PHYSAD_ERR_IO, weights, physad_detector_load(&loaded, ctx, path));
+    assert_ok(physad_detector_load_with(&loaded, ctx, path, &moved));
+    assert_true(score_of(loaded, 100, true) == score_of(drawn, 100, true));
+    physad_detector_free(loaded);
+    assert_ok(physad_detector_save(drawn, path));
+    assert_fails(PHYSAD_ERR_ARG, "made with random ones", physad_detector_load_with(&loaded, ctx, path, &moved));
+    remove(moved.weights);
     remove(path);
     physad_dataset_free(ds);
     physad_detector_free(det);
     physad_detector_free(drawn);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
+static float *map_of(const physad_detector *det, int64_t side, double *score)
+{
+    uint8_t pixels[SIDE * SIDE * 3];
+    physad_result *r = NULL;
+    const int64_t shape[2] = { side, side };
+    const physad_view v = photo(pixels, 1000, true);
+    float *map = malloc((size_t)(side * side) * sizeof(*map));
+    const physad_view out = physad_view_array(map, PHYSAD_F32, 2, shape);
+    assert_ok(physad_detector_score(det, &v, &r));
+    assert_ok(physad_result_input_map(r, &out));
+    *score = physad_result_score(r);
+    physad_result_free(r);
+    return map;
+}
+
+static physad_detector *fitted_in_tiles(physad_context *ctx, const char *method, const char *tiles)
+{
+    physad_detector *det = new_detector(ctx, method);
+    physad_dataset *ds = normals(ctx, 0, 8, -1);
+    assert_ok(physad_detector_set(det, "input", "192"));
+    assert_ok(physad_detector_set(det, "layers", "b2,b4")); /* what they see is less than a tile */
+    assert_ok(physad_detector_set(det, "tiles", tiles));
+    assert_ok(strcmp(method, "padim") == 0 ? physad_detector_set(det, "dim", "32") : physad_detector_set(det, "calibrate", "none"));
+    assert_ok(physad_detector_fit(det, ds, NULL));
+    physad_dataset_free(ds);
+    return det;
+}
+
+/* Greatest step between neighbours of a row. */
+static double steepest(const float *map, int64_t side)
+{
+    double most = 0;
+    for (int64_t i = 0; i + 1 < side * side; i++)
+        if (i % side != side - 1)
+            most = fmax(most, fabs((double)map[i + 1] - (double)map[i]));
+    return most;
+}
+
+static void tiles_leave_no_seam(void **state)
+{
+    enum { INPUT = 192 };
+    physad_context *ctx = new_context(2), *one = new_context(1);
+    for (int m = 0; m < 2; m++) {
+        physad_detector *whole = fitted_in_tiles(ctx, methods[m], "0"), *tiled = fitted_in_tiles(ctx, methods[m], "96");
+        physad_detector *large = fitted_in_tiles(ctx, methods[m], "192"), *alone = fitted_in_tiles(one, methods[m], "96");
+        double want, got, same;
+        float *a = map_of(whole, INPUT, &want), *b = map_of(tiled, INPUT, &got), *c = map_of(large, INPUT, &same);
+        assert_true(same == want); /* one tile is the whole */
+        assert_memory_equal(a, c, INPUT * INPUT * sizeof(float));
+        assert_same_model(tiled, alone);
+        assert_near(got, want, 0.1 * want);
+        assert_true(steepest(b, INPUT) <= 1.3 * steepest(a, INPUT));
+        double sum[5] = { 0 };
+        for (int64_t i = 0; i < INPUT * INPUT; i++) {
+            sum[0] += a[i];
+            sum[1] += b[i];
+            sum[2] += a[i] * a[i];
+            sum[3] += b[i] * b[i];
+            sum[4] += a[i] * b[i];
+        }
+        const double n = INPUT * INPUT;
+        const double r = (n * sum[4] - sum[0] * sum[1]) / sqrt((n * sum[2] - sum[0] * sum[0]) * (n * sum[3] - sum[1] * sum[1]));
+        if (!(r > 0.99))
+            fail_msg("%s: the maps with and without tiles correlate by %g", methods[m], r);
+        free(a);
+        free(b);
+        free(c);
+        physad_detector_free(whole);
+        physad_detector_free(tiled);
+        physad_detector_free(large);
+        physad_detector_free(alone);
+    }
+    physad_detector *det = new_detector(ctx, "patchcore");
+    physad_dataset *ds = normals(ctx, 0, 3, -1);
+    assert_ok(physad_detector_set(det, "input", "192"));
+    assert_ok(physad_detector_set(det, "tiles", "100"));
+    assert_fails(PHYSAD_ERR_ARG, "tiles of 100 for an input of 192 x 192, overlapping by 64: want multiples of 16",
+                 physad_detector_fit(det, ds, NULL));
+    assert_ok(physad_detector_set(det, "tiles", "64"));
+    assert_fails(PHYSAD_ERR_ARG, "less overlap", physad_detector_fit(det, ds, NULL));
+    physad_dataset_free(ds);
+    physad_detector_free(det);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    assert_int_equal(physad_context_memory_used(one), 0);
+    physad_context_free(ctx);
+    physad_context_free(one);
+}
+
+static void another_precision_takes_the_promise_away(void **state)
+{
+    const char *path = "test_detect_precision.physad";
+    physad_context *ctx = new_context(2);
+    physad_detector *det = new_detector(ctx, "patchcore"), *rough = NULL;
+    physad_dataset *ds = normals(ctx, 0, 12, -1);
+    physad_load_options o = PHYSAD_LOAD_OPTIONS_INIT;
+    physad_threshold t = PHYSAD_THRESHOLD_INIT;
+    assert_ok(physad_detector_set(det, "alpha", "0.34"));
+    assert_ok(physad_detector_fit(det, ds, NULL));
+    assert_ok(physad_detector_threshold(det, &t));
+    const double value = t.value, want = score_of(det, 100, true);
+    assert_ok(physad_detector_save(det, path));
+    o.precision = "f16";
+    assert_fails(PHYSAD_ERR_ARG, "option precision is \"f16\", want one of f32|bf16", physad_detector_load_with(&rough, ctx, path, &o));
+    o.precision = "f32";
+    assert_ok(physad_detector_load_with(&rough, ctx, path, &o));
+    assert_ok(physad_detector_threshold(rough, &t));
+    assert_true(t.given == 0 && score_of(rough, 100, true) == want);
+    physad_detector_free(rough);
+    rough = NULL;
+    o.precision = "bf16";
+    const physad_status status = physad_detector_load_with(&rough, ctx, path, &o);
+    if (status != PHYSAD_ERR_UNSUPPORTED) { /* a processor without bf16 */
+        assert_ok(status);
+        assert_ok(physad_detector_threshold(rough, &t));
+        assert_true(t.given == 1 && t.value == value && isnan(t.alpha) && t.groups == 0);
+        const double got = score_of(rough, 100, true);
+        assert_true(got != want);
+        assert_near(got, want, 0.05 * want);
+    }
+    remove(path);
+    physad_dataset_free(ds);
+    physad_detector_free(rough);
+    physad_detector_free(det);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
+/* With the default weights, which the model carries; skipped where they are not on this machine. */
+static void a_model_that_carries_its_weights_saves_equally(void **state)
+{
+    char where[4096];
+    const char *path = "test_detect_carried.physad";
+    physad_context *ctx = new_context(2);
+    physad_detector *det = new_detector(ctx, "patchcore"), *loaded = NULL;
+    physad_dataset *ds = normals(ctx, 0, 6, -1);
+    physad_load_options o = PHYSAD_LOAD_OPTIONS_INIT;
+    if (physad_weights_find(ctx, "efficientnet-lite0", NULL, where, sizeof(where)) == PHYSAD_OK) {
+        assert_ok(physad_detector_set(det, "weights", ""));
+        assert_ok(physad_detector_fit(det, ds, NULL));
+        assert_ok(physad_detector_save(det, path));
+        assert_ok(physad_detector_load(&loaded, ctx, path));
+        assert_same_model(det, loaded);
+        assert_ok(physad_detector_save(loaded, path)); /* over the file that it maps */
+        assert_same_model(det, loaded);
+        physad_detector_free(loaded);
+        assert_ok(physad_detector_load(&loaded, ctx, path));
+        assert_same_model(det, loaded);
+        physad_detector_free(loaded);
+        loaded = NULL;
+        o.weights = where;
+        assert_fails(PHYSAD_ERR_ARG, "the model carries its own", physad_detector_load_with(&loaded, ctx, path, &o));
+        remove(path);
+    }
+    physad_dataset_free(ds);
+    physad_detector_free(det);
     assert_int_equal(physad_context_memory_used(ctx), 0);
     physad_context_free(ctx);
 }
@@ -508,6 +677,9 @@ int main(void)
         cmocka_unit_test(a_training_patch_is_its_own_nearest),
         cmocka_unit_test(threads_and_loading_change_no_bit),
         cmocka_unit_test(weights_of_a_file_must_stay_the_same),
+        cmocka_unit_test(tiles_leave_no_seam),
+        cmocka_unit_test(another_precision_takes_the_promise_away),
+        cmocka_unit_test(a_model_that_carries_its_weights_saves_equally),
         cmocka_unit_test(batches_change_no_bit),
         cmocka_unit_test(removing_equals_never_having_had_it),
         cmocka_unit_test(broken_photos_are_left_out_as_if_never_there),

@@ -607,7 +607,7 @@ static void tiles_cover_and_join(void **state)
     };
     for (int64_t p = 0; p < PHYSAD__COUNT(plans); p++) {
         physad__tiles t;
-        assert_ok(physad__tiles_plan(&t, plans[p][0], plans[p][1], plans[p][2], plans[p][3], plans[p][4]));
+        assert_ok(physad__tiles_plan(&t, plans[p][0], plans[p][1], plans[p][2], plans[p][3], plans[p][4], 1));
         const int64_t n = physad__tiles_count(&t), size = t.tile_height * t.tile_width;
         float *data = malloc((size_t)(n * size) * sizeof(float)),
               *out = malloc((size_t)(t.height * t.width) * sizeof(float));
@@ -623,7 +623,7 @@ static void tiles_cover_and_join(void **state)
                     data[i * size + y * r.width + x] = 0.1f;
                 }
         }
-        physad__tiles_merge(&t, maps, out);
+        physad__tiles_merge(&t, maps, 1, out);
         for (int64_t i = 0; i < t.height * t.width; i++) {
             assert_true(seen[i] >= 1);
             assert_true(out[i] == 0.1f); /* to the bit */
@@ -635,13 +635,13 @@ static void tiles_cover_and_join(void **state)
                 for (int64_t x = 0; x < r.width; x++)
                     data[i * size + y * r.width + x] = (float)(r.y + y) * 0.5f - (float)(r.x + x);
         }
-        physad__tiles_merge(&t, maps, out);
+        physad__tiles_merge(&t, maps, 1, out);
         for (int64_t i = 0; i < t.height * t.width; i++)
             assert_near(out[i], (double)(i / t.width) * 0.5 - (double)(i % t.width), 1e-4);
         /* Between two neighbours the values pass without a jump: tiles of 0 and 1. */
         for (int64_t i = 0; i < n * size; i++)
             data[i] = (float)(i / size % 2);
-        physad__tiles_merge(&t, maps, out);
+        physad__tiles_merge(&t, maps, 1, out);
         if (t.rows == 1 && t.columns > 1)
             for (int64_t x = 1; x < t.width; x++)
                 assert_true(fabsf(out[x] - out[x - 1]) <= 1.0f / (float)t.overlap);
@@ -651,8 +651,15 @@ static void tiles_cover_and_join(void **state)
         free(seen);
     }
     physad__tiles t;
-    assert_fails(PHYSAD_ERR_ARG, "overlap", physad__tiles_plan(&t, 10, 10, 4, 4, 4));
-    assert_fails(PHYSAD_ERR_SHAPE, "0 x 10", physad__tiles_plan(&t, 0, 10, 4, 4, 1));
+    assert_ok(physad__tiles_plan(&t, 40, 96, 16, 32, 9, 8)); /* tiles begin at multiples of 8, and share 16 */
+    for (int64_t i = 0; i < physad__tiles_count(&t); i++) {
+        const physad__rect r = physad__tiles_rect(&t, i);
+        assert_true(r.y % 8 == 0 && r.x % 8 == 0);
+        assert_true(i % t.columns == 0 || r.x - physad__tiles_rect(&t, i - 1).x <= 16);
+    }
+    assert_fails(PHYSAD_ERR_ARG, "not all multiples of 8", physad__tiles_plan(&t, 40, 96, 20, 32, 8, 8));
+    assert_fails(PHYSAD_ERR_ARG, "overlap", physad__tiles_plan(&t, 10, 10, 4, 4, 4, 1));
+    assert_fails(PHYSAD_ERR_SHAPE, "0 x 10", physad__tiles_plan(&t, 0, 10, 4, 4, 1, 1));
 }
 
 int main(void)
