@@ -42,11 +42,13 @@ typedef struct physad__preset {
 
 extern const physad__option_table physad__options_common;   /* every method */
 extern const physad__option_table physad__options_backbone; /* the feature family */
+extern const physad__option_table physad__options_posed;    /* the posed family */
 
 /* --- methods --- */
 
 typedef struct physad__method physad__method;
 typedef struct physad__feature_method physad__feature_method;
+typedef struct physad__posed_method physad__posed_method;
 
 struct physad__method {
     const char *name, *title, *source;
@@ -56,6 +58,7 @@ struct physad__method {
     const physad__preset *presets;
     int64_t preset_count;
     const physad__feature_method *features; /* of the feature family; else NULL */
+    const physad__posed_method *posed;      /* of the posed family (detect_posed.h); else NULL */
     /* Fits on the samples of `normals`; those with aside[i] stay out of the model, and their scores go to scores[i]. */
     physad_status (*fit)(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
                          physad__call *call, void **model);

@@ -17,7 +17,14 @@ typedef struct physad__feature_model {
 
 physad_status physad__feature_model_new(physad__feature_model **out, const physad_detector *det);
 
-/* After a fit: the weights that the model will carry, and where they came from (detect_model.c). */
+/* --- weights in the model file (detect_model.c) --- */
+
+/* After a fit: the weights that the model will carry (NULL: only their hash), and where they came from. */
+physad_status physad__weights_take(const physad_detector *det, const physad_features *features, physad_tensors **out, json_t **origin);
+/* Declares or appends those arrays of a set whose names begin with "backbone.". */
+physad_status physad__weights_put(const physad_tensors *weights, physad__tensors_writer *w, bool append);
+/* Weights that the model does not carry must be those it was made with. */
+physad_status physad__weights_check(const physad_detector *det, const json_t *weights);
 physad_status physad__feature_take_weights(const physad_detector *det, physad__feature_model *model);
 
 /* --- from photos to the rows of a bank, and back (detect_cells.c) --- */

@@ -119,7 +119,7 @@ physad_status physad_detector_save(const physad_detector *detector, const char *
 /* --- the feature family's part --- */
 
 /* The names under which the arrays of a set stand in another. */
-static physad_status for_weights(const physad_tensors *weights, physad__tensors_writer *w, bool append)
+physad_status physad__weights_put(const physad_tensors *weights, physad__tensors_writer *w, bool append)
 {
     for (int64_t i = 0; i < physad_tensors_count(weights); i++) {
         const char *name = physad_tensors_name(weights, i);
@@ -167,7 +167,7 @@ physad_status physad__feature_declare(const physad_detector *det, physad__tensor
     if (m->kept != NULL)
         PHYSAD__TRY(physad__bank_declare(m->kept, w, "features."));
     if (m->weights != NULL)
-        PHYSAD__TRY(for_weights(m->weights, w, false));
+        PHYSAD__TRY(physad__weights_put(m->weights, w, false));
     return m->method->declare(det, m->state, w, config);
 }
 
@@ -180,19 +180,23 @@ physad_status physad__feature_write(const physad_detector *det, physad__tensors_
     if (m->kept != NULL)
         PHYSAD__TRY(physad__bank_write(m->kept, w, "features."));
     if (m->weights != NULL)
-        PHYSAD__TRY(for_weights(m->weights, w, true));
+        PHYSAD__TRY(physad__weights_put(m->weights, w, true));
     return m->method->write(det, m->state, w);
 }
 
-/* After a fit: the weights that the model will carry, and where they came from. */
-physad_status physad__feature_take_weights(const physad_detector *det, physad__feature_model *m)
+physad_status physad__weights_take(const physad_detector *det, const physad_features *features, physad_tensors **out, json_t **origin)
 {
     bool embed;
-    PHYSAD__TRY(describe_weights(det, &embed, &m->origin_of_weights));
+    PHYSAD__TRY(describe_weights(det, &embed, origin));
     if (!embed)
         return PHYSAD_OK;
-    PHYSAD__TRY(physad_tensors_new(&m->weights, det->ctx));
-    return physad__features_export(m->front.features, m->weights, "backbone.");
+    PHYSAD__TRY(physad_tensors_new(out, det->ctx));
+    return physad__features_export(features, *out, "backbone.");
+}
+
+physad_status physad__feature_take_weights(const physad_detector *det, physad__feature_model *m)
+{
+    return physad__weights_take(det, m->front.features, &m->weights, &m->origin_of_weights);
 }
 
 /* --- reading --- */
@@ -283,7 +287,7 @@ static physad_status read_transform(physad_detector *det, const physad_tensors *
 }
 
 /* Weights that the model does not carry must be those it was made with. */
-static physad_status check_weights(const physad_detector *det, const json_t *weights)
+physad_status physad__weights_check(const physad_detector *det, const json_t *weights)
 {
     const char *given = physad__option_text(det, "weights"), *want = json_string_value(json_object_get(weights, "sha256"));
     const char *name = json_string_value(json_object_get(weights, "name"));
@@ -311,7 +315,7 @@ physad_status physad__feature_read(physad_detector *det, physad_tensors *file, c
     if (embedded && det->weights != NULL)
         return physad__error(PHYSAD_ERR_ARG, "weights are given, but the model carries its own");
     if (!embedded)
-        PHYSAD__TRY(check_weights(det, weights));
+        PHYSAD__TRY(physad__weights_check(det, weights));
     PHYSAD__TRY(physad__feature_model_new(&m, det));
     m->origin_of_weights = json_incref((json_t *)(uintptr_t)weights);
     physad_status status = physad__frontend_open(&m->front, det, det->origin->transform, embedded ? file : NULL, NULL);

@@ -13,8 +13,9 @@ const physad__option_table physad__options_common = { common_rows, PHYSAD__COUNT
 static const physad__option_table *table(const physad__method *method, int i)
 {
     static const physad__option_table none = { NULL, 0 };
-    const physad__option_table *const tables[3] = { &method->options, method->features != NULL ? &physad__options_backbone : &none,
-                                                    &physad__options_common };
+    const physad__option_table *family = method->features != NULL ? &physad__options_backbone
+        : method->posed != NULL ? &physad__options_posed : &none;
+    const physad__option_table *const tables[3] = { &method->options, family, &physad__options_common };
     return tables[i];
 }
 

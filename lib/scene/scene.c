@@ -143,29 +143,53 @@ static physad_status keep_cameras(physad_scene *scene, const physad__scene_views
     return PHYSAD_OK;
 }
 
-static physad_status fit(physad_scene *scene, const char *data, const physad_scene_options *o, physad__call *call)
+/* `views` may lose its points for others. */
+static physad_status fit_views(physad__gaussians *out, physad_scene_quality *quality, physad_context *ctx, physad__scene_views *views,
+                               const physad_scene_options *o, physad__call *call)
 {
-    physad_context *ctx = scene->ctx;
-    physad__scene_views views;
     physad__scene_model model = { 0 };
     const int32_t degree = o->harmonics == 16 ? 3 : o->harmonics == 9 ? 2 : o->harmonics == 4 ? 1 : 0;
-    PHYSAD__TRY(physad__scene_views_open(&views, ctx, data, o->max_side, o->hold_out, NULL, call));
-    physad_status status = views.n_points > 0 ? PHYSAD_OK : random_points(&views, ctx, o->random_points);
+    physad_status status = views->n_points > 0 ? PHYSAD_OK : random_points(views, ctx, o->random_points);
     if (status == PHYSAD_OK)
-        status = physad__scene_model_begin(&model, &ctx->mem, views.points, views.colours, views.n_points, degree);
+        status = physad__scene_model_begin(&model, &ctx->mem, views->points, views->colours, views->n_points, degree);
     if (status == PHYSAD_OK)
-        status = physad__scene_train(&model, &scene->quality, ctx, &views, o, call);
-    if (status == PHYSAD_OK)
-        status = keep_cameras(scene, &views);
+        status = physad__scene_train(&model, quality, ctx, views, o, call);
     if (status == PHYSAD_OK) {
-        scene->gaussians = (physad__gaussians){ .count = model.count, .stride = model.stride, .degree = degree };
-        scene->gaussians.planes = physad__alloc_array(&ctx->mem, model.planes * model.stride + 1, sizeof(float), "scene");
-        if (scene->gaussians.planes == NULL)
+        *out = (physad__gaussians){ .count = model.count, .stride = model.stride, .degree = degree };
+        out->planes = physad__alloc_array(&ctx->mem, model.planes * model.stride + 1, sizeof(float), "scene");
+        if (out->planes == NULL)
             status = PHYSAD_ERR_NOMEM;
         else
-            memcpy(scene->gaussians.planes, model.value, (size_t)(model.planes * model.stride) * sizeof(float));
+            memcpy(out->planes, model.value, (size_t)(model.planes * model.stride) * sizeof(float));
     }
     physad__scene_model_free(&model);
+    return status;
+}
+
+physad_status physad__scene_fit_views(physad__gaussians *out, physad_context *ctx, const physad__scene_views *views,
+                                      const physad_scene_options *options, physad__call *call)
+{
+    physad_scene_options o;
+    physad_scene_quality quality;
+    physad__scene_views own = *views;
+    PHYSAD__TRY(read_options(&o, options));
+    if (views->n_points == 0)
+        own.points = own.colours = NULL; /* others are drawn in their place */
+    const physad_status status = fit_views(out, &quality, ctx, &own, &o, call);
+    if (views->n_points == 0) {
+        physad__free(own.points);
+        physad__free(own.colours);
+    }
+    return status;
+}
+
+static physad_status fit(physad_scene *scene, const char *data, const physad_scene_options *o, physad__call *call)
+{
+    physad__scene_views views;
+    PHYSAD__TRY(physad__scene_views_open(&views, scene->ctx, data, o->max_side, o->hold_out, NULL, call));
+    physad_status status = fit_views(&scene->gaussians, &scene->quality, scene->ctx, &views, o, call);
+    if (status == PHYSAD_OK)
+        status = keep_cameras(scene, &views);
     physad__scene_views_free(&views);
     return status;
 }

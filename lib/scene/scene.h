@@ -16,7 +16,8 @@ physad_context *physad__scene_context(const physad_scene *scene);
 /* --- photos with cameras (scene_views.c) --- */
 
 typedef struct physad__scene_view {
-    char *name;
+    char *name; /* as the poses say it */
+    char *path; /* of the file */
     physad_camera camera; /* of the pixels below */
     float *pixels;        /* (3, height, width), 0..1, undistorted */
     uint8_t *missing;     /* (height, width): 1 where the photo does not reach; NULL: nowhere */
@@ -80,10 +81,14 @@ physad_status physad__scene_densify(physad__scene_model *model, const physad__de
 /* Opacities fall to 0.01 at most. */
 void physad__scene_fade(physad__scene_model *model);
 
-/* --- the fit (scene_train.c) --- */
+/* --- the fit (scene_train.c, scene.c) --- */
 
 physad_status physad__scene_train(physad__scene_model *model, physad_scene_quality *quality, physad_context *ctx,
                                   const physad__scene_views *views, const physad_scene_options *options, physad__call *call);
+
+/* The Gaussians alone, of views that are there already: those not held out. `out` is freed by physad__free(out->planes). */
+physad_status physad__scene_fit_views(physad__gaussians *out, physad_context *ctx, const physad__scene_views *views,
+                                      const physad_scene_options *options, physad__call *call);
 
 /* --- the pose of a photo (scene_locate.c, scene_match.c, scene_align.c) --- */
 
@@ -121,9 +126,11 @@ typedef struct physad__pose {
     int64_t view;      /* training view it was found from */
 } physad__pose;
 
-/* The network for guesses, for photos of a camera's proportions. */
+/* The network for guesses, for photos of a camera's proportions. `file`: holds the weights as "backbone.*"; may be NULL. */
 physad_status physad__matcher_network(physad_features **out, physad_context *ctx, const physad_camera *camera, const char *backbone,
-                                      const char *weights);
+                                      const char *weights, const physad_tensors *file);
+/* Room for `count` photos, to be filled; `features` is borrowed. */
+physad_status physad__matcher_reserve(physad__matcher *m, physad_context *ctx, physad_features *features, int64_t count);
 physad_status physad__locator_open(physad__locator *l, physad_context *ctx, const physad__gaussians *scene, const float background[3],
                                    const physad__scene_views *views, physad_features *features, physad__call *call);
 void physad__locator_close(physad__locator *l); /* zeroed is fine */

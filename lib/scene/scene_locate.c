@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 #define MOST_VIEWS 8   /* training photos that guesses come from */
-#define KEPT_COARSE 5  /* guesses that are refined at the middle, and at the fine level */
+#define KEPT_FIRST 7   /* guesses that are refined at the coarse, the middle and the fine level */
+#define KEPT_COARSE 4
 #define KEPT_FINE 3
 #define COST_SCALE 0.1 /* of the best's cost: as much worse a hypothesis is e times less likely */
 
@@ -188,22 +189,31 @@ static double mean_distance(const physad__matcher *m)
     return sum / (double)n;
 }
 
+/* Those that are much worse than the best one go. */
+static void drop_worse(const physad__guess *guesses, int64_t *n, double factor)
+{
+    while (*n > 1 && guesses[*n - 1].cost > factor * guesses[0].cost)
+        (*n)--;
+}
+
 static physad_status search(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo, physad__guess *guesses, int64_t *n)
 {
     const double extent = mean_distance(&l->matcher);
     const int32_t last = photo->count - 1, middle = photo->count > 2 ? 1 : 0;
-    PHYSAD__TRY(refine(a, photo, last, 12, false, guesses, *n));
+    PHYSAD__TRY(refine(a, photo, last, 0, false, guesses, *n));
+    *n = keep_distinct(guesses, *n, KEPT_FIRST, extent);
+    PHYSAD__TRY(refine(a, photo, last, 10, false, guesses, *n));
     *n = keep_distinct(guesses, *n, KEPT_COARSE, extent);
+    drop_worse(guesses, n, 1.6);
     for (int32_t level = last - 1; level >= middle; level--)
-        PHYSAD__TRY(refine(a, photo, level, 15, false, guesses, *n));
+        PHYSAD__TRY(refine(a, photo, level, 10, false, guesses, *n));
     *n = keep_distinct(guesses, *n, KEPT_FINE, extent);
+    drop_worse(guesses, n, 1 + 5 * COST_SCALE); /* e to the fifth times less likely */
     if (middle > 0)
         PHYSAD__TRY(refine(a, photo, 0, 3, false, guesses, *n));
+    PHYSAD__TRY(refine(a, photo, 0, 8, true, guesses, *n));
     *n = keep_distinct(guesses, *n, KEPT_FINE, extent);
-    while (*n > 1 && guesses[*n - 1].cost > guesses[0].cost * (1 + 5 * COST_SCALE)) /* e to the fifth times less likely */
-        (*n)--;
-    PHYSAD__TRY(refine(a, photo, 0, 12, true, guesses, *n));
-    *n = keep_distinct(guesses, *n, KEPT_FINE, extent);
+    drop_worse(guesses, n, 1 + 5 * COST_SCALE);
     return PHYSAD_OK;
 }
 

@@ -43,7 +43,7 @@ static physad_status open_locator(physad_locator *l, const physad_scene *scene, 
 {
     physad__scene_views views;
     PHYSAD__TRY(physad__scene_views_open(&views, l->ctx, data, o->max_side, 0, NULL, call));
-    physad_status status = physad__matcher_network(&l->features, l->ctx, &views.views[0].camera, o->backbone, o->weights);
+    physad_status status = physad__matcher_network(&l->features, l->ctx, &views.views[0].camera, o->backbone, o->weights, NULL);
     if (status == PHYSAD_OK)
         status = physad__locator_open(&l->found, l->ctx, physad__scene_gaussians(scene), o->background, &views, l->features, call);
     physad__scene_views_free(&views);

@@ -125,7 +125,7 @@ void physad__matcher_close(physad__matcher *m)
 }
 
 physad_status physad__matcher_network(physad_features **out, physad_context *ctx, const physad_camera *camera, const char *backbone,
-                                      const char *weights)
+                                      const char *weights, const physad_tensors *file)
 {
     physad_features_options o = PHYSAD_FEATURES_OPTIONS_INIT;
     const double side = (double)physad__max(camera->width, camera->height);
@@ -133,7 +133,7 @@ physad_status physad__matcher_network(physad_features **out, physad_context *ctx
     o.weights = weights;
     o.width = physad__max(64, (int64_t)(SIDE * (double)camera->width / side / 32 + 0.5) * 32);
     o.height = physad__max(64, (int64_t)(SIDE * (double)camera->height / side / 32 + 0.5) * 32);
-    return physad_features_new(out, ctx, &o);
+    return file != NULL ? physad__features_new_from(out, ctx, &o, file, "backbone.") : physad_features_new(out, ctx, &o);
 }
 
 physad_status physad__matcher_reserve(physad__matcher *m, physad_context *ctx, physad_features *features, int64_t count)

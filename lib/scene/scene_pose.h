@@ -59,8 +59,6 @@ typedef struct physad__guess {
     double likeness, cost;
 } physad__guess;
 
-/* Room for `count` photos; `features` is borrowed. */
-physad_status physad__matcher_reserve(physad__matcher *m, physad_context *ctx, physad_features *features, int64_t count);
 physad_status physad__matcher_learn(physad__matcher *m, physad__aligner *a, const physad__scene_views *views, physad__call *call);
 void physad__matcher_close(physad__matcher *m); /* zeroed is fine */
 /* Poses from the `most` views that are most alike: the view's own and that which its matches give; `out` has room for twice as many. */

@@ -221,6 +221,7 @@ static physad_status read_view(physad__scene_view *view, physad_context *ctx, co
 void physad__scene_view_clear(physad__scene_view *view)
 {
     physad__free(view->name);
+    physad__free(view->path);
     physad__free(view->pixels);
     physad__free(view->missing);
     *view = (physad__scene_view){ 0 };
@@ -298,9 +299,8 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
         } else {
             physad__scene_view *view = &v->views[v->count++];
             view->name = physad__strdup(&ctx->mem, poses->photos[i].name);
-            const physad_status status = view->name != NULL ? read_view(view, ctx, &poses->photos[i], path, max_side) : PHYSAD_ERR_NOMEM;
-            physad__free(path);
-            PHYSAD__TRY(status);
+            view->path = path;
+            PHYSAD__TRY(view->name != NULL ? read_view(view, ctx, &poses->photos[i], path, max_side) : PHYSAD_ERR_NOMEM);
         }
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }

@@ -94,7 +94,8 @@ static inline physad_view picture(uint8_t *memory)
     return physad_view_array(memory, PHYSAD_U8, 3, shape);
 }
 
-static inline void write_photos(physad_context *ctx, const char *folder)
+/* The photos go to `within` (such as "train/good/"), an existing folder of `folder`; of the last `extra` there are poses alone. */
+static inline void write_photos_in(physad_context *ctx, const char *folder, const char *within, int extra)
 {
     uint8_t memory[HEIGHT * WIDTH * 3];
     const physad_view view = picture(memory);
@@ -104,11 +105,12 @@ static inline void write_photos(physad_context *ctx, const char *folder)
     json_object_set_new(root, "fl_x", json_real(50));
     json_object_set_new(root, "w", json_integer(WIDTH));
     json_object_set_new(root, "h", json_integer(HEIGHT));
-    for (int i = 0; i < VIEWS; i++) {
+    for (int i = 0; i < VIEWS + extra; i++) {
         const physad_camera c = camera_at(i);
         assert_ok(physad_scene_render(scene, &c, NULL, &view, NULL, NULL));
-        snprintf(path, sizeof(path), "%s/%d.png", folder, i);
-        assert_ok(physad_image_write(ctx, path, &view, NULL));
+        snprintf(path, sizeof(path), "%s/%s%d.png", folder, within, i);
+        if (i < VIEWS)
+            assert_ok(physad_image_write(ctx, path, &view, NULL));
         json_t *frame = json_object(), *matrix = json_array();
         for (int row = 0; row < 4; row++) {
             json_t *numbers = json_array();
@@ -120,7 +122,10 @@ static inline void write_photos(physad_context *ctx, const char *folder)
             }
             json_array_append_new(matrix, numbers);
         }
-        snprintf(path, sizeof(path), "%d", i);
+        if (i < VIEWS)
+            snprintf(path, sizeof(path), "%s%d", within, i);
+        else
+            snprintf(path, sizeof(path), "test/good/q%d.png", i);
         json_object_set_new(frame, "file_path", json_string(path));
         json_object_set_new(frame, "transform_matrix", matrix);
         json_array_append_new(frames, frame);
@@ -130,6 +135,11 @@ static inline void write_photos(physad_context *ctx, const char *folder)
     assert_ok(physad__json_write(&ctx->mem, path, root));
     json_decref(root);
     physad_scene_free(scene);
+}
+
+static inline void write_photos(physad_context *ctx, const char *folder)
+{
+    write_photos_in(ctx, folder, "", 0);
 }
 
 #endif

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a photo should look like from its place: neighbouring training photos brought there by the scene's depth, their cells where the
+ * scene's points fall, and the scene's picture. */
+#include "detect/splat_bank.h"
+
+#include <cblas.h>
+#include <math.h>
+
+#define APART 0.03f /* of the depth: farther, and the two cameras see different surfaces */
+
+/* --- cells --- */
+
+/* Mean colour of each cell's pixels. */
+static void add_tints(const physad__splat_bank *b, const float *pixels, float *cells)
+{
+    const physad__posed_model *m = b->model;
+    const int64_t plane = m->height * m->width;
+    for (int64_t i = 0; i < b->cells; i++) {
+        const int64_t gy = i / m->grid_width, gx = i % m->grid_width;
+        const int64_t y0 = gy * m->height / m->grid_height, y1 = (gy + 1) * m->height / m->grid_height;
+        const int64_t x0 = gx * m->width / m->grid_width, x1 = (gx + 1) * m->width / m->grid_width;
+        for (int ch = 0; ch < PHYSAD__TINTS; ch++) {
+            float sum = 0;
+            for (int64_t y = y0; y < y1; y++)
+                for (int64_t x = x0; x < x1; x++)
+                    sum += pixels[ch * plane + y * m->width + x];
+            cells[i * b->dim + m->dim + ch] = sum / (float)((y1 - y0) * (x1 - x0));
+        }
+    }
+}
+
+physad_status physad__splat_bank_cells(const physad__splat_bank *b, const float *pixels, float *cells)
+{
+    const int64_t dim = b->model->dim;
+    PHYSAD__TRY(physad__posed_cells(b->model, pixels, cells));
+    for (int64_t i = b->cells - 1; i >= 0; i--) /* make room behind each */
+        memmove(cells + i * b->dim, cells + i * dim, (size_t)dim * sizeof(float));
+    add_tints(b, pixels, cells);
+    return PHYSAD_OK;
+}
+
+void physad__splat_bank_whiten(const physad__splat_bank *b, const float *in, float *out, int64_t n)
+{
+    const int d = (int)b->dim;
+    const int wide = physad__call_narrow(); /* one order of sums */
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, d, d, 1, in, d, b->whiten, d, 0, out, d);
+    physad__call_widen(wide);
+}
+
+/* --- who is near --- */
+
+physad_status physad__splat_bank_depths(physad__splat_bank *b)
+{
+    const physad__posed_model *m = b->model;
+    b->depths = physad__alloc_zero(&m->ctx->mem, (size_t)m->views.count * sizeof(*b->depths), "depths");
+    if (b->depths == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < m->views.count; i++) {
+        const physad_camera *c = &m->views.views[i].camera;
+        const int64_t plane = c->width * c->height;
+        physad__posed_look look;
+        PHYSAD__TRY(physad__posed_look_make(&look, m, &m->scene, c));
+        b->depths[i] = physad__alloc_array(&m->ctx->mem, plane, sizeof(float), "depths");
+        for (int64_t k = 0; b->depths[i] != NULL && k < plane; k++)
+            b->depths[i][k] = look.opacity[k] > 0.5f ? look.depth[k] : 0;
+        physad__posed_look_free(&look);
+        if (b->depths[i] == NULL)
+            return PHYSAD_ERR_NOMEM;
+    }
+    return PHYSAD_OK;
+}
+
+static double axis_angle(const physad_camera *a, const physad_camera *b)
+{
+    double dot = 0;
+    for (int k = 0; k < 3; k++)
+        dot += a->rotation[6 + k] * b->rotation[6 + k];
+    return acos(fmin(fmax(dot, -1), 1));
+}
+
+int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_camera *camera, int64_t view, int64_t most, int64_t *out)
+{
+    const physad__scene_views *v = &b->model->views;
+    double apart[64];
+    int64_t n = 0;
+    most = physad__min(most, PHYSAD__COUNT(apart));
+    for (int64_t i = 0; i < v->count; i++) {
+        if (i == view)
+            continue;
+        const double d = physad__pose_distance(camera, &v->views[i].camera) / v->extent + axis_angle(camera, &v->views[i].camera);
+        int64_t at = n;
+        while (at > 0 && apart[at - 1] > d)
+            at--;
+        if (at >= most)
+            continue;
+        n = physad__min(n + 1, most);
+        for (int64_t k = n - 1; k > at; k--) {
+            apart[k] = apart[k - 1];
+            out[k] = out[k - 1];
+        }
+        apart[at] = d;
+        out[at] = i;
+    }
+    return n;
+}
+
+/* --- geometry --- */
+
+/* Where a camera sees a point: pixels and depth; false behind it. */
+static bool project(const physad_camera *c, const double p[3], double *u, double *v, double *z)
+{
+    double q[3];
+    for (int k = 0; k < 3; k++)
+        q[k] = c->rotation[3 * k] * p[0] + c->rotation[3 * k + 1] * p[1] + c->rotation[3 * k + 2] * p[2] + c->translation[k];
+    *z = q[2];
+    if (!(q[2] > 1e-6))
+        return false;
+    *u = q[0] / q[2] * c->fx + c->cx;
+    *v = q[1] / q[2] * c->fy + c->cy;
+    return true;
+}
+
+static void unproject(const physad_camera *c, double u, double v, double z, double out[3])
+{
+    const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1], z - c->translation[2] };
+    for (int k = 0; k < 3; k++)
+        out[k] = c->rotation[k] * p[0] + c->rotation[3 + k] * p[1] + c->rotation[6 + k] * p[2];
+}
+
+/* Whether a view sees what lies at depth z in its pixel: one of the four around agrees. */
+static bool is_visible(const physad__splat_bank *b, int64_t view, double u, double v, double z)
+{
+    const physad__scene_view *s = &b->model->views.views[view];
+    const int64_t w = s->camera.width, h = s->camera.height;
+    if (!(u >= 1 && v >= 1 && u < (double)(w - 1) && v < (double)(h - 1)))
+        return false;
+    const int64_t x = (int64_t)(u - 0.5), y = (int64_t)(v - 0.5);
+    if (s->missing != NULL && s->missing[y * w + x])
+        return false;
+    for (int k = 0; k < 4; k++) {
+        const float d = b->depths[view][(y + k / 2) * w + x + k % 2];
+        if (d > 0 && fabsf((float)z - d) < APART * d)
+            return true;
+    }
+    return false;
+}
+
+static void sample_colour(const physad__scene_view *s, double u, double v, float out[3])
+{
+    const int64_t w = s->camera.width, plane = w * s->camera.height;
+    const int64_t x = (int64_t)(u - 0.5), y = (int64_t)(v - 0.5), at = y * w + x;
+    const float fx = (float)(u - 0.5 - (double)x), fy = (float)(v - 0.5 - (double)y);
+    for (int ch = 0; ch < 3; ch++) {
+        const float *p = s->pixels + ch * plane + at;
+        const float top = p[0] + fx * (p[1] - p[0]), bottom = p[w] + fx * (p[w + 1] - p[w]);
+        out[ch] = top + fy * (bottom - top);
+    }
+}
+
+/* A training photo brought to the look's camera; `seen` 1 where it shows the same surface. Elsewhere the pixels stay. */
+static void warp(const physad__splat_bank *b, const physad__posed_look *look, int64_t view, float *pixels, float *seen)
+{
+    const physad_camera *c = &look->camera;
+    const int64_t plane = c->width * c->height;
+#pragma omp parallel for schedule(static) num_threads(b->model->ctx->threads)
+    for (int64_t at = 0; at < plane; at++) {
+        double p[3], u, v, z;
+        float rgb[3];
+        seen[at] = 0;
+        if (look->opacity[at] < 0.5f)
+            continue;
+        unproject(c, (double)(at % c->width) + 0.5, (double)(at / c->width) + 0.5, (double)look->depth[at], p);
+        if (!project(&b->model->views.views[view].camera, p, &u, &v, &z) || !is_visible(b, view, u, v, z))
+            continue;
+        sample_colour(&b->model->views.views[view], u, v, rgb);
+        for (int ch = 0; ch < 3; ch++)
+            pixels[ch * plane + at] = rgb[ch];
+        seen[at] = 1;
+    }
+}
+
+/* --- distances --- */
+
+static float distance(const float *a, const float *b, int64_t dim)
+{
+    float sum[8] = { 0 };
+    int64_t i = 0;
+    for (; i + 8 <= dim; i += 8)
+        for (int k = 0; k < 8; k++)
+            sum[k] += (a[i + k] - b[i + k]) * (a[i + k] - b[i + k]);
+    for (; i < dim; i++)
+        sum[0] += (a[i] - b[i]) * (a[i] - b[i]);
+    return sqrtf(((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7])));
+}
+
+/* To the nearest cell of the 3 x 3 around; which one to *best. */
+static float around(const physad__splat_bank *b, const float *cell, const float *cells, int64_t gy, int64_t gx, int64_t *best)
+{
+    const int64_t h = b->model->grid_height, w = b->model->grid_width;
+    float least = INFINITY;
+    for (int64_t y = physad__max(gy - 1, 0); y <= physad__min(gy + 1, h - 1); y++)
+        for (int64_t x = physad__max(gx - 1, 0); x <= physad__min(gx + 1, w - 1); x++) {
+            const float d = distance(cell, cells + (y * w + x) * b->dim, b->dim);
+            if (d < least) {
+                least = d;
+                *best = y * w + x;
+            }
+        }
+    return least;
+}
+
+static float share_of_cell(const physad__splat_bank *b, const float *seen, int64_t cell)
+{
+    const physad__posed_model *m = b->model;
+    const int64_t gy = cell / m->grid_width, gx = cell % m->grid_width;
+    const int64_t y0 = gy * m->height / m->grid_height, y1 = (gy + 1) * m->height / m->grid_height;
+    const int64_t x0 = gx * m->width / m->grid_width, x1 = (gx + 1) * m->width / m->grid_width;
+    float sum = 0;
+    for (int64_t y = y0; y < y1; y++)
+        for (int64_t x = x0; x < x1; x++)
+            sum += seen[y * m->width + x];
+    return sum / (float)((y1 - y0) * (x1 - x0));
+}
+
+/* --- the ways --- */
+
+typedef struct work {
+    float *cells, *white; /* of an explanation */
+    float *photo;         /* the photo's, whitened */
+    float *pixels, *base, *seen;
+} work;
+
+static void free_work(work *w)
+{
+    physad__free(w->cells);
+    physad__free(w->pixels);
+}
+
+static physad_status make_work(work *w, const physad__splat_bank *b, const float *raw)
+{
+    const physad__posed_model *m = b->model;
+    const int64_t plane = m->height * m->width, n = b->cells * b->dim;
+    w->cells = physad__alloc_array(&m->ctx->mem, 3 * n, sizeof(float), "explanations");
+    w->pixels = physad__alloc_array(&m->ctx->mem, 7 * plane, sizeof(float), "explanations");
+    if (w->cells == NULL || w->pixels == NULL) {
+        free_work(w);
+        return PHYSAD_ERR_NOMEM;
+    }
+    w->white = w->cells + n;
+    w->photo = w->cells + 2 * n;
+    w->base = w->pixels + 3 * plane;
+    w->seen = w->pixels + 6 * plane;
+    physad__splat_bank_whiten(b, raw, w->photo, b->cells);
+    return PHYSAD_OK;
+}
+
+/* The scene's picture in the photo's colours: an explanation of its own, and what fills the holes of warped photos. */
+static physad_status by_render(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo, work *w)
+{
+    const int64_t plane = b->model->height * b->model->width;
+    memcpy(w->base, e->look.colour, (size_t)(3 * plane) * sizeof(float));
+    physad__posed_match_colours(w->base, photo->pixels, e->look.opacity, plane);
+    if (!b->ways[PHYSAD__BY_RENDER])
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__splat_bank_cells(b, w->base, w->cells));
+    physad__splat_bank_whiten(b, w->cells, w->white, b->cells);
+    for (int64_t i = 0; i < b->cells; i++) {
+        int64_t best = i;
+        const float d = around(b, w->photo + i * b->dim, w->white, i / b->model->grid_width, i % b->model->grid_width, &best);
+        e->distance[PHYSAD__BY_RENDER][i] = isnan(e->points[3 * i]) ? NAN : d;
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status by_warp(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo, int64_t view, work *w)
+{
+    const int64_t plane = b->model->height * b->model->width;
+    float *least = e->distance[PHYSAD__BY_WARP];
+    memcpy(w->pixels, w->base, (size_t)(3 * plane) * sizeof(float));
+    warp(b, &e->look, view, w->pixels, w->seen);
+    physad__posed_match_colours(w->pixels, photo->pixels, w->seen, plane);
+    for (int64_t i = 0; i < 3 * plane; i++)
+        if (!(w->seen[i % plane] > 0))
+            w->pixels[i] = w->base[i];
+    PHYSAD__TRY(physad__splat_bank_cells(b, w->pixels, w->cells));
+    physad__splat_bank_whiten(b, w->cells, w->white, b->cells);
+    for (int64_t i = 0; i < b->cells; i++) {
+        const float share = share_of_cell(b, w->seen, i);
+        int64_t best = i;
+        if (share < 0.6f)
+            continue;
+        const float d = around(b, w->photo + i * b->dim, w->white, i / b->model->grid_width, i % b->model->grid_width, &best);
+        e->covered[i] += share;
+        if (isnan(least[i]) || d < least[i]) {
+            least[i] = d;
+            if (e->nearest != NULL)
+                memcpy(e->nearest + i * b->dim, w->cells + best * b->dim, (size_t)b->dim * sizeof(float));
+        }
+    }
+    return PHYSAD_OK;
+}
+
+static void by_ray(const physad__splat_bank *b, physad__explained *e, int64_t view, const work *w)
+{
+    const physad__posed_model *m = b->model;
+    const physad_camera *c = &m->views.views[view].camera;
+    float *least = e->distance[PHYSAD__BY_RAY];
+    if (c->width != m->width || c->height != m->height)
+        return; /* no cells of it */
+    for (int64_t i = 0; i < b->cells; i++) {
+        const double p[3] = { (double)e->points[3 * i], (double)e->points[3 * i + 1], (double)e->points[3 * i + 2] };
+        double u, v, z;
+        int64_t best;
+        if (!project(c, p, &u, &v, &z) || !is_visible(b, view, u, v, z))
+            continue;
+        const float d = around(b, w->photo + i * b->dim, b->bank + view * b->cells * b->dim, (int64_t)(v * (double)m->grid_height / (double)m->height),
+                               (int64_t)(u * (double)m->grid_width / (double)m->width), &best);
+        if (isnan(least[i]) || d < least[i])
+            least[i] = d;
+    }
+}
+
+static physad_status by_plain(const physad__splat_bank *b, physad__explained *e, int64_t view, const work *w)
+{
+    const physad__posed_model *m = b->model;
+    float *least = e->distance[PHYSAD__BY_PLAIN];
+    float *products = physad__alloc_array(&m->ctx->mem, b->cells * b->cells, sizeof(float), "explanations");
+    float *squares = physad__alloc_array(&m->ctx->mem, 2 * b->cells, sizeof(float), "explanations");
+    const physad_status status = products != NULL && squares != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; status == PHYSAD_OK && i < b->cells; i++)
+        squares[i] = cblas_sdot((int)b->dim, w->photo + i * b->dim, 1, w->photo + i * b->dim, 1);
+    const int wide = physad__call_narrow();
+    for (int64_t k = 0; status == PHYSAD_OK && k < m->views.count; k++) {
+        const float *theirs = b->bank + k * b->cells * b->dim;
+        const physad_camera *c = &m->views.views[k].camera;
+        if (k == view || c->width != m->width || c->height != m->height)
+            continue;
+        for (int64_t i = 0; i < b->cells; i++)
+            squares[b->cells + i] = cblas_sdot((int)b->dim, theirs + i * b->dim, 1, theirs + i * b->dim, 1);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)b->cells, (int)b->cells, (int)b->dim, -2, w->photo, (int)b->dim, theirs,
+                    (int)b->dim, 0, products, (int)b->cells);
+        for (int64_t i = 0; i < b->cells; i++) {
+            float best = INFINITY;
+            for (int64_t j = 0; j < b->cells; j++)
+                best = fminf(best, products[i * b->cells + j] + squares[b->cells + j]);
+            const float d = sqrtf(fmaxf(best + squares[i], 0));
+            least[i] = isnan(least[i]) || d < least[i] ? d : least[i];
+        }
+    }
+    physad__call_widen(wide);
+    physad__free(products);
+    physad__free(squares);
+    return status;
+}
+
+/* --- all of it --- */
+
+void physad__explained_free(physad__explained *e)
+{
+    physad__posed_look_free(&e->look);
+    physad__free(e->memory);
+    *e = (physad__explained){ 0 };
+}
+
+void physad__splat_bank_points(const physad__splat_bank *b, const physad_camera *camera, const float *depth, float *points)
+{
+    const physad__posed_model *m = b->model;
+    for (int64_t i = 0; i < b->cells; i++) {
+        const double u = ((double)(i % m->grid_width) + 0.5) * (double)m->width / (double)m->grid_width;
+        const double v = ((double)(i / m->grid_width) + 0.5) * (double)m->height / (double)m->grid_height;
+        const int64_t at = physad__min((int64_t)v, m->height - 1) * m->width + physad__min((int64_t)u, m->width - 1);
+        double p[3];
+        unproject(camera, u, v, depth[at] > 0 ? (double)depth[at] : NAN, p);
+        for (int k = 0; k < 3; k++)
+            points[3 * i + k] = (float)p[k];
+    }
+}
+
+static physad_status reserve(physad__explained *e, const physad__splat_bank *b)
+{
+    float *nearest = e->nearest;
+    *e = (physad__explained){ .nearest = nearest };
+    e->memory = physad__alloc_array(&b->model->ctx->mem, (PHYSAD__WAYS + 4) * b->cells, sizeof(float), "explanations");
+    if (e->memory == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < (PHYSAD__WAYS + 4) * b->cells; i++)
+        e->memory[i] = NAN;
+    for (int way = 0; way < PHYSAD__WAYS; way++)
+        e->distance[way] = e->memory + way * b->cells;
+    e->points = e->memory + PHYSAD__WAYS * b->cells;
+    e->covered = e->points + 3 * b->cells;
+    memset(e->covered, 0, (size_t)b->cells * sizeof(float));
+    return PHYSAD_OK;
+}
+
+physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo, const float *raw,
+                                         const physad_camera *camera, int64_t view, const physad__gaussians *scene)
+{
+    int64_t near[64];
+    work w = { 0 };
+    PHYSAD__TRY(reserve(e, b));
+    physad_status status = physad__posed_look_make(&e->look, b->model, scene, camera);
+    if (status == PHYSAD_OK)
+        status = make_work(&w, b, raw);
+    if (status == PHYSAD_OK) {
+        for (int64_t i = 0; i < b->model->height * b->model->width; i++)
+            e->look.depth[i] = e->look.opacity[i] > 0.5f ? e->look.depth[i] : 0;
+        physad__splat_bank_points(b, camera, e->look.depth, e->points);
+        status = by_render(b, e, photo, &w);
+    }
+    const int64_t n = physad__splat_bank_nearest(b, camera, view, b->neighbours, near);
+    for (int64_t k = 0; status == PHYSAD_OK && k < n; k++) {
+        if (b->ways[PHYSAD__BY_WARP])
+            status = by_warp(b, e, photo, near[k], &w);
+        if (status == PHYSAD_OK && b->ways[PHYSAD__BY_RAY] && b->bank != NULL)
+            by_ray(b, e, near[k], &w);
+    }
+    if (status == PHYSAD_OK && b->ways[PHYSAD__BY_PLAIN] && b->bank != NULL)
+        status = by_plain(b, e, view, &w);
+    for (int64_t i = 0; i < b->cells; i++)
+        e->covered[i] = fminf(e->covered[i] / fmaxf(1, 0.5f * (float)n), 1);
+    free_work(&w);
+    if (status != PHYSAD_OK)
+        physad__explained_free(e);
+    return status;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is usual: how far training photos lie from what the others (and scenes that never saw them) say they should look like. Kept as a
+ * map per training photo and looked up through space: a place's usual distance is that of the training photos that see it, the more so
+ * the more they look from the same side. */
+#include "detect/splat_bank.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define SAME_SIDE 0.35 /* radians: how far a view's distances count for another side */
+#define PRIOR 4.0      /* cells' worth of the whole set's mean and spread in each place's */
+#define SHRINK 0.05    /* of the mean variance, added to each direction's before whitening */
+
+/* --- photos that a scene never saw --- */
+
+static int64_t fold_of(int64_t view, int64_t folds)
+{
+    return view % folds; /* neighbours in the list are neighbours in space: every fold covers all sides */
+}
+
+static physad_status fit_folds(const physad__splat_bank *b, const physad_detector *det, physad__gaussians *scenes, int64_t folds, physad__call *call)
+{
+    const physad__posed_model *m = b->model;
+    const int64_t steps = (int64_t)((double)physad__option_int(det, "steps") * physad__option_real(det, "fold_steps") + 0.5);
+    physad_status status = PHYSAD_OK;
+    for (int64_t k = 0; status == PHYSAD_OK && k < folds; k++) {
+        for (int64_t i = 0; i < m->views.count; i++)
+            m->views.views[i].held_out = fold_of(i, folds) == k;
+        status = physad__posed_fit_scene(&scenes[k], det, &m->views, physad__max(steps, 1), call);
+    }
+    for (int64_t i = 0; i < m->views.count; i++)
+        m->views.views[i].held_out = false;
+    return status;
+}
+
+/* --- whitening --- */
+
+/* The inverse of the lower Cholesky factor of the differences' covariance. */
+static physad_status invert_covariance(float *whiten, double *cov, int64_t d, double count, bool full)
+{
+    double trace = 0;
+    for (int64_t i = 0; i < d * d; i++)
+        cov[i] /= fmax(count, 1);
+    for (int64_t i = 0; i < d; i++)
+        trace += cov[i * d + i] / (double)d;
+    if (!(trace > 0))
+        return physad__error(PHYSAD_ERR_NUMERIC, "splat-bank: training photos equal what their neighbours say they look like to the bit, or none "
+                             "sees what another sees");
+    for (int64_t i = 0; i < d; i++)
+        for (int64_t j = 0; j < d; j++)
+            cov[i * d + j] = i == j ? cov[i * d + j] + SHRINK * trace : full ? cov[i * d + j] : 0;
+    if (LAPACKE_dpotrf_work(LAPACK_ROW_MAJOR, 'L', (lapack_int)d, cov, (lapack_int)d) != 0 ||
+        LAPACKE_dtrtri_work(LAPACK_ROW_MAJOR, 'L', 'N', (lapack_int)d, cov, (lapack_int)d) != 0)
+        return physad__error(PHYSAD_ERR_NUMERIC, "splat-bank: the covariance of the photos' differences has no inverse");
+    for (int64_t i = 0; i < d; i++)
+        for (int64_t j = 0; j < d; j++)
+            whiten[i * d + j] = j <= i ? (float)(cov[i * d + j] / sqrt((double)d)) : 0;
+    return PHYSAD_OK;
+}
+
+/* One over the spread of each dimension over all training cells. */
+static void begin_whitening(physad__splat_bank *b, const float *cells, int64_t n)
+{
+    memset(b->whiten, 0, (size_t)(b->dim * b->dim) * sizeof(float));
+    for (int64_t k = 0; k < b->dim; k++) {
+        double sum = 0, square = 0;
+        for (int64_t i = 0; i < n; i++) {
+            const double v = (double)cells[i * b->dim + k];
+            sum += v;
+            square += v * v;
+        }
+        const double variance = square / (double)n - sum / (double)n * sum / (double)n;
+        b->whiten[k * b->dim + k] = variance > 1e-12 ? (float)(1 / sqrt(variance * (double)b->dim)) : 0;
+    }
+}
+
+static void add_outer(double *cov, double *scratch, const float *a, const float *c, int64_t d)
+{
+    for (int64_t i = 0; i < d; i++)
+        scratch[i] = (double)(a[i] - c[i]);
+    cblas_dsyr(CblasRowMajor, CblasLower, (int)d, 1, scratch, 1, cov, (int)d);
+}
+
+/* How training photos differ from their neighbours brought to their place. */
+static physad_status learn_whitening(physad__splat_bank *b, const float *cells, bool full, physad__call *call)
+{
+    const physad__posed_model *m = b->model;
+    physad__mem *mem = &m->ctx->mem;
+    const int64_t d = b->dim;
+    const bool ways[PHYSAD__WAYS] = { b->ways[0], b->ways[1], b->ways[2], b->ways[3] };
+    double *cov = physad__alloc_zero(mem, (size_t)(d * d + d) * sizeof(double), "whitening"), count = 0;
+    float *nearest = physad__alloc_array(mem, b->cells * d, sizeof(float), "whitening");
+    physad_status status = cov != NULL && nearest != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int way = 0; way < PHYSAD__WAYS; way++)
+        b->ways[way] = way == PHYSAD__BY_WARP;
+    physad__call_stage(call, "differences", m->views.count);
+    for (int64_t i = 0; status == PHYSAD_OK && i < m->views.count; i++) {
+        const physad__scene_view *view = &m->views.views[i];
+        const float *own = cells + i * b->cells * d;
+        physad__explained e = { .nearest = nearest };
+        if (view->camera.width != m->width || view->camera.height != m->height)
+            continue;
+        status = physad__splat_bank_explain(b, &e, view, own, &view->camera, i, &m->scene);
+        const int wide = physad__call_narrow();
+        for (int64_t k = 0; status == PHYSAD_OK && k < b->cells; k++)
+            if (!isnan(e.distance[PHYSAD__BY_WARP][k])) {
+                add_outer(cov, cov + d * d, own + k * d, nearest + k * d, d);
+                count++;
+            }
+        physad__call_widen(wide);
+        physad__explained_free(&e);
+        if (status == PHYSAD_OK)
+            status = physad__call_tick(call, i + 1);
+    }
+    if (status == PHYSAD_OK) {
+        const int wide = physad__call_narrow();
+        status = invert_covariance(b->whiten, cov, d, count, full);
+        physad__call_widen(wide);
+    }
+    memcpy(b->ways, ways, sizeof(ways));
+    physad__free(cov);
+    physad__free(nearest);
+    return status;
+}
+
+/* --- maps of training photos --- */
+
+static float *map_of(const physad__splat_bank *b, int way, int64_t view)
+{
+    return b->maps + (way * b->model->views.count + view) * b->cells;
+}
+
+static physad_status learn_maps(physad__splat_bank *b, const float *cells, const physad__gaussians *folds, int64_t n_folds, physad__call *call)
+{
+    const physad__posed_model *m = b->model;
+    physad__call_stage(call, "usual distances", m->views.count);
+    for (int64_t i = 0; i < m->views.count; i++) {
+        const physad__scene_view *view = &m->views.views[i];
+        physad__explained e = { 0 };
+        if (view->camera.width != m->width || view->camera.height != m->height)
+            continue;
+        PHYSAD__TRY(physad__splat_bank_explain(b, &e, view, cells + i * b->cells * b->dim, &view->camera, i,
+                                               n_folds > 0 ? &folds[fold_of(i, n_folds)] : &m->scene));
+        for (int way = 0; way < PHYSAD__WAYS; way++)
+            memcpy(map_of(b, way, i), e.distance[way], (size_t)b->cells * sizeof(float));
+        physad__explained_free(&e);
+        PHYSAD__TRY(physad__call_tick(call, i + 1));
+    }
+    return PHYSAD_OK;
+}
+
+/* --- places --- */
+
+typedef struct tally {
+    double n, sum, square;
+} tally;
+
+static void count_distance(tally *t, double w, float d)
+{
+    if (isnan(d))
+        return;
+    t->n += w;
+    t->sum += w * (double)d;
+    t->square += w * (double)d * (double)d;
+}
+
+/* What a training photo's map says of a point: the 3 x 3 cells around where it falls. */
+static void look_up(const physad__splat_bank *b, tally *t, int way, int64_t view, const physad_camera *from, const float point[3])
+{
+    const physad__posed_model *m = b->model;
+    const physad_camera *c = &m->views.views[view].camera;
+    double p[3], s[3], dot = 0, mine = 0, theirs = 0;
+    for (int k = 0; k < 3; k++)
+        p[k] = c->rotation[3 * k] * (double)point[0] + c->rotation[3 * k + 1] * (double)point[1] + c->rotation[3 * k + 2] * (double)point[2] +
+               c->translation[k];
+    if (!(p[2] > 1e-6))
+        return;
+    const double u = p[0] / p[2] * c->fx + c->cx, v = p[1] / p[2] * c->fy + c->cy;
+    if (!(u >= 1 && v >= 1 && u < (double)(c->width - 1) && v < (double)(c->height - 1)))
+        return;
+    const float depth = b->depths[view][(int64_t)v * c->width + (int64_t)u];
+    if (!(depth > 0) || fabs(p[2] - (double)depth) > 0.05 * (double)depth)
+        return;
+    for (int k = 0; k < 3; k++) { /* the two rays to the point, in the world */
+        const double a = (double)point[k] + from->rotation[k] * from->translation[0] + from->rotation[3 + k] * from->translation[1] +
+                         from->rotation[6 + k] * from->translation[2];
+        s[k] = (double)point[k] + c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] + c->rotation[6 + k] * c->translation[2];
+        dot += a * s[k];
+        mine += a * a;
+        theirs += s[k] * s[k];
+    }
+    const double angle = acos(fmin(fmax(dot / sqrt(mine * theirs), -1), 1)), w = exp(-angle * angle / (SAME_SIDE * SAME_SIDE));
+    const int64_t gy = (int64_t)(v * (double)m->grid_height / (double)c->height), gx = (int64_t)(u * (double)m->grid_width / (double)c->width);
+    for (int64_t y = physad__max(gy - 1, 0); y <= physad__min(gy + 1, m->grid_height - 1); y++)
+        for (int64_t x = physad__max(gx - 1, 0); x <= physad__min(gx + 1, m->grid_width - 1); x++)
+            count_distance(t, w / 4, map_of(b, way, view)[y * m->grid_width + x]);
+}
+
+void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera, int64_t view, int way,
+                              bool local, float *z)
+{
+    const physad__usual *u = &b->usual[way];
+#pragma omp parallel for schedule(static) num_threads(b->model->ctx->threads)
+    for (int64_t i = 0; i < b->cells; i++) {
+        tally t = { PRIOR, PRIOR * u->mean, PRIOR * (u->variance + u->mean * u->mean) };
+        for (int64_t k = 0; local && !isnan(e->points[3 * i]) && k < b->model->views.count; k++)
+            if (k != view && b->model->views.views[k].camera.width == b->model->width && b->model->views.views[k].camera.height == b->model->height)
+                look_up(b, &t, way, k, camera, e->points + 3 * i);
+        const double mean = t.sum / t.n, variance = fmax(t.square / t.n - mean * mean, 0.04 * u->variance);
+        z[i] = (float)(((double)e->distance[way][i] - mean) / sqrt(variance));
+    }
+}
+
+/* --- tails --- */
+
+static int compare(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static void learn_moments(physad__splat_bank *b, int way)
+{
+    tally t = { 0 };
+    for (int64_t i = 0; i < b->model->views.count * b->cells; i++)
+        count_distance(&t, 1, map_of(b, way, 0)[i]);
+    const double mean = t.n > 0 ? t.sum / t.n : 0;
+    b->usual[way] = (physad__usual){ .mean = mean, .variance = t.n > 0 ? fmax(t.square / t.n - mean * mean, 1e-12) : 1 };
+}
+
+/* z of the training photos, each judged by the others. */
+static physad_status learn_tail(physad__splat_bank *b, int way, bool local)
+{
+    const physad__posed_model *m = b->model;
+    physad__mem *mem = &m->ctx->mem;
+    float *z = physad__alloc_array(mem, m->views.count * b->cells, sizeof(float), "tails");
+    float *points = physad__alloc_array(mem, 3 * b->cells, sizeof(float), "tails");
+    physad_status status = z != NULL && points != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    int64_t n = 0;
+    for (int64_t i = 0; status == PHYSAD_OK && i < m->views.count; i++) {
+        physad__explained e = { .points = points };
+        const physad_camera *c = &m->views.views[i].camera;
+        if (c->width != m->width || c->height != m->height)
+            continue;
+        e.distance[way] = map_of(b, way, i);
+        physad__splat_bank_points(b, c, b->depths[i], points);
+        physad__splat_bank_judge(b, &e, c, i, way, local, z + n);
+        int64_t kept = 0;
+        for (int64_t k = 0; k < b->cells; k++)
+            if (!isnan(z[n + k]))
+                z[n + kept++] = z[n + k];
+        n += kept;
+    }
+    if (status == PHYSAD_OK && n > 0) {
+        qsort(z, (size_t)n, sizeof(float), compare);
+        b->usual[way].tail[0] = (double)z[(int64_t)(0.99 * (double)(n - 1))];
+        b->usual[way].tail[1] = fmax((double)z[(int64_t)(0.999 * (double)(n - 1))] - b->usual[way].tail[0], 0.1);
+    }
+    physad__free(z);
+    physad__free(points);
+    return status;
+}
+
+/* Beyond one in a hundred the tail is taken as exponential: tail[1] farther, ten times rarer. Below, as if it went on like that. */
+float physad__splat_bank_surprise(const physad__usual *u, float z)
+{
+    return (float)(2 + ((double)z - u->tail[0]) / u->tail[1]);
+}
+
+/* --- all of it --- */
+
+static physad_status learn(physad__splat_bank *b, const physad_detector *det, float *cells, physad__gaussians *folds, int64_t n_folds,
+                           physad__call *call)
+{
+    const physad__posed_model *m = b->model;
+    const bool local = physad__option_is(det, "calibrate", "place");
+    physad__call_stage(call, "features", m->views.count);
+    for (int64_t i = 0; i < m->views.count; i++) {
+        if (m->views.views[i].camera.width != m->width || m->views.views[i].camera.height != m->height)
+            memset(cells + i * b->cells * b->dim, 0, (size_t)(b->cells * b->dim) * sizeof(float));
+        else
+            PHYSAD__TRY(physad__splat_bank_cells(b, m->views.views[i].pixels, cells + i * b->cells * b->dim));
+        PHYSAD__TRY(physad__call_tick(call, i + 1));
+    }
+    begin_whitening(b, cells, m->views.count * b->cells);
+    if (!physad__option_is(det, "whiten", "none"))
+        PHYSAD__TRY(learn_whitening(b, cells, physad__option_is(det, "whiten", "full"), call));
+    b->bank = physad__alloc_array(&m->ctx->mem, m->views.count * b->cells * b->dim, sizeof(float), "bank");
+    if (b->bank == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad__splat_bank_whiten(b, cells, b->bank, m->views.count * b->cells);
+    PHYSAD__TRY(fit_folds(b, det, folds, n_folds, call));
+    PHYSAD__TRY(learn_maps(b, cells, folds, n_folds, call));
+    for (int way = 0; way < PHYSAD__WAYS; way++) {
+        learn_moments(b, way);
+        if (b->ways[way])
+            PHYSAD__TRY(learn_tail(b, way, local && way != PHYSAD__BY_PLAIN));
+    }
+    return PHYSAD_OK;
+}
+
+physad_status physad__splat_bank_learn(physad__splat_bank *b, const physad_detector *det, physad__call *call)
+{
+    const physad__posed_model *m = b->model;
+    physad__mem *mem = &m->ctx->mem;
+    const int64_t wanted = b->ways[PHYSAD__BY_RENDER] ? physad__option_int(det, "folds") : 0;
+    const int64_t n_folds = wanted > 1 ? physad__min(wanted, m->views.count / 2) : 0, n = m->views.count * b->cells;
+    physad__gaussians *folds = physad__alloc_zero(mem, (size_t)n_folds * sizeof(*folds), "folds");
+    float *cells = physad__alloc_array(mem, n * b->dim, sizeof(float), "features");
+    b->maps = physad__alloc_array(mem, PHYSAD__WAYS * n, sizeof(float), "usual distances");
+    physad_status status = folds != NULL && cells != NULL && b->maps != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; status == PHYSAD_OK && i < PHYSAD__WAYS * n; i++)
+        b->maps[i] = NAN;
+    if (status == PHYSAD_OK)
+        status = learn(b, det, cells, folds, n_folds, call);
+    for (int64_t k = 0; folds != NULL && k < n_folds; k++)
+        physad__free(folds[k].planes);
+    physad__free(folds);
+    physad__free(cells);
+    return status;
+}

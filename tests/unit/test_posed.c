@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Methods on photos with poses: a known scene, its photos, one with a patch painted over. */
+#include "scene_help.h"
+
+#include <physad/dataset.h>
+#include <physad/detect.h>
+
+#include <sys/stat.h>
+
+static const char *const methods[] = { "render-compare", "splat-bank" };
+
+enum { PATCH_X = 20, PATCH_Y = 16, PATCH = 9 };
+
+static void make_set(physad_context *ctx, char *folder, size_t size, int extra)
+{
+    static const char *const within[] = { "train", "train/good" };
+    char path[512];
+    scratch_make(folder, size);
+    for (int64_t i = 0; i < PHYSAD__COUNT(within); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, within[i]);
+        assert_int_equal(mkdir(path, 0777), 0);
+    }
+    write_photos_in(ctx, folder, "train/good/", extra);
+}
+
+static physad_detector *new_detector(physad_context *ctx, const char *method)
+{
+    static const char *const options[][2] = { { "steps", "120" },       { "random_points", "500" }, { "max_gaussians", "900" },
+                                              { "weights", "random:1" }, { "harmonics", "1" },       { "calibration", "0" } };
+    physad_detector *det = NULL;
+    assert_ok(physad_detector_new(&det, ctx, method));
+    for (int64_t i = 0; i < PHYSAD__COUNT(options); i++)
+        assert_ok(physad_detector_set(det, options[i][0], options[i][1]));
+    return det;
+}
+
+static physad_detector *fitted(physad_context *ctx, const char *folder, const char *method)
+{
+    physad_dataset *set = NULL;
+    physad_detector *det = new_detector(ctx, method);
+    assert_ok(physad_dataset_open(&set, ctx, folder, NULL));
+    assert_ok(physad_detector_fit(det, set, NULL));
+    physad_dataset_free(set);
+    return det;
+}
+
+/* From between the training cameras; `painted`: with a patch that is not the scene's. */
+static void draw_query(physad_context *ctx, const char *folder, uint8_t *memory, bool painted)
+{
+    const double tangent[6] = { 0.05, 0.02, -0.04, 0.01, -0.02, 0.01 };
+    const physad_view photo = picture(memory);
+    physad_scene *scene = known_scene(ctx, folder);
+    physad_camera c = camera_at(4);
+    physad__splat_camera_move(c.rotation, c.translation, tangent);
+    assert_ok(physad_scene_render(scene, &c, NULL, &photo, NULL, NULL));
+    physad_scene_free(scene);
+    for (int y = 0; painted && y < PATCH; y++)
+        for (int x = 0; x < PATCH; x++)
+            memcpy(memory + ((PATCH_Y + y) * WIDTH + PATCH_X + x) * 3, (x + y) % 4 < 2 ? "\xff\x00\xff" : "\x00\xff\x00", 3);
+}
+
+static double score(const physad_detector *det, uint8_t *memory, float *map)
+{
+    const int64_t shape[2] = { HEIGHT, WIDTH };
+    const physad_view photo = picture(memory), out = physad_view_array(map, PHYSAD_F32, 2, shape);
+    physad_result *r = NULL;
+    assert_ok(physad_detector_score(det, &photo, &r));
+    assert_ok(physad_result_map(r, &out));
+    const double value = physad_result_score(r);
+    physad_result_free(r);
+    return value;
+}
+
+static void test_score(void **state)
+{
+    static uint8_t good[HEIGHT * WIDTH * 3], bad[HEIGHT * WIDTH * 3];
+    static float map[HEIGHT * WIDTH], again[HEIGHT * WIDTH];
+    char folder[256], path[512];
+    for (int64_t k = 0; k < PHYSAD__COUNT(methods); k++) {
+        physad_context *ctx = fresh_context(2), *one = fresh_context(1);
+        make_set(ctx, folder, sizeof(folder), 0);
+        draw_query(ctx, folder, good, false);
+        draw_query(ctx, folder, bad, true);
+        physad_detector *det = fitted(ctx, folder, methods[k]), *alone = fitted(one, folder, methods[k]), *read = NULL;
+        const double normal = score(det, good, map), odd = score(det, bad, map);
+        double inside = 0, outside = 0;
+        for (int i = 0; i < HEIGHT * WIDTH; i++) {
+            const int y = i / WIDTH - PATCH_Y, x = i % WIDTH - PATCH_X;
+            const bool in = x >= 0 && y >= 0 && x < PATCH && y < PATCH;
+            *(in ? &inside : &outside) += (double)map[i] / (in ? PATCH * PATCH : HEIGHT * WIDTH - PATCH * PATCH);
+        }
+        print_message("%s: normal %.3f, painted %.3f; in the patch %.3f, elsewhere %.3f\n", methods[k], normal, odd, inside, outside);
+        assert_true(odd > normal);
+        assert_true(inside > outside);
+
+        assert_true(score(alone, bad, again) == odd); /* whatever the threads */
+        assert_memory_equal(map, again, sizeof(map));
+        snprintf(path, sizeof(path), "%s/model.physad", folder);
+        assert_ok(physad_detector_save(det, path));
+        assert_ok(physad_detector_load(&read, one, path));
+        assert_true(score(read, bad, again) == odd); /* and whatever the file */
+        assert_memory_equal(map, again, sizeof(map));
+        physad_detector_free(read);
+        physad_detector_free(alone);
+        physad_detector_free(det);
+        scratch_remove(folder);
+        end_context(one);
+        end_context(ctx);
+    }
+}
+
+/* Poses of photos that are no training photos are not read: without them everything is the same. */
+static void test_strangers(void **state)
+{
+    static uint8_t bad[HEIGHT * WIDTH * 3];
+    static float map[2][HEIGHT * WIDTH];
+    double scores[2];
+    for (int64_t k = 0; k < PHYSAD__COUNT(methods); k++) {
+        for (int with = 0; with < 2; with++) {
+            physad_context *ctx = fresh_context(2);
+            char folder[256], path[512];
+            make_set(ctx, folder, sizeof(folder), 3 * with);
+            draw_query(ctx, folder, bad, true);
+            for (int i = 0; with && i < 3; i++) { /* the photos are there as well */
+                snprintf(path, sizeof(path), "%s/test", folder);
+                mkdir(path, 0777);
+                snprintf(path, sizeof(path), "%s/test/good", folder);
+                mkdir(path, 0777);
+                snprintf(path, sizeof(path), "%s/test/good/q%d.png", folder, VIEWS + i);
+                const physad_view photo = picture(bad);
+                assert_ok(physad_image_write(ctx, path, &photo, NULL));
+            }
+            physad_detector *det = fitted(ctx, folder, methods[k]);
+            scores[with] = score(det, bad, map[with]);
+            physad_detector_free(det);
+            scratch_remove(folder);
+            end_context(ctx);
+        }
+        assert_true(scores[0] == scores[1]);
+        assert_memory_equal(map[0], map[1], sizeof(map[0]));
+    }
+}
+
+static void test_refused(void **state)
+{
+    static uint8_t memory[HEIGHT * WIDTH * 3];
+    char folder[256], path[512];
+    physad_context *ctx = fresh_context(1);
+    physad_dataset *set = NULL;
+    physad_result *r = NULL;
+    make_set(ctx, folder, sizeof(folder), 0);
+    draw_query(ctx, folder, memory, false);
+    physad_detector *det = new_detector(ctx, "splat-bank");
+    assert_ok(physad_dataset_new(&set, ctx));
+    const physad_view photo = picture(memory);
+    physad_item so = PHYSAD_ITEM_INIT;
+    so.photo = &photo;
+    assert_ok(physad_dataset_add(set, &so));
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "camera poses", physad_detector_fit(det, set, NULL));
+    physad_dataset_free(set);
+    static const char *const ways[] = { "warp", "ray", "render", "plain" };
+    for (int i = 0; i < 4; i++)
+        assert_ok(physad_detector_set(det, ways[i], "false"));
+    assert_ok(physad_dataset_open(&set, ctx, folder, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "nothing to compare with", physad_detector_fit(det, set, NULL));
+    assert_ok(physad_detector_set(det, "plain", "true"));
+    assert_ok(physad_detector_fit(det, set, NULL)); /* after a failure */
+    const int64_t tall[3] = { WIDTH, HEIGHT, 3 };
+    const physad_view turned = physad_view_array(memory, PHYSAD_U8, 3, tall);
+    assert_fails(PHYSAD_ERR_FORMAT, "the photo", physad_detector_score(det, &turned, &r));
+    physad_dataset_free(set);
+    physad_detector_free(det);
+    snprintf(path, sizeof(path), "%s/transforms.json", folder);
+    assert_int_equal(remove(path), 0);
+    det = new_detector(ctx, "render-compare");
+    assert_ok(physad_dataset_open(&set, ctx, folder, NULL));
+    assert_fails(PHYSAD_ERR_IO, "no camera poses", physad_detector_fit(det, set, NULL));
+    physad_dataset_free(set);
+    physad_detector_free(det);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+/* --- memory --- */
+
+static int64_t allocations_left;
+
+static void *failing_alloc(size_t size, void *user)
+{
+    return allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+static void failing_free(void *ptr, size_t size, void *user)
+{
+    free(ptr);
+}
+
+static physad_status fit_and_score(physad_context *ctx, const char *folder, const char *method, uint8_t *memory)
+{
+    const physad_view photo = picture(memory);
+    physad_detector *det = NULL, *read = NULL;
+    physad_dataset *set = NULL;
+    physad_result *r = NULL;
+    char path[512];
+    snprintf(path, sizeof(path), "%s/model.physad", folder);
+    physad_status status = physad_detector_new(&det, ctx, method);
+    static const char *const options[][2] = { { "steps", "2" }, { "random_points", "60" }, { "weights", "random:1" }, { "harmonics", "0" },
+                                              { "calibration", "0" } };
+    for (int64_t i = 0; status == PHYSAD_OK && i < PHYSAD__COUNT(options); i++)
+        status = physad_detector_set(det, options[i][0], options[i][1]);
+    if (status == PHYSAD_OK)
+        status = physad_dataset_open(&set, ctx, folder, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_detector_fit(det, set, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_detector_save(det, path);
+    if (status == PHYSAD_OK)
+        status = physad_detector_load(&read, ctx, path);
+    if (status == PHYSAD_OK)
+        status = physad_detector_score(read, &photo, &r);
+    physad_result_free(r);
+    physad_dataset_free(set);
+    physad_detector_free(det);
+    physad_detector_free(read);
+    return status;
+}
+
+static void test_memory(void **state)
+{
+    static uint8_t memory[HEIGHT * WIDTH * 3];
+    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
+    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
+    co.allocator = &allocator;
+    co.threads = 1;
+    for (int64_t k = 0; k < PHYSAD__COUNT(methods); k++) {
+        physad_context *ctx = fresh_context(1);
+        char folder[256];
+        make_set(ctx, folder, sizeof(folder), 0);
+        draw_query(ctx, folder, memory, true);
+        end_context(ctx);
+        physad_status status = PHYSAD_ERR_NOMEM;
+        for (int64_t n = 40; status != PHYSAD_OK; n += 7 + n / 3) {
+            allocations_left = INT64_MAX;
+            assert_ok(physad_context_new(&ctx, &co));
+            allocations_left = n;
+            status = fit_and_score(ctx, folder, methods[k], memory);
+            assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_NOMEM);
+            end_context(ctx);
+        }
+        scratch_remove(folder);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_score),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
