@@ -60,6 +60,15 @@ if make_build "valgrind" build-full/valgrind --buildtype=debugoptimized -Dtests=
     unset ONEDNN_MAX_CPU_ISA OPENBLAS_CORETYPE JSIMD_FORCENONE
 fi
 
+section "ARM kernels under QEMU"
+arm_status=0
+quietly build-full/arm.log/checkasm.txt tests/checkasm/arm.sh "$test_build" || arm_status=$?
+case $arm_status in
+0) echo "pass ARM kernels" >>"$results/checks.txt" ;;
+77) echo "skip ARM kernels: no cross compiler or no QEMU" >>"$results/checks.txt" ;;
+*) check "ARM kernels" false ;;
+esac
+
 section "Every combination of the options"
 for openmp in enabled disabled; do
     for video in enabled disabled; do

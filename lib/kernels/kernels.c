@@ -71,6 +71,27 @@ const physad_kernels *physad__kernels_get(uint32_t cpu_flags)
     return (cpu_flags & PHYSAD_CPU_AVX512_VNNI) ? &table_vnni : &table_avx512;
 }
 
+#elif defined(__aarch64__)
+
+static const physad_kernels table_neon = {
+    .name = "neon",
+    .code_max = 127,
+    .exact_distances = physad__exact_distances_neon,
+    .exact_pairs = physad__exact_pairs_neon,
+    .distances = physad__distances_neon,
+    .tile_distances = physad__tile_distances_neon,
+    .code_dots = physad__code_dots_neon,
+    .code_scan = physad__code_scan_neon,
+    .narrow_u8 = physad__narrow_u8_c,
+    .sum_rows_u8 = physad__sum_rows_u8_neon,
+    .blend_rows_u8 = physad__blend_rows_u8_neon,
+};
+
+const physad_kernels *physad__kernels_get(uint32_t cpu_flags)
+{
+    return (cpu_flags & PHYSAD_CPU_NEON) ? &table_neon : &table_c;
+}
+
 #else
 
 const physad_kernels *physad__kernels_get(uint32_t cpu_flags)
