@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checkasm [--bench] [--seed N] */
+/* checkasm [--bench] [--once] [--seed N]       --once: what --bench runs, once, and no checks: for counting instructions */
 #include "checkasm.h"
 
 #include "cpu/cpu.h"
@@ -19,6 +19,7 @@
 #define PATTERN 0xa5
 
 static int failures;
+static bool once;
 static const char *running = "";
 static uint64_t random_state;
 
@@ -118,6 +119,10 @@ static double seconds(void)
 void check_time(const char *kernel, const char *what, double elements, void (*run)(void *), void *user)
 {
     double best = INFINITY;
+    if (once) {
+        run(user);
+        return;
+    }
     for (int64_t runs = 1, rounds = 0; rounds < 5;) { /* asking the time costs more than a small run: many at once */
         const double start = seconds();
         for (int64_t i = 0; i < runs; i++)
@@ -157,8 +162,10 @@ int main(int argc, char **argv)
     const physad_kernels *reference = physad__kernels_get(0), *last = NULL;
     bool bench = false;
     uint64_t seed = (uint64_t)time(NULL);
+    random_state = 1;
     for (int i = 1; i < argc; i++) {
-        bench = bench || strcmp(argv[i], "--bench") == 0;
+        once = once || strcmp(argv[i], "--once") == 0;
+        bench = bench || once || strcmp(argv[i], "--bench") == 0;
         if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             seed = strtoull(argv[++i], NULL, 10);
     }
@@ -176,7 +183,8 @@ int main(int argc, char **argv)
             snprintf(name, sizeof(name), "%s %s", tested->name, checks[i]->name);
             running = name;
             random_state = seed;
-            checks[i]->run(reference, tested);
+            if (!once)
+                checks[i]->run(reference, tested);
             check_free_all();
             if (bench)
                 checks[i]->bench(tested);
