@@ -203,8 +203,8 @@ void physad__html_scale(physad__text *out)
     for (int i = 0; i < 64; i++) {
         uint8_t rgb[3];
         physad_overlay_color(i / 63.0, rgb);
-        physad__html_format(out, "<rect x=\"%d\" width=\"4.2\" height=\"12\" fill=\"#%02x%02x%02x\"/>", 4 * i, rgb[0],
-                            rgb[1], rgb[2]);
+        physad__html_format(out, "<rect x=\"%d\" width=\"%d\" height=\"12\" fill=\"#%02x%02x%02x\"/>", 4 * i,
+                            i < 63 ? 8 : 4, rgb[0], rgb[1], rgb[2]); /* under the next one: no seams */
     }
     physad__html_raw(out, "<text y=\"26\">the map&#39;s median</text><text x=\"256\" y=\"26\" text-anchor=\"end\">threshold "
                           "and above</text></svg>\n");

@@ -90,7 +90,7 @@ static const char page_style[] =
     "h1,h2,h3,p,dd{overflow-wrap:anywhere}\n"
     "a{color:var(--accent)}nav a{display:inline-block;padding:.35rem .8rem;margin:0 .15rem .35rem 0;border-radius:1rem;"
     "background:var(--card);border:1px solid var(--line);text-decoration:none}nav a:hover{border-color:var(--accent)}"
-    "small,.soft{color:var(--soft)}:focus-visible{outline:3px solid var(--accent);outline-offset:2px}"
+    "small,.soft{color:var(--soft)}:focus-visible{outline:3px solid var(--accent);outline-offset:2px}h2:focus{outline:none}"
     ".skip{position:absolute;left:-99rem}.skip:focus{left:1rem;background:var(--bg);padding:.5rem}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0;font-variant-numeric:tabular-nums}"
     "th,td{padding:.35rem .55rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}"
