@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # What scripts/test --full adds; sourced by it.
 
-export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:allocator_may_return_null=1
+# GCC 12 lays frames that are kept after their return on 32 bytes, and 64-byte vectors in them crash: Clang looks for such uses below.
+asan_options=detect_leaks=1:strict_string_checks=1:allocator_may_return_null=1
+export ASAN_OPTIONS=$asan_options:detect_stack_use_after_return=0
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/sanitizers/lsan.supp:print_suppressions=0
 
@@ -128,6 +130,7 @@ check "static library" as_static
 
 section "Fuzzing"
 use_compiler clang clang++
+export ASAN_OPTIONS=$asan_options:detect_stack_use_after_return=1
 if make_build "fuzz" build-full/fuzz --buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
     -Dtests=enabled -Dopenmp=disabled; then
     for target in build-full/fuzz/tests/fuzz/fuzz_*; do
