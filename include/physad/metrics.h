@@ -182,9 +182,10 @@ PHYSAD_API int64_t physad_pixels_count(const physad_pixels *pixels);
  * of the part found, FPR the part of all normal pixels that is found. The curve has a vertex per distinct score, and
  * (0, 0); its area up to FPR = L, interpolated linearly at L, is divided by L.
  *
- * The interval is that of `auroc` alone, and needs at most 4096 groups. Parameters and status as
- * physad_scores_measure(), and IO. Cost: O(pixels), and with an interval O(groups * anomalous pixels) + O(replicates *
- * groups^2). Memory: about 40 bytes an anomalous pixel, or less than a quarter of the memory limit. @since 0.1 */
+ * All values are exact. The interval is that of `auroc` alone, and needs at most 4096 groups; its replicates take a
+ * normal score as equal to the anomalous ones of the same 1024th of these, so that each is wrong by less than 1 / 2048
+ * (with up to 1024 anomalous pixels: exact). Parameters and status as physad_scores_measure(), and IO. Cost: O(pixels),
+ * and with an interval O(photos * 1024 * groups with anomalous pixels, at most) + O(replicates * groups^2). Memory: about 40 bytes an anomalous pixel, or less than a quarter of the memory limit. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_pixels_measure(physad_metrics **out, const physad_pixels *pixels,
                                                                 const physad_measure_options *options,
                                                                 const physad_call_options *call);

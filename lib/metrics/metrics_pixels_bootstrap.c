@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The AUROC of a resampled test set is a weighted sum of the pairs won between groups: those are counted once, exactly,
- * and a replicate costs no more than their table. */
+/* The AUROC of a resampled test set is a weighted sum of the pairs won between groups: those are counted once, and a
+ * replicate costs no more than their table. */
 #include "metrics/metrics.h"
 
 typedef struct content_order {
@@ -55,6 +55,7 @@ void physad__pair_counts_free(physad__pair_counts *p)
     physad__free(p->positives);
     physad__free(p->negatives);
     physad__free(p->won);
+    physad__free(p->bin);
     physad__strata_free(&p->strata);
     *p = (physad__pair_counts){ 0 };
 }
@@ -92,8 +93,10 @@ static physad_status make_table(physad__pair_counts *p, const physad_pixels *pix
     physad__mem *mem = &pixels->ctx->mem;
     p->region_owner = physad__alloc_array(mem, pixels->regions, sizeof(*p->region_owner), "groups of regions");
     p->won = physad__alloc_zero(mem, (size_t)(p->groups * p->owners) * sizeof(*p->won), "pairs of groups");
-    if (p->region_owner == NULL || p->won == NULL)
+    p->bin = physad__alloc_zero(mem, (size_t)p->owners * sizeof(*p->bin), "bins of scores");
+    if (p->region_owner == NULL || p->won == NULL || p->bin == NULL)
         return PHYSAD_ERR_NOMEM;
+    p->bin_size = (pixels->positives + PHYSAD__PAIR_BINS - 1) / PHYSAD__PAIR_BINS;
     for (int64_t i = 0; i < pixels->count; i++)
         for (int64_t r = 0; r < pixels->run[i].region_count; r++)
             p->region_owner[pixels->run[i].region_first + r] = p->group_owner[p->run_group[i]];
@@ -121,21 +124,85 @@ physad_status physad__pair_counts_new(physad__pair_counts *out, const physad_pix
     return status;
 }
 
-/* Adds the pairs of one run's normal pixels with the range's anomalous ones. */
-static void count_run(const physad__pair_counts *p, const physad__range *range, const int32_t *owner, physad__cursor *c,
-                      int64_t *row)
+/* --- bins --- */
+
+/* From the highest scores down; a bin's anomalous pixels by owner. */
+typedef struct bins {
+    uint32_t *low, *high; /* keys, both of the bin */
+    int64_t *start;       /* of its entries below; one more than there are bins */
+    int64_t count, capacity[3];
+    int32_t *owner;
+    int64_t *pixels;
+    int64_t entries, entry_capacity[2];
+} bins;
+
+static void bins_free(bins *b)
+{
+    physad__free(b->low);
+    physad__free(b->high);
+    physad__free(b->start);
+    physad__free(b->owner);
+    physad__free(b->pixels);
+}
+
+static physad_status bins_reserve(bins *b, physad__mem *mem, int64_t entries)
+{
+    static const char what[] = "bins of scores";
+    PHYSAD__TRY(physad__grow(mem, &b->low, &b->capacity[0], b->count + 1, sizeof(*b->low), what));
+    PHYSAD__TRY(physad__grow(mem, &b->high, &b->capacity[1], b->count + 1, sizeof(*b->high), what));
+    PHYSAD__TRY(physad__grow(mem, &b->start, &b->capacity[2], b->count + 2, sizeof(*b->start), what));
+    PHYSAD__TRY(physad__grow(mem, &b->owner, &b->entry_capacity[0], entries, sizeof(*b->owner), what));
+    return physad__grow(mem, &b->pixels, &b->entry_capacity[1], entries, sizeof(*b->pixels), what);
+}
+
+/* Ends the present bin, whose lowest key is `low`. */
+static physad_status end_bin(bins *b, physad__pair_counts *p, physad__mem *mem, uint32_t low)
+{
+    PHYSAD__TRY(bins_reserve(b, mem, b->entries + p->owners));
+    b->low[b->count] = low;
+    b->high[b->count] = p->bin_high;
+    b->start[b->count++] = b->entries;
+    for (int64_t o = 0; o < p->owners; o++) {
+        if (p->bin[o] == 0)
+            continue;
+        b->owner[b->entries] = (int32_t)o;
+        b->pixels[b->entries++] = p->bin[o];
+        p->bin[o] = 0;
+    }
+    b->start[b->count] = b->entries;
+    p->bin_count = 0;
+    return PHYSAD_OK;
+}
+
+/* The bins that end in a range; what is left waits for the next, so that where ranges end does not show. */
+static physad_status fill_bins(bins *b, physad__pair_counts *p, const physad_pixels *pixels, const physad__range *range)
+{
+    for (int64_t k = range->ties - 1; k >= 0; k--) {
+        if (p->bin_count == 0)
+            p->bin_high = range->key[k];
+        for (int64_t i = range->start[k]; i < range->start[k + 1]; i++)
+            p->bin[p->region_owner[(uint32_t)range->pixel[i] & ~PHYSAD__SATURATED]]++;
+        p->bin_count += range->start[k + 1] - range->start[k];
+        p->seen += range->start[k + 1] - range->start[k];
+        if (p->bin_count >= p->bin_size || p->seen == pixels->positives)
+            PHYSAD__TRY(end_bin(b, p, &pixels->ctx->mem, range->key[k]));
+    }
+    return PHYSAD_OK;
+}
+
+/* Adds the pairs of one run's normal pixels with the bins' anomalous ones. */
+static void count_run(const bins *b, physad__cursor *c, int64_t *row)
 {
     int64_t at = 0;
-    for (int64_t k = 0; k < range->ties; k++) {
-        const int64_t below = physad__cursor_below(c, range->key[k], at);
-        at = physad__cursor_below(c, range->key[k] + 1, below);
-        for (int64_t i = range->start[k]; i < range->start[k + 1]; i++)
-            row[owner[i]] += below + at; /* a pair below counts twice, an equal one once */
+    for (int64_t k = b->count - 1; k >= 0; k--) {
+        const int64_t below = physad__cursor_below(c, b->low[k], at);
+        at = physad__cursor_below(c, b->high[k] + 1, below);
+        for (int64_t i = b->start[k]; i < b->start[k + 1]; i++)
+            row[b->owner[i]] += b->pixels[i] * (below + at); /* a pair below counts twice, an equal one once */
     }
 }
 
-static physad_status count_group(const physad__pair_counts *p, const physad_pixels *pixels, const physad__range *range,
-                                 const int32_t *owner, int32_t group)
+static physad_status count_group(const physad__pair_counts *p, const physad_pixels *pixels, const bins *b, int32_t group)
 {
     physad__cursor c;
     uint32_t *buffer = NULL;
@@ -147,7 +214,7 @@ static physad_status count_group(const physad__pair_counts *p, const physad_pixe
         if (p->run_group[i] != group)
             continue;
         physad__cursor_open(&c, pixels, &pixels->run[i], buffer);
-        count_run(p, range, owner, &c, p->won + (int64_t)group * p->owners);
+        count_run(b, &c, p->won + (int64_t)group * p->owners);
         status = c.status;
     }
     physad__free(buffer);
@@ -156,19 +223,16 @@ static physad_status count_group(const physad__pair_counts *p, const physad_pixe
 
 physad_status physad__pair_counts_add(physad__pair_counts *p, const physad_pixels *pixels, const physad__range *range)
 {
-    enum { WORTH_THREADS = 1 << 16 };
+    enum { WORTH_THREADS = 1 << 14 };
     physad__fault fault = { PHYSAD_OK, "" };
-    int32_t *owner =
-        physad__alloc_array(&pixels->ctx->mem, range->positives, sizeof(*owner), "groups of anomalous pixels");
-    if (owner == NULL)
-        return PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; i < range->positives; i++)
-        owner[i] = p->region_owner[(uint32_t)range->pixel[i] & ~PHYSAD__SATURATED];
+    bins b = { 0 };
+    const physad_status filled = fill_bins(&b, p, pixels, range);
+    const int64_t groups = filled == PHYSAD_OK && b.count > 0 ? p->groups : 0;
 #ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic) if (range->positives * p->groups >= WORTH_THREADS)
+#pragma omp parallel for schedule(dynamic) if (b.entries * groups >= WORTH_THREADS)
 #endif
-    for (int64_t g = 0; g < p->groups; g++) {
-        const physad_status status = count_group(p, pixels, range, owner, (int32_t)g);
+    for (int64_t g = 0; g < groups; g++) {
+        const physad_status status = count_group(p, pixels, &b, (int32_t)g);
         if (status != PHYSAD_OK) {
 #ifdef _OPENMP
 #pragma omp critical(physad_pairs)
@@ -176,8 +240,8 @@ physad_status physad__pair_counts_add(physad__pair_counts *p, const physad_pixel
             physad__fault_take(&fault, status);
         }
     }
-    physad__free(owner);
-    return physad__fault_publish(&fault);
+    bins_free(&b);
+    return filled == PHYSAD_OK ? physad__fault_publish(&fault) : filled;
 }
 
 /* --- replicates --- */
