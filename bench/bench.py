@@ -19,6 +19,8 @@ import time
 
 import numpy as np
 
+import document
+
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = ["knn", "coreset", "fit", "predict", "backbones", "metrics", "jpeg", "evaluate"]
 SCALE = {"ms": 1e3, "s": 1.0}
@@ -162,6 +164,15 @@ def show(result):
           f"{': ' if result['note'] else ''}{result['note']}", flush=True)
 
 
+def markdown(results):
+    number = lambda v: "" if v is None else f"{v:.4g}"
+    lines = ["| work | ours | peer | | ratio | goal | equal | against, notes |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for r in results:
+        lines.append(f"| {r['name']} | {number(r['ours'])} | {number(r['peer'])} | {r['unit']} | {number(r['ratio'])} | {r['goal']} | "
+                     f"{'' if r['equal'] is None else 'yes' if r['equal'] else 'no'} | {r['peer_name']}{': ' if r['note'] else ''}{r['note']} |")
+    return "\n".join(lines)
+
+
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", action="append", default=[], help="rows whose name contains this text; may be repeated")
@@ -172,6 +183,7 @@ def parse():
     p.add_argument("--json", default="bench.json", help="where the results go (default bench.json)")
     p.add_argument("--build", required=True, help="build folder with the Python module and the command")
     p.add_argument("--peers", help="a Python that has the peers (bench/peers.txt); without: ours alone")
+    p.add_argument("--doc", help="also put the table between the marks <!-- rows --> of this document")
     p.add_argument("--work", required=True, help="folder for inputs")
     return p.parse_args()
 
@@ -196,6 +208,8 @@ def main():
             results.append(result)
             show(result)
         pathlib.Path(args.json).write_text(json.dumps(results, indent=1) + "\n")
+    if args.doc:
+        document.put(args.doc, "rows", markdown(results))
     print(f"{time.monotonic() - start:.0f} s; {args.json}")
     return 1 if any(r["note"].startswith("FAILED") or r["equal"] is False for r in results) else 0
 

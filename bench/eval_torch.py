@@ -26,7 +26,7 @@ def ours_to_timm(state):
     """timm's network with the weights under the names of their first publication."""
     import timm
 
-    net = timm.create_model("efficientnet_lite0", pretrained=False)
+    net = timm.create_model("efficientnet_lite0", pretrained=False, bn_eps=1e-3)
     count, names = [1, 2, 2, 3, 3, 4, 1], {}
     starts = [sum(count[:i]) for i in range(len(count))]
     outer = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "classifier": "_fc"}

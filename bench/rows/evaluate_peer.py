@@ -31,7 +31,7 @@ class Lite0(torch.nn.Module):
     def __init__(self):
         super().__init__()
         given = torch.load(glob.glob(str(pathlib.Path(timm.__file__).parents[1] / "*efficientnet_lite0*/**/*.pth"), recursive=True)[0])
-        self.net = timm.create_model("efficientnet_lite0", pretrained=False)
+        self.net = timm.create_model("efficientnet_lite0", pretrained=False, bn_eps=1e-3)
         names = list(self.net.state_dict())
         self.net.load_state_dict(dict(zip(names, given.values(), strict=True)))
 
