@@ -226,7 +226,8 @@ static physad_status score_view(const physad_detector *det, const physad__posed_
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: the photo is %lld x %lld pixels when shrunk, the model's are %lld x %lld; turn it, or "
                              "fit another model", det->method->name, (long long)view->camera.width, (long long)view->camera.height,
                              (long long)m->width, (long long)m->height);
-    PHYSAD__TRY(physad__locator_find(&m->locator, view, -1, poses, &query.n));
+    PHYSAD__TRY(m->method->find != NULL ? m->method->find(det, m, view, poses, &query.n)
+                                        : physad__locator_find(&m->locator, view, -1, poses, &query.n));
     return m->method->score(det, m, &query, map, score, call);
 }
 

@@ -38,6 +38,9 @@ typedef struct physad__posed_query {
 struct physad__posed_method {
     /* After the scene was fitted and the locator opened. May be NULL, with state NULL. */
     physad_status (*fit)(physad_detector *det, physad__posed_model *model, physad__call *call, void **state);
+    /* Hypotheses of a photo's pose, one at least, room for PHYSAD__POSES. NULL: the locator's. */
+    physad_status (*find)(const physad_detector *det, const physad__posed_model *model, const physad__scene_view *photo, physad__pose *poses,
+                          int64_t *n);
     /* `map` (height, width) of the undistorted photo, not a number where nothing counts. */
     physad_status (*score)(const physad_detector *det, const physad__posed_model *model, const physad__posed_query *query, float *map,
                            double *score, physad__call *call);
@@ -79,6 +82,8 @@ physad_status physad__posed_look_make(physad__posed_look *out, const physad__pos
 void physad__posed_look_free(physad__posed_look *look); /* zeroed is fine */
 /* Cells (grid_height * grid_width, dim) of planar pixels 0..1 (3, height, width). */
 physad_status physad__posed_cells(const physad__posed_model *model, const float *pixels, float *cells);
+/* The network's layers (views of its layers' shapes, one image) of planar pixels 0..1. */
+physad_status physad__posed_layers(const physad__posed_model *model, const float *pixels, const physad_view *layers);
 /* Brings the colours of `pixels` to those of `photo`, by gain and offset of each, found where weight says so. */
 void physad__posed_match_colours(float *pixels, const float *photo, const float *weight, int64_t plane);
 /* Fits a scene to those of the views that are not held out. */

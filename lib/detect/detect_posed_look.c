@@ -38,20 +38,39 @@ physad_status physad__posed_look_make(physad__posed_look *out, const physad__pos
     return status;
 }
 
-physad_status physad__posed_cells(const physad__posed_model *m, const float *pixels, float *cells)
+/* The network's input: interleaved, normalised. */
+static physad_status make_input(float **out, const physad__posed_model *m, const float *pixels)
 {
     physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
-    const int64_t plane = m->height * m->width, in[4] = { 1, m->height, m->width, 3 };
-    const int64_t out[4] = { 1, m->grid_height, m->grid_width, m->dim };
+    const int64_t plane = m->height * m->width;
     PHYSAD__TRY(physad_backbone_info_get(physad_features_backbone(m->network), &info));
-    float *input = physad__alloc_array(&m->ctx->mem, 3 * plane, sizeof(float), "photo");
-    if (input == NULL)
+    *out = physad__alloc_array(&m->ctx->mem, 3 * plane, sizeof(float), "photo");
+    if (*out == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < plane; i++)
         for (int ch = 0; ch < 3; ch++)
-            input[3 * i + ch] = (fminf(fmaxf(pixels[ch * plane + i], 0), 1) - info.mean[ch]) / info.std[ch];
+            (*out)[3 * i + ch] = (fminf(fmaxf(pixels[ch * plane + i], 0), 1) - info.mean[ch]) / info.std[ch];
+    return PHYSAD_OK;
+}
+
+physad_status physad__posed_cells(const physad__posed_model *m, const float *pixels, float *cells)
+{
+    const int64_t in[4] = { 1, m->height, m->width, 3 }, out[4] = { 1, m->grid_height, m->grid_width, m->dim };
+    float *input;
+    PHYSAD__TRY(make_input(&input, m, pixels));
     const physad_view image = physad_view_array(input, PHYSAD_F32, 4, in), target = physad_view_array(cells, PHYSAD_F32, 4, out);
     const physad_status status = physad_features_compute(m->network, &image, &target, NULL);
+    physad__free(input);
+    return status;
+}
+
+physad_status physad__posed_layers(const physad__posed_model *m, const float *pixels, const physad_view *layers)
+{
+    const int64_t in[4] = { 1, m->height, m->width, 3 };
+    float *input;
+    PHYSAD__TRY(make_input(&input, m, pixels));
+    const physad_view image = physad_view_array(input, PHYSAD_F32, 4, in);
+    const physad_status status = physad_features_compute_layers(m->network, &image, layers, NULL);
     physad__free(input);
     return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "detect/detect.h"
 
-extern const physad__method physad__method_render_compare, physad__method_splat_bank;
+extern const physad__method physad__method_render_compare, physad__method_splat_bank, physad__method_splatpose, physad__method_piad;
 extern const physad__method physad__method_patchcore, physad__method_padim, physad__method_motion_energy;
 
 const physad__method *const physad__methods[] = {
@@ -10,6 +10,8 @@ const physad__method *const physad__methods[] = {
     &physad__method_motion_energy,
     &physad__method_render_compare,
     &physad__method_splat_bank,
+    &physad__method_splatpose,
+    &physad__method_piad,
 };
 const int64_t physad__method_count = PHYSAD__COUNT(physad__methods);
 

@@ -42,35 +42,23 @@ typedef struct layers {
 
 static physad_status compute(layers *l, const physad__posed_model *m, const float *pixels)
 {
-    physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
-    const int64_t plane = m->height * m->width, in[4] = { 1, m->height, m->width, 3 };
     physad_view outs[MOST_LAYERS];
-    int64_t total = 0;
+    int64_t total = 0, at = 0;
     l->count = physad_features_layer_count(m->network);
-    PHYSAD__TRY(physad_backbone_info_get(physad_features_backbone(m->network), &info));
     for (int64_t i = 0; i < l->count; i++) {
         PHYSAD__TRY(physad_features_layer_shape(m->network, i, l->shape[i]));
         total += l->shape[i][0] * l->shape[i][1] * l->shape[i][2];
     }
     l->memory = physad__alloc_array(&m->ctx->mem, total, sizeof(float), "features");
-    float *input = physad__alloc_array(&m->ctx->mem, 3 * plane, sizeof(float), "photo");
-    physad_status status = l->memory != NULL && input != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    if (status == PHYSAD_OK) {
-        int64_t at = 0;
-        for (int64_t i = 0; i < l->count; i++) {
-            const int64_t shape[4] = { 1, l->shape[i][0], l->shape[i][1], l->shape[i][2] };
-            l->map[i] = l->memory + at;
-            outs[i] = physad_view_array(l->map[i], PHYSAD_F32, 4, shape);
-            at += shape[1] * shape[2] * shape[3];
-        }
-        for (int64_t i = 0; i < plane; i++)
-            for (int ch = 0; ch < 3; ch++)
-                input[3 * i + ch] = (fminf(fmaxf(pixels[ch * plane + i], 0), 1) - info.mean[ch]) / info.std[ch];
-        const physad_view image = physad_view_array(input, PHYSAD_F32, 4, in);
-        status = physad_features_compute_layers(m->network, &image, outs, NULL);
+    if (l->memory == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < l->count; i++) {
+        const int64_t shape[4] = { 1, l->shape[i][0], l->shape[i][1], l->shape[i][2] };
+        l->map[i] = l->memory + at;
+        outs[i] = physad_view_array(l->map[i], PHYSAD_F32, 4, shape);
+        at += shape[1] * shape[2] * shape[3];
     }
-    physad__free(input);
-    return status;
+    return physad__posed_layers(m, pixels, outs);
 }
 
 /* |f(q) - f(r)| of one layer, at its own size. */

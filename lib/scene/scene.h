@@ -138,6 +138,8 @@ void physad__locator_close(physad__locator *l); /* zeroed is fine */
  * `poses` all the same). */
 physad_status physad__locator_find(const physad__locator *l, const physad__scene_view *photo, double least_fit,
                                    physad__pose poses[PHYSAD__POSES], int64_t *n);
+/* The training view with the most likeness in matches, as a pose with the photo's lens. */
+physad_status physad__locator_most_alike(const physad__locator *l, const physad__scene_view *photo, physad__pose *pose);
 double physad__pose_angle(const physad_camera *a, const physad_camera *b);    /* radians */
 double physad__pose_distance(const physad_camera *a, const physad_camera *b); /* of their places */
 

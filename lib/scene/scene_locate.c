@@ -261,3 +261,12 @@ physad_status physad__locator_find(const physad__locator *l, const physad__scene
     physad__align_photo_free(&photo);
     return status;
 }
+
+physad_status physad__locator_most_alike(const physad__locator *l, const physad__scene_view *view, physad__pose *pose)
+{
+    physad__guess guesses[2];
+    int64_t n;
+    PHYSAD__TRY(physad__matcher_guess(&l->matcher, view, 1, guesses, &n));
+    *pose = (physad__pose){ .camera = guesses[0].pose, .view = guesses[0].view, .fit = 1, .confidence = 1, .loss = 1 };
+    return PHYSAD_OK;
+}

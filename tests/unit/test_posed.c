@@ -7,7 +7,7 @@
 
 #include <sys/stat.h>
 
-static const char *const methods[] = { "render-compare", "splat-bank" };
+static const char *const methods[] = { "render-compare", "splat-bank", "splatpose", "piad" };
 
 enum { PATCH_X = 20, PATCH_Y = 16, PATCH = 9 };
 
