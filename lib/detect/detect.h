@@ -49,6 +49,7 @@ extern const physad__option_table physad__options_posed;    /* the posed family 
 typedef struct physad__method physad__method;
 typedef struct physad__feature_method physad__feature_method;
 typedef struct physad__posed_method physad__posed_method;
+struct physad__clip_method; /* detect_clip.h */
 
 struct physad__method {
     const char *name, *title, *source;
@@ -59,6 +60,7 @@ struct physad__method {
     int64_t preset_count;
     const physad__feature_method *features; /* of the feature family; else NULL */
     const physad__posed_method *posed;      /* of the posed family (detect_posed.h); else NULL */
+    const struct physad__clip_method *clips; /* of the clip family; else NULL */
     /* Fits on the samples of `normals`; those with aside[i] stay out of the model, and their scores go to scores[i]. */
     physad_status (*fit)(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
                          physad__call *call, void **model);
@@ -169,6 +171,7 @@ struct physad_result {
     int64_t *nearest_sample;   /* per cell of the grid, or NULL */
     int32_t *nearest_position; /* cell of that sample's grid */
     float *nearest_distance;
+    float *frame_maps;    /* of a video: one map_height x map_width after the other, or NULL */
     double *frame_scores; /* of a video; NULL for photos */
     int64_t frame_count, frame_capacity;
 };

@@ -3,6 +3,7 @@
 
 extern const physad__method physad__method_render_compare, physad__method_splat_bank, physad__method_splatpose, physad__method_piad;
 extern const physad__method physad__method_patchcore, physad__method_padim, physad__method_motion_energy;
+extern const physad__method physad__method_mnad_pred, physad__method_mnad_recon, physad__method_memae, physad__method_mpn;
 
 const physad__method *const physad__methods[] = {
     &physad__method_patchcore,
@@ -12,6 +13,10 @@ const physad__method *const physad__methods[] = {
     &physad__method_splat_bank,
     &physad__method_splatpose,
     &physad__method_piad,
+    &physad__method_mnad_pred,
+    &physad__method_mnad_recon,
+    &physad__method_memae,
+    &physad__method_mpn,
 };
 const int64_t physad__method_count = PHYSAD__COUNT(physad__methods);
 

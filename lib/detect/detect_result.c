@@ -108,6 +108,7 @@ void physad_result_free(physad_result *result)
     if (result == NULL)
         return;
     physad__free(result->map);
+    physad__free(result->frame_maps);
     physad__free(result->nearest_sample);
     physad__free(result->nearest_position);
     physad__free(result->nearest_distance);

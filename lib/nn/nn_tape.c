@@ -99,8 +99,18 @@ int32_t physad__tape_want(physad__tape *t, const char *name, const char *part, i
     const int length = physad__snprintf(full, sizeof(full), "%s%s%s", name, *part != '\0' ? "." : "", part);
     if (length < 0 || length >= NAME_MOST)
         return physad__tape_refuse(t, physad__error(PHYSAD_ERR_ARG, "tape: a parameter's name has %d bytes", length));
-    const physad_status status = physad__params_get(t->params, &index, full, ndim, shape, init, trained);
+    const physad_status status = physad__params_get(t->params, &index, full, ndim, shape, init, trained && t->train);
     return status == PHYSAD_OK ? index : physad__tape_refuse(t, status);
+}
+
+void physad__tape_holdable(physad__tape *t)
+{
+    t->holdable = true;
+}
+
+void physad__tape_hold(physad__tape *t, bool held)
+{
+    t->held = held;
 }
 
 physad_status physad__tape_failed(const physad__tape *t)
@@ -174,12 +184,15 @@ int32_t physad__tape_input(physad__tape *t, int32_t ndim, const int64_t *shape, 
 }
 
 int32_t physad__tape_param(physad__tape *t, const char *name, int32_t ndim, const int64_t *shape,
-                           const physad__param_init *init)
+                           const physad__param_init *init, bool trained)
 {
-    physad__tape_node n = { .op = &physad__tape_op_param, .wants = t->train };
+    physad__tape_node n = { .op = &physad__tape_op_param };
     if (!take_shape(t, &n, ndim, shape))
         return -1;
-    n.param[0] = physad__tape_want(t, name, "", ndim, shape, init, true);
+    n.param[0] = physad__tape_want(t, name, "", ndim, shape, init, trained);
+    if (n.param[0] < 0)
+        return -1;
+    n.wants = t->train && t->params->items[n.param[0]].grad != NULL;
     return physad__tape_push(t, &n);
 }
 

@@ -48,6 +48,7 @@ physad_status physad__params_get(physad__params *params, int32_t *index, const c
                                  const int64_t *shape, const physad__param_init *init, bool trained);
 int32_t physad__params_find(const physad__params *params, const char *name); /* -1: none */
 void physad__params_zero_grad(physad__params *params);
+void physad__params_freeze(physad__params *params);           /* frees the gradients: tapes that train are no more */
 int64_t physad__params_trained(const physad__params *params); /* numbers that are trained */
 
 /* --- building (nn_tape.c): as graphs are, without a check after each addition; -1 once one has failed --- */
@@ -68,9 +69,9 @@ void physad__tape_free(physad__tape *t);
 
 /* An array that the caller fills before each run; `gradient`: wanted of it as well. */
 int32_t physad__tape_input(physad__tape *t, int32_t ndim, const int64_t *shape, bool gradient);
-/* A parameter as an array. */
+/* A parameter as an array; one that is not `trained` may be changed between runs by whoever holds the set. */
 int32_t physad__tape_param(physad__tape *t, const char *name, int32_t ndim, const int64_t *shape,
-                           const physad__param_init *init);
+                           const physad__param_init *init, bool trained);
 /* <name>.weight (O, I, kernel), .bias (O); drawn uniformly within 1 / sqrt(fan-in) unless the set says otherwise. */
 int32_t physad__tape_conv(physad__tape *t, int32_t x, const char *name, int64_t channels, const physad__tape_window *w,
                           bool bias);
@@ -145,6 +146,11 @@ int32_t physad__tape_spread(physad__tape *t, int32_t x,
 int32_t physad__tape_mean(physad__tape *t, int32_t x);
 int32_t physad__tape_dot(physad__tape *t, int32_t a, int32_t b); /* sum of a b */
 
+/* Before compiling: lets physad__tape_hold() keep what is piecewise of a run (which side of zero a rectifier's inputs
+ * lie on, which row is greatest) for the runs that follow, so that differences of gradients are those of one smooth
+ * piece: second derivatives as differentiating twice gives them. */
+void physad__tape_holdable(physad__tape *t);
+void physad__tape_hold(physad__tape *t, bool held);
 physad_status physad__tape_failed(const physad__tape *t); /* the first failure; its message is the thread's last one */
 void physad__tape_shape(const physad__tape *t, int32_t value, int32_t *ndim, int64_t shape[PHYSAD__TAPE_DIMS]);
 int64_t physad__tape_count(const physad__tape *t, int32_t value);

@@ -203,9 +203,20 @@ int32_t physad__tape_permute(physad__tape *t, int32_t x, const int32_t *axes)
 /* --- where rows are greatest
  * -------------------------------------------------------------------------------------------------- */
 
+static physad_status top_prepare(physad__tape *t, physad__tape_node *n)
+{
+    if (t->holdable)
+        n->saved_bytes = n->count * (int64_t)sizeof(float);
+    return PHYSAD_OK;
+}
+
 static physad_status top_forward(physad__tape *t, physad__tape_node *n)
 {
     const physad__tape_node *x = physad__tape_in(t, n, 0);
+    if (t->held) {
+        memcpy(n->data, n->saved, (size_t)n->count * sizeof(float));
+        return PHYSAD_OK;
+    }
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < x->rows; r++) {
         const float *in = x->data + r * x->channels;
@@ -220,10 +231,12 @@ static physad_status top_forward(physad__tape *t, physad__tape_node *n)
         }
         n->data[r] = (float)(n->kind == 0 ? first : second);
     }
+    if (n->saved != NULL)
+        memcpy(n->saved, n->data, (size_t)n->count * sizeof(float));
     return PHYSAD_OK;
 }
 
-static const physad__tape_op op_top = { .name = "greatest of rows", .forward = top_forward };
+static const physad__tape_op op_top = { .name = "greatest of rows", .prepare = top_prepare, .forward = top_forward };
 
 int32_t physad__tape_top(physad__tape *t, int32_t x, int32_t rank)
 {

@@ -58,6 +58,7 @@ struct physad__tape {
     physad__mem *mem;
     physad__params *params;
     bool train;
+    bool holdable, held;
     physad__tape_node *nodes;
     int64_t count, capacity;
     physad_status failed;

@@ -93,6 +93,14 @@ void physad__params_zero_grad(physad__params *params)
             memset(params->items[i].grad, 0, (size_t)params->items[i].count * sizeof(float));
 }
 
+void physad__params_freeze(physad__params *params)
+{
+    for (int64_t i = 0; i < params->count; i++) {
+        physad__free(params->items[i].grad);
+        params->items[i].grad = NULL;
+    }
+}
+
 int64_t physad__params_trained(const physad__params *params)
 {
     int64_t n = 0;

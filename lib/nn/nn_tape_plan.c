@@ -142,7 +142,9 @@ static int64_t list(const plan *p, physad__nn_item *items)
             items[count++] = (physad__nn_item){ p->data[i].bytes, p->data[i].first, p->data[i].last, 0 };
         if (p->grad[i].first >= 0 && p->grad[i].same < 0)
             items[count++] = (physad__nn_item){ p->grad[i].bytes, p->grad[i].first, p->grad[i].last, 0 };
-        if (v->used && v->saved_bytes > 0)
+        if (v->used && v->saved_bytes > 0 && t->holdable)
+            items[count++] = (physad__nn_item){ v->saved_bytes, 0, p->end, 0 };
+        else if (v->used && v->saved_bytes > 0)
             items[count++] = (physad__nn_item){ v->saved_bytes, i, v->on_path ? 2 * t->count - 1 - i : i, 0 };
     }
     return count;

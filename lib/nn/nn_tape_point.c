@@ -38,13 +38,52 @@ static float act_slope(int32_t kind, float slope, float x, float y)
     }
 }
 
+static bool is_rectifier(const physad__tape_node *n)
+{
+    return n->kind == PHYSAD__TAPE_RELU || n->kind == PHYSAD__TAPE_LEAKY;
+}
+
+static physad_status act_prepare(physad__tape *t, physad__tape_node *n)
+{
+    if (t->holdable && is_rectifier(n))
+        n->saved_bytes = n->count;
+    return PHYSAD_OK;
+}
+
+/* Rectifiers that remember which inputs they let pass. */
+static void held_forward(const physad__tape *t, const physad__tape_node *n)
+{
+    const float *x = physad__tape_x(t, n, 0), slope = (float)n->a;
+    uint8_t *pass = n->saved;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n->count; i++) {
+        if (!t->held)
+            pass[i] = x[i] > 0;
+        n->data[i] = pass[i] ? x[i] : x[i] * slope;
+    }
+}
+
+static void held_backward(const physad__tape *t, const physad__tape_node *n)
+{
+    const uint8_t *pass = n->saved;
+    const float slope = (float)n->a;
+    float *dx = physad__tape_dx(t, n, 0);
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n->count; i++)
+        give(&dx[i], n->fresh[0], pass[i] ? n->grad[i] : n->grad[i] * slope);
+}
+
 static physad_status act_forward(physad__tape *t, physad__tape_node *n)
 {
     const float *x = physad__tape_x(t, n, 0), slope = (float)n->a;
     const int64_t count = n->count;
     const int32_t kind = n->kind;
     float *y = n->data;
-    if (kind == PHYSAD__TAPE_RELU || kind == PHYSAD__TAPE_LEAKY) { /* where the compiler does many at once */
+    if (n->saved != NULL) {
+        held_forward(t, n);
+        return PHYSAD_OK;
+    }
+    if (is_rectifier(n)) { /* where the compiler does many at once */
 #pragma omp parallel for schedule(static)
         for (int64_t i = 0; i < count; i++)
             y[i] = x[i] > 0 ? x[i] : x[i] * slope;
@@ -62,6 +101,10 @@ static physad_status act_backward(physad__tape *t, physad__tape_node *n)
     const float *x = by_input ? physad__tape_x(t, n, 0) : n->data, *y = by_input ? x : n->data, *g = n->grad,
                 slope = (float)n->a;
     float *dx = physad__tape_dx(t, n, 0);
+    if (n->saved != NULL) {
+        held_backward(t, n);
+        return PHYSAD_OK;
+    }
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n->count; i++)
         give(&dx[i], fresh, g[i] * act_slope(n->kind, slope, x[i], y[i]));
@@ -72,6 +115,7 @@ static const physad__tape_op op_act_by_output = { .name = "activation",
                                                   .needs = PHYSAD__TAPE_OUTPUT,
                                                   .data_shared = true,
                                                   .grad_shared = true,
+                                                  .prepare = act_prepare,
                                                   .forward = act_forward,
                                                   .backward = act_backward };
 static const physad__tape_op op_act_by_input = { .name = "activation",

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The clip family: methods on videos that train a network to predict or rebuild frames, and score by what it gets
+ * wrong. A member says what its network is (physad__clip_method); reading, training, scoring and saving are done here.
+ * Within lib/detect only.
+ *
+ * A clip is `length` neighbouring frames; its score is that of frame `scored` of it. Frames that are in no clip's place
+ * take the score of the nearest that is. No score is normalised within its own video: after that every video spans
+ * 0..1. */
+#ifndef PHYSAD__DETECT_CLIP_H
+#define PHYSAD__DETECT_CLIP_H
+
+#include "detect/detect.h"
+#include "nn/nn.h"
+#include "train/train.h"
+
+#include <pthread.h>
+
+/* --- frames (detect_clip_frames.c): bytes of many videos at the model's size --- */
+
+typedef struct physad__clip_frames {
+    physad__mem *mem;
+    int64_t height, width, channels, length;
+    uint8_t *pixels;
+    int64_t count, capacity; /* bytes in use, room */
+    int64_t *first;          /* of each video, in frames; first[videos] is the number of all */
+    int64_t videos, video_capacity;
+} physad__clip_frames;
+
+void physad__clip_frames_init(physad__clip_frames *f, physad__mem *mem, int64_t size, int64_t channels, int64_t length);
+void physad__clip_frames_clear(physad__clip_frames *f);
+/* What video `v` reads, opened anew at the model's size. */
+physad_status physad__clip_frames_add(physad__clip_frames *f, physad_video *v);
+int64_t physad__clip_frames_of(const physad__clip_frames *f, int64_t video);
+/* Clips of a video: at least one, a short video's last frame stands in for those that are missing. */
+int64_t physad__clip_count(const physad__clip_frames *f, int64_t video);
+/* Frames [from, from + count) of a video as numbers in -1..1: side by side in the channels, or (`apart`) one after the
+ * other. */
+void physad__clip_take(const physad__clip_frames *f, int64_t video, int64_t from, int64_t count, bool apart,
+                       float *out);
+
+/* --- members --- */
+
+/* A network on a tape. `kept[0]` is the frame or clip that it makes, like the target; the others are the member's own.
+ */
+typedef struct physad__clip_net {
+    physad__tape *t;
+    int64_t batch;
+    int32_t input, target; /* the same value where a clip is its own target */
+    int32_t loss;
+    int32_t kept[6];
+    int64_t kept_count;
+    struct physad__clip_net *next;
+} physad__clip_net;
+
+typedef struct physad__clip_model physad__clip_model;
+
+typedef struct physad__clip_method {
+    int64_t length, channels; /* frames of a clip, channels of a frame */
+    int64_t inputs;           /* leading frames that the network sees; `length` where the clip is its own target */
+    int64_t scored;           /* frame of the clip that the score is of */
+    bool apart;               /* clips are N D H W C, else frames lie side by side in the channels */
+    int64_t
+        terms; /* parts of a score, 1 or 2: each standardised by the normals, mixed by option "mix" (of the first) */
+    /* Adds network and loss to net->t, whose `input` and `target` are there; fills loss and kept. */
+    physad_status (*build)(const physad_detector *det, physad__params *params, physad__clip_net *net);
+    /* After each training run of the tape; may be NULL. */
+    physad_status (*seen)(const physad_detector *det, physad__params *params, physad__clip_net *net);
+    /* The parts of clip `i`'s score, greater is odder, and its map (size x size). */
+    void (*judge)(const physad_detector *det, const physad__clip_net *net, int64_t i, double *terms, float *map);
+    /* Which clips make a batch: `video` and `from` of each; NULL: all clips shuffled. */
+    void (*draw)(const physad_detector *det, const physad__clip_frames *frames, int64_t epoch, int64_t batch,
+                 int64_t count, int64_t (*clips)[2]);
+    int64_t (*batches)(const physad__clip_frames *frames); /* of an epoch, with `draw` */
+    physad__schedule_kind schedule;
+    /* After training: a further phase; may be NULL. */
+    physad_status (*further)(const physad_detector *det, physad__clip_model *m, const physad__clip_frames *frames,
+                             physad__call *call);
+} physad__clip_method;
+
+struct physad__clip_model {
+    const physad__clip_method *method;
+    physad__params params;
+    double middle[2], spread[2]; /* of each part over the normals it was fitted on */
+    double first_loss, last_loss;
+    pthread_mutex_t lock;
+    physad__clip_net *idle; /* compiled for scoring; under the lock */
+    bool ready;             /* the lock is made */
+};
+
+/* The member of a detector's method. */
+const physad__clip_method *physad__clip_method_of(const physad_detector *det);
+/* A clip's numbers into place `place` of a batch's arrays. */
+void physad__clip_fill(const physad__clip_method *m, const physad__clip_frames *f, int64_t video, int64_t from,
+                       int64_t place, float *input, float *target);
+/* A tape with its inputs, `build` called. Not compiled. */
+physad_status physad__clip_net_new(physad__clip_net **out, const physad_detector *det, physad__params *params,
+                                   int64_t batch, bool train);
+void physad__clip_net_free(physad__clip_net *net);
+physad_status physad__clip_net_compile(physad__clip_net *net, bool train);
+
+/* Options of all members, to stand in their tables. `size`, `epochs`, ... are the CPU preset's. */
+#define PHYSAD__CLIP_ROWS(size, width, width_help, epochs, batch, rate, smooth)                                        \
+    { "preset",                                                                                                        \
+      PHYSAD_OPTION_CHOICE,                                                                                            \
+      "cpu",                                                                                                           \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      "cpu|paper",                                                                                                     \
+      "cpu: a smaller network on smaller frames, trained in minutes; paper: the published one",                        \
+      NULL },                                                                                                          \
+        { "size",                                                                                                      \
+          PHYSAD_OPTION_INT,                                                                                           \
+          size,                                                                                                        \
+          32,                                                                                                          \
+          1024,                                                                                                        \
+          NULL,                                                                                                        \
+          "rows and columns that frames are brought to, a multiple of 16",                                             \
+          NULL },                                                                                                      \
+        { "width", PHYSAD_OPTION_INT, width, 4, 512, NULL, width_help, NULL },                                         \
+        { "epochs", PHYSAD_OPTION_INT, epochs, 1, 100000, NULL, "epochs of training", NULL },                          \
+        { "epoch_clips",                                                                                               \
+          PHYSAD_OPTION_INT,                                                                                           \
+          "400",                                                                                                       \
+          0,                                                                                                           \
+          1e9,                                                                                                         \
+          NULL,                                                                                                        \
+          "clips of an epoch, drawn anew for each; 0: all there are",                                                  \
+          NULL },                                                                                                      \
+        { "batch", PHYSAD_OPTION_INT, batch, 1, 256, NULL, "clips of a training step", NULL },                         \
+        { "rate", PHYSAD_OPTION_REAL, rate, 1e-8, 1, NULL, "Adam's learning rate", NULL },                             \
+        { "patience",                                                                                                  \
+          PHYSAD_OPTION_INT,                                                                                           \
+          "0",                                                                                                         \
+          0,                                                                                                           \
+          100000,                                                                                                      \
+          NULL,                                                                                                        \
+          "epochs without a smaller loss after which training ends; 0: never",                                         \
+          NULL },                                                                                                      \
+        { "checkpoint",                                                                                                \
+          PHYSAD_OPTION_TEXT,                                                                                          \
+          "",                                                                                                          \
+          0,                                                                                                           \
+          0,                                                                                                           \
+          NULL,                                                                                                        \
+          "file that training writes after each epoch and goes on from; empty: none",                                  \
+          NULL },                                                                                                      \
+        { "window",                                                                                                    \
+          PHYSAD_OPTION_REAL,                                                                                          \
+          "0.1",                                                                                                       \
+          0.01,                                                                                                        \
+          1,                                                                                                           \
+          NULL,                                                                                                        \
+          "share of a frame's sides: errors are averaged over the worst window of that size; 1: over the frame, as "   \
+          "published",                                                                                                 \
+          NULL },                                                                                                      \
+        { "stride", PHYSAD_OPTION_INT, "1", 1, 1024, NULL, "frames from one scored clip to the next", NULL },          \
+        { "pool",                                                                                                      \
+          PHYSAD_OPTION_CHOICE,                                                                                        \
+          "top",                                                                                                       \
+          0,                                                                                                           \
+          0,                                                                                                           \
+          "top|max|mean",                                                                                              \
+          "a video's score from its frames': the mean of the greatest sixteenth, the greatest, or the mean of all",    \
+          NULL },                                                                                                      \
+        { "smooth",                                                                                                    \
+          PHYSAD_OPTION_REAL,                                                                                          \
+          smooth,                                                                                                      \
+          0,                                                                                                           \
+          100,                                                                                                         \
+          NULL,                                                                                                        \
+          "deviation in frames of the Gaussian that smooths frames' scores over time; 0: none",                        \
+          NULL },                                                                                                      \
+    {                                                                                                                  \
+        "maps", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "keep a map of each frame of a scored video", NULL             \
+    }
+
+/* The rest of a member's row in the table of methods. */
+#define PHYSAD__CLIP_FAMILY                                                                                            \
+    .input = PHYSAD_INPUT_VIDEO, .supervision = PHYSAD_UNSUPERVISED, .fit = physad__clip_fit,                          \
+    .score_video = physad__clip_score, .declare = physad__clip_declare, .write = physad__clip_write,                   \
+    .read = physad__clip_read, .free = physad__clip_free
+
+physad_status physad__clip_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside,
+                               double *scores, physad__call *call, void **model);
+physad_status physad__clip_score(const physad_detector *det, const physad_video *video, physad_result *result,
+                                 physad__call *call);
+physad_status physad__clip_declare(const physad_detector *det, physad__tensors_writer *writer, json_t *config);
+physad_status physad__clip_write(const physad_detector *det, physad__tensors_writer *writer);
+physad_status physad__clip_read(physad_detector *det, physad_tensors *file, const json_t *config, void **model);
+void physad__clip_free(void *model);
+
+/* --- what members share (detect_clip_terms.c) --- */
+
+/* The greatest mean of a map over windows of `share` of its sides; `columns`: room for `width` numbers. */
+double physad__clip_worst(const float *map, int64_t height, int64_t width, double share, double *columns);
+/* Mean squared error of numbers in 0..1 over the worst window of a frame (option "window") as -10 log10(1 / error), and
+ * a map of the channels' mean squared error. */
+double physad__clip_psnr_term(const physad_detector *det, const float *made, const float *want, int64_t channels,
+                              float *map);
+/* Mean squared difference of rows of features, `side` x `side` of them, over the worst window. */
+double physad__clip_feature_term(const physad_detector *det, const float *a, const float *b, int64_t side,
+                                 int64_t channels);
+/* 3 x 3 convolution <prefix>.<name>, batch norm <prefix>.<name>.norm (or none), ReLU; two of them; a transposed one
+ * that doubles the size; and MNAD's and MPN's encoder: three such pairs, each then halved, and a fourth that ends in a
+ * bare convolution. */
+int32_t physad__clip_conv(physad__tape *t, int32_t x, const char *prefix, const char *name, int64_t channels,
+                          bool norm);
+int32_t physad__clip_block(physad__tape *t, int32_t x, const char *prefix, int64_t channels, bool norm);
+int32_t physad__clip_up(physad__tape *t, int32_t x, const char *prefix, int64_t channels, bool norm);
+int32_t physad__clip_encode(physad__tape *t, int32_t x, int64_t width, bool norm, int32_t skips[3]);
+
+/* MPN's second-order gradient of one task (mpn.c): features (4 size size 2 width) and target (4 size size 3) of its two
+ * halves; theta in `params`, to which the step sizes "step.<name>" are added, all `step`. */
+physad_status physad__mpn_task_gradient(const physad_detector *det, physad__params *params, const float *features,
+                                        const float *target, double step, double *loss);
+
+#endif

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Methods that train on clips: networks, losses, gradients and scores as restated in PyTorch; fitting, saving and
+ * scoring on small rendered videos. */
+#include "test.h"
+
+#include "detect/detect_clip.h"
+
+#include <physad/detect.h>
+#include <physad/metrics.h>
+#include <physad/synth.h>
+
+#include <unistd.h>
+
+enum { SIZE = 32, BATCH = 2 };
+
+static char folder[64];
+static physad_dataset *fans;
+static physad_context *shared;
+static physad_tensors *golden;
+
+static const char *const methods[] = { "mnad-pred", "mnad-recon", "memae", "mpn" };
+
+/* --- the waves of tests/golden/make_clips.py
+ * ------------------------------------------------------------------------------ */
+
+static double wave(int64_t i, double phase)
+{
+    return sin(0.7 * (double)i + phase) * cos(0.013 * (double)i * (1 + phase / 50));
+}
+
+static double phase_of(const char *name)
+{
+    int sum = 0;
+    for (const char *p = name; *p != '\0'; p++)
+        sum += (unsigned char)*p;
+    return sum % 97 / 7.0;
+}
+
+static void fill_wave(float *out, int64_t count, double phase)
+{
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (float)wave(i, phase);
+}
+
+static void fill_param(physad__param *p)
+{
+    double scale = 0.1, middle = 0;
+    if (!physad__has_suffix(p->name, "running_mean") && !physad__has_suffix(p->name, "running_var")) {
+        if (p->ndim > 1)
+            scale = 2 / sqrt((double)(p->count / p->shape[0]));
+        const bool factor = physad__has_suffix(p->name, "norm.weight");
+        scale = factor ? 0.2 : scale;
+        middle = factor ? 1 : 0;
+        for (int64_t i = 0; i < p->count; i++)
+            p->data[i] = (float)(middle + wave(i, phase_of(p->name)) * scale);
+    }
+    if (strcmp(p->name, "memory.items") != 0)
+        return;
+    fill_wave(p->data, p->count, phase_of(p->name));
+    for (int64_t r = 0; r < p->shape[0]; r++) {
+        double sum = 0;
+        float *row = p->data + r * p->shape[1];
+        for (int64_t c = 0; c < p->shape[1]; c++)
+            sum += (double)row[c] * (double)row[c];
+        for (int64_t c = 0; c < p->shape[1]; c++)
+            row[c] = (float)((double)row[c] / sqrt(sum));
+    }
+}
+
+static const float *find(const char *method, const char *what, int64_t count)
+{
+    char name[160];
+    physad_view v;
+    snprintf(name, sizeof(name), "%s.%s", method, what);
+    assert_ok(physad_tensors_find(golden, name, &v));
+    if (count >= 0)
+        assert_int_equal(physad__view_count(&v), count);
+    return v.data;
+}
+
+static physad_detector *small(physad_context *ctx, const char *method)
+{
+    physad_detector *det;
+    const bool memae = strcmp(method, "memae") == 0;
+    assert_ok(physad_detector_new(&det, ctx, method));
+    assert_ok(physad_detector_set(det, "size", "32"));
+    assert_ok(physad_detector_set(det, "width", memae ? "6" : "4"));
+    assert_ok(physad_detector_set(det, "batch", "2"));
+    if (memae) {
+        assert_ok(physad_detector_set(det, "items", "50"));
+        assert_ok(physad_detector_set(det, "shrink", "0.02"));
+    }
+    return det;
+}
+
+/* --- parity
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static void compare_gradients(const char *method, const physad__params *params)
+{
+    for (int64_t i = 0; i < params->count; i++) {
+        const physad__param *p = &params->items[i];
+        char name[128];
+        double squares = 0, product = 0;
+        if (p->grad == NULL)
+            continue;
+        for (int64_t k = 0; k < p->count; k++) {
+            squares += (double)p->grad[k] * (double)p->grad[k];
+            product += (double)p->grad[k] * wave(k, 0.5);
+        }
+        snprintf(name, sizeof(name), "d.%s", p->name);
+        const float *want = find(method, name, 2);
+        const double norm = fmax((double)want[0], 0.02); /* biases before a batch norm have none but noise */
+        assert_near(sqrt(squares), (double)want[0], 1e-3 * norm);
+        assert_near(product, (double)want[1], 1e-3 * norm);
+    }
+}
+
+static void compare_method(const char *method)
+{
+    physad_detector *det = small(shared, method);
+    const physad__clip_method *m = physad__clip_method_of(det);
+    assert_ok(physad_detector_set(det, "window", "1"));
+    physad__params params;
+    physad__clip_net *net;
+    physad__call call;
+    physad__params_init(&params, &shared->mem, 1);
+    assert_ok(physad__call_begin(&call, shared, NULL, "test"));
+    assert_ok(physad__clip_net_new(&net, det, &params, BATCH, true));
+    assert_ok(physad__clip_net_compile(net, true));
+    for (int64_t i = 0; i < params.count; i++)
+        fill_param(&params.items[i]);
+    if (strcmp(method, "memae") == 0)
+        fill_wave(physad__tape_data(net->t, net->input), physad__tape_count(net->t, net->input), 2);
+    else
+        fill_wave(physad__tape_data(net->t, net->input), physad__tape_count(net->t, net->input),
+                  net->target == net->input ? 3 : 1);
+    if (net->target != net->input)
+        fill_wave(physad__tape_data(net->t, net->target), physad__tape_count(net->t, net->target), 3);
+    assert_ok(physad__tape_forward(net->t));
+    const double loss = (double)find(method, "loss", 1)[0];
+    assert_near((double)physad__tape_data(net->t, net->loss)[0], loss, 1e-4 * loss);
+    const int64_t n = physad__tape_count(net->t, net->kept[0]);
+    const float *made = find(method, "made", (n + 36) / 37), *terms = find(method, "terms", 2 * BATCH);
+    for (int64_t i = 0; i < n; i += 37)
+        assert_near((double)physad__tape_data(net->t, net->kept[0])[i], (double)made[i / 37], 1e-4);
+    float *map = test_malloc(SIZE * SIZE * sizeof(float));
+    for (int64_t i = 0; i < BATCH; i++) {
+        double got[2] = { 0 };
+        m->judge(det, net, i, got, map);
+        for (int k = 0; k < 2; k++)
+            assert_near(got[k], (double)terms[2 * i + k], 1e-4 * fmax(1, fabs(got[k])));
+    }
+    test_free(map);
+    assert_ok(physad__tape_backward(net->t));
+    compare_gradients(method, &params);
+    if (m->seen != NULL) {
+        const physad__param *memory = &params.items[physad__params_find(&params, "memory.items")];
+        assert_ok(m->seen(det, &params, net));
+        const float *want = find(method, "memory", memory->count);
+        for (int64_t i = 0; i < memory->count; i++)
+            assert_near((double)memory->data[i], (double)want[i], 1e-4);
+    }
+    physad__call_end(&call);
+    physad__clip_net_free(net);
+    physad__params_clear(&params);
+    physad_detector_free(det);
+}
+
+static void test_parity(void **state)
+{
+    for (int i = 0; i < 4; i++)
+        compare_method(methods[i]);
+}
+
+/* How far a gradient is from PyTorch's, by the 2-norm. */
+static double apart(const char *what, const physad__param *p, const char *name)
+{
+    char key[128];
+    double d = 0, all = 0;
+    snprintf(key, sizeof(key), "%s.%s", what, name);
+    const float *want = find("task", key, p->count);
+    for (int64_t k = 0; k < p->count; k++) {
+        d += ((double)p->grad[k] - (double)want[k]) * ((double)p->grad[k] - (double)want[k]);
+        all += (double)want[k] * (double)want[k];
+    }
+    return sqrt(d / fmax(all, 1e-20));
+}
+
+static void test_second_order(void **state)
+{
+    enum { CHANNELS = 8, ROWS = 4 * SIZE * SIZE };
+    physad_detector *det = small(shared, "mpn");
+    float *features = test_malloc(ROWS * CHANNELS * sizeof(float)), *target = test_malloc(ROWS * 3 * sizeof(float));
+    physad__params params;
+    physad__call call;
+    double loss;
+    fill_wave(features, ROWS * CHANNELS, 4);
+    fill_wave(target, ROWS * 3, 3);
+    for (int64_t r = 0; r < ROWS; r++) {
+        double sum = 0;
+        for (int64_t c = 0; c < CHANNELS; c++)
+            sum += (double)features[r * CHANNELS + c] * (double)features[r * CHANNELS + c];
+        for (int64_t c = 0; c < CHANNELS; c++)
+            features[r * CHANNELS + c] = (float)((double)features[r * CHANNELS + c] / fmax(sqrt(sum), 1e-12));
+    }
+    physad__params_init(&params, &shared->mem, 1);
+    assert_ok(physad__call_begin(&call, shared, NULL, "test"));
+    /* Once to make the parameters, once with those of the golden. */
+    assert_ok(physad__mpn_task_gradient(det, &params, features, target, 0.05, &loss));
+    for (int64_t i = 0; i < params.count; i++)
+        if (strncmp(params.items[i].name, "step.", 5) != 0)
+            fill_param(&params.items[i]);
+    physad__params_zero_grad(&params);
+    physad__params theta;
+    physad__params_init(&theta, &shared->mem, 1);
+    for (int64_t i = 0; i < params.count / 2; i++) {
+        const physad__param_init zero = { PHYSAD__DRAW_UNIFORM, 0, 0 };
+        const physad__param *p = &params.items[i];
+        int32_t index;
+        assert_ok(physad__params_get(&theta, &index, p->name, p->ndim, p->shape, &zero, true));
+        memcpy(theta.items[index].data, p->data, (size_t)p->count * sizeof(float));
+    }
+    assert_ok(physad__mpn_task_gradient(det, &theta, features, target, 0.05, &loss));
+    physad__call_end(&call);
+    assert_near(loss, (double)find("task", "loss", 1)[0], 1e-4 * loss);
+    for (int64_t i = 0; i < theta.count / 2; i++) {
+        const physad__param *p = &theta.items[i];
+        assert_true(apart("d", p, p->name) < 1e-3);
+        assert_true(apart("step", &theta.items[theta.count / 2 + i], p->name) < 1e-3);
+    }
+    physad__params_clear(&params);
+    physad__params_clear(&theta);
+    test_free(features);
+    test_free(target);
+    physad_detector_free(det);
+}
+
+/* --- fitting
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static physad_detector *fitted(physad_context *ctx, const char *method)
+{
+    physad_detector *det = small(ctx, method);
+    assert_ok(physad_detector_set(det, "epochs", "1"));
+    assert_ok(physad_detector_set(det, "calibration", "0.34"));
+    assert_ok(physad_detector_set(det, "alpha", "0.4"));
+    if (strcmp(method, "mpn") == 0)
+        assert_ok(physad_detector_set(det, "meta_epochs", "1"));
+    else
+        assert_ok(physad_detector_set(det, "epoch_clips", "8"));
+    assert_ok(physad_detector_fit(det, fans, NULL));
+    return det;
+}
+
+static physad_result *score(const physad_detector *det, const char *file)
+{
+    physad_video *v;
+    physad_result *r;
+    assert_ok(physad_video_open(&v, shared, file, NULL));
+    assert_ok(physad_detector_score_video(det, v, 0, &r));
+    physad_video_free(v);
+    return r;
+}
+
+static const physad_sample *test_sample(void)
+{
+    for (int64_t i = 0; i < physad_dataset_count(fans); i++)
+        if (physad_dataset_sample(fans, i)->split == PHYSAD_SPLIT_TEST)
+            return physad_dataset_sample(fans, i);
+    fail_msg("no test sample");
+    return NULL;
+}
+
+static void assert_alike(const physad_result *a, const physad_result *b)
+{
+    assert_true(physad_result_score(a) == physad_result_score(b));
+    assert_memory_equal(&a->threshold, &b->threshold, sizeof(double)); /* NaN where there is none */
+    assert_int_equal(physad_result_frame_count(a), physad_result_frame_count(b));
+    assert_memory_equal(physad_result_frame_scores(a), physad_result_frame_scores(b),
+                        (size_t)physad_result_frame_count(a) * sizeof(double));
+    assert_memory_equal(a->frame_maps, b->frame_maps,
+                        (size_t)(a->frame_count * a->map_height * a->map_width) * sizeof(float));
+}
+
+static void test_fit_and_save(void **state)
+{
+    const char *file = test_sample()->file;
+    for (int i = 0; i < 4; i++) {
+        char path[128];
+        physad_detector *det = fitted(shared, methods[i]), *back;
+        physad_result *a = score(det, file);
+        assert_int_equal(physad_result_frame_count(a), 16);
+        assert_true(isfinite(physad_result_score(a)) && isfinite(physad_result_threshold(a)));
+        snprintf(path, sizeof(path), "%s/model", folder);
+        assert_ok(physad_detector_save(det, path));
+        assert_ok(physad_detector_load(&back, shared, path));
+        physad_result *b = score(back, file);
+        assert_alike(a, b);
+        physad_result_free(b);
+        physad_detector_free(back);
+        /* Another number of threads, fitted anew: the same bits. */
+        physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+        physad_context *ctx;
+        o.threads = 3;
+        o.seed = physad_context_seed(shared);
+        assert_ok(physad_context_new(&ctx, &o));
+        back = fitted(ctx, methods[i]);
+        b = score(back, file);
+        assert_alike(a, b);
+        physad_result_free(b);
+        physad_detector_free(back);
+        assert_int_equal(physad_context_memory_used(ctx), 0);
+        physad_context_free(ctx);
+        physad_result_free(a);
+        physad_detector_free(det);
+    }
+}
+
+/* Interrupted in its second epoch, then gone on with: the same bits as in one go. */
+static int cancel_late(const physad_progress *progress, void *user)
+{
+    return strstr(progress->stage, "training, loss") != NULL && progress->done >= 6;
+}
+
+static void test_checkpoint(void **state)
+{
+    char path[128];
+    physad_result *r[2];
+    snprintf(path, sizeof(path), "%s/checkpoint", folder);
+    for (int parts = 0; parts < 2; parts++) {
+        physad_detector *det = small(shared, "mnad-recon");
+        physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+        assert_ok(physad_detector_set(det, "epochs", "2"));
+        assert_ok(physad_detector_set(det, "epoch_clips", "8"));
+        call.progress = cancel_late;
+        if (parts) {
+            assert_ok(physad_detector_set(det, "checkpoint", path));
+            assert_fails(PHYSAD_ERR_CANCELLED, "cancelled", physad_detector_fit(det, fans, &call));
+            assert_int_equal(physad_detector_is_fitted(det), 0);
+            assert_int_equal(access(path, R_OK), 0);
+        }
+        assert_ok(physad_detector_fit(det, fans, NULL));
+        r[parts] = score(det, test_sample()->file);
+        physad_detector_free(det);
+    }
+    assert_alike(r[0], r[1]);
+    physad_result_free(r[0]);
+    physad_result_free(r[1]);
+    /* Other options: another training. */
+    physad_detector *det = small(shared, "mnad-recon");
+    assert_ok(physad_detector_set(det, "epochs", "2"));
+    assert_ok(physad_detector_set(det, "checkpoint", path));
+    assert_fails(PHYSAD_ERR_FORMAT, "another training", physad_detector_fit(det, fans, NULL));
+    physad_detector_free(det);
+}
+
+static void test_options(void **state)
+{
+    physad_detector *det;
+    assert_ok(physad_detector_new(&det, shared, "mnad-pred"));
+    assert_string_equal(physad_detector_get(det, "size"), "128");
+    assert_ok(physad_detector_set(det, "preset", "paper"));
+    assert_string_equal(physad_detector_get(det, "size"), "256");
+    assert_string_equal(physad_detector_get(det, "width"), "64");
+    assert_string_equal(physad_detector_get(det, "epochs"), "60");
+    assert_ok(physad_detector_set(det, "size", "40"));
+    assert_fails(PHYSAD_ERR_ARG, "multiple of 16", physad_detector_fit(det, fans, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "pool", physad_detector_set(det, "pool", "median"));
+    physad_detector_free(det);
+}
+
+/* Shorter than a clip, and no longer than one. */
+static void test_frames(void **state)
+{
+    physad__clip_frames f;
+    uint8_t pixels[3 * 4] = { 0, 255, 51, 0, 10, 20, 30, 40, 1, 2, 3, 4 };
+    int64_t first[2] = { 0, 3 };
+    float out[5 * 4];
+    physad__clip_frames_init(&f, &shared->mem, 2, 1, 5);
+    f.pixels = pixels;
+    f.first = first;
+    f.videos = 1;
+    assert_int_equal(physad__clip_count(&f, 0), 1);
+    physad__clip_take(&f, 0, 0, 5, true, out);
+    assert_near((double)out[0], -1, 0);
+    assert_near((double)out[1], 1, 0);
+    assert_near((double)out[2], 51 / 127.5 - 1, 1e-6);
+    assert_memory_equal(out + 8, out + 16, 4 * sizeof(float));
+    physad__clip_take(&f, 0, 1, 2, false, out);
+    assert_near((double)out[0], 10 / 127.5 - 1, 1e-6);
+    assert_near((double)out[1], 1 / 127.5 - 1, 1e-6);
+    f.length = 2;
+    assert_int_equal(physad__clip_count(&f, 0), 2);
+}
+
+/* Against the mean of every window. */
+static void test_window(void **state)
+{
+    enum { H = 7, W = 9 };
+    float map[H * W];
+    double columns[W];
+    for (int i = 0; i < H * W; i++)
+        map[i] = (float)((i * 37) % 23);
+    for (int k = 1; k <= 10; k++) {
+        const double share = k / 10.0;
+        const int h = (int)fmax(1, floor(share * H + 0.5)), w = (int)fmax(1, floor(share * W + 0.5));
+        double worst = 0;
+        for (int y = 0; y + h <= H; y++) {
+            for (int x = 0; x + w <= W; x++) {
+                double sum = 0;
+                for (int i = 0; i < h * w; i++)
+                    sum += (double)map[(y + i / w) * W + x + i % w];
+                worst = fmax(worst, sum / (h * w));
+            }
+        }
+        assert_near(physad__clip_worst(map, H, W, share, columns), worst, 1e-9);
+    }
+}
+
+static int make(void **state)
+{
+    physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_synth_phys_options o = PHYSAD_SYNTH_PHYS_OPTIONS_INIT;
+    char path[4096];
+    snprintf(folder, sizeof(folder), "/tmp/physad-clips-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    c.seed = 5;
+    c.threads = 2;
+    if (physad_context_new(&shared, &c) != PHYSAD_OK)
+        return -1;
+    snprintf(path, sizeof(path), "%s/train/clips.safetensors", getenv("PHYSAD_TEST_GOLDEN"));
+    if (physad_tensors_open(&golden, shared, path, NULL) != PHYSAD_OK)
+        return -1;
+    snprintf(path, sizeof(path), "%s/set", folder);
+    o.categories = "fan";
+    o.train_videos = 6;
+    o.test_videos = 1;
+    o.defect_videos = 1;
+    o.frames = 16;
+    o.width = o.height = 32;
+    return physad_synth_phys(shared, path, &o, NULL) || physad_dataset_open(&fans, shared, path, NULL);
+}
+
+static int drop(void **state)
+{
+    char command[128];
+    physad_dataset_free(fans);
+    physad_tensors_free(golden);
+    const bool leaks = physad_context_memory_used(shared) != 0;
+    physad_context_free(shared);
+    snprintf(command, sizeof(command), "rm -r '%s'", folder);
+    return system(command) || leaks;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parity),     cmocka_unit_test(test_second_order), cmocka_unit_test(test_fit_and_save),
+        cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_options),      cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_window),
+    };
+    return cmocka_run_group_tests(tests, make, drop);
+}
