@@ -130,6 +130,23 @@ physad_status physad__cells_read(physad_detector *det, const physad__frontend *f
 
 /* --- back --- */
 
+physad_status physad__cells_check(const physad_bank *bank, const physad__frontend *front, int64_t samples)
+{
+    const int64_t cells = front->height * front->width, count = physad_bank_count(bank);
+    if (physad_bank_dim(bank) != front->dim || count < 1)
+        return physad__error(PHYSAD_ERR_FORMAT, "features.rows has shape (%lld,%lld), want (n,%lld) with n > 0", (long long)count,
+                             (long long)physad_bank_dim(bank), (long long)front->dim);
+    for (int64_t i = 0, before = 0; i < count; i++) {
+        const int64_t s = physad_bank_sample(bank, i), at = physad_bank_position(bank, i);
+        if (s < before || s >= samples || at < 0 || at >= cells)
+            return physad__error(PHYSAD_ERR_FORMAT, "features row %lld comes from sample %lld, cell %lld, after sample %lld; there are %lld "
+                                 "samples of %lld cells", (long long)i, (long long)s, (long long)at, (long long)before, (long long)samples,
+                                 (long long)cells);
+        before = s;
+    }
+    return PHYSAD_OK;
+}
+
 int64_t physad__cells_spread(const physad_bank *bank, int64_t row, const physad__frontend *front, float *data, uint8_t *valid)
 {
     physad_view rows;

@@ -299,6 +299,8 @@ static physad_status refit_into(physad_detector *det, physad__feature_model *m, 
     physad_status status = aside != NULL && scores != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = physad__frontend_open(&m->front, det, origin->transform, old->weights, NULL);
+    if (status == PHYSAD_OK) /* once more: the transform is now the options', which a file need not hold as it was */
+        status = physad__cells_check(old->kept, &m->front, before->count);
     if (status == PHYSAD_OK)
         status = physad_bank_new(&m->kept, det->ctx, m->front.dim, NULL);
     if (status == PHYSAD_OK)

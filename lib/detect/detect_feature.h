@@ -43,7 +43,10 @@ typedef struct physad__reading {
 } physad__reading;
 physad_status physad__cells_read(physad_detector *det, const physad__frontend *front, const physad__reading *what, physad__call *call);
 
-/* The rows from `row` on that belong to one sample, spread over its grid again. Returns how many rows. */
+/* FORMAT where a bank that a file held does not fit the grid: other dims, a sample that is none of `samples` or comes before the row
+ * above's, a place beyond the grid. */
+physad_status physad__cells_check(const physad_bank *bank, const physad__frontend *front, int64_t samples);
+/* The rows from `row` on that belong to one sample, spread over its grid again. Returns how many rows. The bank fits the grid. */
 int64_t physad__cells_spread(const physad_bank *bank, int64_t row, const physad__frontend *front, float *data, uint8_t *valid);
 
 #endif

@@ -321,6 +321,8 @@ physad_status physad__feature_read(physad_detector *det, physad_tensors *file, c
     physad_status status = physad__frontend_open(&m->front, det, det->origin->transform, embedded ? file : NULL, NULL);
     if (status == PHYSAD_OK && physad_tensors_has(file, "features.rows"))
         status = physad__bank_read(&m->kept, det->ctx, file, false, "features.");
+    if (status == PHYSAD_OK && m->kept != NULL)
+        status = physad__cells_check(m->kept, &m->front, det->origin->count);
     if (status == PHYSAD_OK)
         status = m->method->read(det, &m->front, file, config, &m->state);
     if (status != PHYSAD_OK) {
@@ -410,12 +412,14 @@ physad_status physad_detector_load_with(physad_detector **out, physad_context *c
         return physad__error(PHYSAD_ERR_ARG, "physad_detector_load: path is NULL");
     PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), options, "physad_load_options"));
     PHYSAD__TRY(physad_tensors_open(&file, context, path, NULL));
-    const char *text = physad_tensors_metadata(file, "physad");
+    /* Only in a safetensors file does each array lie as its shape says, and has as many bytes. */
+    const bool container = strcmp(physad_tensors_format(file), "safetensors") == 0;
+    const char *text = container ? physad_tensors_metadata(file, "physad") : NULL;
     json_t *config = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, &where) : NULL;
     physad_status status;
     if (text == NULL)
-        status = physad__error(PHYSAD_ERR_FORMAT, "%s: no model of this library: a %s file without the metadata entry \"physad\"", path,
-                               physad_tensors_format(file));
+        status = physad__error(PHYSAD_ERR_FORMAT, "%s: no model of this library: a %s file%s", path, physad_tensors_format(file),
+                               container ? " without the metadata entry \"physad\"" : ", want safetensors");
     else if (config == NULL)
         status = physad__error(PHYSAD_ERR_FORMAT, "%s: metadata entry \"physad\", character %d: %s", path, where.position, where.text);
     else if ((status = read_model(out, context, file, config, &o)) != PHYSAD_OK)

@@ -262,6 +262,10 @@ static physad_status read_arrays(padim *p, const physad_tensors *file)
     PHYSAD__TRY(physad__view_copy(&m, &from));
     PHYSAD__TRY(physad__tensors_want(file, "padim.factor", PHYSAD_F32, 2, factor, &from));
     PHYSAD__TRY(physad__view_copy(&f, &from));
+    for (int64_t i = 0; i < p->cells * packed(p->dim); i++) /* one that is not would make every score NaN, which is below any threshold */
+        if (!isfinite(p->factor[i]))
+            return physad__error(PHYSAD_ERR_FORMAT, "padim.factor of cell %lld holds %g at %lld", (long long)(i / packed(p->dim)),
+                                 (double)p->factor[i], (long long)(i % packed(p->dim)));
     for (int64_t c = 0; c < p->cells; c++)
         for (int64_t i = 0; i < p->dim; i++)
             if (!isfinite(p->mean[c * p->dim + i]) || !(p->factor[c * packed(p->dim) + packed(i) + i] > 0))

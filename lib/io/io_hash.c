@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void to_hex(char out[65], const unsigned char digest[32])
@@ -58,9 +59,14 @@ static physad_status hash_fd(char out[65], int fd, EVP_MD_CTX *md, const char *p
 physad_status physad__sha256_file(char out[65], const char *path)
 {
     char reason[128];
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would keep us for ever */
     if (fd < 0)
         return physad__error(PHYSAD_ERR_IO, "%s: cannot open: %s", path, strerror_r(errno, reason, sizeof(reason)));
+    if (fstat(fd, &info) != 0 || (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))) { /* a device may have no end */
+        close(fd);
+        return physad__error(PHYSAD_ERR_IO, "%s: is not a regular file", path);
+    }
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     const physad_status status = md == NULL ? physad__error(PHYSAD_ERR_NOMEM, "%s: no memory to hash it", path)
                                             : hash_fd(out, fd, md, path);
