@@ -119,6 +119,7 @@ int cmd_predict(tool *t);
 int cmd_data_stats(tool *t);
 int cmd_scene_fit(tool *t);
 int cmd_scene_locate(tool *t);
+int cmd_scene_poses(tool *t);
 int cmd_scene_render(tool *t);
 int cmd_synth_rad(tool *t);
 int cmd_synth_phys(tool *t);

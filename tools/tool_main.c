@@ -115,6 +115,12 @@ static const tool_option scene_locate_options[] = {
     { "least-fit", "X", "refuse photos that fit worse, 0 (as from a wrong place) to 1 (as a training photo); default 0.35", 0, false },
     { "json", "OUT", "the poses, to a file or - for standard output (default -)", 0, false },
 };
+static const tool_option scene_poses_options[] = {
+    { "colmap", "PROGRAM", "COLMAP's program (default colmap)", 0, false },
+    { "camera", "MODEL", "lens: OPENCV (default), PINHOLE, SIMPLE_RADIAL or RADIAL; one for all photos", 0, false },
+    { "sequence", NULL, "photos follow each other: match neighbours only", 0, false },
+    { "replace", NULL, "make poses anew where there are some", 0, false },
+};
 static const tool_option scene_render_options[] = {
     { "output", "FILE", "the picture; its suffix says the format", 'o', false },
     { "from", "X,Y,Z", "where the camera stands (default 0,0,-4)", 0, false },
@@ -144,6 +150,9 @@ const tool_command tool_commands[] = {
     { .name = "scene locate", .operands = "SCENE DATA PHOTO...", .summary = "Find where photos of a scene were taken from.",
       .details = "SCENE is a PLY that was fitted to DATA. Poses are world to camera, in the frame of DATA; a photo may have several.",
       OPTIONS(scene_locate_options), .least = 3, .most = -1, .computes = true, .run = cmd_scene_locate },
+    { .name = "scene poses", .operands = "DATA", .summary = "Find camera poses of photos by an installed COLMAP.",
+      .details = "Photos are those in DATA/images, DATA/train/good, DATA/train, DATA/input or DATA; the model goes to DATA/sparse/0.",
+      OPTIONS(scene_poses_options), .least = 1, .most = 1, .run = cmd_scene_poses },
     { .name = "scene render", .operands = "SCENE", .summary = "Draw a scene from a place.", OPTIONS(scene_render_options), .least = 1,
       .most = 1, .computes = true, .run = cmd_scene_render },
     { .name = "synth rad", .operands = "OUT", .summary = "Draw a set of objects from all sides, with known defects, exact masks and poses.",
