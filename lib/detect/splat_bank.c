@@ -11,9 +11,11 @@
 static const physad__option rows[] = {
     { "neighbours", PHYSAD_OPTION_INT, "6", 1, 64, NULL, "training photos that explain a photo, at most", NULL },
     { "warp", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare with neighbouring training photos brought to the photo's place", NULL },
-    { "ray", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare with neighbours' patches where the photo's rays meet the scene", NULL },
+    { "ray", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare with neighbours' patches where the photo's rays meet the scene", NULL },
     { "render", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare with the scene's picture", "RAD, eq. 2" },
-    { "plain", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare with every patch of every training photo", "PatchCore, whole bank" },
+    { "colour", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare the pixels of neighbours brought to the photo's place as well", NULL },
+    { "plain", PHYSAD_OPTION_CHOICE, "fallback", 0, 0, "fallback|always|never",
+      "compare with every patch of every training photo: where no pose fits, always, or never", "PatchCore, whole bank" },
     { "folds", PHYSAD_OPTION_INT, "0", 0, 20, NULL,
       "scenes fitted without a share of the photos, to learn what `render` usually misses by; 0: by the scene that saw them", NULL },
     { "fold_steps", PHYSAD_OPTION_REAL, "0.5", 0.01, 1, NULL, "steps of each of these, as a share of `steps`", NULL },
@@ -23,7 +25,7 @@ static const physad__option rows[] = {
       NULL },
     { "hypotheses", PHYSAD_OPTION_INT, "2", 1, 3, NULL, "poses that may each explain a place, less likely ones at a cost", NULL },
     { "least_fit", PHYSAD_OPTION_REAL, "0.35", 0, 1, NULL, "of a pose; photos that fit worse are compared by `plain` alone", NULL },
-    { "top_share", PHYSAD_OPTION_REAL, "0.003", 1e-6, 1, NULL, "a photo's score: the mean of this share of its map, the greatest", NULL },
+    { "top_share", PHYSAD_OPTION_REAL, "0.001", 1e-6, 1, NULL, "a photo's score: the mean of this share of its map, the greatest", NULL },
     { "weigh_cover", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "places that few training photos see count less", NULL },
     { "blur", PHYSAD_OPTION_REAL, "3", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels", NULL },
 };
@@ -42,7 +44,7 @@ static void bank_free(void *state)
 
 static physad_status bank_new(physad__splat_bank **out, const physad_detector *det, const physad__posed_model *m)
 {
-    static const char *const names[PHYSAD__WAYS] = { "warp", "ray", "render", "plain" };
+    static const char *const names[PHYSAD__BY_PLAIN] = { "warp", "ray", "render", "colour" };
     physad__splat_bank *b = physad__alloc_zero(&det->ctx->mem, sizeof(*b), "splat-bank");
     *out = b;
     if (b == NULL)
@@ -51,8 +53,9 @@ static physad_status bank_new(physad__splat_bank **out, const physad_detector *d
     b->cells = m->grid_height * m->grid_width;
     b->dim = m->dim + PHYSAD__TINTS;
     b->neighbours = physad__option_int(det, "neighbours");
-    for (int way = 0; way < PHYSAD__WAYS; way++)
+    for (int way = 0; way < PHYSAD__BY_PLAIN; way++)
         b->ways[way] = physad__option_bool(det, names[way]);
+    b->ways[PHYSAD__BY_PLAIN] = !physad__option_is(det, "plain", "never");
     b->whiten = physad__alloc_array(&det->ctx->mem, b->dim * b->dim, sizeof(float), "splat-bank");
     return b->whiten != NULL ? physad__splat_bank_depths(b) : PHYSAD_ERR_NOMEM;
 }
@@ -61,8 +64,11 @@ static physad_status bank_fit(physad_detector *det, physad__posed_model *m, phys
 {
     physad__splat_bank *b = NULL;
     physad_status status = bank_new(&b, det, m);
-    if (status == PHYSAD_OK && !b->ways[0] && !b->ways[1] && !b->ways[2] && !b->ways[3])
-        status = physad__error(PHYSAD_ERR_ARG, "splat-bank: warp, ray, render and plain are all off: nothing to compare with");
+    bool any = false;
+    for (int way = 0; status == PHYSAD_OK && way < PHYSAD__BY_PLAIN; way++)
+        any = any || b->ways[way];
+    if (status == PHYSAD_OK && !any)
+        status = physad__error(PHYSAD_ERR_ARG, "splat-bank: warp, ray, render and colour are all off: nothing to compare with; use patchcore");
     if (status == PHYSAD_OK)
         status = physad__splat_bank_learn(b, det, call);
     if (status != PHYSAD_OK) {
@@ -88,7 +94,7 @@ static physad_status fuse(const physad_detector *det, const physad__splat_bank *
     memset(n, 0, (size_t)b->cells * sizeof(float));
     for (int way = 0; way < PHYSAD__WAYS; way++) {
         const bool plain = way == PHYSAD__BY_PLAIN;
-        if (!b->ways[way] || (!posed && !plain))
+        if (!b->ways[way] || (posed ? plain && !physad__option_is(det, "plain", "always") : !plain))
             continue;
         physad__splat_bank_judge(b, e, camera, q->view, way, local && !plain, z);
         for (int64_t i = 0; i < b->cells; i++)
@@ -116,7 +122,8 @@ static physad_status surprise(const physad_detector *det, const physad__splat_ba
         const physad_camera *camera = &q->poses[h].camera;
         const float penalty = (float)log10(fmax(q->poses[0].confidence, 1e-6) / fmax(q->poses[h].confidence, 1e-9));
         physad__explained e = { 0 };
-        status = physad__splat_bank_explain(b, &e, q->photo, raw, camera, q->view, &b->model->scene);
+        status = physad__splat_bank_explain(b, &e, q->photo, raw, camera, q->view, &b->model->scene,
+                                            !posed || physad__option_is(det, "plain", "always"));
         if (status == PHYSAD_OK)
             status = fuse(det, b, &e, q, camera, posed, one);
         for (int64_t i = 0; status == PHYSAD_OK && i < b->cells; i++) {

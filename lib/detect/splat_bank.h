@@ -10,6 +10,7 @@ enum {
     PHYSAD__BY_WARP,   /* training photos brought to the photo's place by the scene's depth */
     PHYSAD__BY_RAY,    /* cells of the training photos where the scene's points fall */
     PHYSAD__BY_RENDER, /* the scene's picture */
+    PHYSAD__BY_COLOUR, /* pixels of training photos brought to the photo's place */
     PHYSAD__BY_PLAIN,  /* any cell of any training photo */
     PHYSAD__WAYS
 };
@@ -50,9 +51,9 @@ physad_status physad__splat_bank_depths(physad__splat_bank *b);
 /* Cells with tints, not whitened. */
 physad_status physad__splat_bank_cells(const physad__splat_bank *b, const float *pixels, float *cells);
 void physad__splat_bank_whiten(const physad__splat_bank *b, const float *in, float *out, int64_t n);
-/* `raw`: the photo's cells, not whitened; `view`: training photo that must not explain, or -1. */
+/* `raw`: the photo's cells, not whitened; `view`: training photo that must not explain, or -1; `plain`: by any cell as well. */
 physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *out, const physad__scene_view *photo, const float *raw,
-                                         const physad_camera *camera, int64_t view, const physad__gaussians *scene);
+                                         const physad_camera *camera, int64_t view, const physad__gaussians *scene, bool plain);
 /* The world's points under cells' centres, from a depth of 0 where nothing is. */
 void physad__splat_bank_points(const physad__splat_bank *b, const physad_camera *camera, const float *depth, float *points);
 void physad__explained_free(physad__explained *e); /* zeroed is fine */

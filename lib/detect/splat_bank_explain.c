@@ -228,12 +228,14 @@ typedef struct work {
     float *cells, *white; /* of an explanation */
     float *photo;         /* the photo's, whitened */
     float *pixels, *base, *seen;
+    float *rest;          /* per pixel: the least colour difference so far; negative: not known */
 } work;
 
 static void free_work(work *w)
 {
     physad__free(w->cells);
     physad__free(w->pixels);
+    *w = (work){ 0 };
 }
 
 static physad_status make_work(work *w, const physad__splat_bank *b, const float *raw)
@@ -241,7 +243,7 @@ static physad_status make_work(work *w, const physad__splat_bank *b, const float
     const physad__posed_model *m = b->model;
     const int64_t plane = m->height * m->width, n = b->cells * b->dim;
     w->cells = physad__alloc_array(&m->ctx->mem, 3 * n, sizeof(float), "explanations");
-    w->pixels = physad__alloc_array(&m->ctx->mem, 7 * plane, sizeof(float), "explanations");
+    w->pixels = physad__alloc_array(&m->ctx->mem, 8 * plane, sizeof(float), "explanations");
     if (w->cells == NULL || w->pixels == NULL) {
         free_work(w);
         return PHYSAD_ERR_NOMEM;
@@ -250,6 +252,9 @@ static physad_status make_work(work *w, const physad__splat_bank *b, const float
     w->photo = w->cells + 2 * n;
     w->base = w->pixels + 3 * plane;
     w->seen = w->pixels + 6 * plane;
+    w->rest = w->pixels + 7 * plane;
+    for (int64_t i = 0; i < plane; i++)
+        w->rest[i] = -1;
     physad__splat_bank_whiten(b, raw, w->photo, b->cells);
     return PHYSAD_OK;
 }
@@ -272,6 +277,55 @@ static physad_status by_render(const physad__splat_bank *b, physad__explained *e
     return PHYSAD_OK;
 }
 
+/* How far a colour lies outside of what the 3 x 3 pixels around show: a shift by a pixel is no difference. */
+static float outside(const float *pixels, float value, int64_t at, int64_t row)
+{
+    float least = pixels[at], most = pixels[at];
+    for (int64_t dy = -row; dy <= row; dy += row)
+        for (int64_t dx = -1; dx <= 1; dx++) {
+            least = fminf(least, pixels[at + dy + dx]);
+            most = fmaxf(most, pixels[at + dy + dx]);
+        }
+    return fmaxf(fmaxf(value - most, least - value), 0);
+}
+
+static void compare_colours(const physad__splat_bank *b, const physad__scene_view *photo, work *w)
+{
+    const int64_t width = b->model->width, height = b->model->height, plane = width * height;
+#pragma omp parallel for schedule(static) num_threads(b->model->ctx->threads)
+    for (int64_t y = 1; y < height - 1; y++)
+        for (int64_t x = 1; x < width - 1; x++) {
+            const int64_t at = y * width + x;
+            float sum = 0;
+            if (!(w->seen[at] > 0))
+                continue;
+            for (int ch = 0; ch < 3; ch++)
+                sum += outside(w->pixels + ch * plane, photo->pixels[ch * plane + at], at, width);
+            if (w->rest[at] < 0 || sum < w->rest[at])
+                w->rest[at] = sum;
+        }
+}
+
+/* Root of the mean square over each cell's pixels, where half of them are known. */
+static void by_colour(const physad__splat_bank *b, physad__explained *e, const work *w)
+{
+    const physad__posed_model *m = b->model;
+    for (int64_t i = 0; i < b->cells; i++) {
+        const int64_t gy = i / m->grid_width, gx = i % m->grid_width;
+        const int64_t y0 = gy * m->height / m->grid_height, y1 = (gy + 1) * m->height / m->grid_height;
+        const int64_t x0 = gx * m->width / m->grid_width, x1 = (gx + 1) * m->width / m->grid_width;
+        float sum = 0, n = 0;
+        for (int64_t y = y0; y < y1; y++)
+            for (int64_t x = x0; x < x1; x++)
+                if (w->rest[y * m->width + x] >= 0) {
+                    sum += w->rest[y * m->width + x] * w->rest[y * m->width + x];
+                    n++;
+                }
+        if (2 * n >= (float)((y1 - y0) * (x1 - x0)))
+            e->distance[PHYSAD__BY_COLOUR][i] = sqrtf(sum / n);
+    }
+}
+
 static physad_status by_warp(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo, int64_t view, work *w)
 {
     const int64_t plane = b->model->height * b->model->width;
@@ -282,6 +336,10 @@ static physad_status by_warp(const physad__splat_bank *b, physad__explained *e, 
     for (int64_t i = 0; i < 3 * plane; i++)
         if (!(w->seen[i % plane] > 0))
             w->pixels[i] = w->base[i];
+    if (b->ways[PHYSAD__BY_COLOUR])
+        compare_colours(b, photo, w);
+    if (!b->ways[PHYSAD__BY_WARP])
+        return PHYSAD_OK;
     PHYSAD__TRY(physad__splat_bank_cells(b, w->pixels, w->cells));
     physad__splat_bank_whiten(b, w->cells, w->white, b->cells);
     for (int64_t i = 0; i < b->cells; i++) {
@@ -394,7 +452,7 @@ static physad_status reserve(physad__explained *e, const physad__splat_bank *b)
 }
 
 physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo, const float *raw,
-                                         const physad_camera *camera, int64_t view, const physad__gaussians *scene)
+                                         const physad_camera *camera, int64_t view, const physad__gaussians *scene, bool plain)
 {
     int64_t near[64];
     work w = { 0 };
@@ -410,12 +468,14 @@ physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__ex
     }
     const int64_t n = physad__splat_bank_nearest(b, camera, view, b->neighbours, near);
     for (int64_t k = 0; status == PHYSAD_OK && k < n; k++) {
-        if (b->ways[PHYSAD__BY_WARP])
+        if (b->ways[PHYSAD__BY_WARP] || b->ways[PHYSAD__BY_COLOUR])
             status = by_warp(b, e, photo, near[k], &w);
         if (status == PHYSAD_OK && b->ways[PHYSAD__BY_RAY] && b->bank != NULL)
             by_ray(b, e, near[k], &w);
     }
-    if (status == PHYSAD_OK && b->ways[PHYSAD__BY_PLAIN] && b->bank != NULL)
+    if (status == PHYSAD_OK && b->ways[PHYSAD__BY_COLOUR])
+        by_colour(b, e, &w);
+    if (status == PHYSAD_OK && b->ways[PHYSAD__BY_PLAIN] && plain && b->bank != NULL)
         status = by_plain(b, e, view, &w);
     for (int64_t i = 0; i < b->cells; i++)
         e->covered[i] = fminf(e->covered[i] / fmaxf(1, 0.5f * (float)n), 1);

@@ -89,10 +89,11 @@ static physad_status learn_whitening(physad__splat_bank *b, const float *cells, 
     const physad__posed_model *m = b->model;
     physad__mem *mem = &m->ctx->mem;
     const int64_t d = b->dim;
-    const bool ways[PHYSAD__WAYS] = { b->ways[0], b->ways[1], b->ways[2], b->ways[3] };
+    bool ways[PHYSAD__WAYS];
     double *cov = physad__alloc_zero(mem, (size_t)(d * d + d) * sizeof(double), "whitening"), count = 0;
     float *nearest = physad__alloc_array(mem, b->cells * d, sizeof(float), "whitening");
     physad_status status = cov != NULL && nearest != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    memcpy(ways, b->ways, sizeof(ways));
     for (int way = 0; way < PHYSAD__WAYS; way++)
         b->ways[way] = way == PHYSAD__BY_WARP;
     physad__call_stage(call, "differences", m->views.count);
@@ -102,7 +103,7 @@ static physad_status learn_whitening(physad__splat_bank *b, const float *cells, 
         physad__explained e = { .nearest = nearest };
         if (view->camera.width != m->width || view->camera.height != m->height)
             continue;
-        status = physad__splat_bank_explain(b, &e, view, own, &view->camera, i, &m->scene);
+        status = physad__splat_bank_explain(b, &e, view, own, &view->camera, i, &m->scene, false);
         const int wide = physad__call_narrow();
         for (int64_t k = 0; status == PHYSAD_OK && k < b->cells; k++)
             if (!isnan(e.distance[PHYSAD__BY_WARP][k])) {
@@ -142,7 +143,7 @@ static physad_status learn_maps(physad__splat_bank *b, const float *cells, const
         if (view->camera.width != m->width || view->camera.height != m->height)
             continue;
         PHYSAD__TRY(physad__splat_bank_explain(b, &e, view, cells + i * b->cells * b->dim, &view->camera, i,
-                                               n_folds > 0 ? &folds[fold_of(i, n_folds)] : &m->scene));
+                                               n_folds > 0 ? &folds[fold_of(i, n_folds)] : &m->scene, true));
         for (int way = 0; way < PHYSAD__WAYS; way++)
             memcpy(map_of(b, way, i), e.distance[way], (size_t)b->cells * sizeof(float));
         physad__explained_free(&e);

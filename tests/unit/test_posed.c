@@ -158,12 +158,12 @@ static void test_refused(void **state)
     assert_ok(physad_dataset_add(set, &so));
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "camera poses", physad_detector_fit(det, set, NULL));
     physad_dataset_free(set);
-    static const char *const ways[] = { "warp", "ray", "render", "plain" };
+    static const char *const ways[] = { "warp", "ray", "render", "colour" };
     for (int i = 0; i < 4; i++)
         assert_ok(physad_detector_set(det, ways[i], "false"));
     assert_ok(physad_dataset_open(&set, ctx, folder, NULL));
     assert_fails(PHYSAD_ERR_ARG, "nothing to compare with", physad_detector_fit(det, set, NULL));
-    assert_ok(physad_detector_set(det, "plain", "true"));
+    assert_ok(physad_detector_set(det, "ray", "true"));
     assert_ok(physad_detector_fit(det, set, NULL)); /* after a failure */
     const int64_t tall[3] = { WIDTH, HEIGHT, 3 };
     const physad_view turned = physad_view_array(memory, PHYSAD_U8, 3, tall);
