@@ -8,7 +8,7 @@
 enum { LENGTH = 16 };
 
 static const physad__option rows[] = {
-    PHYSAD__CLIP_ROWS("64", "24", "channels of the first layer; the next have 4/3, 8/3 and 8/3 as many", "10", "4",
+    PHYSAD__CLIP_ROWS("128", "24", "channels of the first layer; the next have 4/3, 8/3 and 8/3 as many", "10", "4",
                       "0.001", "0"),
     { "items", PHYSAD_OPTION_INT, "2000", 2, 100000, NULL, "entries of the memory", "paper" },
     { "shrink", PHYSAD_OPTION_REAL, "0.0025", 0, 1, NULL, "weights of entries below this go to zero", "paper" },

@@ -98,6 +98,15 @@ static inline void physad__tape_lane(int64_t rows, int64_t lane, int64_t *from, 
     *to = rows * (lane + 1) / PHYSAD__TAPE_LANES;
 }
 
+/* Loops over channels, compiled for each width of vectors that the processor may have: the same operations on each
+ * number in the same order, so the same bits. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&               \
+    !defined(__SANITIZE_THREAD__)
+#define PHYSAD__TAPE_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define PHYSAD__TAPE_WIDE
+#endif
+
 /* --- building (nn_tape.c) --- */
 
 /* Adds a copy; fills rows, channels, count, wants. */

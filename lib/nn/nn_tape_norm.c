@@ -27,12 +27,15 @@ static void join(moments *a, double count, const double *mean, const double *m2,
     a->count = total;
 }
 
-static void block_moments(const float *x, int64_t rows, int64_t channels, float *sum, double *mean, double *m2)
+PHYSAD__TAPE_WIDE static void block_moments(const float *x, int64_t rows, int64_t channels, float *sum, double *mean,
+                                            double *m2)
 {
     memset(sum, 0, (size_t)channels * sizeof(float));
     for (int64_t r = 0; r < rows; r++)
+#pragma omp simd
         for (int64_t c = 0; c < channels; c++)
             sum[c] += x[r * channels + c];
+#pragma omp simd
     for (int64_t c = 0; c < channels; c++) {
         mean[c] = (double)sum[c] / (double)rows;
         sum[c] = (float)mean[c];
@@ -40,11 +43,13 @@ static void block_moments(const float *x, int64_t rows, int64_t channels, float 
     float *squares = sum + channels;
     memset(squares, 0, (size_t)channels * sizeof(float));
     for (int64_t r = 0; r < rows; r++) {
+#pragma omp simd
         for (int64_t c = 0; c < channels; c++) {
             const float d = x[r * channels + c] - sum[c];
             squares[c] += d * d;
         }
     }
+#pragma omp simd
     for (int64_t c = 0; c < channels; c++) /* around the mean as rounded */
         m2[c] = (double)squares[c] - (double)rows * (mean[c] - (double)sum[c]) * (mean[c] - (double)sum[c]);
 }
@@ -115,6 +120,18 @@ static void learn_statistics(physad__tape *t, physad__tape_node *n)
     }
 }
 
+PHYSAD__TAPE_WIDE static void scale_rows(const float *x, int64_t rows, int64_t channels, const float *factor,
+                                         const float *shift, float slope, float *y)
+{
+    for (int64_t r = 0; r < rows; r++) {
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) {
+            const float z = x[r * channels + c] * factor[c] + shift[c];
+            y[r * channels + c] = z > 0 ? z : z * slope;
+        }
+    }
+}
+
 static physad_status bn_forward(physad__tape *t, physad__tape_node *n)
 {
     const float *x = physad__tape_x(t, n, 0), *weight = physad__tape_p(t, n, 0)->data,
@@ -135,38 +152,48 @@ static physad_status bn_forward(physad__tape *t, physad__tape_node *n)
         shift[c] = bias[c] - saved(n, MEAN)[c] * factor[c];
     }
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < n->rows; r++) {
-        for (int64_t c = 0; c < channels; c++) {
-            const float z = x[r * channels + c] * factor[c] + shift[c];
-            y[r * channels + c] = z > 0 ? z : z * slope;
-        }
+    for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
+        int64_t from, to;
+        physad__tape_lane(n->rows, l, &from, &to);
+        scale_rows(x + from * channels, to - from, channels, factor, shift, slope, y + from * channels);
     }
     return PHYSAD_OK;
+}
+
+/* Of rows [from, to): added to `sums`, channels of the gradient's sums, then of the products'. */
+PHYSAD__TAPE_WIDE static void block_sums(const physad__tape_node *n, const float *x, const float *g, int64_t from,
+                                         int64_t to, float slope, float *sums)
+{
+    const float *factor = saved(n, FACTOR), *shift = saved(n, SHIFT), *mean = saved(n, MEAN),
+                *inverse = saved(n, INVERSE);
+    const int64_t channels = n->channels;
+    float *products = sums + channels;
+    for (int64_t i = from; i < to; i++) {
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) {
+            const float v = x[i * channels + c], z = v * factor[c] + shift[c], d = g[i * channels + c];
+            const float dz = z > 0 ? d : d * slope;
+            sums[c] += dz;
+            products[c] += dz * ((v - mean[c]) * inverse[c]);
+        }
+    }
 }
 
 /* Sums over rows of the gradient behind the activation, and of that times the normalised input. */
 static void bn_sums(const physad__tape *t, const physad__tape_node *n, float slope, double *sums, double *scratch)
 {
-    const float *x = physad__tape_x(t, n, 0), *g = n->grad, *factor = saved(n, FACTOR), *shift = saved(n, SHIFT),
-                *mean = saved(n, MEAN), *inverse = saved(n, INVERSE);
+    const float *x = physad__tape_x(t, n, 0), *g = n->grad;
     const int64_t channels = n->channels, step = physad__max(1, BLOCK / channels), room = lane_doubles(channels);
 #pragma omp parallel for schedule(static)
     for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
         double *lane = scratch + l * room;
-        float *a = (float *)(void *)(lane + 2 * channels), *b = a + channels;
+        float *a = (float *)(void *)(lane + 2 * channels);
         int64_t from, to;
         physad__tape_lane(n->rows, l, &from, &to);
         memset(lane, 0, (size_t)(2 * channels) * sizeof(double));
         for (int64_t r = from; r < to; r += step) {
             memset(a, 0, (size_t)(2 * channels) * sizeof(float));
-            for (int64_t i = r; i < physad__min(r + step, to); i++) {
-                for (int64_t c = 0; c < channels; c++) {
-                    const float v = x[i * channels + c], z = v * factor[c] + shift[c], d = g[i * channels + c];
-                    const float dz = z > 0 ? d : d * slope;
-                    a[c] += dz;
-                    b[c] += dz * ((v - mean[c]) * inverse[c]);
-                }
-            }
+            block_sums(n, x, g, r, physad__min(r + step, to), slope, a);
             for (int64_t c = 0; c < 2 * channels; c++)
                 lane[c] += (double)a[c];
         }
@@ -177,12 +204,31 @@ static void bn_sums(const physad__tape *t, const physad__tape_node *n, float slo
             sums[c] += scratch[l * room + c];
 }
 
+/* From the coefficients that lie where mean and inverse were. */
+PHYSAD__TAPE_WIDE static void gradient_rows(const physad__tape_node *n, const float *x, const float *g, int64_t from,
+                                            int64_t to, float slope, float *dx)
+{
+    const float *factor = saved(n, FACTOR), *shift = saved(n, SHIFT), *times = saved(n, MEAN),
+                *plus = saved(n, INVERSE);
+    const int64_t channels = n->channels;
+    const bool fresh = n->fresh[0];
+    for (int64_t r = from; r < to; r++) {
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) {
+            const int64_t i = r * channels + c;
+            const float v = x[i], z = v * factor[c] + shift[c], dz = z > 0 ? g[i] : g[i] * slope;
+            const float d = factor[c] * dz + times[c] * v + plus[c];
+            dx[i] = fresh ? d : dx[i] + d;
+        }
+    }
+}
+
 /* dx = factor (dz - mean of dz - normalised input times the mean of their product), as three coefficients per channel.
  */
 static void bn_input_gradient(const physad__tape *t, const physad__tape_node *n, float slope, const double *sums,
                               float *dx)
 {
-    const float *x = physad__tape_x(t, n, 0), *g = n->grad, *factor = saved(n, FACTOR), *shift = saved(n, SHIFT);
+    const float *x = physad__tape_x(t, n, 0), *g = n->grad, *factor = saved(n, FACTOR);
     const int64_t channels = n->channels;
     float *times = saved(n, MEAN), *plus = saved(n, INVERSE); /* not needed any more */
     const double rows = (double)n->rows;
@@ -192,15 +238,11 @@ static void bn_input_gradient(const physad__tape *t, const physad__tape_node *n,
         times[c] = (float)(-f * inverse * product);
         plus[c] = (float)(-f * (sums[c] / rows - mean * inverse * product));
     }
-    const bool fresh = n->fresh[0];
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < n->rows; r++) {
-        for (int64_t c = 0; c < channels; c++) {
-            const int64_t i = r * channels + c;
-            const float v = x[i], z = v * factor[c] + shift[c], dz = z > 0 ? g[i] : g[i] * slope;
-            const float d = factor[c] * dz + times[c] * v + plus[c];
-            dx[i] = fresh ? d : dx[i] + d;
-        }
+    for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
+        int64_t from, to;
+        physad__tape_lane(n->rows, l, &from, &to);
+        gradient_rows(n, x, g, from, to, slope, dx);
     }
 }
 
