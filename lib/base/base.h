@@ -39,6 +39,10 @@ typedef struct physad__fault {
 void physad__fault_take(physad__fault *fault, physad_status status); /* this thread's message; the first one stays */
 physad_status physad__fault_publish(const physad__fault *fault);     /* sets this thread's message */
 
+/* In place: "?" for every byte that is no part of a UTF-8 character, and for control characters. All messages pass it, for they quote
+ * files: a terminal would obey what it is to show. */
+void physad__text_tidy(char *text);
+
 /* --- memory (base_alloc.c) --- */
 
 /* Where memory comes from and how much of it there is; lives in the context, outlives every block. */
@@ -77,6 +81,9 @@ bool physad__parse_bool(const char *text, bool *value); /* true false yes no on 
 const char *physad__nearest_name(const char *text, const char *const *names, int64_t count);
 /* Compares names as people number them: "9.png" before "10.png"; ties by bytes. */
 int physad__natural_compare(const char *a, const char *b);
+/* Bytes of the UTF-8 character at `p`, one for a NUL; 0: none begins there (no overlong forms, surrogates or what lies beyond
+ * U+10FFFF). `p` ends with a NUL, beyond which nothing is read. */
+size_t physad__utf8_character(const char *p);
 bool physad__has_suffix(const char *text, const char *suffix); /* ASCII case is ignored */
 
 /* --- options structures --- */

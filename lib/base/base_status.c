@@ -27,6 +27,18 @@ const char *physad_status_name(physad_status status)
     }
 }
 
+void physad__text_tidy(char *text)
+{
+    for (char *p = text; *p != '\0';) {
+        const unsigned char *u = (const unsigned char *)p;
+        const size_t n = physad__utf8_character(p);
+        const bool control = u[0] < 0x20 || u[0] == 0x7f || (u[0] == 0xc2 && u[1] < 0xa0);
+        if (n == 0 || control)
+            memset(p, '?', n > 0 ? n : 1);
+        p += n > 0 ? n : 1;
+    }
+}
+
 const char *physad_last_error(void)
 {
     return message;
@@ -40,6 +52,7 @@ physad_status physad__error(physad_status status, const char *format, ...)
     va_start(args, format);
     physad__vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    physad__text_tidy(text);
     memcpy(message, text, sizeof(message));
     return status;
 }
@@ -54,6 +67,7 @@ physad_status physad__error_prefix(physad_status status, const char *format, ...
     if (n < 0 || (size_t)n >= sizeof(text))
         return status;
     physad__snprintf(text + n, sizeof(text) - (size_t)n, ": %s", message);
+    physad__text_tidy(text);
     memcpy(message, text, sizeof(message));
     return status;
 }

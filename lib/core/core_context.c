@@ -130,5 +130,6 @@ void physad__log(const physad_context *ctx, int32_t level, const char *format, .
     va_start(args, format);
     physad__vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    physad__text_tidy(text);
     ctx->log(level, text, ctx->log_user);
 }

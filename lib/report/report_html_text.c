@@ -18,28 +18,11 @@ void physad__html_format(physad__text *out, const char *format, ...)
     physad__html_raw(out, text);
 }
 
-/* Bytes of the UTF-8 character at `p` (no overlong forms, surrogates or what lies beyond U+10FFFF), 0 where none is. */
-static size_t character(const unsigned char *p)
-{
-    if (p[0] < 0x80)
-        return 1;
-    const size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80) /* a NUL is none either */
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 void physad__html_text(physad__text *out, const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
     while (*p != '\0') {
-        const size_t n = character(p);
+        const size_t n = physad__utf8_character((const char *)p);
         switch (*p) {
         case '&': physad__html_raw(out, "&amp;"); break;
         case '<': physad__html_raw(out, "&lt;"); break;

@@ -21,6 +21,23 @@ static void error_text_may_quote_itself(void **state)
     assert_string_equal(physad_last_error(), "file x.png: second after first 1");
 }
 
+/* What files say is shown on terminals, and read as UTF-8. */
+static void messages_are_text(void **state)
+{
+    char name[2048];
+    physad__error(PHYSAD_ERR_IO, "%s: none", "\x1b]0;owned\x07\r\n\x7f.png");
+    assert_string_equal(physad_last_error(), "?]0;owned????.png: none");
+    physad__error_prefix(PHYSAD_ERR_IO, "caf\xe9\xc2\x9b" "2J caf\xc3\xa9");
+    assert_string_equal(physad_last_error(), "caf???2J caf\xc3\xa9: ?]0;owned????.png: none");
+    for (int from = 1000; from < 1030; from++) { /* one is cut within its last character */
+        memset(name, 'x', sizeof(name));
+        memcpy(name + from, "\xf0\x9f\x90\xbe", 5);
+        physad__error(PHYSAD_ERR_IO, "%s", name);
+        for (const char *p = physad_last_error(); *p != '\0'; p += physad__utf8_character(p))
+            assert_true(physad__utf8_character(p) > 0);
+    }
+}
+
 static void numbers_know_no_locale(void **state)
 {
     char text[32];
@@ -131,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_names_are_pinned),   cmocka_unit_test(error_text_may_quote_itself),
+        cmocka_unit_test(messages_are_text),
         cmocka_unit_test(numbers_know_no_locale),    cmocka_unit_test(names_are_guessed),
         cmocka_unit_test(names_sort_as_people_count), cmocka_unit_test(memory_is_counted_and_limited),
         cmocka_unit_test(blocks_grow),               cmocka_unit_test(views_are_checked),
