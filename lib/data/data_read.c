@@ -35,10 +35,18 @@ static physad_status read_frame(const physad_dataset *ds, const physad__record *
     return status;
 }
 
+/* Lists name files that nobody has looked at. */
+static physad_status read_named(const physad_dataset *ds, const char *file, physad_image **out)
+{
+    if (physad__path_is_special(file))
+        return physad__error(PHYSAD_ERR_IO, "%s: is not a regular file", file);
+    return physad_image_read(out, ds->ctx, file, NULL);
+}
+
 /* A file's photo. */
 static physad_status read_file(const physad_dataset *ds, const physad__record *r, physad_image **out)
 {
-    return r->of_video ? read_frame(ds, r, out) : physad_image_read(out, ds->ctx, r->sample.file, NULL);
+    return r->of_video ? read_frame(ds, r, out) : read_named(ds, r->sample.file, out);
 }
 
 static physad_status want_image(const physad_sample *s)
@@ -122,7 +130,7 @@ static void add_mask(physad_view *out, const physad_view *mask, bool blurred)
 static physad_status add_mask_file(const physad_dataset *ds, const char *file, physad_view *out)
 {
     physad_image *image = NULL;
-    PHYSAD__TRY(physad_image_read(&image, ds->ctx, file, NULL));
+    PHYSAD__TRY(read_named(ds, file, &image));
     const physad_view view = physad_image_view(image);
     add_mask(out, &view, physad_image_describe(image).format == PHYSAD_IMAGE_JPEG);
     physad_image_free(image);

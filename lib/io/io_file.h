@@ -60,6 +60,8 @@ char *physad__path_parent(physad__mem *mem, const char *path); /* "a" of "a/b", 
 bool physad__path_exists(const char *path);
 bool physad__path_is_dir(const char *path);
 bool physad__path_is_file(const char *path);
+/* There, and neither file nor folder: a pipe would keep its reader for ever, a device may have no end. */
+bool physad__path_is_special(const char *path);
 /* Makes a folder and those above it; one that exists already is fine. */
 physad_status physad__dir_make(physad__mem *mem, const char *path);
 

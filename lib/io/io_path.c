@@ -67,6 +67,12 @@ bool physad__path_is_file(const char *path)
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+bool physad__path_is_special(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
 static physad_status folder_error(const char *path, const char *verb)
 {
     char reason[128];
@@ -113,16 +119,19 @@ static physad_status list_open(physad__dir *dir, physad__mem *mem, const char *p
             return errno == 0 ? PHYSAD_OK : folder_error(path, "list");
         if (e->d_name[0] == '.')
             continue;
-        PHYSAD__TRY(
-            physad__grow(mem, &dir->entries, &dir->capacity, dir->count + 1, sizeof(*dir->entries), "folder listing"));
-        bool is_dir = e->d_type == DT_DIR;
+        bool is_dir = e->d_type == DT_DIR, special = !is_dir && e->d_type != DT_REG;
         if (e->d_type == DT_UNKNOWN || e->d_type == DT_LNK) {
             char *full = physad__path_join(mem, path, e->d_name);
             if (full == NULL)
                 return PHYSAD_ERR_NOMEM;
             is_dir = physad__path_is_dir(full);
+            special = physad__path_is_special(full);
             physad__free(full);
         }
+        if (special)
+            continue;
+        PHYSAD__TRY(
+            physad__grow(mem, &dir->entries, &dir->capacity, dir->count + 1, sizeof(*dir->entries), "folder listing"));
         char *name = physad__strdup(mem, e->d_name);
         if (name == NULL)
             return PHYSAD_ERR_NOMEM;

@@ -263,6 +263,8 @@ static void visa_is_read(void **state)
         { "object,split,label,image,mask\na,trian,normal,a/b.png,\n", "split is \"trian\"" },
         { "object,split,label,image,mask\na,train,normal,../../b.png,\n", "no path within" },
         { "object,split,label,image,mask\na,train,normal,/etc/b.png,\n", "no path within" },
+        { "object,split,label,image,mask\n../a,train,normal,a/b.png,\n", "object is \"../a\"" },
+        { "object,split,label,image,mask\n/etc,train,normal,a/b.png,\n", "object is \"/etc\"" },
         { "object,split,label,image,mask\na,train,normal,\"a/b.png,\n", "never closed" },
         { "object,split,label,image,mask\n", "no samples" },
         { "", "is empty" },
@@ -272,6 +274,36 @@ static void visa_is_read(void **state)
         assert_fails(PHYSAD_ERR_FORMAT, broken[i][1], physad_dataset_open(&ds, ctx, full("w"), NULL));
         assert_null(ds);
     }
+    end(ctx, ds);
+}
+
+/* A pipe without a writer would keep its reader for ever, /dev/zero has no end. */
+static void pipes_and_devices_are_no_photos(void **state)
+{
+    physad_context *ctx = new_context();
+    physad_dataset *ds = NULL;
+    physad_image *image = NULL;
+    files("fifo/can", "train/good/0.png test/good/1.png test/hole/2.png ground_truth/hole/2.png");
+    assert_int_equal(mkfifo(full("fifo/can/train/good/3.png"), 0600), 0);
+    assert_int_equal(symlink("/dev/zero", full("fifo/can/train/good/4.png")), 0);
+    assert_ok(physad_dataset_open(&ds, ctx, full("fifo"), NULL));
+    assert_int_equal(physad_dataset_count(ds), 3);
+    physad_dataset_free(ds);
+    file("listed/split_csv/1cls.csv", "object,split,label,image,mask\na,train,normal,a/0.png,\na,test,anomaly,a/1.png,a/0.png\n");
+    files("listed/a", "1.png");
+    assert_int_equal(mkfifo(full("listed/a/0.png"), 0600), 0);
+    assert_ok(physad_dataset_open(&ds, ctx, full("listed"), NULL));
+    alarm(20); /* once it did not come back */
+    for (int64_t i = 0; i < physad_dataset_count(ds); i++) {
+        uint8_t pixels[4];
+        const int64_t shape[2] = { 2, 2 };
+        physad_view mask = physad_view_array(pixels, PHYSAD_U8, 2, shape);
+        if (physad_dataset_sample(ds, i)->label == 0)
+            assert_fails(PHYSAD_ERR_IO, "is not a regular file", physad_dataset_read_image(ds, i, &image));
+        else
+            assert_fails(PHYSAD_ERR_IO, "is not a regular file", physad_dataset_read_mask(ds, i, &mask));
+    }
+    alarm(0);
     end(ctx, ds);
 }
 
@@ -737,6 +769,7 @@ int main(void)
         cmocka_unit_test(frames_are_read),
         cmocka_unit_test(mvtec3d_is_read),
         cmocka_unit_test(visa_is_read),
+        cmocka_unit_test(pipes_and_devices_are_no_photos),
         cmocka_unit_test(realiad_is_read),
         cmocka_unit_test(folders_are_read),
         cmocka_unit_test(names_tell_groups),
