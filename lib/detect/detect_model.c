@@ -415,8 +415,11 @@ physad_status physad_detector_load_with(physad_detector **out, physad_context *c
     /* Only in a safetensors file does each array lie as its shape says, and has as many bytes. */
     const bool container = strcmp(physad_tensors_format(file), "safetensors") == 0;
     const char *text = container ? physad_tensors_metadata(file, "physad") : NULL;
-    json_t *config = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, &where) : NULL;
-    physad_status status;
+    physad_status status = text != NULL ? physad__json_room(&context->mem, text, strlen(text), path) : PHYSAD_OK;
+    json_t *config = text != NULL && status == PHYSAD_OK ? json_loads(text, JSON_REJECT_DUPLICATES, &where) : NULL;
+    if (status != PHYSAD_OK)
+        physad_tensors_free(file);
+    PHYSAD__TRY(status);
     if (text == NULL)
         status = physad__error(PHYSAD_ERR_FORMAT, "%s: no model of this library: a %s file%s", path, physad_tensors_format(file),
                                container ? " without the metadata entry \"physad\"" : ", want safetensors");

@@ -88,6 +88,8 @@ physad_status physad__sha256_file(char out[65], const char *path);
 /* Duplicate keys, bytes behind the end and nesting beyond 2,048 are refused; FORMAT names line and column.
  * json_decref(*out). `name` is said in messages. */
 physad_status physad__json_parse(json_t **out, const void *text, size_t size, const char *name);
+/* NOMEM where what jansson would take for this text, beside the context's memory, is beyond its limit. */
+physad_status physad__json_room(const physad__mem *mem, const void *text, size_t size, const char *name);
 physad_status physad__json_read(json_t **out, physad__mem *mem, const char *path, uint64_t max_bytes);
 /* Indented by two, keys in the order they were set, 17 significant digits, a newline at the end; atomic. */
 physad_status physad__json_write(physad__mem *mem, const char *path, const json_t *value);

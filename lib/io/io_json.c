@@ -14,13 +14,31 @@ physad_status physad__json_parse(json_t **out, const void *text, size_t size, co
     return physad__error(PHYSAD_ERR_FORMAT, "%s: line %d, column %d: %s", name, e.line, e.column, e.text);
 }
 
+/* Each value lies behind one of these: an array or object of its own takes 136 bytes with its table, and its place in its parent's. */
+physad_status physad__json_room(const physad__mem *mem, const void *text, size_t size, const char *name)
+{
+    uint64_t values = 1;
+    const char *p = text;
+    if (mem->limit == 0)
+        return PHYSAD_OK;
+    for (size_t i = 0; i < size; i++)
+        values += p[i] == ',' || p[i] == '[' || p[i] == '{' || p[i] == ':';
+    const uint64_t used = mem->used, want = size + values * 160;
+    if (used + want <= mem->limit)
+        return PHYSAD_OK;
+    return physad__error(PHYSAD_ERR_NOMEM, "%s: its JSON may need %llu bytes; %llu are in use, the limit is %llu", name,
+                         (unsigned long long)want, (unsigned long long)used, (unsigned long long)mem->limit);
+}
+
 physad_status physad__json_read(json_t **out, physad__mem *mem, const char *path, uint64_t max_bytes)
 {
     unsigned char *text;
     size_t size;
     *out = NULL;
     PHYSAD__TRY(physad__file_read(&text, &size, mem, path, max_bytes));
-    const physad_status status = physad__json_parse(out, text, size, path);
+    physad_status status = physad__json_room(mem, text, size, path);
+    if (status == PHYSAD_OK)
+        status = physad__json_parse(out, text, size, path);
     physad__free(text);
     return status;
 }

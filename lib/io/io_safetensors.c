@@ -180,6 +180,7 @@ physad_status physad__safetensors_read(physad_tensors *t)
     if ((int64_t)n > t->size - 8)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: safetensors: a header of %llu bytes in a file of %lld; it was probably cut off", t->path,
                              (unsigned long long)n, (long long)t->size);
+    PHYSAD__TRY(physad__json_room(t->mem, t->data + 8, (size_t)n, t->path));
     PHYSAD__TRY(physad__json_parse(&header, t->data + 8, (size_t)n, t->path));
     const physad_status status = read_header(t, header, t->data + 8 + n, t->size - 8 - (int64_t)n);
     json_decref(header);

@@ -127,6 +127,7 @@ physad_status physad__transforms_parse(physad__poses *out, physad__mem *mem, con
 {
     json_t *root;
     *out = (physad__poses){ .mem = mem };
+    PHYSAD__TRY(physad__json_room(mem, data, size, name));
     PHYSAD__TRY(physad__json_parse(&root, data, size, name));
     const json_t *frames = json_object_get(root, "frames");
     physad_status status = PHYSAD_OK;

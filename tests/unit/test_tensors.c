@@ -671,10 +671,33 @@ static void big_files_are_not_touched(void **state)
     scratch_remove(folder);
 }
 
+/* jansson counts no memory: what it would take is known before. */
+static void headers_stay_within_the_limit(void **state)
+{
+    enum { PAIRS = 1 << 20 };
+    physad_context *ctx = NULL;
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_tensors *t = NULL;
+    const uint64_t size = 6 + 3 * PAIRS - 1 + 2;
+    char *file = malloc(8 + size), *p = file + 8;
+    o.memory_limit = 64 << 20;
+    assert_ok(physad_context_new(&ctx, &o));
+    memcpy(file, &size, 8);
+    p += sprintf(p, "{\"a\":[");
+    for (int i = 0; i < PAIRS; i++, p += 3)
+        memcpy(p, "[],", 3);
+    memcpy(p - 1, "]}", 2);
+    assert_fails(PHYSAD_ERR_NOMEM, "its JSON may need", physad_tensors_open_memory(&t, ctx, file, 8 + size, "x", NULL));
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+    free(file);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(headers_stay_within_the_limit),
         TEST(what_pytorch_wrote_is_read_as_pytorch_reads_it),
         TEST(numbers_and_texts_become_metadata),
         TEST(a_root_is_found_by_its_dotted_name),
