@@ -128,7 +128,7 @@ static int skip_sample(predict *p, const char *path, physad_status status)
     tool_progress_end();
     fprintf(stderr, "physad: left out: %s\n", physad_last_error());
     if (p->skipped != NULL)
-        json_array_append_new(p->skipped, json_pack("{ss ss}", "path", path, "reason", physad_last_error()));
+        json_array_append_new(p->skipped, json_pack("{so ss}", "path", tool_json_text(path), "reason", physad_last_error()));
     return TOOL_DONE;
 }
 
@@ -137,13 +137,16 @@ static int report(predict *p, const char *path, const physad_view *photo, const 
     char score[32], *map = NULL;
     const int32_t anomalous = physad_result_is_anomalous(result);
     const int code = p->maps != NULL ? write_map(p, result, photo, path, &map) : TOOL_DONE;
-    if (code == TOOL_DONE && p->lines)
-        printf("%s %s %s\n", path, tool_number(score, physad_result_score(result)),
+    if (code == TOOL_DONE && p->lines) {
+        tool_put_name(path);
+        printf(" %s %s\n", tool_number(score, physad_result_score(result)),
                anomalous > 0 ? "anomalous" : anomalous == 0 ? "normal" : "unknown");
+    }
     if (code == TOOL_DONE && p->samples != NULL) {
         json_t *truth = anomalous < 0 ? json_null() : json_boolean(anomalous);
-        json_array_append_new(p->samples, json_pack("{ss sf so ss?}", "path", path, "score", physad_result_score(result), "anomalous",
-                                                    truth, "map", map));
+        json_array_append_new(p->samples, json_pack("{so so so so}", "path", tool_json_text(path), "score",
+                                                    tool_json_real(physad_result_score(result)), "anomalous", truth, "map",
+                                                    tool_json_text(map)));
     }
     free(map);
     return code;

@@ -211,7 +211,7 @@ static int locate_photo(tool *t, const physad_locator *locator, const char *path
     json_t *list = json_array();
     for (int64_t i = 0; i < count; i++)
         json_array_append_new(list, pose_json(&poses[i]));
-    json_array_append_new(photos, json_pack("{s:s, s:b, s:o*, s:o}", "path", path, "found", status == PHYSAD_OK, "reason",
+    json_array_append_new(photos, json_pack("{s:o, s:b, s:o*, s:o}", "path", tool_json_text(path), "found", status == PHYSAD_OK, "reason",
                                             status == PHYSAD_OK ? NULL : json_string(physad_last_error()), "poses", list));
     return TOOL_DONE;
 }

@@ -96,6 +96,14 @@ bool tool_interrupted(void);
 int tool_write(const char *path, const char *text, size_t size);
 /* The same for JSON, indented; `value` is given away and may be NULL (no memory). */
 int tool_write_json(const char *path, json_t *value);
+/* Any text as JSON, null for NULL: names of files need not be UTF-8, and what is not comes as U+FFFD. */
+json_t *tool_json_text(const char *text);
+/* A number as JSON, null for what is not finite. */
+json_t *tool_json_real(double value);
+/* In place: "?" for control characters, which a terminal obeys. */
+void tool_tidy(char *text);
+/* A name to standard output: as it is, or tidied where that is a terminal. */
+void tool_put_name(const char *name);
 /* Flushes standard output; TOOL_FAILED (told) when something of it was lost, but for a reader that has gone. */
 int tool_flush(void);
 /* A table on standard output: columns as wide as they need; the last one is not padded. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,53 @@ int tool_write_json(const char *path, json_t *value)
     return status;
 }
 
+json_t *tool_json_text(const char *text)
+{
+    json_t *value = text != NULL ? json_string(text) : json_null();
+    if (value != NULL)
+        return value;
+    const size_t size = strlen(text);
+    char *room = malloc(3 * size + 1);
+    size_t n = 0;
+    for (size_t i = 0; room != NULL && i < size;) {
+        size_t length = 1;
+        json_t *one;
+        while ((one = json_stringn(text + i, length)) == NULL && length < 4 && i + length < size)
+            length++;
+        memcpy(room + n, one != NULL ? text + i : "\xef\xbf\xbd", one != NULL ? length : 3);
+        n += one != NULL ? length : 3;
+        i += one != NULL ? length : 1;
+        json_decref(one);
+    }
+    value = room != NULL ? json_stringn(room, n) : NULL;
+    free(room);
+    return value;
+}
+
+json_t *tool_json_real(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+void tool_tidy(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++)
+        if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)) { /* the last: C1, in UTF-8 */
+            if (*p == 0xc2)
+                *p++ = '?';
+            *p = '?';
+        }
+}
+
+void tool_put_name(const char *name)
+{
+    char *copy = isatty(STDOUT_FILENO) ? strdup(name) : NULL;
+    if (copy != NULL)
+        tool_tidy(copy);
+    fputs(copy != NULL ? copy : name, stdout);
+    free(copy);
+}
+
 /* Columns of a text, UTF-8. */
 static int columns_of(const char *text)
 {
@@ -128,7 +176,8 @@ void tool_table(const char *const *cells, int rows, int columns)
     }
     for (int i = 0; i < rows * columns; i++) {
         const bool last = i % columns == columns - 1;
-        printf("%s%*s%s", cells[i], last ? 0 : width[i % columns] - columns_of(cells[i]) + 2, "", last ? "\n" : "");
+        tool_put_name(cells[i]);
+        printf("%*s%s", last ? 0 : width[i % columns] - columns_of(cells[i]) + 2, "", last ? "\n" : "");
     }
 }
 

@@ -72,13 +72,22 @@ int tool_failed(physad_status status)
     return TOOL_FAILED;
 }
 
+/* Arguments are names of files, often, which a shell found and nobody read. */
+static void put_tidy(const char *format, va_list args)
+{
+    char text[4096];
+    vsnprintf(text, sizeof(text), format, args);
+    tool_tidy(text);
+    fputs(text, stderr);
+}
+
 int tool_error(const char *format, ...)
 {
     va_list args;
+    va_start(args, format);
     tool_progress_end();
     fputs("physad: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
+    put_tidy(format, args);
     va_end(args);
     fputc('\n', stderr);
     return TOOL_FAILED;
@@ -87,10 +96,10 @@ int tool_error(const char *format, ...)
 int tool_usage(const tool *t, const char *format, ...)
 {
     va_list args;
+    va_start(args, format);
     tool_progress_end();
     fprintf(stderr, "physad %s: ", t->command->name);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
+    put_tidy(format, args);
     va_end(args);
     fprintf(stderr, "\nSee: physad %s --help\n", t->command->name);
     return TOOL_USAGE;

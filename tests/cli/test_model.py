@@ -3,6 +3,7 @@
 """methods, fit, predict, eval: mechanics, with a small network of random weights, so that nothing has to be fetched."""
 import json
 import math
+import os
 import pathlib
 import unittest
 
@@ -111,6 +112,21 @@ class Model(Case):
         self.assertEqual([s["path"] for s in facts["skipped"]], [str(bad)])
         folder = self.ok(run("predict", self.model, self.data / "can" / "test" / "good"))
         self.assertEqual(len(folder.stdout.splitlines()), 4)
+
+    def test_strange_names(self):
+        latin = f"{self.place}/caf\udce9.png"
+        for name in (latin, f"{self.place}/a\x1b[2J.png"):
+            with open(name, "wb") as f:
+                f.write(self.photos[0].read_bytes())
+        facts = json.loads(self.ok(run("predict", self.model, latin, self.photos[1], "--json", "-")).stdout)
+        self.assertEqual([s["path"] for s in facts["samples"]], [f"{self.place}/caf\ufffd.png", str(self.photos[1])])
+        bad = self.place / "b\x1b]0;owned\x07.png"
+        bad.write_bytes(b"no photo")
+        for more in ([], ["--on-error", "skip", "--json", os.devnull]):
+            done = run("predict", self.model, bad, self.photos[1], *more)
+            self.assertIn("b?]0;owned?.png", done.stderr)
+            self.assertNotIn("\x1b", done.stderr)
+        self.assertNotIn("\x1b", run("predict", bad, bad).stderr)
 
     def evaluate(self, *more, data=None):
         done = run("eval", data or self.data, "--method", "patchcore", *NET, "--json", "-", "--replicates", "50", *more)
