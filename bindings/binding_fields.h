@@ -77,6 +77,9 @@ BINDING_STRUCT(physad_sample, { 0 }, F(S, path), F(S, file), F(S, category), F(S
                F(S, pose_name), F(S, instance), F(S, interaction), F(S, persistence), F(S, text_file), F(S, prior_file), F(S, frame_file),
                F(S, mask_files), F(S, mask_count), F(S, split), F(S, label), F(S, kind), F(S, truth))
 #undef S
+#define S physad_protocol_options
+BINDING_STRUCT(physad_protocol_options, PHYSAD_PROTOCOL_OPTIONS_INIT, F(S, protocol), F(S, least), F(S, most), F(S, seed))
+#undef S
 #define S physad_transform_options
 BINDING_STRUCT(physad_transform_options, PHYSAD_TRANSFORM_OPTIONS_INIT, F(S, resize), F(S, fit), F(S, arithmetic), F(S, normalise),
                F(S, outside), F(S, height), F(S, width), F(S, crop_height), F(S, crop_width), F(S, roi_y), F(S, roi_x),
@@ -152,6 +155,13 @@ BINDING_STRUCT(physad_html_options, PHYSAD_HTML_OPTIONS_INIT, F(S, title))
 BINDING_STRUCT(physad_camera, { { 0 } }, F(S, rotation), F(S, translation), F(S, fx), F(S, fy), F(S, cx), F(S, cy), F(S, width),
                F(S, height))
 #undef S
+#define S physad_locator_options
+BINDING_STRUCT(physad_locator_options, PHYSAD_LOCATOR_OPTIONS_INIT, F(S, max_side), F(S, backbone), F(S, weights), F(S, least_fit),
+               F(S, background))
+#undef S
+#define S physad_pose
+BINDING_STRUCT(physad_pose, { .loss = 0 }, F(S, camera), F(S, loss), F(S, agreement), F(S, confidence), F(S, view))
+#undef S
 #define S physad_scene_options
 BINDING_STRUCT(physad_scene_options, PHYSAD_SCENE_OPTIONS_INIT, F(S, steps), F(S, harmonics), F(S, hold_out), F(S, max_side),
                F(S, max_gaussians), F(S, random_points), F(S, measure_every), F(S, densify_from), F(S, densify_until),
@@ -196,13 +206,13 @@ BINDING_STRUCT(physad_nearest, PHYSAD_NEAREST_INIT, F(S, distance), F(S, y), F(S
 
 static const binding_struct *const binding_structs[] = {
     &binding_physad_context_options, &binding_physad_image_options, &binding_physad_image_write_options, &binding_physad_image_info,
-    &binding_physad_dataset_options, &binding_physad_item, &binding_physad_sample, &binding_physad_transform_options,
+    &binding_physad_dataset_options, &binding_physad_protocol_options, &binding_physad_item, &binding_physad_sample, &binding_physad_transform_options,
     &binding_physad_backbone_info, &binding_physad_features_options, &binding_physad_metric, &binding_physad_measure_options,
     &binding_physad_conformal, &binding_physad_tensors_options, &binding_physad_weights_info,
     &binding_physad_weights_convert_options, &binding_physad_synth_rad_options, &binding_physad_synth_phys_options,
     &binding_physad_evaluate_options, &binding_physad_evaluated, &binding_physad_load_options, &binding_physad_html_options, &binding_physad_video_options,
     &binding_physad_video_info, &binding_physad_frame, &binding_physad_camera, &binding_physad_scene_options,
-    &binding_physad_scene_quality,
+    &binding_physad_scene_quality, &binding_physad_locator_options, &binding_physad_pose,
 #ifdef PHYSAD_BANK_H
     &binding_physad_bank_options, &binding_physad_search_options, &binding_physad_coreset_options,
 #endif

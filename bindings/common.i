@@ -40,6 +40,7 @@ PHYSAD_HANDLE(metrics)
 PHYSAD_HANDLE(tensors)
 PHYSAD_HANDLE(video)
 PHYSAD_HANDLE(scene)
+PHYSAD_HANDLE(locator)
 #ifdef PHYSAD_WITH_BANK
 PHYSAD_HANDLE(bank)
 #endif
@@ -56,6 +57,7 @@ PHYSAD_OPTIONS(physad_image_options)
 PHYSAD_OPTIONS(physad_image_write_options)
 PHYSAD_OPTIONS(physad_dataset_options)
 PHYSAD_OPTIONS(physad_item)
+PHYSAD_OPTIONS(physad_protocol_options)
 PHYSAD_OPTIONS(physad_transform_options)
 PHYSAD_OPTIONS(physad_features_options)
 PHYSAD_OPTIONS(physad_measure_options)
@@ -69,6 +71,7 @@ PHYSAD_OPTIONS(physad_html_options)
 PHYSAD_OPTIONS(physad_video_options)
 PHYSAD_OPTIONS(physad_camera)
 PHYSAD_OPTIONS(physad_scene_options)
+PHYSAD_OPTIONS(physad_locator_options)
 
 PHYSAD_ANSWER(physad_image_info, info)
 PHYSAD_ANSWER(physad_video_info, out)
@@ -112,6 +115,7 @@ PHYSAD_VIEW_WRITTEN(physad_view *out)
 %include <physad/video.h>
 %include <physad/camera.h>
 %include <physad/scene.h>
+%include <physad/locate.h>
 #ifdef PHYSAD_WITH_DETECT
 %include <physad/detect.h>
 #endif

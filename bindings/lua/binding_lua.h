@@ -161,6 +161,15 @@ static int lua_box_closed(lua_State *L)
     return 1;
 }
 
+/* lend(handle): its memory stays until the collector frees the handle, though it be closed: something else looks at it. */
+static int lua_box_lend(lua_State *L)
+{
+    lua_box *box = lua_box_at(L, 1);
+    if (box != NULL)
+        box->lent = 1;
+    return 0;
+}
+
 /* An empty box on the stack, before the call that fills it: nothing is lost when memory runs out. */
 static lua_box *lua_box_new(lua_State *L, const char *name, void (*release)(void *))
 {
@@ -784,6 +793,43 @@ static int lua_progress(const physad_progress *progress, void *user)
     }
     lua_mark_busy(L, call->function, -1);
     return stop;
+}
+
+/* nil, a function, or {progress =, batch =, on_error =}; what is not nil stays at `at`. */
+static void lua_call_options(lua_State *L, int at, physad_call_options *options, lua_hook *call)
+{
+    const physad_call_options none = PHYSAD_CALL_OPTIONS_INIT;
+    *options = none;
+    call->L = L;
+    call->function = at;
+    if (lua_type(L, at) == LUA_TTABLE) {
+        lua_getfield(L, at, "batch");
+        if (!lua_isnil(L, -1))
+            options->batch = (int32_t)lua_whole(L, -1, "batch");
+        lua_getfield(L, at, "on_error");
+        if (!lua_isnil(L, -1))
+            options->on_error = (int32_t)lua_whole(L, -1, "on_error");
+        lua_getfield(L, at, "progress");
+        lua_replace(L, at);
+        lua_pop(L, 2);
+    }
+    if (lua_isnoneornil(L, at))
+        return;
+    if (lua_type(L, at) != LUA_TFUNCTION)
+        lua_bad(L, "%s is %s, want a function (stage, done, total, seconds)", "progress", luaL_typename(L, at));
+    options->progress = lua_progress;
+    options->progress_user = call;
+}
+
+static void lua_push_poses(lua_State *L, const physad_pose *poses, int64_t count)
+{
+    lua_newtable(L);
+    for (int64_t i = 0; i < count; i++) {
+        lua_push_struct(L, &poses[i], &binding_physad_pose);
+        lua_push_struct(L, &poses[i].camera, &binding_physad_camera);
+        lua_setfield(L, -2, "camera");
+        lua_rawseti(L, -2, (int)i + 1);
+    }
 }
 
 /* After each call: what the callback raised comes before the status that it caused. */

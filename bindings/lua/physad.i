@@ -146,18 +146,19 @@ PHYSAD_VIEW_GIVEN(physad_view *curve)
 
 /* --- progress: what the function raises waits until the library has come back --- */
 %typemap(in, checkfn="lua_isanything") const physad_call_options * (physad_call_options options, lua_hook call) {
-    const physad_call_options none = PHYSAD_CALL_OPTIONS_INIT;
-    options = none;
-    call.L = L;
-    call.function = $input;
-    if (!lua_isnoneornil(L, $input)) {
-        if (lua_type(L, $input) != LUA_TFUNCTION)
-            lua_bad(L, "%s is %s, want a function (stage, done, total, seconds)", "progress", luaL_typename(L, $input));
-        options.progress = lua_progress;
-        options.progress_user = &call;
-    }
+    lua_call_options(L, $input, &options, &call);
     $1 = &options;
 }
+/* --- poses --- */
+%typemap(in, numinputs=0) (physad_pose *poses, int64_t capacity, int64_t *count) (physad_pose found[8], int64_t number) {
+    number = 0;
+    $1 = found;
+    $2 = 8;
+    $3 = &number;
+}
+%typemap(argout) (physad_pose *poses, int64_t capacity, int64_t *count) "lua_push_poses(L, $1, *$3); SWIG_arg++;"
+%typemap(in, numinputs=0) const char **reason (const char *text) "text = NULL; $1 = ($1_ltype)&text;"
+%typemap(argout) const char **reason "lua_pushstring(L, *$1); SWIG_arg++;"
 /* --- lists --- */
 %typemap(in, checkfn="lua_istable") (const char *const *paths, int64_t count) {
     int64_t count = 0;
@@ -218,6 +219,8 @@ PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), photo_x)
     lua_setfield(L, -2, "close");
     lua_pushcfunction(L, lua_box_closed);
     lua_setfield(L, -2, "closed");
+    lua_pushcfunction(L, lua_box_lend);
+    lua_setfield(L, -2, "lend");
 %}
 
 %include "../common.i"

@@ -396,15 +396,20 @@ local function text_of(value)
   end
   return type(value) == "number" and string.format("%d", value) or tostring(value)
 end
+local errors = { stop = 0, skip = 1 }
+local function call_of(progress, batch, on_error)
+  local number = errors[on_error or "stop"] or fail("on_error is '%s', want stop or skip", tostring(on_error))
+  return { progress = progress, batch = batch, on_error = number }
+end
 local pools = { top = 0, max = 1, mean = 2 }
 local detector_class = class("detector", {
   set = function(self, key, value) core.detector_set(self.h, key, text_of(value)) end,
   get = function(self, key) return core.detector_get(self.h, key) end,
   fit = function(self, dataset, options)
-    local rest, progress = take(options, "progress")
-    if next(rest) then fail("unknown option '%s': want progress", tostring(next(rest))) end
+    local rest, progress, batch, on_error = take(options, "progress", "batch", "on_error")
+    if next(rest) then fail("unknown option '%s': want progress, batch or on_error", tostring(next(rest))) end
     if type(dataset) == "string" then dataset = physad.dataset(dataset) end
-    core.detector_fit(self.h, dataset.h, progress)
+    core.detector_fit(self.h, dataset.h, call_of(progress, batch, on_error))
     return self
   end,
   add = function(self, dataset, progress) core.detector_add(self.h, dataset.h, progress) end,
@@ -440,6 +445,14 @@ local detector_class = class("detector", {
   save = function(self, path) core.detector_save(self.h, path) end,
   threshold = function(self) return core.detector_threshold(self.h) end,
   set_threshold = function(self, value) core.detector_set_threshold(self.h, value) end,
+  skipped = function(self) -- training samples that the last fit left out: a list of {path=, reason=}
+    local list = {}
+    for i = 1, core.detector_skipped_count(self.h) do
+      local path, reason = core.detector_skipped(self.h, i - 1)
+      list[i] = { path = path, reason = reason }
+    end
+    return list
+  end,
   training = function(self)
     local paths = {}
     for i = 1, core.detector_training_count(self.h) do paths[i] = core.detector_training_path(self.h, i - 1) end
@@ -455,9 +468,10 @@ function physad.detector(method, options)
   for key, value in pairs(rest) do detector:set(key, value) end
   return detector
 end
+--- options: weights=, of models that only name them; precision=, another than the fit's
 function physad.load(path, options)
-  local _, context = take(options, "context")
-  return new(detector_class, core.detector_load(handle_of(context), path))
+  local rest, context = take(options, "context")
+  return new(detector_class, core.detector_load_with(handle_of(context), path, rest))
 end
 
 --- Names of the methods; physad.method(name) describes one and its options.
@@ -545,6 +559,22 @@ end
 function physad.scene(path, options)
   local _, context = take(options, "context")
   return new(scene_class, core.scene_load(handle_of(context), path))
+end
+
+--- physad.locator(scene, folder, options): :find(photo) gives a list of poses {camera=, loss=, agreement=, confidence=, view=}, the most
+--- confident first.
+local locator_class = class("locator", {
+  find = function(self, photo)
+    local poses = core.locator_find(self.h, pixels_of(photo))
+    for _, pose in ipairs(poses) do pose.view = pose.view + 1 end
+    return poses
+  end,
+})
+function physad.locator(scene, folder, options)
+  local rest, progress = take(options, "progress")
+  local h = core.locator_new(scene.h, folder, rest, progress)
+  core.lend(scene.h) -- the locator looks at the scene, closed or not
+  return new(locator_class, h, { scene = scene.h })
 end
 
 return physad

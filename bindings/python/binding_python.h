@@ -539,6 +539,19 @@ static PyObject *py_dict(const void *from, const binding_struct *s)
     return dict;
 }
 
+static PyObject *py_poses(const physad_pose *poses, int64_t count)
+{
+    PyObject *list = PyList_New(0);
+    for (int64_t i = 0; list != NULL && i < count; i++) {
+        PyObject *pose = py_dict(&poses[i], &binding_physad_pose), *camera = py_dict(&poses[i].camera, &binding_physad_camera);
+        if (pose == NULL || camera == NULL || PyDict_SetItemString(pose, "camera", camera) != 0 || PyList_Append(list, pose) != 0)
+            Py_CLEAR(list);
+        Py_XDECREF(pose);
+        Py_XDECREF(camera);
+    }
+    return list;
+}
+
 /* Names of the fields of a structure, None for one that is not known: for the tests. */
 static PyObject *py_struct_fields(const char *name)
 {
@@ -575,6 +588,15 @@ static void py_drop_owner(PyObject *capsule)
     Py_XDECREF((PyObject *)PyCapsule_GetContext(capsule));
 }
 
+/* `owner` lives until what the capsule holds is freed. */
+static PyObject *py_keep(PyObject *capsule, PyObject *owner)
+{
+    if (PyCapsule_GetContext(capsule) != NULL || PyCapsule_SetContext(capsule, owner) != 0)
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_RuntimeError, "the capsule keeps something already");
+    Py_INCREF(owner);
+    Py_RETURN_NONE;
+}
+
 /* A handle that belongs to another one, which it keeps. */
 static inline PyObject *py_borrowed(const void *pointer, const char *name, PyObject *owner)
 {
@@ -602,6 +624,27 @@ static int py_progress(const physad_progress *progress, void *user)
     }
     PyGILState_Release(state);
     return stop;
+}
+
+/* None, a callable, or (None or callable, batch, on_error). */
+static int py_call_options(physad_call_options *call, PyObject *given)
+{
+    const physad_call_options none = PHYSAD_CALL_OPTIONS_INIT;
+    *call = none;
+    if (PyTuple_Check(given)) {
+        int batch = 0, on_error = 0;
+        if (!PyArg_ParseTuple(given, "Oii", &given, &batch, &on_error))
+            return -1;
+        call->batch = batch;
+        call->on_error = on_error;
+    }
+    if (given != Py_None && !PyCallable_Check(given)) {
+        PyErr_Format(PyExc_TypeError, "progress is %.100s, want a callable (stage, done, total, seconds)", Py_TYPE(given)->tp_name);
+        return -1;
+    }
+    call->progress = py_progress;
+    call->progress_user = given == Py_None ? NULL : given;
+    return 0;
 }
 
 #endif

@@ -40,6 +40,7 @@
 static void py_free_##T(PyObject *capsule)
 {
     physad_##T##_free(PyCapsule_GetPointer(capsule, "physad_" #T));
+    py_drop_owner(capsule); /* see py_keep() */
 }
 %}
 %ignore physad_##T##_free; /* by the capsule */
@@ -175,14 +176,8 @@ PHYSAD_VIEW_GIVEN(physad_view *curve)
 
 /* --- progress --- */
 %typemap(in) const physad_call_options * (physad_call_options call) {
-    const physad_call_options none$argnum = PHYSAD_CALL_OPTIONS_INIT;
-    call = none$argnum;
-    if ($input != Py_None && !PyCallable_Check($input)) {
-        PyErr_Format(PyExc_TypeError, "progress is %.100s, want a callable (stage, done, total, seconds)", Py_TYPE($input)->tp_name);
+    if (py_call_options(&call, $input) != 0)
         SWIG_fail;
-    }
-    call.progress = py_progress;
-    call.progress_user = $input == Py_None ? NULL : $input;
     $1 = &call;
 }
 
@@ -269,6 +264,21 @@ PHYSAD_VIEW_GIVEN(physad_view *curve)
     py_buffers_release(&many$argnum);
 }
 
+/* --- poses --- */
+%typemap(in, numinputs=0) (physad_pose *poses, int64_t capacity, int64_t *count) (physad_pose found[8], int64_t number) {
+    number = 0;
+    $1 = found;
+    $2 = 8;
+    $3 = &number;
+}
+%typemap(argout) (physad_pose *poses, int64_t capacity, int64_t *count)
+    "$result = SWIG_Python_AppendOutput($result, py_poses($1, *$3));"
+%typemap(freearg) (physad_pose *poses, int64_t capacity, int64_t *count) ""
+%typemap(in, numinputs=0) const char **reason (const char *text) "text = NULL; $1 = ($1_ltype)&text;"
+%typemap(out) const char *physad_detector_skipped "$result = py_from_text($1);"
+%typemap(argout) const char **reason "$result = SWIG_Python_AppendOutput($result, py_from_text(*$1));"
+%typemap(freearg) const char **reason ""
+
 /* --- bytes in, paths and digests out --- */
 %typemap(arginit) (const void *bytes, size_t size) "held$argnum.obj = NULL;"
 %typemap(in) (const void *bytes, size_t size) (Py_buffer held) {
@@ -328,6 +338,9 @@ PHYSAD_NUMBER_OUT(double, PyFloat_FromDouble, photo_x)
 
 %rename(set_error_factory) py_set_error_factory;
 %rename(struct_fields) py_struct_fields;
+%rename(keep) py_keep;
+%nothread py_keep;
+PyObject *py_keep(PyObject *capsule, PyObject *owner);
 %nothread py_set_error_factory;
 %nothread py_struct_fields;
 PyObject *py_set_error_factory(PyObject *factory);

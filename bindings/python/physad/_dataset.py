@@ -10,7 +10,7 @@ from typing import Any, Iterable, Iterator, Sequence, overload
 import numpy as np
 
 from . import _context
-from ._arrays import Array, as_array, integers, is_path, output
+from ._arrays import Array, as_array, choice, integers, is_path, output
 from ._handle import Gated
 from ._image import Image
 from ._native import lib
@@ -19,6 +19,7 @@ from ._progress import Progress, Reporter
 SPLITS = {"train": 1, "validation": 2, "test": 4, "whole": 8}
 _SPLIT_NAMES = {number: name for name, number in SPLITS.items()}
 _KINDS = {1: "image", 2: "video", 3: "frames"}
+_PROTOCOLS = ("unsupervised", "weak-per-type", "weak-in-all", "understanding")
 _COPY = 1
 
 
@@ -249,6 +250,20 @@ class Dataset(Gated):
         return (Dataset._of(first, (_split_again, (self, fraction, seed, 0))),
                 Dataset._of(second, (_split_again, (self, fraction, seed, 1))))
 
+    def frames(self, count: int) -> Dataset:
+        """Of each video `count` frames, evenly spaced, as photos called ``video#frame``; photos stay as they are."""
+        with self._gate.shared as h:
+            return Dataset._of(lib.dataset_frames(h, int(count)), (_frames_again, (self, count)))
+
+    def protocol(self, name: str = "unsupervised", *, least: int = 0, most: int = 0, seed: int = 0) -> Dataset:
+        """A video set as a protocol wants it: "unsupervised" as the folders say; "weak-per-type" and "weak-in-all" move `least` to `most`
+        (0: 2 to 4) defective test videos to the training split, for each type or for each category; "understanding" keeps as many normal
+        ones of each instance. Raises StateError (nothing to draw from).
+        """
+        options = {"protocol": choice(name, _PROTOCOLS, "name"), "least": least, "most": most, "seed": seed}
+        with self._gate.shared as h:
+            return Dataset._of(lib.dataset_protocol(h, options), (_protocol_again, (self, name, least, most, seed)))
+
     # --- reading ---
 
     def read(self, index: int) -> Image:
@@ -334,6 +349,14 @@ def _select_again(dataset: Dataset, category: str | None, split: str | Iterable[
 
 def _subset_again(dataset: Dataset, indices: list[int]) -> Dataset:
     return dataset.subset(indices)
+
+
+def _frames_again(dataset: Dataset, count: int) -> Dataset:
+    return dataset.frames(count)
+
+
+def _protocol_again(dataset: Dataset, name: str, least: int, most: int, seed: int) -> Dataset:
+    return dataset.protocol(name, least=least, most=most, seed=seed)
 
 
 def _split_again(dataset: Dataset, fraction: float, seed: int, side: int) -> Dataset:

@@ -296,9 +296,10 @@ class Detector(Gated):
         return capsule
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, context: _context.Context | None = None) -> Detector:
-        """Reads a model file. Nothing in it is run. Raises FileError, FormatError, UnsupportedError (a newer format)."""
-        capsule = lib.detector_load(_context.handle(context), path)
+    def load(cls, path: str | os.PathLike[str], *, weights: str | os.PathLike[str] | None = None, precision: str | None = None,
+             context: _context.Context | None = None) -> Detector:
+        """Reads a model file; see `physad.load()`."""
+        capsule = lib.detector_load_with(_context.handle(context), path, {"weights": weights, "precision": precision})
         detector = cls.__new__(cls)
         Gated.__init__(detector)
         detector._context, detector._root, detector._path, detector._h = context, None, os.fspath(path), capsule
@@ -356,19 +357,27 @@ class Detector(Gated):
         with self._gate.shared as h:
             return [lib.detector_training_path(h, i) for i in range(lib.detector_training_count(h))]
 
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Training samples that the last `fit()` or `add()` left out, with the reason."""
+        with self._gate.shared as h:
+            return [tuple(lib.detector_skipped(h, i)) for i in range(lib.detector_skipped_count(h))]
+
     # --- fitting ---
 
-    def fit(self, X: Any, y: Any = None, *, progress: Progress = None, copy: bool = False) -> Detector:
+    def fit(self, X: Any, y: Any = None, *, progress: Progress = None, copy: bool = False, batch: int = 0,
+            on_error: str = "stop") -> Detector:
         """Fits on normal things: a Dataset or a folder (its training split), a list of paths or photos, an array (N, H, W, C).
 
-        y is there for scikit-learn and not used. progress: True, or a callable (stage, done, total, seconds).
-        Fits anew what was fitted before. Raises ArgumentError, FileError, FormatError, CancelledError; the detector is then as it was.
+        y is there for scikit-learn and not used. progress: True, or a callable (stage, done, total, seconds). batch: samples read and
+        computed together (0: as many as suit); the model does not depend on it. on_error: "stop", or "skip" samples that cannot be used;
+        `skipped` lists them. Fits anew what was fitted before. Raises ArgumentError, FileError, FormatError, CancelledError; the detector is then as it was.
         """
         dataset = dataset_of(X, copy=copy, context=self._context)
         self._use()
         with self._gate.alone as old:
             h = self._fresh() if lib.detector_is_fitted(old) else old
-            with Reporter(progress) as call, dataset._gate.shared as data:
+            with Reporter(progress, batch, on_error) as call, dataset._gate.shared as data:
                 lib.detector_fit(h, data, call)
             if self._h is not None:  # closed meanwhile
                 self._h = h
@@ -541,6 +550,12 @@ def _detector_again(params: dict[str, Any], context: _context.Context | None, mo
     return detector
 
 
-def load(path: str | os.PathLike[str], *, context: _context.Context | None = None) -> Detector:
-    """Reads a model file. Nothing in it is run. Raises FileError, FormatError, UnsupportedError (a newer format)."""
-    return Detector.load(path, context=context)
+def load(path: str | os.PathLike[str], *, weights: str | os.PathLike[str] | None = None, precision: str | None = None,
+         context: _context.Context | None = None) -> Detector:
+    """Reads a model file. Nothing in it is run.
+
+    weights: the network's file, for models that only name it and do not find it. precision: "f32" or "bf16" instead of the fit's; scores
+    are then near the fit's, and the threshold loses its promise.
+    Raises FileError, FormatError, UnsupportedError (a newer format), ArgumentError.
+    """
+    return Detector.load(path, weights=weights, precision=precision, context=context)

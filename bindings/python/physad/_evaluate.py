@@ -16,10 +16,9 @@ from ._detector import _text
 from ._handle import Handle
 from ._metrics import Metrics
 from ._native import lib
-from ._progress import Progress, Reporter
+from ._progress import ERRORS, Progress, Reporter
 
 _SIZES = {"photo": 0, "input": 1}
-_ERRORS = {"stop": 0, "skip": 1}
 _COLUMNS = ("image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro")
 
 
@@ -169,7 +168,7 @@ def _shown(value: Any) -> str:
 
 def evaluate(data: Any, methods: str | Sequence[str], *, categories: str | Sequence[str] | None = None, metrics_size: str = "photo",
              on_error: str = "stop", replicates: int | None = None, overlays: str | os.PathLike[str] | None = None,
-             gallery: int = 12, gallery_side: int = 0, settings: Mapping[str, Any] | None = None, progress: Progress = None, context: _context.Context | None = None,
+             gallery: int = 12, gallery_side: int = 0, batch: int = 0, settings: Mapping[str, Any] | None = None, progress: Progress = None, context: _context.Context | None = None,
              **options: Any) -> Results:
     """Fits, scores and measures every method on every category.
 
@@ -178,20 +177,19 @@ def evaluate(data: Any, methods: str | Sequence[str], *, categories: str | Seque
     on_error: "stop" or "skip" a sample that cannot be read. replicates: of the bootstrap (None: 1000, 0: none).
     overlays: a folder for a picture per sample. gallery: so many samples of each type, method and category keep their pictures for
     `Results.to_html()`, half of them with the highest scores (about 20 KiB each); 0: none. gallery_side: the longer side of these, 32 to
-    1024 pixels (0: 192). Seed and threads are the context's.
+    1024 pixels (0: 192). batch: samples computed together; no figure depends on it. Seed and threads are the context's.
     Raises ArgumentError, FileError, FormatError, CancelledError, NumericError, UnsupportedError.
     """
     if metrics_size not in _SIZES:
         raise ValueError(f"metrics_size is {metrics_size!r}, want 'photo' or 'input'")
-    if on_error not in _ERRORS:
-        raise ValueError(f"on_error is {on_error!r}, want 'stop' or 'skip'")
+    reporter = Reporter(progress, batch, on_error)
     dataset = data if isinstance(data, Dataset) else Dataset(data, context=context)
     names = [methods] if isinstance(methods, str) else list(methods)
     chosen = {**(settings or {}), **options}
     arguments = {
-        "metrics_size": _SIZES[metrics_size], "on_error": _ERRORS[on_error], "replicates": -1 if replicates == 0 else replicates,
+        "metrics_size": _SIZES[metrics_size], "on_error": ERRORS[on_error], "replicates": -1 if replicates == 0 else replicates,
         "categories": categories if categories is None or isinstance(categories, str) else ",".join(categories),
         "settings": [f"{key}={_text(value)}" for key, value in chosen.items() if value is not None], "overlays": overlays,
         "gallery": gallery, "gallery_side": gallery_side}
-    with Reporter(progress) as call, dataset._gate.shared as h:
+    with reporter as call, dataset._gate.shared as h:
         return Results(lib.evaluate(_context.handle(context), h, names, arguments, call))

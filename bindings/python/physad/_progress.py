@@ -9,6 +9,8 @@ from typing import Any, Callable, Optional, Union
 #: known. Returning True cancels the call; an exception cancels it and comes out of it.
 ProgressCallable = Callable[[str, int, int, float], Any]
 Progress = Union[bool, ProgressCallable, None]
+#: What a sample that cannot be used does: the call fails, or goes on without it.
+ERRORS = {"stop": 0, "skip": 1}
 
 
 class _Bar:
@@ -45,16 +47,20 @@ class _Bar:
 
 
 class Reporter:
-    """``with Reporter(progress) as call:`` gives what the private module wants: a callable or None."""
+    """``with Reporter(progress) as call:`` gives what the private module wants: a callable or None, or with it how many samples go
+    together and what one that cannot be used does."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, batch: int = 0, on_error: str = "stop") -> None:
+        if on_error not in ERRORS:
+            raise ValueError(f"on_error is {on_error!r}, want 'stop' or 'skip'")
+        self._more = (int(batch), ERRORS[on_error])
         if progress is not None and not isinstance(progress, bool) and not callable(progress):
             raise TypeError(f"progress is {type(progress).__name__}, want True, False or a callable (stage, done, total, seconds)")
         self._bar = _Bar() if progress is True else None
         self._call: Optional[ProgressCallable] = self._bar if progress is True else (progress or None)
 
-    def __enter__(self) -> Optional[ProgressCallable]:
-        return self._call
+    def __enter__(self) -> Any:
+        return (self._call, *self._more) if any(self._more) else self._call
 
     def __exit__(self, *unused: object) -> None:
         if self._bar is not None:

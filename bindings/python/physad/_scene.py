@@ -14,7 +14,7 @@ from . import _context
 from ._arrays import Array, output, size_of
 from ._dataset import Dataset
 from ._handle import Handle
-from ._image import png
+from ._image import photo as photo_of, png
 from ._native import lib
 from ._progress import Progress, Reporter
 
@@ -208,6 +208,51 @@ class Scene(Handle):
             self.save(path)
             with open(path, "rb") as file:
                 return _scene_again, (file.read(), self.cameras, self.quality)
+
+
+class Pose(NamedTuple):
+    """One hypothesis of where a photo was taken from. `loss` 0..1; `agreement` -1..1 of photo and picture; `confidence` 0..1, its fit times
+    its share among the hypotheses; `view`: the number of the training photo from whose pose it was found."""
+
+    camera: Camera
+    loss: float
+    agreement: float
+    confidence: float
+    view: int
+
+
+class Locator(Handle):
+    """Finds where photos of a scene were taken from.
+
+    scene: fitted to the photos, or read. data: the folder of photos with poses that it was fitted to. max_side: photos are shrunk to this
+    longest side (0: 480). backbone, weights: of the network that looks for alike photos. least_fit: photos that fit worse are refused
+    (0: 0.35; negative: none). background: as the scene was fitted with.
+    Immutable, so any number of threads may use it. Raises as `Scene.fit()` and `Features()`.
+    """
+
+    def __init__(self, scene: Scene, data: str | os.PathLike[str] | Dataset, *, max_side: int = 0, backbone: str | None = None,
+                 weights: Any = None, least_fit: float = 0.0, background: Sequence[float] = (0, 0, 0),
+                 progress: Progress = None) -> None:
+        if not isinstance(scene, Scene):
+            raise TypeError(f"scene is {type(scene).__name__}, want a physad.Scene")
+        options = {"max_side": max_side, "backbone": backbone, "weights": weights, "least_fit": least_fit, "background": list(background)}
+        owner = scene._use()
+        with Reporter(progress) as call:
+            made = lib.locator_new(owner, data.root if isinstance(data, Dataset) else data, options, call)
+        lib.keep(made, owner)  # the locator looks at the scene, closed or not
+        self._h = made
+
+    def find(self, photo: Any) -> list[Pose]:
+        """One to three hypotheses, the most confident first; several where the thing looks alike from several sides.
+
+        photo: a path, an Image, or an array. Raises NumericError where the photo does not show the scene; FormatError where its proportions
+        are not the lens'; ShapeError, DtypeError.
+        """
+        pixels = photo_of(photo)
+        return [Pose(Camera(**found.pop("camera")), **found) for found in lib.locator_find(self._use(), pixels)]
+
+    def __repr__(self) -> str:
+        return "<physad.Locator closed>" if self.closed else "<physad.Locator>"
 
 
 def _scene_again(ply: bytes, cameras: list[Camera], quality: Quality) -> Scene:

@@ -113,3 +113,19 @@ def test_video(tmp_path):
         physad.Video(tmp_path / "none.mp4")
     with pytest.raises(ValueError, match="shorten"):
         physad.Video(folder, on_error="go on")
+
+
+def test_frames_and_protocols(tmp_path):
+    physad.synth_phys(tmp_path, categories=physad.synth_phys_categories()[0], train_videos=3, test_videos=1, defect_videos=4, frames=16,
+                      width=64, height=48, frames_only=True)
+    clips = physad.Dataset(tmp_path)
+    frames = clips.train.frames(4)
+    assert len(frames) == 12 and {s.kind for s in frames} == {"image"} and "#" in frames[0].path and frames.read(0).shape == (48, 64, 3)
+    assert [s.path for s in pickle.loads(pickle.dumps(frames))] == [s.path for s in frames]
+    weak = clips.protocol("weak-in-all", least=2, most=2, seed=3)
+    assert len(weak) == len(clips) and sum(s.label == 1 for s in weak.train) == 2 and not any(s.label for s in clips.train)
+    assert [s.path for s in pickle.loads(pickle.dumps(weak)).train] == [s.path for s in weak.train]
+    with pytest.raises(ValueError, match="weak-in-all"):
+        clips.protocol("weak-in-al")
+    with pytest.raises(physad.ArgumentError):
+        clips.train.frames(0)

@@ -146,6 +146,31 @@ def test_progress(rad):
     make().fit(rad, progress=True)
 
 
+def test_what_cannot_be_used(rad, tmp_path):
+    files = [s.file for s in rad.train]
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    with pytest.raises(physad.FormatError, match="bad.png"):
+        make().fit([*files, str(tmp_path / "bad.png")])
+    detector = make().fit([*files, str(tmp_path / "bad.png")], on_error="skip", batch=3)
+    (path, reason), = detector.skipped
+    assert path.endswith("bad.png") and "bad.png" in reason and make().fit(files).skipped == []
+    assert detector.score(rad.test[0].file).score == make().fit(files).score(rad.test[0].file).score
+    with pytest.raises(ValueError, match="skip"):
+        make().fit(files, on_error="go on")
+    with pytest.raises(physad.ArgumentError, match="batch"):
+        make().fit(files, batch=-1)
+
+
+def test_loading_otherwise(fitted, rad, tmp_path):
+    fitted.save(tmp_path / "m.physad")
+    other = physad.load(tmp_path / "m.physad", precision="bf16")
+    assert other.threshold.given and other.score(rad.test[0].file).score == pytest.approx(fitted.score(rad.test[0].file).score, rel=0.2)
+    with pytest.raises(physad.ArgumentError, match="precision"):
+        physad.load(tmp_path / "m.physad", precision="f16")
+    with pytest.raises(physad.ArgumentError, match="weights"):
+        physad.load(tmp_path / "m.physad", weights="w.safetensors")
+
+
 def test_threads(fitted, rad):
     photos = [rad.test.read(i).array for i in range(4)]
     want = [fitted.score(p).score for p in photos]

@@ -66,6 +66,32 @@ def test_keep(scene, tmp_path):
     assert "24 cameras" in repr(again)
 
 
+def test_locator(rad):
+    folder = rad.root + "/bowl"
+    scene = physad.Scene.fit(folder, steps=250, random_points=1500, harmonics=4)
+    locator = physad.Locator(scene, folder, weights="random:1")
+    photo = rad.train[3]
+    poses = locator.find(photo.file)
+    assert 1 <= len(poses) <= 3 and all(-1 <= p.agreement <= 1 and 0 < p.confidence <= 1 for p in poses)
+    assert [p.confidence for p in poses] == sorted((p.confidence for p in poses), reverse=True)
+    true = next(c for c in scene.cameras if photo.path.endswith(c.name))
+    assert poses[0].view == [c.name for c in scene.cameras].index(true.name)
+    assert np.linalg.norm(poses[0].camera.position - true.position) < 0.1 * np.linalg.norm(true.position)
+    # The scene may be closed and forgotten; the locator still sees it.
+    scene.close()
+    del scene
+    assert locator.find(photo.image())[0].loss == poses[0].loss
+    with pytest.raises(physad.NumericError):
+        locator.find(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    with pytest.raises(physad.FormatError):
+        locator.find(np.zeros((64, 32, 3), np.uint8))
+    with pytest.raises(TypeError, match="Scene"):
+        physad.Locator(folder, folder)
+    locator.close()
+    with pytest.raises(ValueError, match="closed"):
+        locator.find(photo.file)
+
+
 def test_wrong(scene, tmp_path):
     camera = scene.cameras[0]
     with pytest.raises(physad.FileError, match="none.ply"):
