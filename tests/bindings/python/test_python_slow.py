@@ -91,6 +91,20 @@ def test_what_a_wheel_holds(fresh):
     assert done.returncode == 0 and physad.__version__ in done.stdout, done.stderr
 
 
+def test_a_missing_system_library_is_named(fresh, tmp_path):
+    """In a copy of the package whose library asks for a version of jansson that nobody has."""
+    place = next((fresh / "venv").glob("lib/python*/site-packages/physad"))
+    shutil.copytree(place, tmp_path / "physad")
+    library = next((tmp_path / "physad").glob("libphysad.so*"))
+    content = library.read_bytes()
+    assert b"libjansson.so.4" in content
+    library.write_bytes(content.replace(b"libjansson.so.4", b"libjansson.so.9"))
+    done = subprocess.run([str(fresh / "venv/bin/python"), "-c", "import physad"], capture_output=True, text=True, cwd=tmp_path,
+                          env={**clean_environment(), "PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 1 and "ImportError: libjansson.so.9: cannot open" in done.stderr, done.stderr
+    assert "apt-get install libjansson4" in done.stderr
+
+
 def test_quick_start_on_real_photos(fresh, data, tmp_path):
     """Python and the command out of the wheel, Lua out of the build: the same bits."""
     lua = os.environ.get("PHYSAD_LUA")
@@ -129,6 +143,11 @@ def test_notebooks(name, tmp_path):
     assert done.returncode == 0 and done.stdout.endswith("all cells ran\n"), done.stdout[-2000:] + done.stderr[-4000:]
 
 
-def test_example():
-    done = subprocess.run([sys.executable, str(SOURCE / "examples/line.py")], capture_output=True, text=True)
+@pytest.mark.parametrize("name", ["line.py", "line.lua"])
+def test_examples(name, tmp_path):
+    """Those in C and C++ are run by tests/installed."""
+    program = sys.executable if name.endswith(".py") else os.environ.get("PHYSAD_LUA")
+    if not program:
+        pytest.skip("no Lua")
+    done = subprocess.run([program, str(SOURCE / "examples" / name)], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0 and done.stdout.endswith("2 of 8 rejected\n"), done.stdout + done.stderr
