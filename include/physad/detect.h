@@ -261,8 +261,90 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_nearest(const physad_res
 PHYSAD_API int64_t physad_result_frame_count(const physad_result *result);
 /** One score per frame, owned by the result; NULL for photos. Their unit may differ from the video's score. */
 PHYSAD_API const double *physad_result_frame_scores(const physad_result *result);
+
+/** What is odd about a scored video, in words: the rules that are broken, with the value and the normal range of each, the worst
+ * first; or what is unlike any normal video. "" when nothing is, or the method has no words (and for NULL). Owned by the result.
+ * @since 0.1 */
+PHYSAD_API const char *physad_result_verdict(const physad_result *result);
+
+/** The oddest moment of a scored video, and the normal one most like it. */
+typedef struct physad_worst {
+    uint32_t struct_size; /**< set by the caller */
+    uint32_t reserved;
+    int64_t frame;        /**< with the highest score */
+    double y, x;          /**< centre of the oddest patch in pixels; NaN when nothing moves there */
+    double distance;      /**< of that patch to the nearest normal one, in the method's unit */
+    int64_t sample;       /**< training video of that one, see physad_detector_training_path(); -1: none */
+    int64_t near_frame;   /**< its frame there; -1: none */
+    const char *path;     /**< its path relative to its data set, NULL: none; owned by the result */
+} physad_worst;
+#define PHYSAD_WORST_INIT { sizeof(physad_worst), 0, 0, 0, 0, 0, 0, 0, NULL }
+
+/** The oddest moment of a scored video.
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_UNSUPPORTED (the method does not keep it) @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_worst(const physad_result *result, physad_worst *out);
+
 /** Frees a result; NULL is fine. */
 PHYSAD_API void physad_result_free(physad_result *result);
+
+/* --- rules ------------------------------------------------------------------------------------ */
+
+/** The rules of a fitted model as JSON: `{"method": ..., "rules": [{"rule": name, "unit": ..., "used": true, "low": ..., "high": ...,
+ * "below": words, "above": words}, ...]}`. May be kept as a file, edited (low, high, used), and given to this detector, or to that of
+ * another thing of the kind, by physad_detector_set_rules() or the option `rules`.
+ * @param[out] json  owned by the detector until the next call of this function on it or _free; needs the detector for itself
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE (not fitted), PHYSAD_ERR_UNSUPPORTED (the method has no rules), PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_rules(physad_detector *detector, const char **json);
+/** Sets ranges of rules and which are used; rules that `json` does not name stay as they are. Needs the detector for itself. The
+ * threshold stays that of the rules it was made with.
+ * @return PHYSAD_OK; PHYSAD_ERR_FORMAT (says which rule; nothing is changed); as physad_detector_rules() @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_set_rules(physad_detector *detector, const char *json);
+
+/* --- streams ---------------------------------------------------------------------------------- */
+
+/** Frames scored as they come: from a camera, or anything that is no file. Opaque; one thread at a time; the detector must stay, and
+ * stay unchanged, until the stream is freed. */
+typedef struct physad_stream physad_stream;
+
+typedef struct physad_stream_options {
+    uint32_t struct_size;
+    int32_t pool;      /**< PHYSAD_POOL_*, for methods on photos */
+    double frame_rate; /**< frames per second; 0: as the training videos had */
+} physad_stream_options;
+#define PHYSAD_STREAM_OPTIONS_INIT { sizeof(physad_stream_options), 0, 0 }
+
+/** Starts a stream.
+ * @param[in] detector  borrowed until physad_stream_free(); fitted
+ * @param[in] options   copied; NULL for defaults
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE (not fitted), PHYSAD_ERR_UNSUPPORTED (the method cannot), PHYSAD_ERR_NOMEM
+ * @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_stream_new(physad_stream **out, const physad_detector *detector,
+                                                            const physad_stream_options *options);
+/** Frees a stream; NULL is fine. */
+PHYSAD_API void physad_stream_free(physad_stream *stream);
+
+/** Takes the next frame, all of one size.
+ * @param[in] frame  borrowed during the call: H x W, or H x W x C with C 1, 3 (RGB) or 4; u8. Methods on video want grey: give the
+ *                   frames of a physad_video with one channel to get the bits that its file gives, for the grey of RGB is computed
+ *                   anew (BT.601)
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_NUMERIC, PHYSAD_ERR_NOMEM,
+ *         PHYSAD_ERR_CANCELLED; after a failure the stream can only be ended or freed @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_stream_push(physad_stream *stream, const physad_view *frame);
+
+/** The next frame's score that is ready, each frame once and in order: 1 when there is one, else 0. Frames lag behind
+ * physad_stream_push() by what the method must see after a frame, at most physad_stream_latency(). @since 0.1 */
+PHYSAD_API int32_t physad_stream_next(physad_stream *stream, int64_t *frame, double *score);
+/** Most frames that a score lags behind; 0 for NULL. */
+PHYSAD_API int64_t physad_stream_latency(const physad_stream *stream);
+
+/** Ends a take: what physad_detector_score_video() gives for a file of these frames, and the scores of the frames that were not yet
+ * ready for physad_stream_next(). The next frame begins a new take. Memory between: for `motion-bank` that of one take of at most
+ * four times the usual length, or of one clip of a stream, and 8 bytes for each frame whose score was not taken; for others 8 bytes
+ * a frame.
+ * @param[out] out  the result; NULL on failure; its frames are those whose scores were not taken by physad_stream_next()
+ * @return as physad_stream_push(); PHYSAD_ERR_SHAPE when fewer frames came than the method needs @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_stream_end(physad_stream *stream, physad_result **out);
 
 #ifdef __cplusplus
 }

@@ -51,6 +51,16 @@ typedef struct physad__feature_method physad__feature_method;
 typedef struct physad__posed_method physad__posed_method;
 struct physad__clip_method; /* detect_clip.h */
 
+/* Frames as they come (detect_stream.c). `grey` is H x W u8, packed. */
+typedef struct physad__stream_method {
+    physad_status (*open)(const physad_detector *det, double rate, void **state);
+    physad_status (*push)(const physad_detector *det, void *state, const physad_view *grey, physad__call *call);
+    bool (*next)(const physad_detector *det, void *state, int64_t *frame, double *score);
+    physad_status (*end)(const physad_detector *det, void *state, physad_result *result, physad__call *call);
+    int64_t (*latency)(const physad_detector *det);
+    void (*free)(void *state);
+} physad__stream_method;
+
 struct physad__method {
     const char *name, *title, *source;
     int32_t input;       /* PHYSAD_INPUT_* */
@@ -75,6 +85,10 @@ struct physad__method {
     physad_status (*write)(const physad_detector *det, physad__tensors_writer *writer);
     physad_status (*read)(physad_detector *det, physad_tensors *file, const json_t *config, void **model);
     void (*free)(void *model);
+    const physad__stream_method *stream; /* NULL: photos frame by frame, or not at all */
+    /* The rules of a model as JSON; and others in their place. NULL: it has none. */
+    json_t *(*rules)(const void *model);
+    physad_status (*set_rules)(void *model, const json_t *rules);
     /* As fit, on what the model keeps: first the samples in `drop` go, then those of `more` (may be NULL) come. NULL: cannot. */
     physad_status (*refit)(physad_detector *det, const physad_dataset *more, const uint8_t *drop, physad__call *call);
 };
@@ -122,6 +136,7 @@ struct physad_detector {
     const char *weights;    /* while a model is read: where they lie instead; NULL: where its options say */
     physad__skip *skipped;  /* of the last fit or add */
     int64_t skipped_count, skipped_capacity;
+    char *rules;            /* text of physad_detector_rules() */
 };
 
 /* Within fit and refit, where the call leaves samples out: notes that sample `index` of the data set failed, for the reason of the
@@ -174,6 +189,11 @@ struct physad_result {
     float *frame_maps;    /* of a video: one map_height x map_width after the other, or NULL */
     double *frame_scores; /* of a video; NULL for photos */
     int64_t frame_count, frame_capacity;
+    char *verdict;         /* what is odd in words; NULL: the method has none */
+    int64_t worst_frame;   /* with a verdict: where it is oddest */
+    double worst_distance; /* to the nearest normal patch there */
+    double worst_y, worst_x;
+    int64_t near_sample, near_frame; /* -1: nothing moves there */
 };
 /* Threshold, verdict and p-value of a result that has its score. */
 void physad__decide(const physad_detector *det, physad_result *r);
@@ -181,6 +201,8 @@ void physad__decide(const physad_detector *det, physad_result *r);
 /* --- videos (detect_video.c) --- */
 
 physad_status physad__result_push_frame(physad_result *r, physad__mem *mem, double score);
+/* Scores a photo as a frame of a video. */
+physad_status physad__score_frame(const physad_detector *det, const physad_view *pixels, physad_result *r, physad__call *call);
 /* A video's score from its frames' by PHYSAD_POOL_*. NUMERIC without frames. */
 physad_status physad__pool_frames(double *out, physad__mem *mem, const double *scores, int64_t count, int32_t pool);
 

@@ -115,6 +115,7 @@ void physad_detector_free(physad_detector *detector)
     physad__free(detector->given);
     physad__free(detector->calibration);
     physad__skipped_clear(detector);
+    physad__free(detector->rules);
     physad_context *ctx = detector->ctx;
     physad__free(detector);
     physad_context_free(ctx);

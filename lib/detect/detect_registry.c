@@ -2,7 +2,7 @@
 #include "detect/detect.h"
 
 extern const physad__method physad__method_render_compare, physad__method_splat_bank, physad__method_splatpose, physad__method_piad;
-extern const physad__method physad__method_patchcore, physad__method_padim, physad__method_motion_energy;
+extern const physad__method physad__method_patchcore, physad__method_padim, physad__method_motion_energy, physad__method_motion_bank;
 extern const physad__method physad__method_mnad_pred, physad__method_mnad_recon, physad__method_memae, physad__method_mpn;
 
 const physad__method *const physad__methods[] = {
@@ -17,6 +17,7 @@ const physad__method *const physad__methods[] = {
     &physad__method_mnad_recon,
     &physad__method_memae,
     &physad__method_mpn,
+    &physad__method_motion_bank,
 };
 const int64_t physad__method_count = PHYSAD__COUNT(physad__methods);
 

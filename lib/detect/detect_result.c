@@ -113,6 +113,7 @@ void physad_result_free(physad_result *result)
     physad__free(result->nearest_position);
     physad__free(result->nearest_distance);
     physad__free(result->frame_scores);
+    physad__free(result->verdict);
     physad__origin *origin = result->origin;
     physad__free(result);
     physad__origin_release(origin);

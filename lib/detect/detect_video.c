@@ -44,8 +44,8 @@ physad_status physad__result_push_frame(physad_result *r, physad__mem *mem, doub
 /* --- methods on photos ---------------------------------------------------------------------------------------------
  */
 
-static physad_status score_photo(const physad_detector *det, const physad_view *pixels, physad_result *r,
-                                 physad__call *call)
+physad_status physad__score_frame(const physad_detector *det, const physad_view *pixels, physad_result *r,
+                                  physad__call *call)
 {
     physad_result *one = physad__alloc_zero(&det->ctx->mem, sizeof(*one), "result");
     if (one == NULL)
@@ -68,7 +68,7 @@ static physad_status score_frames(const physad_detector *det, const physad_video
     r->photo_height = f.pixels.shape[0];
     r->photo_width = f.pixels.shape[1];
     while (status == PHYSAD_OK && f.pixels.data != NULL) {
-        status = score_photo(det, &f.pixels, r, call);
+        status = physad__score_frame(det, &f.pixels, r, call);
         if (status == PHYSAD_OK)
             status = physad__call_tick(call, r->frame_count);
         if (status == PHYSAD_OK)

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* motion-bank: what its files share. Frames become cells of flow (motion_front.c); cells become patches, whose distance to a
+ * bank of normal ones is a frame's score (motion_patch.c); the curves of a whole take are looked at in several views, and
+ * measured by rules that have names (motion_views.c, motion_rules.c); motion_bank.c is the method. */
+#ifndef PHYSAD__MOTION_H
+#define PHYSAD__MOTION_H
+
+#include "detect/detect.h"
+
+/* --- cells (motion_front.c) --- */
+
+enum { PHYSAD__MOTION_CELL = 8, PHYSAD__MOTION_DIRECTIONS = 8, PHYSAD__MOTION_EDGES = 4, PHYSAD__MOTION_LEVELS = 3 };
+enum { PHYSAD__TINY_HEIGHT = 32, PHYSAD__TINY_WIDTH = 40, PHYSAD__TINY = 32 * 40 };
+
+/* Means over a cell of 8 x 8 pixels; flow in pixels per frame, of moving pixels alone. */
+typedef struct physad__cell {
+    float energy;                               /* of |frame - frame before|, above the noise; grey levels */
+    float u, v;                                 /* flow */
+    float flow;                                 /* its length */
+    float moving;                               /* share of pixels that move */
+    float square;                               /* of the flow's length */
+    float toward[PHYSAD__MOTION_DIRECTIONS];    /* length of the flow by its direction */
+    float edges[PHYSAD__MOTION_EDGES];          /* of the gradient by its direction, without sign */
+    float contrast;                             /* standard deviation of grey */
+} physad__cell;
+enum { PHYSAD__CELL_FLOATS = sizeof(physad__cell) / sizeof(float) };
+
+/* One size of a frame and what flow needs there. */
+typedef struct physad__motion_level {
+    int64_t height, width;
+    float *image[2];                /* the frame and the one before */
+    float *u, *v;                   /* from the frame to the one before */
+    float *gx, *gy;                 /* gradient */
+    float *xx, *xy, *yy, *tx, *ty;  /* its products, and those with the difference, as means over a window */
+    float *row;                     /* room */
+} physad__motion_level;
+
+typedef struct physad__motion_front {
+    physad__mem *mem;
+    int64_t source_height, source_width; /* of the frames that come; 0: none came yet */
+    int64_t height, width;               /* at which they are looked at */
+    int64_t rows, columns;               /* of cells */
+    int64_t levels;
+    physad__motion_level level[PHYSAD__MOTION_LEVELS];
+    float *shrunk, *room;
+    int now; /* which image of a level is the frame's */
+    int64_t frames;
+} physad__motion_front;
+
+/* Size at which frames of height x width are looked at: at most `most` rows. SHAPE where it is too small. */
+physad_status physad__motion_size(int64_t height, int64_t width, int64_t most, int64_t *out_height, int64_t *out_width);
+physad_status physad__motion_front_open(physad__motion_front *front, physad_context *ctx, int64_t height, int64_t width);
+void physad__motion_front_close(physad__motion_front *front); /* zeroed is fine */
+/* Takes the next frame, u8 grey, rows `stride` bytes apart. From the second frame on `cells` (rows * columns) are filled in;
+ * `tiny` (PHYSAD__TINY) is always: the frame, very small, its mean taken away. */
+physad_status physad__motion_front_push(physad__motion_front *front, const uint8_t *grey, int64_t height, int64_t width,
+                                        int64_t stride, physad__cell *cells, float *tiny);
+
+/* --- curves: a frame in few numbers (motion_views.c) --- */
+
+typedef struct physad__moment {
+    float energy, flow, moving, speed, peak; /* means over all cells; speed and its root mean square over moving ones */
+    float u, v;
+    float toward[PHYSAD__MOTION_DIRECTIONS];
+    float x, y; /* centre of the energy, of 0..1 */
+} physad__moment;
+enum { PHYSAD__MOMENT_FLOATS = sizeof(physad__moment) / sizeof(float) };
+
+void physad__moment_of(physad__moment *out, const physad__cell *cells, int64_t rows, int64_t columns);
+
+/* A take, or as much of it as has come. */
+typedef struct physad__course {
+    physad__moment *moments;
+    float *tiny;     /* PHYSAD__TINY per frame */
+    double *patches; /* the frames' patch scores */
+    int64_t frames, capacity, tiny_capacity, patch_capacity;
+} physad__course;
+void physad__course_free(physad__course *course);
+physad_status physad__course_push(physad__course *course, physad__mem *mem, const physad__moment *moment, const float *tiny);
+
+/* What is usual among the normals, so that logarithms of nothing stay near those of little. */
+typedef struct physad__scale {
+    double frames; /* of a normal take */
+    double energy, flow;
+} physad__scale;
+
+/* A number of a frame: the k-th of a curve's channels. */
+typedef double (*physad__curve_fn)(const physad__moment *m, int k, const physad__scale *s);
+
+/* Views of a course, each a vector of fixed length. */
+enum { PHYSAD__VIEW_POINTS = 36, PHYSAD__VIEW_STATES = 24, PHYSAD__VIEW_BINS = 24, PHYSAD__VIEW_SPEEDS = 20 };
+enum { PHYSAD__VIEWS = 12, PHYSAD__VIEW_MOST_CHANNELS = 8, PHYSAD__VIEW_MOST = 36 * 8 };
+typedef struct physad__view_kind {
+    const char *name;
+    const char *words; /* what is odd, in a verdict */
+    int64_t dim;
+    void (*fill)(const physad__course *c, const physad__scale *s, float *out);
+    physad__curve_fn curve; /* of views that are PHYSAD__VIEW_POINTS samples of curves and hang on the frames near each alone */
+    int channels;
+} physad__view_kind;
+extern const physad__view_kind physad__view_kinds[PHYSAD__VIEWS];
+/* Such a view at one point. */
+void physad__view_point(const physad__course *c, const physad__scale *s, const physad__view_kind *kind, int64_t point, float *out);
+/* Frames from `first` on tell a point; behind `last` it does not change any more. */
+int64_t physad__view_point_last(const physad__scale *s, int64_t point);
+int64_t physad__view_point_of(const physad__scale *s, int64_t frame); /* the nearest */
+
+/* --- rules: numbers with names and words (motion_rules.c) --- */
+
+typedef struct physad__rule_kind {
+    const char *name, *unit, *low, *high; /* words for a verdict: what it means to lie below or above */
+    bool clip; /* also told of clips of a stream: not how much goes on there, for how many things pass is no rule */
+    double least; /* spread that is none yet */
+} physad__rule_kind;
+extern const physad__rule_kind physad__rule_kinds[];
+enum { PHYSAD__RULES = 18 };
+
+typedef struct physad__rule {
+    double middle, spread; /* of the normals */
+    double low, high;      /* the range that is told and may be edited: middle -+ 3 spreads */
+    bool used;
+} physad__rule;
+
+/* `rate`: frames per second. */
+void physad__rules_measure(const physad__course *course, int64_t from, int64_t to, const physad__scale *scale, double rate,
+                           double *values);
+/* values: count x PHYSAD__RULES; instance[i]: the first video of the same thing; those of take `without` (see takes[]) stay out. */
+void physad__rules_learn(physad__rule *rules, const double *values, int64_t count, const int64_t *instance, const int64_t *takes,
+                         int64_t without, bool clips);
+/* Deviations in units of a third of the half range: 3 is the range's border. */
+double physad__rule_deviation(const physad__rule *rule, double value);
+double physad__rules_oddness(const physad__rule *rules, const double *values, int64_t *worst);
+json_t *physad__rules_to_json(const physad__rule *rules);
+physad_status physad__rules_from_json(physad__rule *rules, const json_t *json);
+/* "stalls: 0.61 s without motion; normal: 0 to 0.08 s" */
+void physad__rule_say(char *out, size_t size, int64_t index, const physad__rule *rule, double value);
+
+/* --- patches (motion_patch.c) --- */
+
+enum { PHYSAD__PATCH_SIDE = 3, PHYSAD__PATCH_FRAMES = 5, PHYSAD__PATCH_LATENCY = 2 };
+enum { PHYSAD__PATCH_DIM = PHYSAD__MOTION_DIRECTIONS + 3 + PHYSAD__MOTION_EDGES + 1, PHYSAD__PATCH_MOTION = 11 };
+
+/* The last frames' cells, of which patches are means. */
+typedef struct physad__patches {
+    physad__mem *mem;
+    int64_t rows, columns;
+    physad__cell *ring; /* PHYSAD__PATCH_FRAMES frames of cells */
+    float *rows_of;     /* patches of one frame, PHYSAD__PATCH_DIM each */
+    int32_t *place;     /* and their places */
+    int64_t count;      /* of them */
+    int64_t pushed, given;
+} physad__patches;
+physad_status physad__patches_open(physad__patches *p, physad__mem *mem, int64_t rows, int64_t columns);
+void physad__patches_close(physad__patches *p);
+/* Takes the cells of the next frame. */
+void physad__patches_push(physad__patches *p, const physad__cell *cells);
+/* The moving patches of the next frame that is ready into rows_of, place, count; false when none is ready. `end`: no more
+ * frames come, so that the last windows are cut off. */
+bool physad__patches_next(physad__patches *p, bool end);
+
+/* --- the model, and a take that is scored by it (motion_run.c) --- */
+
+/* How a quantity lies among the normals': the logarithm's middle and spread. */
+typedef struct physad__usual {
+    double middle, spread;
+} physad__usual;
+double physad__usual_z(const physad__usual *usual, double value);
+void physad__usual_learn(physad__usual *usual, double *values, int64_t count); /* reorders the values */
+
+typedef struct physad__view_model {
+    float *rows;           /* of each normal take */
+    float *mean, *inverse; /* of each number: rows are compared as (row - mean) * inverse */
+    physad__usual usual;   /* distance to the nearest */
+} physad__view_model;
+
+enum { PHYSAD__POOL_MAX, PHYSAD__POOL_TOP, PHYSAD__POOL_MEAN, PHYSAD__POOLS };
+
+typedef struct physad__motion_model {
+    physad_context *ctx;
+    int64_t height, width; /* at which frames are looked at */
+    int64_t most_rows;     /* what the size came from */
+    bool episodes;         /* takes from beginning to end; else clips of a stream */
+    double rate;
+    physad__scale scale;
+    int64_t count; /* normal takes in the views; 0 for streams */
+    physad__view_model view[PHYSAD__VIEWS];
+    physad__usual point; /* deviation at a time */
+    physad__rule rules[PHYSAD__RULES];
+    physad__usual rule;
+    physad__usual pool[PHYSAD__POOLS], frame;
+    float inverse[PHYSAD__PATCH_DIM]; /* what patches are multiplied by */
+    physad_bank *bank;
+    physad_tensors *file; /* of a model that was loaded; else NULL */
+} physad__motion_model;
+enum { PHYSAD__CLIP = 16, PHYSAD__CLIP_STEP = 8, PHYSAD__NEAR_TAKES = 2, PHYSAD__TOP_PATCHES = 9 };
+
+/* The patch of a frame that is least like any normal one. */
+typedef struct physad__oddest {
+    double distance;       /* 0: nothing moves */
+    int64_t sample, frame; /* the nearest normal one's video and frame */
+    int32_t place;         /* cell of its upper left corner */
+} physad__oddest;
+
+/* Mean distance of the oddest patches. */
+physad_status physad__patches_score(const physad__patches *p, const physad_bank *bank, physad__mem *mem, physad__call *call,
+                                    double *score, physad__oddest *oddest);
+
+/* A take as it comes. */
+typedef struct physad__motion_run {
+    const physad__motion_model *model;
+    physad__mem *mem;
+    double rate;
+    physad__motion_front front;
+    physad__patches patches;
+    physad__cell *cells;
+    float *tiny;
+    physad__course course;
+    int64_t dropped;           /* frames that left the course (streams) */
+    int64_t frames;            /* that came */
+    int64_t patched, scored;   /* that have a patch score, and a frame score */
+    double *scores;            /* of frames, those that were taken left out */
+    physad__oddest *oddest;
+    int64_t taken;
+    double worst_score;
+    int64_t worst_frame;
+    physad__oddest worst;
+    int64_t score_capacity, oddest_capacity, next_clip;
+    bool any_clip;
+    double clip_score;         /* the greatest */
+    double clip_values[PHYSAD__RULES];
+    int64_t clip_from;
+} physad__motion_run;
+
+physad_status physad__motion_run_open(physad__motion_run *run, const physad__motion_model *model, double rate);
+void physad__motion_run_close(physad__motion_run *run);
+/* A frame, H x W u8 grey with pixels side by side. Without a bank in the model nothing is scored: `patches` wait to be taken. */
+physad_status physad__motion_run_push(physad__motion_run *run, const physad_view *grey, physad__call *call);
+/* No more frames come. */
+physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call);
+bool physad__motion_run_take(physad__motion_run *run, int64_t *frame, double *score);
+physad_status physad__motion_run_finish(physad__motion_run *run, physad_result *result, physad__call *call);
+
+/* Score of a whole take, its course and patch scores known. `odd`: z by view, rules, pools; may be NULL. */
+enum { PHYSAD__ODDS = PHYSAD__VIEWS + 1 + PHYSAD__POOLS };
+double physad__motion_take_score(const physad__motion_model *m, const physad__course *c, double rate, int64_t without,
+                                 double *room, double *odds, double *values);
+double physad__motion_deviation(const physad__motion_model *m, int64_t view, int64_t point, const float *row);
+/* `room` for `count` numbers. */
+void physad__motion_pools(const double *scores, int64_t count, double *room, double *pools);
+double physad__motion_join(const double *z, int64_t count); /* many z to one number */
+/* Distance of a view to its nearest normal takes, take `without` left out. */
+double physad__view_distance(const physad__motion_model *m, int64_t view, const float *row, int64_t without);
+
+#endif

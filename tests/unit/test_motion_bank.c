@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* motion-bank: flow against known shifts, rules against takes that break them, models on disk, rules edited, streams against files. */
+#include "scratch.h"
+
+#include "detect/motion.h"
+
+#include <physad/evaluate.h>
+#include <physad/image.h>
+#include <physad/synth.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+static char root[256];
+static physad_context *shared;
+static physad_dataset *drawers;
+static physad_detector *fitted;
+
+static const char *full(const char *path)
+{
+    static char out[4][1024];
+    static int turn;
+    turn = (turn + 1) % 4;
+    snprintf(out[turn], sizeof(out[0]), "%s/%s", root, path);
+    return out[turn];
+}
+
+static const physad_sample *sample_of(const char *type)
+{
+    for (int64_t i = 0; i < physad_dataset_count(drawers); i++) {
+        const physad_sample *s = physad_dataset_sample(drawers, i);
+        if (s->split == PHYSAD_SPLIT_TEST && strcmp(s->type, type) == 0)
+            return s;
+    }
+    fail_msg("no %s", type);
+    return NULL;
+}
+
+static physad_result *score(const physad_detector *det, const char *file)
+{
+    physad_video *v;
+    physad_result *r;
+    assert_ok(physad_video_open(&v, shared, file, NULL));
+    assert_ok(physad_detector_score_video(det, v, 0, &r));
+    physad_video_free(v);
+    return r;
+}
+
+static physad_detector *fit(physad_context *ctx, const char *mode)
+{
+    physad_detector *det;
+    assert_ok(physad_detector_new(&det, ctx, "motion-bank"));
+    assert_ok(physad_detector_set(det, "mode", mode));
+    assert_ok(physad_detector_set(det, "bank_rows", "500"));
+    assert_ok(physad_detector_set(det, "calibration", "0"));
+    assert_ok(physad_detector_fit(det, drawers, NULL));
+    return det;
+}
+
+/* --- flow --- */
+
+/* A smooth pattern, shifted. */
+static void paint(uint8_t *out, int h, int w, double dy, double dx)
+{
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            const double a = y - dy, b = x - dx;
+            out[y * w + x] = (uint8_t)(128 + 40 * sin(a * 0.31) * cos(b * 0.23) + 40 * sin(b * 0.17 + 0.9 * sin(a * 0.11)));
+        }
+}
+
+static void flow_follows_a_shift(void **state)
+{
+    enum { H = 96, W = 120 };
+    static const double shifts[][2] = { { 0, 1 }, { 1.5, -0.5 }, { -3, 4 }, { 1, 0.8 } };
+    static uint8_t a[H * W], b[H * W];
+    static physad__cell cells[(H / 8) * (W / 8)];
+    float tiny[PHYSAD__TINY];
+    for (int64_t k = 0; k < PHYSAD__COUNT(shifts); k++) {
+        physad__motion_front front;
+        assert_ok(physad__motion_front_open(&front, shared, H, W));
+        paint(a, H, W, 0, 0);
+        paint(b, H, W, shifts[k][0], shifts[k][1]);
+        assert_ok(physad__motion_front_push(&front, a, H, W, W, cells, tiny));
+        assert_ok(physad__motion_front_push(&front, b, H, W, W, cells, tiny));
+        double u = 0, v = 0, moving = 0;
+        for (int64_t y = 2; y < front.rows - 2; y++)
+            for (int64_t x = 2; x < front.columns - 2; x++) {
+                const physad__cell *c = &cells[y * front.columns + x];
+                u += (double)c->u;
+                v += (double)c->v;
+                moving += (double)c->moving;
+            }
+        assert_true(moving > 5);
+        assert_near(u / moving, shifts[k][1], 0.15 + 0.05 * fabs(shifts[k][1]));
+        assert_near(v / moving, shifts[k][0], 0.15 + 0.05 * fabs(shifts[k][0]));
+        assert_fails(PHYSAD_ERR_SHAPE, "follows ones", physad__motion_front_push(&front, b, H, W - 8, W, cells, tiny));
+        physad__motion_front_close(&front);
+    }
+    int64_t h, w;
+    assert_fails(PHYSAD_ERR_SHAPE, "want sides", physad__motion_size(31, 100, 240, &h, &w));
+    assert_ok(physad__motion_size(1080, 1920, 240, &h, &w));
+    assert_int_equal(h, 240);
+    assert_int_equal(w, 427);
+}
+
+/* --- episodes --- */
+
+static void defects_are_odd_and_named(void **state)
+{
+    physad_result *good = score(fitted, sample_of("good")->file);
+    static const struct {
+        const char *type, *word;
+    } wants[] = { { "slow", "" }, { "short", "" }, { "sticks", "" }, { "returns", "" } };
+    for (int64_t i = 0; i < PHYSAD__COUNT(wants); i++) {
+        physad_worst worst = PHYSAD_WORST_INIT;
+        physad_result *r = score(fitted, sample_of(wants[i].type)->file);
+        print_message("%s %.3f against %.3f: %s\n", wants[i].type, physad_result_score(r), physad_result_score(good),
+                      physad_result_verdict(r));
+        assert_true(physad_result_score(r) > physad_result_score(good));
+        assert_true(strstr(physad_result_verdict(r), wants[i].word) != NULL);
+        assert_true(*physad_result_verdict(r) != '\0');
+        assert_int_equal(physad_result_frame_count(r), 32);
+        assert_ok(physad_result_worst(r, &worst));
+        assert_in_range(worst.frame, 0, 31);
+        for (int64_t t = 0; t < 32; t++)
+            assert_true(physad_result_frame_scores(r)[t] <= physad_result_frame_scores(r)[worst.frame]);
+        if (worst.sample >= 0)
+            assert_string_equal(worst.path, physad_detector_training_path(fitted, worst.sample));
+        physad_result_free(r);
+    }
+    physad_result_free(good);
+}
+
+static void same_result(const physad_result *a, const physad_result *b)
+{
+    assert_true(physad_result_score(a) == physad_result_score(b));
+    assert_int_equal(physad_result_frame_count(a), physad_result_frame_count(b));
+    assert_memory_equal(physad_result_frame_scores(a), physad_result_frame_scores(b),
+                        (size_t)physad_result_frame_count(a) * sizeof(double));
+    assert_string_equal(physad_result_verdict(a), physad_result_verdict(b));
+}
+
+static void models_are_kept(void **state)
+{
+    const char *modes[] = { "episodes", "stream" };
+    for (int i = 0; i < 2; i++) {
+        physad_detector *back, *det = i == 0 ? fitted : fit(shared, modes[i]);
+        assert_ok(physad_detector_save(det, full("model")));
+        assert_ok(physad_detector_load(&back, shared, full("model")));
+        physad_result *a = score(det, sample_of("slow")->file), *b = score(back, sample_of("slow")->file);
+        same_result(a, b);
+        physad_result_free(a);
+        physad_result_free(b);
+        physad_detector_free(back);
+        if (i > 0)
+            physad_detector_free(det);
+    }
+}
+
+static void threads_do_not_show(void **state)
+{
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *other;
+    o.threads = 3;
+    o.seed = 5;
+    assert_ok(physad_context_new(&other, &o));
+    physad_dataset *ds;
+    assert_ok(physad_dataset_open(&ds, other, full("set"), NULL));
+    physad_detector *det;
+    assert_ok(physad_detector_new(&det, other, "motion-bank"));
+    assert_ok(physad_detector_set(det, "mode", "episodes"));
+    assert_ok(physad_detector_set(det, "bank_rows", "500"));
+    assert_ok(physad_detector_set(det, "calibration", "0"));
+    assert_ok(physad_detector_fit(det, ds, NULL));
+    physad_result *a = score(fitted, sample_of("sticks")->file), *b = score(det, sample_of("sticks")->file);
+    same_result(a, b);
+    physad_result_free(a);
+    physad_result_free(b);
+    physad_detector_free(det);
+    physad_dataset_free(ds);
+    assert_int_equal(physad_context_memory_used(other), 0);
+    physad_context_free(other);
+}
+
+/* --- rules --- */
+
+static void rules_can_be_edited(void **state)
+{
+    const char *json;
+    physad_detector *det = fit(shared, "episodes");
+    assert_ok(physad_detector_rules(det, &json));
+    assert_non_null(strstr(json, "\"rule\": \"speed\""));
+    FILE *f = fopen(full("rules.json"), "w");
+    fputs(json, f);
+    fclose(f);
+    physad_result *before = score(det, sample_of("good")->file);
+    assert_ok(physad_detector_set_rules(det, "[{\"rule\": \"duration\", \"low\": 4, \"high\": 5}]"));
+    physad_result *after = score(det, sample_of("good")->file);
+    assert_true(physad_result_score(after) > physad_result_score(before));
+    assert_non_null(strstr(physad_result_verdict(after), "over too early"));
+    physad_result_free(after);
+    assert_fails(PHYSAD_ERR_FORMAT, "did you mean \"speed\"",
+                 physad_detector_set_rules(det, "[{\"rule\": \"sped\", \"low\": 2, \"high\": 3}]"));
+    assert_fails(PHYSAD_ERR_FORMAT, "low < high", physad_detector_set_rules(det, "[{\"rule\": \"speed\", \"low\": 3, \"high\": 3}]"));
+    assert_fails(PHYSAD_ERR_FORMAT, "list", physad_detector_set_rules(det, "3"));
+    physad_detector_free(det);
+    /* as a file, for another fit */
+    assert_ok(physad_detector_new(&det, shared, "motion-bank"));
+    assert_ok(physad_detector_set(det, "rules", full("rules.json")));
+    assert_ok(physad_detector_set(det, "bank_rows", "500"));
+    assert_ok(physad_detector_set(det, "calibration", "0"));
+    assert_ok(physad_detector_fit(det, drawers, NULL));
+    after = score(det, sample_of("good")->file);
+    assert_near(physad_result_score(after), physad_result_score(before), 1e-3); /* six digits */
+    physad_result_free(after);
+    physad_result_free(before);
+    physad_detector_free(det);
+    assert_ok(physad_detector_new(&det, shared, "motion-energy"));
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "no rules", physad_detector_rules(det, &json));
+    physad_detector_free(det);
+}
+
+/* --- streams --- */
+
+static void streams_equal_files(void **state)
+{
+    static const char *const modes[] = { "episodes", "stream" };
+    for (int i = 0; i < 2; i++) {
+        physad_detector *det = i == 0 ? fitted : fit(shared, modes[i]);
+        physad_stream *stream;
+        assert_ok(physad_stream_new(&stream, det, NULL));
+        const int64_t latency = physad_stream_latency(stream);
+        assert_in_range(latency, 2, 12);
+        for (int take = 0; take < 2; take++) { /* the second begins anew */
+            const char *file = sample_of(take == 0 ? "sticks" : "slow")->file;
+            physad_result *whole = score(det, file), *end;
+            physad_video *v;
+            physad_frame f = PHYSAD_FRAME_INIT;
+            physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
+            int64_t frame, given = 0, pushed = 0;
+            double s;
+            o.channels = 1;
+            assert_ok(physad_video_open(&v, shared, file, &o));
+            for (;;) {
+                assert_ok(physad_video_read(v, &f));
+                if (f.pixels.data == NULL)
+                    break;
+                assert_ok(physad_stream_push(stream, &f.pixels));
+                pushed++;
+                while (physad_stream_next(stream, &frame, &s)) {
+                    assert_int_equal(frame, given);
+                    assert_true(s == physad_result_frame_scores(whole)[given]);
+                    given++;
+                }
+                assert_true(pushed < 2 || given >= pushed - latency);
+            }
+            assert_true(given > 20);
+            assert_ok(physad_stream_end(stream, &end));
+            assert_true(physad_result_score(end) == physad_result_score(whole));
+            assert_string_equal(physad_result_verdict(end), physad_result_verdict(whole));
+            assert_int_equal(physad_result_frame_count(end), pushed - given);
+            for (int64_t k = given; k < pushed; k++)
+                assert_true(physad_result_frame_scores(end)[k - given] == physad_result_frame_scores(whole)[k]);
+            physad_result_free(end);
+            physad_result_free(whole);
+            physad_video_free(v);
+        }
+        physad_stream_free(stream);
+        if (i > 0)
+            physad_detector_free(det);
+    }
+}
+
+static void streams_refuse_nonsense(void **state)
+{
+    static uint8_t grey[64 * 64];
+    physad_stream *stream;
+    physad_result *r;
+    physad_view v = physad_view_gray8(grey, 64, 64, 64);
+    physad_stream_options o = PHYSAD_STREAM_OPTIONS_INIT;
+    physad_detector *det;
+    assert_ok(physad_detector_new(&det, shared, "motion-bank"));
+    assert_fails(PHYSAD_ERR_STATE, "not fitted", physad_stream_new(&stream, det, NULL));
+    physad_detector_free(det);
+    assert_fails(PHYSAD_ERR_ARG, "NULL", physad_stream_new(&stream, NULL, NULL));
+    o.pool = 7;
+    assert_fails(PHYSAD_ERR_ARG, "pool is 7", physad_stream_new(&stream, fitted, &o));
+    assert_ok(physad_stream_new(&stream, fitted, NULL));
+    assert_fails(PHYSAD_ERR_SHAPE, "no frame", physad_stream_end(stream, &r));
+    assert_ok(physad_stream_push(stream, &v));
+    assert_fails(PHYSAD_ERR_SHAPE, "two or more", physad_stream_end(stream, &r));
+    v.dtype = PHYSAD_F32;
+    assert_fails(PHYSAD_ERR_DTYPE, "u8", physad_stream_push(stream, &v));
+    v.dtype = PHYSAD_U8;
+    assert_ok(physad_stream_push(stream, &v));
+    v = physad_view_gray8(grey, 64, 56, 64);
+    assert_fails(PHYSAD_ERR_SHAPE, "follows ones", physad_stream_push(stream, &v));
+    assert_fails(PHYSAD_ERR_STATE, "earlier", physad_stream_push(stream, &v));
+    assert_fails(PHYSAD_ERR_STATE, "failed", physad_stream_end(stream, &r));
+    assert_int_equal(physad_stream_next(stream, NULL, NULL), 0);
+    assert_int_equal(physad_stream_next(NULL, NULL, NULL), 0);
+    physad_stream_free(stream);
+    physad_stream_free(NULL);
+}
+
+static int make(void **state)
+{
+    physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_synth_phys_options o = PHYSAD_SYNTH_PHYS_OPTIONS_INIT;
+    scratch_make(root, sizeof(root));
+    c.seed = 5;
+    c.threads = 1;
+    o.flags = PHYSAD_SYNTH_FRAMES;
+    o.categories = "drawer";
+    o.train_videos = 8;
+    o.test_videos = 1;
+    o.defect_videos = 1;
+    o.frames = 32;
+    o.width = o.height = 64;
+    o.frame_rate = 14;
+    if (physad_context_new(&shared, &c) || physad_synth_phys(shared, full("set"), &o, NULL) ||
+        physad_dataset_open(&drawers, shared, full("set"), NULL))
+        return -1;
+    fitted = fit(shared, "auto");
+    return 0;
+}
+
+static int drop(void **state)
+{
+    physad_detector_free(fitted);
+    physad_dataset_free(drawers);
+    const bool leaks = physad_context_memory_used(shared) != 0;
+    physad_context_free(shared);
+    scratch_remove(root);
+    return leaks;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flow_follows_a_shift),   cmocka_unit_test(defects_are_odd_and_named),
+        cmocka_unit_test(models_are_kept),        cmocka_unit_test(threads_do_not_show),
+        cmocka_unit_test(rules_can_be_edited),    cmocka_unit_test(streams_equal_files),
+        cmocka_unit_test(streams_refuse_nonsense),
+    };
+    return cmocka_run_group_tests(tests, make, drop);
+}
