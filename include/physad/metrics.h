@@ -185,7 +185,8 @@ PHYSAD_API int64_t physad_pixels_count(const physad_pixels *pixels);
  * All values are exact. The interval is that of `auroc` alone, and needs at most 4096 groups; its replicates take a
  * normal score as equal to the anomalous ones of the same 1024th of these, so that each is wrong by less than 1 / 2048
  * (with up to 1024 anomalous pixels: exact). Parameters and status as physad_scores_measure(), and IO. Cost: O(pixels),
- * and with an interval O(photos * 1024 * groups with anomalous pixels, at most) + O(replicates * groups^2). Memory: about 40 bytes an anomalous pixel, or less than a quarter of the memory limit. @since 0.1 */
+ * and with an interval O(photos * 1024 * groups with anomalous pixels, at most) + O(replicates * groups^2). Memory:
+ * about 40 bytes an anomalous pixel, or less than a quarter of the memory limit. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_pixels_measure(physad_metrics **out, const physad_pixels *pixels,
                                                                 const physad_measure_options *options,
                                                                 const physad_call_options *call);
