@@ -78,6 +78,9 @@ const char *tool_nearest(const char *text, const char *const *names, int count);
 /* --- running (tool_run.c) --- */
 
 /* Makes t->ctx from --seed, --threads and --memory-limit and lets Ctrl-C cancel it. TOOL_DONE or an exit status. */
+/* Before anything computes: starts the program anew where its waiting threads would spin for long. Comes back where that is not
+ * needed or not possible. */
+void tool_settle(char **argv);
 int tool_start(tool *t);
 void tool_stop(tool *t);
 /* Tells the library's last error on stderr; the exit status for it. */

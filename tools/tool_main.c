@@ -233,7 +233,8 @@ static int wrong_command(int argc, char **argv, bool group)
     return TOOL_USAGE;
 }
 
-static int run(int argc, char **argv)
+/* `whole` is the command line with the program. */
+static int run(int argc, char **argv, char **whole)
 {
     int words = 0;
     bool group = false;
@@ -257,6 +258,8 @@ static int run(int argc, char **argv)
     if (status == TOOL_DONE && tool_given(&t, "help")) {
         tool_help(stdout, command);
     } else if (status == TOOL_DONE) {
+        if (command->computes)
+            tool_settle(whole);
         status = tool_start(&t);
         if (status == TOOL_DONE)
             status = command->run(&t);
@@ -271,5 +274,5 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is seen by the write */
-    return run(argc - 1, argv + 1);
+    return run(argc - 1, argv + 1, argv);
 }

@@ -31,6 +31,20 @@ bool tool_interrupted(void)
     return interrupted != 0;
 }
 
+/* GCC's OpenMP reads this before main(). A short spin is as fast as its own, of milliseconds, and leaves the processors to others:
+ * to the threads that read ahead, to begin with. Who has said something of it is left alone. */
+void tool_settle(char **argv)
+{
+    char path[PATH_MAX];
+    if (getenv("OMP_WAIT_POLICY") != NULL || getenv("GOMP_SPINCOUNT") != NULL || setenv("GOMP_SPINCOUNT", "20000", 1) != 0)
+        return;
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (length <= 0)
+        return;
+    path[length] = '\0';
+    execv(path, argv);
+}
+
 int tool_start(tool *t)
 {
     int64_t seed = 0, threads = 0, limit = 0;

@@ -176,6 +176,18 @@ class Model(Case):
         self.fails(run("eval", self.place / "none", "--method", "patchcore"), 1, "none")
         self.fails(run("eval", self.data, "--method", "patchcore", "--category", "cann"), 1, "can")
 
+    def test_waiting_threads(self):
+        """Without a word of it in the environment the command starts itself anew; nothing else changes."""
+        import os
+        kept = os.environ.pop("OMP_WAIT_POLICY", None)
+        try:
+            anew = self.ok(run("predict", self.model, *self.photos)).stdout
+            self.assertEqual(run("predict", self.place / "none", "x").returncode, 1)
+        finally:
+            if kept is not None:
+                os.environ["OMP_WAIT_POLICY"] = kept
+        self.assertEqual(anew, self.ok(run("predict", self.model, *self.photos, env={"OMP_WAIT_POLICY": "passive"})).stdout)
+
     def test_eval_bad_photo(self):
         import shutil
         data = self.place / "set"
