@@ -69,7 +69,7 @@ static const tool_option eval_options[] = {
     TOOL_BATCH_OPTION,
     TOOL_ERROR_OPTION,
     { "metrics-size", "photo|input", "pixel metrics at the photo's own size, or the model's as papers have it (default photo)", 0, false },
-    { "pool", "top|max|mean", "how a method on photos comes from a video's frames to its score (default top: the greatest sixteenth)", 0, false },
+    { "pool", "top|max|mean", "from frames to the score of a video (default top: mean of the greatest sixteenth)", 0, false },
     { "replicates", "N", "of the bootstrap for intervals (default 1000); 0: no intervals", 0, false },
     { "json", "OUT", "results as JSON to a file, or - for standard output", 0, false },
     { "report", "DIR", "report.html: tables, curves and pictures in one page; results.json, results.csv", 0, false },
