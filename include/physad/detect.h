@@ -283,6 +283,14 @@ typedef struct physad_worst {
 /** The oddest moment of a scored video.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_UNSUPPORTED (the method does not keep it) @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_worst(const physad_result *result, physad_worst *out);
+/** Fills the caller's H x W f32 array with the score map of one frame of a video, at the size the model worked at:
+ * physad_result_input_map_shape(). Methods that train on clips keep them, unless their option `maps` says false.
+ * @param[in] frame  0 to physad_result_frame_count() - 1
+ * @param[in] out    borrowed
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG (NULL, or no such frame); PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE (of `out`);
+ *         PHYSAD_ERR_UNSUPPORTED (no maps of frames were kept); PHYSAD_ERR_STATE (fork) @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_frame_map(const physad_result *result, int64_t frame,
+                                                                  const physad_view *out);
 
 /** Frees a result; NULL is fine. */
 PHYSAD_API void physad_result_free(physad_result *result);

@@ -71,6 +71,22 @@ physad_status physad_result_input_map(const physad_result *result, const physad_
     return PHYSAD_OK;
 }
 
+physad_status physad_result_frame_map(const physad_result *result, int64_t frame, const physad_view *out)
+{
+    if (result == NULL || out == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_result_frame_map: %s is NULL", result == NULL ? "result" : "out");
+    PHYSAD__TRY(physad__context_check(result->origin->ctx, "physad_result_frame_map"));
+    if (result->frame_maps == NULL)
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "physad_result_frame_map: this result keeps no maps of frames");
+    if (frame < 0 || frame >= result->frame_count)
+        return physad__error(PHYSAD_ERR_ARG, "physad_result_frame_map: frame is %lld of %lld", (long long)frame,
+                             (long long)result->frame_count);
+    const int64_t want[2] = { result->map_height, result->map_width }, pixels = want[0] * want[1];
+    PHYSAD__TRY(physad__view_want(out, "out", PHYSAD_F32, 2, want));
+    memcpy(out->data, result->frame_maps + frame * pixels, (size_t)pixels * sizeof(float));
+    return PHYSAD_OK;
+}
+
 physad_status physad_result_nearest(const physad_result *result, int64_t y, int64_t x, physad_nearest *out)
 {
     if (result == NULL || out == NULL)

@@ -291,6 +291,15 @@ static void test_fit_and_save(void **state)
         physad_detector *det = fitted(shared, methods[i]), *back;
         physad_result *a = score(det, file);
         assert_int_equal(physad_result_frame_count(a), 16);
+        float map[SIZE * SIZE];
+        int64_t shape[2];
+        assert_ok(physad_result_input_map_shape(a, &shape[0], &shape[1]));
+        const physad_view view = physad_view_array(map, PHYSAD_F32, 2, shape);
+        assert_int_equal(shape[0] * shape[1], SIZE * SIZE);
+        assert_ok(physad_result_frame_map(a, 15, &view));
+        assert_memory_equal(map, a->frame_maps + 15 * SIZE * SIZE, sizeof(map));
+        assert_fails(PHYSAD_ERR_ARG, "16 of 16", physad_result_frame_map(a, 16, &view));
+        assert_fails(PHYSAD_ERR_ARG, "NULL", physad_result_frame_map(NULL, 0, &view));
         assert_true(isfinite(physad_result_score(a)) && isfinite(physad_result_threshold(a)));
         snprintf(path, sizeof(path), "%s/model", folder);
         assert_ok(physad_detector_save(det, path));
