@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tool_model.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static int one_category(const tool *t, const physad_dataset *data)
 {
@@ -17,21 +14,6 @@ static int one_category(const tool *t, const physad_dataset *data)
         snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%.60s", i > 0 ? ", " : "", physad_dataset_category(data, i));
     return tool_usage(t, "%s has %lld categories (%s%s); a model is of one: give --category", t->operands[0], (long long)n, names,
                       strlen(names) >= 400 ? ", ..." : "");
-}
-
-/* Before hours of work: can the model be written at all? */
-static int check_output(const char *model)
-{
-    struct stat info;
-    const char *slash = strrchr(model, '/');
-    char *folder = slash == NULL ? strdup(".") : slash == model ? strdup("/") : strndup(model, (size_t)(slash - model));
-    int code = folder != NULL ? TOOL_DONE : tool_error("no memory");
-    if (code == TOOL_DONE && access(folder, W_OK | X_OK) != 0)
-        code = tool_error("%s: %s", folder, strerror(errno));
-    if (code == TOOL_DONE && stat(model, &info) == 0 && S_ISDIR(info.st_mode))
-        code = tool_error("%s: it is a folder; -o names a file", model);
-    free(folder);
-    return code;
 }
 
 static void say_what_went(const physad_detector *detector)
@@ -50,7 +32,7 @@ static void say_what_came(const physad_detector *detector, const char *model)
         printf("; threshold %s for a false-alarm rate of %s (%lld calibration groups)\n", tool_number(value, threshold.value),
                tool_number(alpha, threshold.alpha), (long long)threshold.groups);
     else
-        printf("; no threshold: %s\n", physad_last_error());
+        printf("; %s\n", physad_last_error()); /* "patchcore: no threshold: ..." */
 }
 
 static int fit(tool *t, const tool_methods *methods, const tool_settings *settings, const char *model)
@@ -60,9 +42,7 @@ static int fit(tool *t, const tool_methods *methods, const tool_settings *settin
     physad_call_options call = tool_progress();
     if (!tool_reading(t, &call))
         return TOOL_USAGE;
-    int code = check_output(model);
-    if (code == TOOL_DONE)
-        code = tool_open_data(t, &data, t->operands[0]);
+    int code = tool_open_data(t, &data, t->operands[0]);
     if (code == TOOL_DONE)
         code = one_category(t, data);
     if (code == TOOL_DONE) {

@@ -95,6 +95,8 @@ bool tool_interrupted(void);
 
 /* --- output (tool_output.c) --- */
 
+/* Before hours of work: can the file be written at all? TOOL_DONE or TOOL_FAILED (told). */
+int tool_check_output(const char *path);
 /* To standard output ("-") or to a file, which is complete or as it was. TOOL_DONE or TOOL_FAILED (told). */
 int tool_write(const char *path, const char *text, size_t size);
 /* The same for JSON, indented; `value` is given away and may be NULL (no memory). */

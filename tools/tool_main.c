@@ -233,6 +233,17 @@ static int wrong_command(int argc, char **argv, bool group)
     return TOOL_USAGE;
 }
 
+/* The options of one name mean one thing in all commands: these two name a file. */
+static int check_outputs(const tool *t)
+{
+    static const char *const names[] = { "output", "json" };
+    int status = TOOL_DONE;
+    for (int i = 0; i < TOOL_COUNT(names) && status == TOOL_DONE; i++)
+        if (tool_given(t, names[i]))
+            status = tool_check_output(tool_text(t, names[i], NULL));
+    return status;
+}
+
 /* `whole` is the command line with the program. */
 static int run(int argc, char **argv, char **whole)
 {
@@ -258,9 +269,11 @@ static int run(int argc, char **argv, char **whole)
     if (status == TOOL_DONE && tool_given(&t, "help")) {
         tool_help(stdout, command);
     } else if (status == TOOL_DONE) {
-        if (command->computes)
+        status = check_outputs(&t);
+        if (status == TOOL_DONE && command->computes)
             tool_settle(whole);
-        status = tool_start(&t);
+        if (status == TOOL_DONE)
+            status = tool_start(&t);
         if (status == TOOL_DONE)
             status = command->run(&t);
         tool_progress_end();

@@ -110,6 +110,15 @@ static int parse_option(tool *t, int argc, char **argv, int *at)
     return TOOL_DONE;
 }
 
+/* Names the first operand that is not there: the last words of "MODEL INPUT...". */
+static int missing_operand(const tool *t)
+{
+    const char *name = t->command->operands;
+    for (int i = 0; i < t->operand_count && strchr(name, ' ') != NULL; i++)
+        name = strchr(name, ' ') + 1;
+    return tool_usage(t, "%s is missing", name);
+}
+
 int tool_parse(tool *t, const tool_command *command, int argc, char **argv)
 {
     memset(t, 0, sizeof(*t));
@@ -138,7 +147,7 @@ int tool_parse(tool *t, const tool_command *command, int argc, char **argv)
     if (tool_given(t, "help"))
         return TOOL_DONE;
     if (t->operand_count < command->least)
-        return tool_usage(t, "%s is missing", command->operands);
+        return missing_operand(t);
     if (command->most >= 0 && t->operand_count > command->most)
         return tool_usage(t, "unexpected argument \"%s\"", t->operands[command->most]);
     return TOOL_DONE;

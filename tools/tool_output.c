@@ -54,6 +54,25 @@ static int write_direct(const char *path, const char *text, size_t size)
     return TOOL_DONE;
 }
 
+int tool_check_output(const char *path)
+{
+    struct stat info;
+    const bool exists = lstat(path, &info) == 0;
+    if (strcmp(path, "-") == 0)
+        return TOOL_DONE;
+    if (exists && S_ISDIR(info.st_mode))
+        return tool_error("%s: it is a folder; want the name of a file", path);
+    if (exists && !S_ISREG(info.st_mode)) /* a device or pipe is written to where it is; what a link leads to, the write finds out */
+        return S_ISLNK(info.st_mode) || access(path, W_OK) == 0 ? TOOL_DONE : tool_error("%s: %s", path, strerror(errno));
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+    int code = folder != NULL ? TOOL_DONE : tool_error("no memory");
+    if (code == TOOL_DONE && access(folder, W_OK | X_OK) != 0)
+        code = tool_error("%s: cannot write in %s: %s", path, folder, strerror(errno));
+    free(folder);
+    return code;
+}
+
 int tool_write(const char *path, const char *text, size_t size)
 {
     struct stat info;

@@ -38,6 +38,8 @@ typedef struct physad__call {
     int64_t batch;    /* samples at a time; 0: as many as suit */
     int32_t on_error; /* PHYSAD_ERRORS_* */
     double start, next;
+    bool part;  /* of another call's unit of work, see physad__call_part() */
+    int64_t at; /* how far that call is */
     int saved_threads, saved_dynamic;
 } physad__call;
 
@@ -53,6 +55,9 @@ void physad__call_stage(physad__call *call, const char *stage, int64_t total); /
 /* On the calling thread, after each unit of work: reports at most ten times a second (and always at the end of a stage),
  * and returns CANCELLED when the callback or the context says so. */
 physad_status physad__call_tick(physad__call *call, int64_t done);
+/* What a unit of work of `call` is given for its own steps: their ticks look for a cancel and show the outer stage at `done`,
+ * for their counts are of other things. Begins and ends nothing. */
+physad__call physad__call_part(const physad__call *call, int64_t done);
 /* Whether a failure is one sample's own, so that PHYSAD_ERRORS_SKIP leaves this out: not NOMEM, CANCELLED, STATE or INTERNAL. */
 bool physad__may_skip(physad_status status);
 

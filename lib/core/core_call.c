@@ -67,8 +67,18 @@ bool physad__may_skip(physad_status status)
 
 void physad__call_stage(physad__call *call, const char *stage, int64_t total)
 {
+    if (call->part)
+        return;
     call->stage = stage;
     call->total = total;
+}
+
+physad__call physad__call_part(const physad__call *call, int64_t done)
+{
+    physad__call part = *call;
+    part.part = true;
+    part.at = call->part ? call->at : done;
+    return part;
 }
 
 physad_status physad__call_tick(physad__call *call, int64_t done)
@@ -77,6 +87,8 @@ physad_status physad__call_tick(physad__call *call, int64_t done)
     if (call->progress == NULL)
         return PHYSAD_OK;
     const double now = physad__seconds();
+    if (call->part)
+        done = call->at;
     if (now < call->next && done != call->total)
         return PHYSAD_OK;
     call->next = now + REPORT_INTERVAL;

@@ -102,19 +102,29 @@ static physad_status apply_preset(physad_detector *det, const char *preset)
     return PHYSAD_OK;
 }
 
+/* Names the one that was meant, or where none is near all there are. */
+static physad_status unknown_option(const physad__method *m, const char *key)
+{
+    const char *names[128] = { NULL };
+    const int64_t n = physad__min(physad__method_options(m), PHYSAD__COUNT(names));
+    char all[800] = "";
+    size_t used = 0;
+    for (int64_t i = 0; i < n; i++)
+        names[i] = physad__method_option_at(m, i)->name;
+    const char *near = physad__nearest_name(key, names, n);
+    if (near != NULL)
+        return physad__error(PHYSAD_ERR_ARG, "%s has no option \"%s\"; did you mean %s?", m->name, key, near);
+    for (int64_t i = 0; i < n && used + strlen(names[i]) + 3 < sizeof(all); i++)
+        used += (size_t)physad__snprintf(all + used, sizeof(all) - used, "%s%s", i > 0 ? ", " : "", names[i]);
+    return physad__error(PHYSAD_ERR_ARG, "%s has no option \"%s\"; it has %s", m->name, key, all);
+}
+
 physad_status physad__option_set(physad_detector *det, const char *key, const char *value, bool given)
 {
     const physad__method *m = det->method;
     const int64_t i = find(m, key);
-    if (i < 0) {
-        const char *names[128];
-        const int64_t n = physad__min(physad__method_options(m), PHYSAD__COUNT(names));
-        for (int64_t k = 0; k < n; k++)
-            names[k] = physad__method_option_at(m, k)->name;
-        const char *near = physad__nearest_name(key, names, n);
-        return physad__error(PHYSAD_ERR_ARG, "%s has no option \"%s\"%s%s%s", m->name, key, near ? "; did you mean " : "",
-                             near ? near : "", near ? "?" : "");
-    }
+    if (i < 0)
+        return unknown_option(m, key);
     PHYSAD__TRY(check(m, physad__method_option_at(m, i), value));
     char *copy = physad__strdup(&det->ctx->mem, value);
     if (copy == NULL)

@@ -203,11 +203,13 @@ static bool is_measured(const physad__run_state *run, int64_t index)
 
 /* --- photos that are read ahead --- */
 
-static physad_status take_batch(physad__run_state *run, const physad__batch *batch, physad_result **results, physad__fault *faults)
+static physad_status take_batch(physad__run_state *run, const physad__batch *batch, int64_t done, physad_result **results,
+                                physad__fault *faults)
 {
+    physad__call part = physad__call_part(run->call, done);
     const double start = physad__seconds();
     physad_status status =
-        physad__detector_score_inputs(run->detector, batch->pixels, batch->photo, batch->count, results, faults, run->call);
+        physad__detector_score_inputs(run->detector, batch->pixels, batch->photo, batch->count, results, faults, &part);
     const double each = (physad__seconds() - start) / (double)batch->count;
     for (int64_t i = 0; i < batch->count; i++) {
         if (status == PHYSAD_OK) {
@@ -233,7 +235,7 @@ static physad_status take_all(physad__run_state *run, physad__loader *loader, ph
         }
         if (batch.count == 0)
             return PHYSAD_OK;
-        PHYSAD__TRY(take_batch(run, &batch, results, faults));
+        PHYSAD__TRY(take_batch(run, &batch, done, results, faults));
         done += batch.count;
         PHYSAD__TRY(physad__call_tick(run->call, done));
     }

@@ -107,6 +107,16 @@ class Usage(Case):
         self.fails(run("info", "--json", "/dev/full"), 1, "/dev/full")
         self.fails(run("info", "--json", self.place / "none" / "x.json"), 1, "x.json")
 
+    def test_outputs_are_checked_first(self):
+        # before the input is looked at, which is not even there
+        for name in ("eval", "fit", "scene fit"):
+            option = "--json" if name == "eval" else "-o"
+            self.fails(run(*name.split(), "no-data", "--method=patchcore" if name != "scene fit" else "--steps=1", option,
+                           self.place / "none" / "x"), 1, "x: cannot write in", "No such file")
+            self.fails(run(*name.split(), "no-data", "--method=patchcore" if name != "scene fit" else "--steps=1", option, self.place),
+                       1, "it is a folder")
+        self.fails(run("predict", "no-model", "x.png", "--json", self.place / "none" / "x"), 1, "cannot write in")
+
     def test_reader_goes_away(self):
         child = subprocess.Popen([PHYSAD, "info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         child.stdout.close()
