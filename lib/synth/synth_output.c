@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A made-up set's knobs, folders and JSON. */
 #include "synth/synth.h"
+#include "synth/synth_knobs.h"
 #include "synth/synth_phys.h"
 
 #include <ctype.h>
@@ -8,29 +9,6 @@
 #include <unistd.h>
 
 /* --- knobs ------------------------------------------------------------------------------------------ */
-
-static physad_status knob_int(int32_t *value, const char *name, int32_t fallback, int32_t least, int32_t most)
-{
-    if (*value == 0)
-        *value = fallback;
-    else if (*value < 0 && least == 0)
-        *value = 0;
-    if (*value < least || *value > most)
-        return physad__error(PHYSAD_ERR_ARG, "physad_synth_rad: %s is %d, want %d to %d", name, *value, least, most);
-    return PHYSAD_OK;
-}
-
-/* `least` 0: negative numbers mean none. */
-static physad_status knob_real(double *value, const char *name, double fallback, double least, double most)
-{
-    if (*value == 0)
-        *value = fallback;
-    else if (*value < 0 && least == 0)
-        *value = 0;
-    if (!(*value >= least && *value <= most))
-        return physad__error(PHYSAD_ERR_ARG, "physad_synth_rad: %s is %g, want %g to %g", name, *value, least, most);
-    return PHYSAD_OK;
-}
 
 static const char *object_name(int64_t i)
 {
@@ -40,32 +18,6 @@ static const char *object_name(int64_t i)
 static const char *defect_name(int64_t i)
 {
     return physad__defect_names[i];
-}
-
-/* Marks the names of a list with commas between. */
-static physad_status read_names(bool *marked, int64_t count, const char *(*name_of)(int64_t), const char *list, const char *what)
-{
-    const char *names[64];
-    for (int64_t i = 0; i < count; i++) {
-        names[i] = name_of(i);
-        marked[i] = list == NULL;
-    }
-    for (const char *at = list; at != NULL && *at != '\0';) {
-        const size_t length = strcspn(at, ",");
-        char word[64];
-        physad__snprintf(word, sizeof(word), "%.*s", (int)(length < 60 ? length : 60), at);
-        int64_t i = 0;
-        while (i < count && strcmp(names[i], word) != 0)
-            i++;
-        if (i == count) {
-            const char *near = physad__nearest_name(word, names, count);
-            return physad__error(PHYSAD_ERR_ARG, "physad_synth_rad: there is no %s \"%s\"%s%s%s", what, word,
-                                 near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
-        }
-        marked[i] = true;
-        at += length + (at[length] == ',');
-    }
-    return PHYSAD_OK;
 }
 
 physad_status physad__rad_knobs_read(physad__rad_knobs *knobs, const physad_context *ctx, const physad_synth_rad_options *options)
@@ -78,22 +30,22 @@ physad_status physad__rad_knobs_read(physad__rad_knobs *knobs, const physad_cont
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "physad_synth_rad: flags 0x%x have bits that this version does not know", o->flags);
     if (o->background != PHYSAD_SYNTH_TABLE && o->background != PHYSAD_SYNTH_PLAIN)
         return physad__error(PHYSAD_ERR_ARG, "physad_synth_rad: background is %d, want PHYSAD_SYNTH_TABLE or _PLAIN", o->background);
-    PHYSAD__TRY(read_names(knobs->category, physad__object_count(), object_name, o->categories, "category"));
-    PHYSAD__TRY(read_names(knobs->defect, PHYSAD__DEFECTS, defect_name, o->defects, "defect"));
-    PHYSAD__TRY(knob_int(&o->train_views, "train_views", 68, 1, 1000));
-    PHYSAD__TRY(knob_int(&o->test_views, "test_views", 68, 0, 1000));
-    PHYSAD__TRY(knob_int(&o->instances, "instances", 4, 1, 24));
-    PHYSAD__TRY(knob_int(&o->instance_views, "instance_views", 17, 1, 1000));
-    PHYSAD__TRY(knob_int(&o->width, "width", 256, 32, 4096));
-    PHYSAD__TRY(knob_int(&o->height, "height", o->width, 32, 4096));
-    PHYSAD__TRY(knob_real(&o->pose_jitter, "pose_jitter", 3, 0, 30));
-    PHYSAD__TRY(knob_real(&o->pose_noise, "pose_noise", 0, 0, 30));
-    PHYSAD__TRY(knob_real(&o->light_change, "light_change", 0, 0, 1));
-    PHYSAD__TRY(knob_real(&o->gloss, "gloss", 1, 0, 3));
-    PHYSAD__TRY(knob_real(&o->defect_size, "defect_size", 1, 0.25, 3));
-    PHYSAD__TRY(knob_real(&o->defect_strength, "defect_strength", 1, 0.1, 3));
-    PHYSAD__TRY(knob_real(&o->noise, "noise", 0.01, 0, 0.5));
-    return knob_real(&o->exposure, "exposure", 0.04, 0, 2);
+    PHYSAD__TRY(physad__knob_names("physad_synth_rad", knobs->category, physad__object_count(), object_name, o->categories, "category"));
+    PHYSAD__TRY(physad__knob_names("physad_synth_rad", knobs->defect, PHYSAD__DEFECTS, defect_name, o->defects, "defect"));
+    PHYSAD__TRY(physad__knob_int("physad_synth_rad", &o->train_views, "train_views", 68, 1, 1000));
+    PHYSAD__TRY(physad__knob_int("physad_synth_rad", &o->test_views, "test_views", 68, 0, 1000));
+    PHYSAD__TRY(physad__knob_int("physad_synth_rad", &o->instances, "instances", 4, 1, 24));
+    PHYSAD__TRY(physad__knob_int("physad_synth_rad", &o->instance_views, "instance_views", 17, 1, 1000));
+    PHYSAD__TRY(physad__knob_int("physad_synth_rad", &o->width, "width", 256, 32, 4096));
+    PHYSAD__TRY(physad__knob_int("physad_synth_rad", &o->height, "height", o->width, 32, 4096));
+    PHYSAD__TRY(physad__knob_real("physad_synth_rad", &o->pose_jitter, "pose_jitter", 3, 0, 30));
+    PHYSAD__TRY(physad__knob_real("physad_synth_rad", &o->pose_noise, "pose_noise", 0, 0, 30));
+    PHYSAD__TRY(physad__knob_real("physad_synth_rad", &o->light_change, "light_change", 0, 0, 1));
+    PHYSAD__TRY(physad__knob_real("physad_synth_rad", &o->gloss, "gloss", 1, 0, 3));
+    PHYSAD__TRY(physad__knob_real("physad_synth_rad", &o->defect_size, "defect_size", 1, 0.25, 3));
+    PHYSAD__TRY(physad__knob_real("physad_synth_rad", &o->defect_strength, "defect_strength", 1, 0.1, 3));
+    PHYSAD__TRY(physad__knob_real("physad_synth_rad", &o->noise, "noise", 0.01, 0, 0.5));
+    return physad__knob_real("physad_synth_rad", &o->exposure, "exposure", 0.04, 0, 2);
 }
 
 json_t *physad__knobs_json(const physad__rad_knobs *knobs)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A set of made-up videos: its knobs, texts and folders. */
 #include "synth/synth_phys.h"
+#include "synth/synth_knobs.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -9,52 +10,9 @@
 /* --- knobs ---------------------------------------------------------------------------------------------------------
  */
 
-static physad_status knob_int(int32_t *value, const char *name, int32_t fallback, int32_t least, int32_t most)
+static const char *scene_name(int64_t i)
 {
-    if (*value == 0)
-        *value = fallback;
-    else if (*value < 0 && least == 0)
-        *value = 0;
-    if (*value < least || *value > most)
-        return physad__error(PHYSAD_ERR_ARG, "physad_synth_phys: %s is %d, want %d to %d", name, *value, least, most);
-    return PHYSAD_OK;
-}
-
-static physad_status knob_real(double *value, const char *name, double fallback, double least, double most)
-{
-    if (*value == 0)
-        *value = fallback;
-    else if (*value < 0 && least == 0)
-        *value = 0;
-    if (!(*value >= least && *value <= most))
-        return physad__error(PHYSAD_ERR_ARG, "physad_synth_phys: %s is %g, want %g to %g", name, *value, least, most);
-    return PHYSAD_OK;
-}
-
-static physad_status read_categories(bool *marked, const char *list)
-{
-    const char *names[64];
-    for (int64_t i = 0; i < physad__phys_scene_count; i++) {
-        names[i] = physad__phys_scenes[i]->name;
-        marked[i] = list == NULL;
-    }
-    for (const char *at = list; at != NULL && *at != '\0';) {
-        const size_t length = strcspn(at, ",");
-        char word[64];
-        int64_t i = 0;
-        physad__snprintf(word, sizeof(word), "%.*s", (int)(length < 60 ? length : 60), at);
-        while (i < physad__phys_scene_count && strcmp(names[i], word) != 0)
-            i++;
-        if (i == physad__phys_scene_count) {
-            const char *near = physad__nearest_name(word, names, physad__phys_scene_count);
-            return physad__error(PHYSAD_ERR_ARG, "physad_synth_phys: there is no category \"%s\"%s%s%s", word,
-                                 near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-                                 near != NULL ? "\"?" : "");
-        }
-        marked[i] = true;
-        at += length + (at[length] == ',');
-    }
-    return PHYSAD_OK;
+    return physad__phys_scenes[i]->name;
 }
 
 physad_status physad__phys_knobs_read(physad__phys_knobs *knobs, const physad_context *ctx,
@@ -67,17 +25,17 @@ physad_status physad__phys_knobs_read(physad__phys_knobs *knobs, const physad_co
     if ((o->flags & ~(PHYSAD_SYNTH_REPLACE | PHYSAD_SYNTH_FRAMES)) != 0)
         return physad__error(PHYSAD_ERR_UNSUPPORTED,
                              "physad_synth_phys: flags 0x%x have bits that this version does not know", o->flags);
-    PHYSAD__TRY(read_categories(knobs->category, o->categories));
-    PHYSAD__TRY(knob_int(&o->train_videos, "train_videos", 24, 1, 1000));
-    PHYSAD__TRY(knob_int(&o->test_videos, "test_videos", 12, 0, 1000));
-    PHYSAD__TRY(knob_int(&o->defect_videos, "defect_videos", 6, 0, 1000));
-    PHYSAD__TRY(knob_int(&o->frames, "frames", 72, 16, 1000));
-    PHYSAD__TRY(knob_int(&o->width, "width", 160, 32, 2048));
-    PHYSAD__TRY(knob_int(&o->height, "height", 128, 32, 2048));
-    PHYSAD__TRY(knob_real(&o->frame_rate, "frame_rate", 30, 1, 240));
-    PHYSAD__TRY(knob_real(&o->variation, "variation", 1, 0, 2));
-    PHYSAD__TRY(knob_real(&o->severity, "severity", 1, 0.2, 1.5));
-    PHYSAD__TRY(knob_real(&o->noise, "noise", 0.01, 0, 0.5));
+    PHYSAD__TRY(physad__knob_names("physad_synth_phys", knobs->category, physad__phys_scene_count, scene_name, o->categories, "category"));
+    PHYSAD__TRY(physad__knob_int("physad_synth_phys", &o->train_videos, "train_videos", 24, 1, 1000));
+    PHYSAD__TRY(physad__knob_int("physad_synth_phys", &o->test_videos, "test_videos", 12, 0, 1000));
+    PHYSAD__TRY(physad__knob_int("physad_synth_phys", &o->defect_videos, "defect_videos", 6, 0, 1000));
+    PHYSAD__TRY(physad__knob_int("physad_synth_phys", &o->frames, "frames", 72, 16, 1000));
+    PHYSAD__TRY(physad__knob_int("physad_synth_phys", &o->width, "width", 160, 32, 2048));
+    PHYSAD__TRY(physad__knob_int("physad_synth_phys", &o->height, "height", 128, 32, 2048));
+    PHYSAD__TRY(physad__knob_real("physad_synth_phys", &o->frame_rate, "frame_rate", 30, 1, 240));
+    PHYSAD__TRY(physad__knob_real("physad_synth_phys", &o->variation, "variation", 1, 0, 2));
+    PHYSAD__TRY(physad__knob_real("physad_synth_phys", &o->severity, "severity", 1, 0.2, 1.5));
+    PHYSAD__TRY(physad__knob_real("physad_synth_phys", &o->noise, "noise", 0.01, 0, 0.5));
     if (o->width % 2 != 0 || o->height % 2 != 0)
         return physad__error(PHYSAD_ERR_ARG, "physad_synth_phys: videos of %d x %d pixels; want even numbers", o->width,
                              o->height);

@@ -1,29 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as COLMAP's three files: the first byte says whether text, then two lengths of 16 bits, then the files. */
+#include "fuzz.h"
+
 #include "io/io.h"
 
-#include "core/core.h"
-
 #include <math.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
-static physad_context *limited_context(void)
-{
-    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = NULL;
-    co.threads = 1;
-    co.memory_limit = 64 << 20;
-    check(physad_context_new(&ctx, &co) == PHYSAD_OK);
-    return ctx;
-}
 
 static void check_poses(const physad__poses *poses)
 {
@@ -44,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 5)
         return 0;
-    physad_context *ctx = limited_context();
+    physad_context *ctx = limited_context(64);
     physad__poses poses;
     const size_t left = size - 5;
     size_t first = (size_t)(data[1] | data[2] << 8), second = (size_t)(data[3] | data[4] << 8);

@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as 3D Gaussians in PLY: what is read is finite to the last number. */
+#include "fuzz.h"
+
 #include "io/io.h"
 
-#include "core/core.h"
-
 #include <math.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
-static physad_context *limited_context(void)
-{
-    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = NULL;
-    co.threads = 1;
-    co.memory_limit = 64 << 20;
-    check(physad_context_new(&ctx, &co) == PHYSAD_OK);
-    return ctx;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    physad_context *ctx = limited_context();
+    physad_context *ctx = limited_context(64);
     physad__gaussians g;
     if (physad__gaussians_parse(&g, &ctx->mem, data, size, 16, "fuzz") == PHYSAD_OK) {
         check(g.degree >= 0 && g.degree <= 3 && g.count >= 0 && g.stride >= g.count && g.stride % 16 == 0);

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a photo: a status and no leak, whatever they are; what is read can be written and read again. */
+#include "fuzz.h"
+
 #include "io/io.h"
 
-#include <stdlib.h>
-
 #include <zlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static void write_again(physad_context *ctx, const physad_image *image)
 {
@@ -50,11 +42,7 @@ static void repair_checksums(uint8_t *data, size_t size)
 
 static void read_all_ways(const uint8_t *data, size_t size)
 {
-    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = NULL;
-    co.threads = 1;
-    co.memory_limit = 64 << 20;
-    check(physad_context_new(&ctx, &co) == PHYSAD_OK);
+    physad_context *ctx = limited_context(64);
     for (int way = 0; way < 3; way++) {
         physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
         physad_image *image;

@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a .npy file: a status and no leak; every element of what is read can be reached. */
+#include "fuzz.h"
+
 #include "io/io.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = NULL;
+    physad_context *ctx = limited_context(16);
     physad__npy npy;
     char hex[65];
-    co.threads = 1;
-    co.memory_limit = 16 << 20;
-    check(physad_context_new(&ctx, &co) == PHYSAD_OK);
     if (physad__npy_read(&npy, ctx, data, size, "fuzz") == PHYSAD_OK) {
         check(physad__view_check(&npy.view, "npy") == PHYSAD_OK && physad__view_is_contiguous(&npy.view));
         check(physad__sha256(hex, npy.view.data,

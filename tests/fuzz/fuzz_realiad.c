@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a Real-IAD list: a status and no leak; what is read stays within the data set. */
+#include "fuzz.h"
+
 #include "data/data_dataset.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static void check_sample(const physad_sample *s)
 {

@@ -1,29 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as transforms.json. */
+#include "fuzz.h"
+
 #include "io/io.h"
 
-#include "core/core.h"
-
 #include <math.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
-static physad_context *limited_context(void)
-{
-    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = NULL;
-    co.threads = 1;
-    co.memory_limit = 64 << 20;
-    check(physad_context_new(&ctx, &co) == PHYSAD_OK);
-    return ctx;
-}
 
 static void check_poses(const physad__poses *poses)
 {
@@ -42,7 +23,7 @@ static void check_poses(const physad__poses *poses)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    physad_context *ctx = limited_context();
+    physad_context *ctx = limited_context(64);
     physad__poses poses;
     if (physad__transforms_parse(&poses, &ctx->mem, data, size, "fuzz") == PHYSAD_OK) {
         check_poses(&poses);

@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a video: frames and a status, within the limits, with and without the thread that reads ahead; going back gives the
  * same. The demuxers and decoders are FFmpeg's; what is tried is what lies around them. */
-#include "core/core.h"
+#include "fuzz.h"
 
 #include <physad/video.h>
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static void read_some(physad_video *v)
 {
