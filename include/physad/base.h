@@ -4,7 +4,10 @@
  *
  * Conventions of all headers:
  *  - Every call that can fail returns `physad_status`; the text is in `physad_last_error()` of the same thread.
- *  - Handles are opaque, made by `_new`, `_open` or `_load`, freed by `_free`, which accepts NULL.
+ *  - Handles are opaque and freed by `_free`, which accepts NULL. `_new` makes one of options, `_open` of a file that is used as
+ *    long as the handle lives, `_read` of a file that is read whole, `_load` of a file that `_save` wrote, `_fit` of data.
+ *  - What there is of a kind is told by `_count` and `_name(index)`, one of them by `_describe(name)`.
+ *  - The handle comes first, then what goes in, then what comes out; only calls that make a handle of their own take `out` first.
  *  - *borrowed*: used during the call only. *copied*: the caller may free it after the call.
  *    *owned by the handle*: valid until the handle is freed or the named call is made.
  *  - An options structure starts with `struct_size`; zero in any other field means its default.
@@ -105,7 +108,8 @@ typedef struct physad_view {
 
 /** A view of a row-major array. `shape` has `ndim` entries (1..6); the view is writable. */
 PHYSAD_API physad_view physad_view_array(void *data, int32_t dtype, int32_t ndim, const int64_t *shape);
-/** A read-only view of an H x W x 3 photo of bytes, red first; `row_bytes` from one row to the next. */
+/** A read-only view of an H x W x 3 photo of bytes, red first; `row_bytes` from one row to the next, 3 `width` or more,
+ * negative where the top row lies last. A photo whose pixels overlap is refused where it is used. */
 PHYSAD_API physad_view physad_view_rgb8(const void *pixels, int64_t height, int64_t width, int64_t row_bytes);
 /** A read-only view of an H x W grey photo of bytes. */
 PHYSAD_API physad_view physad_view_gray8(const void *pixels, int64_t height, int64_t width, int64_t row_bytes);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/data_dataset.h"
+#include "data/data_transform.h"
 
 #include <pthread.h>
 
@@ -270,18 +271,8 @@ static physad_status check_views(const physad_item *item)
 {
     char text[160];
     const physad_view *p = item->photo, *m = item->mask;
-    if (p != NULL) {
-        PHYSAD__TRY(physad__view_check(p, "photo"));
-        if (p->dtype != PHYSAD_U8 && p->dtype != PHYSAD_U16 && p->dtype != PHYSAD_F32)
-            return physad__error(PHYSAD_ERR_DTYPE, "photo has dtype %s, want u8, u16 or f32",
-                                 physad_dtype_name(p->dtype));
-        const int64_t channels = p->ndim == 3 ? p->shape[2] : 1;
-        if ((p->ndim != 2 && p->ndim != 3) || p->shape[0] < 1 || p->shape[1] < 1 ||
-            (channels != 1 && channels != 3 && channels != 4))
-            return physad__error(PHYSAD_ERR_SHAPE,
-                                 "photo has shape %s, want H x W, or H x W x 1, 3 or 4, none of them 0",
-                                 physad__shape_text(text, sizeof(text), p->ndim, p->shape));
-    }
+    if (p != NULL)
+        PHYSAD__TRY(physad__transform_check_photo(p, "photo"));
     if (m == NULL)
         return PHYSAD_OK;
     PHYSAD__TRY(physad__view_check(m, "mask"));

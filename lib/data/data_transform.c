@@ -248,6 +248,29 @@ physad_status physad__transform_geometry(const physad_transform *t, int64_t heig
 
 /* --- photos --- */
 
+/* A distance of rows that was counted in pixels would score a sheared photo without a word. Transposed photos and repeated
+ * rows (distance 0) are fine: each distance must span all that lies closer together. */
+static bool overlaps(const physad_view *v)
+{
+    uint64_t step[3], span = physad_dtype_size(v->dtype);
+    bool done[3] = { false };
+    for (int32_t i = 0; i < v->ndim; i++)
+        step[i] = (uint64_t)(v->stride[i] < 0 ? -v->stride[i] : v->stride[i]);
+    for (int32_t k = 0; k < v->ndim; k++) {
+        int32_t next = -1;
+        for (int32_t i = 0; i < v->ndim; i++)
+            if (!done[i] && (next < 0 || step[i] < step[next]))
+                next = i;
+        done[next] = true;
+        if (step[next] == 0 || v->shape[next] == 1)
+            continue;
+        if (step[next] < span)
+            return true;
+        span += step[next] * (uint64_t)(v->shape[next] - 1);
+    }
+    return false;
+}
+
 physad_status physad__transform_check_photo(const physad_view *photo, const char *name)
 {
     char text[160];
@@ -260,6 +283,11 @@ physad_status physad__transform_check_photo(const physad_view *photo, const char
         (channels != 1 && channels != 3 && channels != 4))
         return physad__error(PHYSAD_ERR_SHAPE, "%s has shape %s, want H x W, or H x W x 1, 3 or 4, none of them 0",
                              name, physad__shape_text(text, sizeof(text), photo->ndim, photo->shape));
+    if (overlaps(photo))
+        return physad__error(PHYSAD_ERR_ARG,
+                             "%s of shape %s has rows %lld bytes apart, so that pixels overlap; strides are in bytes", name,
+                             physad__shape_text(text, sizeof(text), photo->ndim, photo->shape),
+                             (long long)photo->stride[0]);
     return PHYSAD_OK;
 }
 

@@ -522,6 +522,19 @@ static void wrong_photos_are_named(void **state)
     assert_fails(PHYSAD_ERR_SHAPE, "(0,10,3)", physad_transform_apply(t, &v, &to));
     v = view_of(bytes, PHYSAD_I32, 5, 5, 3);
     assert_fails(PHYSAD_ERR_DTYPE, "i32, want u8", physad_transform_apply(t, &v, &to));
+    v = physad_view_rgb8(bytes, 10, 10, 10); /* pixels, not bytes */
+    assert_fails(PHYSAD_ERR_ARG, "photo of shape (10,10,3) has rows 10 bytes apart", physad_transform_apply(t, &v, &to));
+    v = physad_view_rgb8(bytes + 270, 10, 10, -29);
+    assert_fails(PHYSAD_ERR_ARG, "rows -29 bytes apart", physad_transform_apply(t, &v, &to));
+    v = physad_view_rgb8(bytes + 270, 10, 10, -30);
+    assert_ok(physad_transform_apply(t, &v, &to));
+    v = physad_view_rgb8(bytes, 10, 10, 0); /* one row, repeated */
+    assert_ok(physad_transform_apply(t, &v, &to));
+    v = view_of(bytes, PHYSAD_U8, 10, 10, 3);
+    v.stride[0] = 1, v.stride[1] = 10, v.stride[2] = 100; /* by channels, each on its side */
+    assert_ok(physad_transform_apply(t, &v, &to));
+    v.stride[2] = 99;
+    assert_fails(PHYSAD_ERR_ARG, "pixels overlap", physad_transform_apply(t, &v, &to));
     assert_fails(PHYSAD_ERR_ARG, "photo is NULL", physad_transform_apply(t, NULL, &to));
     assert_fails(PHYSAD_ERR_ARG, "transform is NULL", physad_transform_apply(NULL, &good, &to));
     v = view_of(out, PHYSAD_F32, 16, 15, 3);
