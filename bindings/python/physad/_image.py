@@ -31,16 +31,22 @@ def _options(channels: str | None, dtype: str | None, orient: bool, scale: int, 
 class Image(Handle):
     """A photo: H x W x C, red first, uint8, uint16 or float32; immutable.
 
-    ``Image(array)`` wraps an array without copying; `Image.read()` and `Image.decode()` read files.
+    ``Image("photo.jpg")`` reads a file, as `Image.read()` without options; ``Image(array)`` wraps an array without copying. The bytes
+    of a file are for `Image.decode()`.
     """
 
-    def __init__(self, array: Any, *, path: str | None = None) -> None:
-        pixels = as_array(array, "image")
+    def __init__(self, source: Any, *, path: str | None = None) -> None:
+        self.path = path
+        self.info: dict[str, Any] = {}
+        if is_path(source):
+            read = Image.read(source)
+            self._h, self.info = read.array, read.info
+            self.path = path if path is not None else read.path
+            return
+        pixels = as_array(source, "image")
         if pixels.ndim not in (2, 3):
             raise ValueError(f"image has shape {pixels.shape}, want (H, W) or (H, W, C)")
         self._h = pixels
-        self.path = path
-        self.info: dict[str, Any] = {}
 
     @classmethod
     def _of(cls, capsule: Any, path: str | None = None) -> Image:

@@ -34,6 +34,15 @@ def test_image_view_is_of_the_library(photo, tmp_path):
     assert context.memory_used < used
 
 
+def test_image_of_a_path(photo, tmp_path):
+    physad.write_image(tmp_path / "a.png", photo)
+    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
+        image = physad.Image(path)
+        assert np.array_equal(image.array, photo) and image.path == str(path) and image.info["format"] == "png"
+    with pytest.raises(physad.FileError, match="none.png"):
+        physad.Image(tmp_path / "none.png")
+
+
 def test_image_png_of_repr(photo):
     assert np.array_equal(physad.Image.decode(physad.Image(photo)._repr_png_()).array, photo)
     gray = photo[:, :, 0]
