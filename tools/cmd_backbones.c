@@ -18,7 +18,7 @@ int cmd_backbones(tool *t)
     json_t *all = json != NULL ? json_array() : NULL;
     for (int64_t i = 0; i < physad_backbone_count(); i++) {
         physad_backbone_info b = PHYSAD_BACKBONE_INFO_INIT;
-        const physad_status status = physad_backbone_info_get(physad_backbone_name(i), &b);
+        const physad_status status = physad_backbone_describe(physad_backbone_name(i), &b);
         if (status != PHYSAD_OK) {
             json_decref(all);
             return tool_failed(status);

@@ -19,7 +19,7 @@ int cmd_weights_list(tool *t)
     for (int64_t i = 0; i < physad_weights_count(); i++) {
         physad_weights_info w = PHYSAD_WEIGHTS_INFO_INIT;
         char path[4096];
-        const physad_status status = physad_weights_get(i, &w);
+        const physad_status status = physad_weights_describe(physad_weights_name(i), &w);
         if (status != PHYSAD_OK) {
             json_decref(all);
             return tool_failed(status);
@@ -38,7 +38,7 @@ int cmd_weights_list(tool *t)
 static int check_name(const tool *t, const char *name)
 {
     physad_weights_info w = PHYSAD_WEIGHTS_INFO_INIT;
-    if (physad_weights_lookup(name, &w) == PHYSAD_OK)
+    if (physad_weights_describe(name, &w) == PHYSAD_OK)
         return TOOL_DONE;
     return tool_usage(t, "%s", physad_last_error());
 }

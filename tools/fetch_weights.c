@@ -147,7 +147,7 @@ static int is_there(physad_context *ctx, const physad_weights_info *known, const
 int fetch_weights(physad_context *ctx, const char *name, const char *from, const char *folder, FILE *log, char *path, size_t size)
 {
     physad_weights_info known = PHYSAD_WEIGHTS_INFO_INIT;
-    if (physad_weights_lookup(name, &known) != PHYSAD_OK)
+    if (physad_weights_describe(name, &known) != PHYSAD_OK)
         return library_failed(log);
     if (from != NULL)
         return physad_weights_install(ctx, name, from, folder, path, size) == PHYSAD_OK ? 0 : library_failed(log);

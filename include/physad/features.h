@@ -53,7 +53,7 @@ PHYSAD_API const char *physad_backbone_name(int64_t index);
  * @param[in,out] info  initialised with PHYSAD_BACKBONE_INFO_INIT; filled up to its `struct_size`
  * @return PHYSAD_OK; PHYSAD_ERR_ARG: no such backbone, info NULL or with a wrong `struct_size`
  * Any thread. @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_backbone_info_get(const char *name, physad_backbone_info *info);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_backbone_describe(const char *name, physad_backbone_info *info);
 
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
@@ -61,9 +61,9 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_backbone_info_get(const char *n
 typedef struct physad_features physad_features;
 
 /** Neighbourhood pooling before the layers are joined. */
-#define PHYSAD_POOL_AVG3 0   /**< mean over 3x3 places, zeros outside counted (the divisor is 9 everywhere); the default */
-#define PHYSAD_POOL_NONE 1
-#define PHYSAD_POOL_UNFOLD 2 /**< 3x3 places unfolded, each layer's 9*C values averaged down to `unfold_dim`, the layers joined
+#define PHYSAD_FEATURES_POOL_AVG3 0   /**< mean over 3x3 places, zeros outside counted (the divisor is 9 everywhere); the default */
+#define PHYSAD_FEATURES_POOL_NONE 1
+#define PHYSAD_FEATURES_POOL_UNFOLD 2 /**< 3x3 places unfolded, each layer's 9*C values averaged down to `unfold_dim`, the layers joined
                                   and averaged down to `unfold_dim` once more (PatchCore's original code) */
 /** How deeper, coarser layers come to the grid of the first one. */
 #define PHYSAD_UPSAMPLE_BILINEAR 0 /**< corners not aligned; the default */
@@ -90,14 +90,14 @@ typedef struct physad_features_options {
     const char *layers;   /**< names with commas between, from fine to coarse; NULL: the backbone's default */
     int64_t height;       /**< of the photos, in pixels, 32 to 8192; 0: the backbone's input size */
     int64_t width;        /**< 0: as `height` */
-    int32_t pool;         /**< PHYSAD_POOL_* */
+    int32_t pool;         /**< PHYSAD_FEATURES_POOL_* */
     int32_t upsample;     /**< PHYSAD_UPSAMPLE_* */
     int32_t reduce;       /**< PHYSAD_REDUCE_* */
     int32_t padding;      /**< PHYSAD_PADDING_*; PHYSAD_ERR_ARG for a backbone that has only one */
     int64_t reduce_dim;   /**< dimensions that `reduce` leaves */
     uint64_t reduce_seed; /**< of the draw; 0 is a seed as well */
     const int64_t *channels; /**< for PHYSAD_REDUCE_SUBSET: `reduce_dim` channels given instead of drawn, each once; copied */
-    int64_t unfold_dim;   /**< for PHYSAD_POOL_UNFOLD; 0: 1024 */
+    int64_t unfold_dim;   /**< for PHYSAD_FEATURES_POOL_UNFOLD; 0: 1024 */
 } physad_features_options;
 
 #define PHYSAD_FEATURES_OPTIONS_INIT { sizeof(physad_features_options), 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 }

@@ -42,14 +42,13 @@ typedef struct physad_weights_info {
 
 /** Number of known weights. */
 PHYSAD_API int64_t physad_weights_count(void);
-/** Describes the known weights `index`, sorted by name.
+/** Name of the known weights `index`, in the order of the names; NULL outside 0..count-1. Static text. Any thread. @since 0.1 */
+PHYSAD_API const char *physad_weights_name(int64_t index);
+/** Describes the known weights called `name`.
  * @param[in,out] info  initialised with PHYSAD_WEIGHTS_INFO_INIT; filled up to its `struct_size`
- * @return PHYSAD_OK, PHYSAD_ERR_ARG
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG: no such weights (the message names the nearest), info NULL or with a wrong `struct_size`
  * Any thread. @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_weights_get(int64_t index, physad_weights_info *info);
-/** Describes the known weights called `name`, as physad_weights_get(); PHYSAD_ERR_ARG with the nearest name when there are none.
- * Any thread. @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_weights_lookup(const char *name, physad_weights_info *info);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_weights_describe(const char *name, physad_weights_info *info);
 
 /** Finds the file of weights.
  * @param[in]  name   known weights, or any name that a file in one of the folders has

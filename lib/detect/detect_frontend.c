@@ -111,7 +111,7 @@ physad_status physad__transform_make(physad_transform **out, const physad_detect
     static const char *const fits[] = { "stretch", "letterbox", "cover" };
     static const char *const filters[] = { "bilinear", "bicubic", "box", "nearest" };
     physad_transform_options o = PHYSAD_TRANSFORM_OPTIONS_INIT;
-    PHYSAD__TRY(physad_backbone_info_get(physad__option_text(det, "backbone"), &backbone));
+    PHYSAD__TRY(physad_backbone_describe(physad__option_text(det, "backbone"), &backbone));
     PHYSAD__TRY(parse_size(det, &o.height, &o.width));
     PHYSAD__TRY(parse_roi(det, &o));
     o.fit = choice(det, "fit", fits, 3);
@@ -137,7 +137,7 @@ physad_status physad__transform_make(physad_transform **out, const physad_detect
 static physad_status find_strides(const physad__frontend *front, int64_t *first, int64_t *coarsest)
 {
     physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
-    PHYSAD__TRY(physad_backbone_info_get(physad_features_backbone(front->features), &info));
+    PHYSAD__TRY(physad_backbone_describe(physad_features_backbone(front->features), &info));
     *first = *coarsest = 0;
     for (int64_t k = 0; k < physad_features_layer_count(front->features); k++) {
         const char *name = physad_features_layer_name(front->features, k);

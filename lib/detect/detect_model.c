@@ -140,7 +140,7 @@ static physad_status describe_weights(const physad_detector *det, bool *embed, j
     const char *given = physad__option_text(det, "weights");
     physad_backbone_info backbone = PHYSAD_BACKBONE_INFO_INIT;
     char path[4096], sha[65] = "";
-    PHYSAD__TRY(physad_backbone_info_get(physad__option_text(det, "backbone"), &backbone));
+    PHYSAD__TRY(physad_backbone_describe(physad__option_text(det, "backbone"), &backbone));
     const bool random = strncmp(given, "random", 6) == 0 && (given[6] == '\0' || given[6] == ':');
     const char *name = *given != '\0' ? given : backbone.weights;
     *embed = *given == '\0' && backbone.weights_licence != NULL && *backbone.weights_licence != '\0';

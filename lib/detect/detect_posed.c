@@ -93,7 +93,7 @@ physad_status physad__posed_open_networks(physad__posed_model *m, const physad_d
     o.layers = *physad__option_text(det, "layers") != '\0' ? physad__option_text(det, "layers") : NULL;
     o.height = m->height = c->height;
     o.width = m->width = c->width;
-    o.pool = physad__option_is(det, "pool", "none") ? PHYSAD_POOL_NONE : PHYSAD_POOL_AVG3;
+    o.pool = physad__option_is(det, "pool", "none") ? PHYSAD_FEATURES_POOL_NONE : PHYSAD_FEATURES_POOL_AVG3;
     PHYSAD__TRY(file != NULL ? physad__features_new_from(&m->network, m->ctx, &o, file, "backbone.")
                              : physad_features_new(&m->network, m->ctx, &o));
     PHYSAD__TRY(physad__matcher_network(&m->finder, m->ctx, c, o.backbone, weights, file));

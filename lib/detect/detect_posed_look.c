@@ -43,7 +43,7 @@ static physad_status make_input(float **out, const physad__posed_model *m, const
 {
     physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
     const int64_t plane = m->height * m->width;
-    PHYSAD__TRY(physad_backbone_info_get(physad_features_backbone(m->network), &info));
+    PHYSAD__TRY(physad_backbone_describe(physad_features_backbone(m->network), &info));
     *out = physad__alloc_array(&m->ctx->mem, 3 * plane, sizeof(float), "photo");
     if (*out == NULL)
         return PHYSAD_ERR_NOMEM;

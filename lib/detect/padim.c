@@ -61,12 +61,12 @@ static physad_status new_state(padim **out, const physad_detector *det, const ph
 static void padim_configure(const physad_detector *det, physad_features_options *o, char *text, size_t size)
 {
     physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
-    o->pool = PHYSAD_POOL_NONE;
+    o->pool = PHYSAD_FEATURES_POOL_NONE;
     o->upsample = PHYSAD_UPSAMPLE_NEAREST;
     o->reduce = PHYSAD_REDUCE_SUBSET;
     o->reduce_dim = physad__option_int(det, "dim");
     o->reduce_seed = det->seed;
-    if (o->layers != NULL || physad_backbone_info_get(o->backbone, &info) != PHYSAD_OK)
+    if (o->layers != NULL || physad_backbone_describe(o->backbone, &info) != PHYSAD_OK)
         return;
     size_t used = 0;
     int64_t channels = 0;

@@ -127,12 +127,12 @@ const char *physad_backbone_name(int64_t index)
     return b != NULL ? b->info.name : NULL;
 }
 
-physad_status physad_backbone_info_get(const char *name, physad_backbone_info *info)
+physad_status physad_backbone_describe(const char *name, physad_backbone_info *info)
 {
     const physad__backbone *b = NULL;
     physad_weights_info known = PHYSAD_WEIGHTS_INFO_INIT;
     if (info == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_backbone_info_get: info is NULL");
+        return physad__error(PHYSAD_ERR_ARG, "physad_backbone_describe: info is NULL");
     if (info->struct_size < sizeof(*info) || info->struct_size > 4096)
         return physad__error(PHYSAD_ERR_ARG, "physad_backbone_info: struct_size is %u; initialise it with PHYSAD_BACKBONE_INFO_INIT",
                              info->struct_size);
@@ -140,7 +140,7 @@ physad_status physad_backbone_info_get(const char *name, physad_backbone_info *i
     const uint32_t size = info->struct_size;
     *info = b->info;
     info->struct_size = size;
-    if (physad_weights_lookup(b->info.name, &known) == PHYSAD_OK) {
+    if (physad_weights_describe(b->info.name, &known) == PHYSAD_OK) {
         info->weights = known.name;
         info->weights_licence = known.licence;
     }

@@ -28,7 +28,7 @@ static physad_status check_side(const char *name, int64_t side)
 
 static physad_status check_options(physad_features_options *o, const physad__backbone *b)
 {
-    PHYSAD__TRY(check_range("pool", o->pool, PHYSAD_POOL_UNFOLD, "PHYSAD_POOL_*"));
+    PHYSAD__TRY(check_range("pool", o->pool, PHYSAD_FEATURES_POOL_UNFOLD, "PHYSAD_FEATURES_POOL_*"));
     PHYSAD__TRY(check_range("upsample", o->upsample, PHYSAD_UPSAMPLE_NEAREST, "PHYSAD_UPSAMPLE_*"));
     PHYSAD__TRY(check_range("reduce", o->reduce, PHYSAD_REDUCE_PROJECTION, "PHYSAD_REDUCE_*"));
     PHYSAD__TRY(check_range("reduce_dim", o->reduce_dim, DIM_MOST, "dimensions"));
@@ -58,7 +58,7 @@ static physad_status unknown_layer(const physad__backbone *b, const char *name)
     for (int64_t i = 0; i < count; i++)
         names[i] = b->info.layers[i].name;
     const char *near = physad__nearest_name(name, names, count);
-    return physad__error(PHYSAD_ERR_ARG, "layer \"%s\" is none of %s's%s%s%s; physad_backbone_info_get() lists them", name,
+    return physad__error(PHYSAD_ERR_ARG, "layer \"%s\" is none of %s's%s%s%s; physad_backbone_describe() lists them", name,
                          b->info.name, near != NULL ? ", did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"" : "");
 }
 

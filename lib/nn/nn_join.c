@@ -10,7 +10,7 @@
 /* Channels of a layer once pooled. */
 static int64_t pooled_width(const physad__join *j, int64_t layer)
 {
-    return j->pool == PHYSAD_POOL_UNFOLD ? j->unfold_dim : j->shape[layer][2];
+    return j->pool == PHYSAD_FEATURES_POOL_UNFOLD ? j->unfold_dim : j->shape[layer][2];
 }
 
 static int64_t joined_width(const physad__join *j)
@@ -23,7 +23,7 @@ static int64_t joined_width(const physad__join *j)
 
 int64_t physad__join_width(const physad__join *j)
 {
-    return j->pool == PHYSAD_POOL_UNFOLD ? j->unfold_dim : joined_width(j);
+    return j->pool == PHYSAD_FEATURES_POOL_UNFOLD ? j->unfold_dim : joined_width(j);
 }
 
 /* --- pooling of one place --- */
@@ -119,9 +119,9 @@ static void sample(const float *map, int64_t w, int64_t c, span y, span x, float
 static void pool_place(const physad__join *j, int64_t layer, const float *map, int64_t y, int64_t x, float *patch, float *out)
 {
     const int64_t *shape = j->shape[layer];
-    if (j->pool == PHYSAD_POOL_AVG3)
+    if (j->pool == PHYSAD_FEATURES_POOL_AVG3)
         average3(map, shape, y, x, out);
-    else if (j->pool == PHYSAD_POOL_UNFOLD)
+    else if (j->pool == PHYSAD_FEATURES_POOL_UNFOLD)
         unfold(map, shape, y, x, patch, out, j->unfold_dim);
     else
         memcpy(out, map + (y * shape[1] + x) * shape[2], (size_t)shape[2] * sizeof(*out));
@@ -133,7 +133,7 @@ static int64_t row_scratch(const physad__join *j)
     int64_t most = 0;
     for (int64_t i = 0; i < j->layer_count; i++)
         most = physad__max(most, 9 * j->shape[i][2]);
-    return j->pool == PHYSAD_POOL_UNFOLD ? most + joined_width(j) : 0;
+    return j->pool == PHYSAD_FEATURES_POOL_UNFOLD ? most + joined_width(j) : 0;
 }
 
 int64_t physad__join_scratch(const physad__join *j)
@@ -164,7 +164,7 @@ static void pool_layer(const physad__join *j, int64_t layer, const float *map, f
 
 static void join_place(const physad__join *j, const float *const *maps, int64_t y, int64_t x, float *patch, float *out)
 {
-    const bool unfolds = j->pool == PHYSAD_POOL_UNFOLD;
+    const bool unfolds = j->pool == PHYSAD_FEATURES_POOL_UNFOLD;
     float *joined = unfolds ? patch + row_scratch(j) - joined_width(j) : out, *to = joined;
     pool_place(j, 0, maps[0], y, x, patch, to);
     to += pooled_width(j, 0);
@@ -187,8 +187,8 @@ void physad__join_run(const physad__join *j, const float *const *maps, float *sc
         rows = physad__max(rows, j->shape[i][0]);
     float *patches = scratch, *next = scratch + rows * own;
     for (int64_t i = 1; i < j->layer_count; i++) {
-        pooled[i] = j->pool == PHYSAD_POOL_NONE ? maps[i] : next;
-        if (j->pool != PHYSAD_POOL_NONE)
+        pooled[i] = j->pool == PHYSAD_FEATURES_POOL_NONE ? maps[i] : next;
+        if (j->pool != PHYSAD_FEATURES_POOL_NONE)
             pool_layer(j, i, maps[i], patches, next);
         next += j->shape[i][0] * j->shape[i][1] * pooled_width(j, i);
     }

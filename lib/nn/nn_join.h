@@ -10,7 +10,7 @@ enum { PHYSAD__JOIN_LAYERS = 8 };
 typedef struct physad__join {
     int64_t layer_count;
     int64_t shape[PHYSAD__JOIN_LAYERS][3]; /* H, W, C of each layer; the first one's grid is that of the result */
-    int32_t pool, upsample;                /* PHYSAD_POOL_*, PHYSAD_UPSAMPLE_* */
+    int32_t pool, upsample;                /* PHYSAD_FEATURES_POOL_*, PHYSAD_UPSAMPLE_* */
     int64_t unfold_dim;
 } physad__join;
 

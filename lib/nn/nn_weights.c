@@ -37,21 +37,18 @@ static const physad_weights_info *row_of(const char *name)
     return NULL;
 }
 
-physad_status physad_weights_get(int64_t index, physad_weights_info *info)
+const char *physad_weights_name(int64_t index)
 {
-    if (index < 0 || index >= PHYSAD__WEIGHTS_COUNT)
-        return physad__error(PHYSAD_ERR_ARG, "physad_weights_get: index is %lld, want 0 to %lld", (long long)index,
-                             (long long)PHYSAD__WEIGHTS_COUNT - 1);
-    return give(&physad__weights_table[index], info, "physad_weights_get");
+    return index >= 0 && index < PHYSAD__WEIGHTS_COUNT ? physad__weights_table[index].name : NULL;
 }
 
-physad_status physad_weights_lookup(const char *name, physad_weights_info *info)
+physad_status physad_weights_describe(const char *name, physad_weights_info *info)
 {
     if (name == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_weights_lookup: name is NULL");
+        return physad__error(PHYSAD_ERR_ARG, "physad_weights_describe: name is NULL");
     const physad_weights_info *row = row_of(name);
     if (row != NULL)
-        return give(row, info, "physad_weights_lookup");
+        return give(row, info, "physad_weights_describe");
     const char *names[PHYSAD__WEIGHTS_COUNT];
     for (int64_t i = 0; i < PHYSAD__WEIGHTS_COUNT; i++)
         names[i] = physad__weights_table[i].name;
@@ -212,7 +209,7 @@ physad_status physad_weights_verify(physad_context *context, const char *name, c
     PHYSAD__TRY(physad__context_check(context, "physad_weights_verify"));
     if (path == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_weights_verify: path is NULL");
-    PHYSAD__TRY(physad_weights_lookup(name, &info));
+    PHYSAD__TRY(physad_weights_describe(name, &info));
     PHYSAD__TRY(physad__sha256_file(digest, path));
     if (sha256 != NULL)
         memcpy(sha256, digest, sizeof(digest));

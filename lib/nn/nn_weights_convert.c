@@ -135,7 +135,7 @@ physad_status physad_weights_convert(physad_context *context, const char *from, 
     if (o.f32 != 0 && o.f32 != 1)
         return physad__error(PHYSAD_ERR_ARG, "physad_weights_convert_options: f32 is %d, want 0 or 1", o.f32);
     if (o.name != NULL)
-        PHYSAD__TRY(physad_weights_lookup(o.name, &known));
+        PHYSAD__TRY(physad_weights_describe(o.name, &known));
     PHYSAD__TRY(physad__file_map_open(&map, from, 0));
     const source s = { map.data, map.size, from };
     const physad_status status = convert_source(context, &s, to, o.name != NULL ? &known : NULL, &o);
@@ -207,7 +207,7 @@ physad_status physad_weights_install(physad_context *context, const char *name, 
     PHYSAD__TRY(physad__context_check(context, "physad_weights_install"));
     if (from == NULL || (path == NULL && size > 0))
         return physad__error(PHYSAD_ERR_ARG, "physad_weights_install: %s is NULL", from == NULL ? "from" : "path");
-    PHYSAD__TRY(physad_weights_lookup(name, &known));
+    PHYSAD__TRY(physad_weights_describe(name, &known));
     if (folder == NULL) {
         PHYSAD__TRY(physad_weights_folder(context, user_folder, sizeof(user_folder)));
         folder = user_folder;

@@ -44,7 +44,7 @@ static physad_status raw_cells(float *out, const physad__matcher *m, const physa
 {
     physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
     int64_t size[2];
-    PHYSAD__TRY(physad_backbone_info_get(physad_features_backbone(m->features), &info));
+    PHYSAD__TRY(physad_backbone_describe(physad_features_backbone(m->features), &info));
     physad_features_input_size(m->features, size);
     float *input = physad__alloc_array(&m->ctx->mem, 3 * size[0] * size[1], sizeof(float), "photo");
     if (input == NULL)

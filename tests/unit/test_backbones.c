@@ -208,7 +208,7 @@ static void the_table_tells_the_truth(void **state)
         physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
         physad__nn_graph g;
         int64_t *size, params = 0;
-        assert_ok(physad_backbone_info_get(physad_backbone_name(i), &info));
+        assert_ok(physad_backbone_describe(physad_backbone_name(i), &info));
         assert_string_equal(info.name, physad_backbone_name(i));
         physad__nn_graph_init(&g, &ctx->mem);
         assert_ok(physad__backbone_build(physad__backbone_at(i), &g, PHYSAD_PADDING_DEFAULT));
@@ -234,13 +234,13 @@ static void the_table_tells_the_truth(void **state)
 static void the_table_refuses(void **state)
 {
     physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
-    assert_fails(PHYSAD_ERR_ARG, "did you mean \"resnet18\"", physad_backbone_info_get("resnet81", &info));
-    assert_fails(PHYSAD_ERR_ARG, "unknown", physad_backbone_info_get("", &info));
-    assert_fails(PHYSAD_ERR_ARG, "info is NULL", physad_backbone_info_get(NULL, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "did you mean \"resnet18\"", physad_backbone_describe("resnet81", &info));
+    assert_fails(PHYSAD_ERR_ARG, "unknown", physad_backbone_describe("", &info));
+    assert_fails(PHYSAD_ERR_ARG, "info is NULL", physad_backbone_describe(NULL, NULL));
     info.struct_size = 8;
-    assert_fails(PHYSAD_ERR_ARG, "struct_size", physad_backbone_info_get(NULL, &info));
+    assert_fails(PHYSAD_ERR_ARG, "struct_size", physad_backbone_describe(NULL, &info));
     info.struct_size = sizeof(info);
-    assert_ok(physad_backbone_info_get(NULL, &info));
+    assert_ok(physad_backbone_describe(NULL, &info));
     assert_string_equal(info.name, "efficientnet-lite0");
     assert_string_equal(info.weights_licence, "Apache-2.0");
 }

@@ -231,10 +231,10 @@ static physad_status transform_map_back(world *w)
     return physad_transform_map_back(w->transform, view(w, 0), view(w, 1));
 }
 
-static physad_status backbone_info_get(world *w)
+static physad_status backbone_describe(world *w)
 {
     physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
-    return physad_backbone_info_get(text(w, 0), &info);
+    return physad_backbone_describe(text(w, 0), &info);
 }
 
 static physad_status features_new(world *w)
@@ -444,10 +444,10 @@ static physad_status tensors_add(world *w)
     return physad_tensors_add(w->tensors, text(w, 0), view(w, 1));
 }
 
-static physad_status weights_lookup(world *w)
+static physad_status weights_describe(world *w)
 {
     physad_weights_info info = PHYSAD_WEIGHTS_INFO_INIT;
-    return physad_weights_lookup(text(w, 0), &info);
+    return physad_weights_describe(text(w, 0), &info);
 }
 
 static physad_status weights_find(world *w)
@@ -500,14 +500,14 @@ static const struct {
 } calls[] = {
     CALL(context_new),      CALL(image_read),         CALL(image_read_memory), CALL(image_write),        CALL(dataset_open),
     CALL(dataset_from_files), CALL(dataset_add),      CALL(dataset_select),    CALL(dataset_subset),     CALL(dataset_split),
-    CALL(dataset_read_image), CALL(transform_new),    CALL(transform_apply),   CALL(transform_map_back), CALL(backbone_info_get),
+    CALL(dataset_read_image), CALL(transform_new),    CALL(transform_apply),   CALL(transform_map_back), CALL(backbone_describe),
     CALL(features_new),     CALL(features_compute),   CALL(bank_new),          CALL(bank_add),           CALL(bank_select),
     CALL(bank_search),      CALL(bank_coreset),       CALL(bank_load),         CALL(method_describe),    CALL(method_option),
     CALL(detector_new),     CALL(detector_set),       CALL(detector_fit),      CALL(detector_score),     CALL(detector_save),
     CALL(detector_load),    CALL(detector_threshold), CALL(detector_set_threshold), CALL(detector_remove), CALL(detector_add),
     CALL(result_map),       CALL(result_nearest),     CALL(scores_add),        CALL(scores_measure),     CALL(pixels_measure),
     CALL(pixels_add),       CALL(metrics_get),        CALL(conformal_fit),     CALL(tensors_open),       CALL(tensors_find),
-    CALL(tensors_add),      CALL(weights_lookup),     CALL(weights_find),      CALL(synth_rad),          CALL(evaluate),
+    CALL(tensors_add),      CALL(weights_describe),     CALL(weights_find),      CALL(synth_rad),          CALL(evaluate),
     CALL(overlay_draw),     CALL(scene_fit),          CALL(scene_load),
 };
 

@@ -200,7 +200,7 @@ static void layers_come_out_as_they_are(void **state)
     physad_view outs[2];
     assert_ok(physad_features_new(&f, ctx, &o));
     o.layers = "layer3";
-    o.pool = PHYSAD_POOL_NONE;
+    o.pool = PHYSAD_FEATURES_POOL_NONE;
     assert_ok(physad_features_new(&alone, ctx, &o));
     for (int i = 0; i < 2; i++) {
         assert_ok(physad_features_layer_shape(f, i, s[i]));

@@ -60,10 +60,13 @@ static void the_table_is_sorted_and_complete(void **state)
     assert_true(physad_weights_count() > 0);
     for (int64_t i = 0; i < physad_weights_count(); i++) {
         physad_weights_info info = PHYSAD_WEIGHTS_INFO_INIT, again = PHYSAD_WEIGHTS_INFO_INIT;
-        assert_ok(physad_weights_get(i, &info));
+        assert_ok(physad_weights_describe(physad_weights_name(i), &info));
+        assert_ptr_equal(info.name, physad_weights_name(i));
         assert_true(strcmp(last, info.name) < 0);
         snprintf(last, sizeof(last), "%s", info.name);
-        assert_ok(physad_weights_lookup(info.name, &again));
+        char name[100]; /* equal, not the same */
+        snprintf(name, sizeof(name), "%s", info.name);
+        assert_ok(physad_weights_describe(name, &again));
         assert_string_equal(info.file, again.file);
         assert_int_equal(info.struct_size, sizeof(info));
         const char *const texts[] = { info.file, info.backbone, info.trained, info.licence, info.origin };
@@ -84,14 +87,14 @@ static void wrong_arguments_are_told(void **state)
     world *w = *state;
     char path[4096];
     physad_weights_info info = PHYSAD_WEIGHTS_INFO_INIT;
-    assert_fails(PHYSAD_ERR_ARG, "index is -1", physad_weights_get(-1, &info));
-    assert_fails(PHYSAD_ERR_ARG, "index is", physad_weights_get(physad_weights_count(), &info));
-    assert_fails(PHYSAD_ERR_ARG, "info is NULL", physad_weights_get(0, NULL));
-    assert_fails(PHYSAD_ERR_ARG, "name is NULL", physad_weights_lookup(NULL, &info));
-    assert_fails(PHYSAD_ERR_ARG, "did you mean \"resnet18\"", physad_weights_lookup("resnet81", &info));
-    assert_fails(PHYSAD_ERR_ARG, "weights list", physad_weights_lookup("completely-different", &info));
+    assert_null(physad_weights_name(-1));
+    assert_null(physad_weights_name(physad_weights_count()));
+    assert_fails(PHYSAD_ERR_ARG, "info is NULL", physad_weights_describe("resnet18", NULL));
+    assert_fails(PHYSAD_ERR_ARG, "name is NULL", physad_weights_describe(NULL, &info));
+    assert_fails(PHYSAD_ERR_ARG, "did you mean \"resnet18\"", physad_weights_describe("resnet81", &info));
+    assert_fails(PHYSAD_ERR_ARG, "weights list", physad_weights_describe("completely-different", &info));
     info.struct_size = 3;
-    assert_fails(PHYSAD_ERR_ARG, "struct_size is 3", physad_weights_lookup("resnet18", &info));
+    assert_fails(PHYSAD_ERR_ARG, "struct_size is 3", physad_weights_describe("resnet18", &info));
     assert_fails(PHYSAD_ERR_ARG, "context is NULL", physad_weights_find(NULL, "resnet18", NULL, path, sizeof(path)));
     assert_fails(PHYSAD_ERR_ARG, "name is NULL", physad_weights_find(w->ctx, NULL, NULL, path, sizeof(path)));
     assert_fails(PHYSAD_ERR_ARG, "no room", physad_weights_find(w->ctx, "resnet18", NULL, path, 0));
@@ -258,7 +261,7 @@ static void the_default_weights_are_those_that_are_pinned(void **state)
         print_message("%s\n", physad_last_error());
         skip();
     }
-    assert_ok(physad_weights_lookup(name, &info));
+    assert_ok(physad_weights_describe(name, &info));
     assert_ok(physad_weights_verify(w->ctx, name, path, NULL));
     assert_ok(physad_tensors_open(&t, w->ctx, path, NULL));
     assert_int_equal(physad_tensors_count(t), 296);

@@ -176,7 +176,7 @@ class Features(Handle):
     @property
     def transform(self) -> Transform:
         """The transform that gives this network what it was trained on."""
-        info = lib.backbone_info_get(self.backbone)
+        info = lib.backbone_describe(self.backbone)
         return Transform(self.input_size, resize=info["resize"], mean=info["mean"], std=info["std"])
 
     def _batch(self, images: Any, copy: bool) -> Array:
@@ -222,6 +222,6 @@ def backbones() -> list[str]:
 
 def backbone(name: str | None = None) -> dict[str, Any]:
     """What a network is: layers as (name, channels, stride), default layers, weights and their licence, size, mean and std."""
-    info: dict[str, Any] = lib.backbone_info_get(name)
+    info: dict[str, Any] = lib.backbone_describe(name)
     del info["layer_count"]
     return info

@@ -68,8 +68,8 @@ def save_tensors(path: str | os.PathLike[str], arrays: Mapping[str, Any], metada
 
 def weights() -> dict[str, dict[str, Any]]:
     """What is known of weights, by name: backbone, licence, origin, package, SHA-256."""
-    found = [lib.weights_get(i) for i in range(lib.weights_count())]
-    return {info["name"]: info for info in found}
+    names = [lib.weights_name(i) for i in range(lib.weights_count())]
+    return {name: lib.weights_describe(name) for name in names}
 
 
 def find_weights(name: str, given: str | os.PathLike[str] | None = None, *, context: _context.Context | None = None) -> str:
