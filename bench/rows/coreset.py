@@ -11,10 +11,10 @@ from rows import inputs
 
 ROWS = 61440
 SHORT = 300  # picks
-WIDTHS = {  # backbone options of 60 photos at 256 x 256: 32 x 32 places each
-    176: {"backbone": "efficientnet-lite0", "layers": "stage2,stage3,stage5"},
-    384: {"backbone": "resnet18", "layers": "layer2,layer3", "weights": "random:0"},
-    1536: {"backbone": "wide_resnet50_2", "layers": "layer2,layer3", "weights": "random:0"},
+WIDTHS = {  # features of 60 photos, 32 x 32 places each
+    176: {"backbone": "efficientnet-lite0", "layers": "b2,b4,b10", "size": 128},
+    384: {"backbone": "resnet18", "layers": "layer2,layer3", "weights": "random:0", "size": 256},
+    1536: {"backbone": "wide_resnet50_2", "layers": "layer2,layer3", "weights": "random:0", "size": 256},
 }
 
 
@@ -28,7 +28,7 @@ def prepare(row, side, work):
     folder = pathlib.Path(work)
     if side == "ours":
         train = inputs.photos(work)[0]
-        inputs.write(folder / f"coreset.{row['dim']}.npy", lambda: inputs.features(train[:60], work, size=256, **WIDTHS[row["dim"]]))
+        inputs.write(folder / f"coreset.{row['dim']}.npy", lambda: inputs.features(train[:60], work, **WIDTHS[row["dim"]]))
     elif side == "anomalib":
         from rows import greedy_peer
 

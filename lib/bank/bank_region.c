@@ -100,9 +100,12 @@ physad_status physad__region_resize(physad__region *region, physad_context *ctx,
         }
         physad__log(ctx, PHYSAD_LOG_INFO, "%s: %zu bytes in a temporary file", what, size);
     } else {
-        fresh.data = physad__alloc(&ctx->mem, size, what);
-        if (fresh.data == NULL)
+        void *data = physad__realloc(&ctx->mem, region->data, size, what);
+        if (data == NULL)
             return PHYSAD_ERR_NOMEM;
+        region->data = data;
+        region->size = size;
+        return PHYSAD_OK;
     }
     if (region->size > 0)
         memcpy(fresh.data, region->data, region->size < size ? region->size : size);

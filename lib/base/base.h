@@ -57,6 +57,8 @@ void physad__mem_init(physad__mem *mem, const physad_allocator *allocator, uint6
 /* 64-byte aligned; `what` names the use in the message. NULL sets a NOMEM message. A size of 0 gives a valid pointer. */
 void *physad__alloc(physad__mem *mem, size_t size, const char *what);
 void *physad__alloc_zero(physad__mem *mem, size_t size, const char *what);
+/* The block with another size, its content kept as far as both reach; NULL leaves `old` as it is. `old` may be NULL. */
+void *physad__realloc(physad__mem *mem, void *old, size_t size, const char *what);
 /* count * size, checked; negative counts fail. */
 void *physad__alloc_array(physad__mem *mem, int64_t count, size_t size, const char *what);
 /* Grows *block to at least `count` elements (doubling), keeping its content; *capacity is in elements. */

@@ -50,6 +50,13 @@ static bool reserve(physad__mem *mem, uint64_t size)
     return true;
 }
 
+/* Where the data of a block begins: aligned, with room for the header before it. */
+static char *data_of(void *block)
+{
+    char *data = (char *)(((uintptr_t)block + 2 * ALIGN - 1) / ALIGN * ALIGN);
+    return (uintptr_t)data - (uintptr_t)block < sizeof(header) ? data + ALIGN : data;
+}
+
 void *physad__alloc(physad__mem *mem, size_t size, const char *what)
 {
     const size_t total = size + 2 * ALIGN;
@@ -68,12 +75,48 @@ void *physad__alloc(physad__mem *mem, size_t size, const char *what)
         physad__error(PHYSAD_ERR_NOMEM, "%s: no memory for %zu bytes", what, size);
         return NULL;
     }
-    char *data = (char *)(((uintptr_t)block + 2 * ALIGN - 1) / ALIGN * ALIGN);
-    if ((uintptr_t)data - (uintptr_t)block < sizeof(header))
-        data += ALIGN;
-    header *h = (header *)(void *)(data - ALIGN);
-    *h = (header){ mem, block, total };
+    char *data = data_of(block);
+    *(header *)(void *)(data - ALIGN) = (header){ mem, block, total };
     return data;
+}
+
+/* By the C library's own realloc(), which moves the pages of a large block instead of their content: the peak is one block, not two. */
+static void *realloc_in_place(physad__mem *mem, char *old, size_t size, const char *what)
+{
+    const header h = *(const header *)(const void *)(old - ALIGN);
+    const size_t offset = (size_t)(old - (char *)h.block), kept = h.size - 2 * ALIGN < size ? h.size - 2 * ALIGN : size;
+    const size_t total = size + 2 * ALIGN, more = total > h.size ? total - h.size : 0;
+    if (!reserve(mem, more)) {
+        physad__error(PHYSAD_ERR_NOMEM, "%s: %zu bytes wanted, %llu in use, the memory limit is %llu", what, size,
+                      (unsigned long long)atomic_load(&mem->used), (unsigned long long)mem->limit);
+        return NULL;
+    }
+    char *block = realloc(h.block, total);
+    if (block == NULL) {
+        atomic_fetch_sub(&mem->used, more);
+        physad__error(PHYSAD_ERR_NOMEM, "%s: no memory for %zu bytes", what, size);
+        return NULL;
+    }
+    if (total < h.size)
+        atomic_fetch_sub(&mem->used, h.size - total);
+    char *data = data_of(block);
+    if (data != block + offset)
+        memmove(data, block + offset, kept);
+    *(header *)(void *)(data - ALIGN) = (header){ mem, block, total };
+    return data;
+}
+
+void *physad__realloc(physad__mem *mem, void *old, size_t size, const char *what)
+{
+    if (old != NULL && mem->allocator.alloc == default_alloc && size <= (size_t)INT64_MAX / 2)
+        return realloc_in_place(mem, old, size, what);
+    void *fresh = physad__alloc(mem, size, what);
+    if (fresh == NULL || old == NULL)
+        return fresh;
+    const size_t held = ((const header *)(const void *)((const char *)old - ALIGN))->size - 2 * ALIGN;
+    memcpy(fresh, old, held < size ? held : size);
+    physad__free(old);
+    return fresh;
 }
 
 void *physad__alloc_zero(physad__mem *mem, size_t size, const char *what)
@@ -107,12 +150,12 @@ physad_status physad__grow(physad__mem *mem, void *block, int64_t *capacity, int
         return PHYSAD_OK;
     memcpy(&old, block, sizeof(old));
     const int64_t grown = physad__max(count, *capacity > INT64_MAX / 4 ? count : *capacity * 2);
-    void *fresh = physad__alloc_array(mem, physad__max(grown, 8), size, what);
+    int64_t bytes;
+    if (physad__mul_overflow(physad__max(grown, 8), (int64_t)size, &bytes))
+        return physad__error(PHYSAD_ERR_NOMEM, "%s: %lld elements of %zu bytes are more than any machine has", what, (long long)grown, size);
+    void *fresh = physad__realloc(mem, old, (size_t)bytes, what);
     if (fresh == NULL)
         return PHYSAD_ERR_NOMEM;
-    if (old != NULL)
-        memcpy(fresh, old, (size_t)*capacity * size);
-    physad__free(old);
     memcpy(block, &fresh, sizeof(fresh));
     *capacity = physad__max(grown, 8);
     return PHYSAD_OK;

@@ -104,6 +104,49 @@ static void blocks_grow(void **state)
     assert_int_equal(atomic_load(&mem.used), 0);
 }
 
+static void *counted_alloc(size_t size, void *user)
+{
+    ++*(int *)user;
+    return malloc(size);
+}
+
+static void counted_free(void *ptr, size_t size, void *user)
+{
+    --*(int *)user;
+    free(ptr);
+}
+
+/* By the C library's realloc() and by a program's allocator: content, alignment, and what is counted. */
+static void blocks_change_their_size(void **state)
+{
+    static const size_t sizes[] = { 1, 100, 50, 5000, 3000000, 7000000, 64, 0, 10 };
+    int live = 0;
+    const physad_allocator own = { counted_alloc, counted_free, &live };
+    for (int k = 0; k < 2; k++) {
+        physad__mem mem;
+        physad__mem_init(&mem, k == 0 ? NULL : &own, 16000000);
+        unsigned char *p = NULL;
+        size_t before = 0;
+        for (int i = 0; i < PHYSAD__COUNT(sizes); i++) {
+            p = physad__realloc(&mem, p, sizes[i], "block");
+            assert_non_null(p);
+            assert_int_equal((uintptr_t)p % 64, 0);
+            for (size_t j = 0; j < sizes[i] && j < before; j++)
+                assert_int_equal(p[j], (unsigned char)(j * 7));
+            for (size_t j = 0; j < sizes[i]; j++)
+                p[j] = (unsigned char)(j * 7);
+            before = sizes[i];
+            assert_true(atomic_load(&mem.used) >= sizes[i] && atomic_load(&mem.used) <= sizes[i] + 256);
+        }
+        assert_null(physad__realloc(&mem, p, 17000000, "block")); /* over the limit: the old one stays */
+        assert_int_equal(p[9], 63);
+        assert_null(physad__realloc(&mem, p, SIZE_MAX - 10, "block"));
+        physad__free(p);
+        assert_int_equal(atomic_load(&mem.used), 0);
+        assert_int_equal(live, 0);
+    }
+}
+
 static void views_are_checked(void **state)
 {
     float data[8] = { 0 };
@@ -152,6 +195,7 @@ int main(void)
         cmocka_unit_test(numbers_know_no_locale),    cmocka_unit_test(names_are_guessed),
         cmocka_unit_test(names_sort_as_people_count), cmocka_unit_test(memory_is_counted_and_limited),
         cmocka_unit_test(blocks_grow),               cmocka_unit_test(views_are_checked),
+        cmocka_unit_test(blocks_change_their_size),
         cmocka_unit_test(random_numbers_are_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
