@@ -201,6 +201,12 @@ BINDING_STRUCT(physad_threshold, PHYSAD_THRESHOLD_INIT, F(S, given), F(S, value)
 #define S physad_nearest
 BINDING_STRUCT(physad_nearest, PHYSAD_NEAREST_INIT, F(S, distance), F(S, y), F(S, x), F(S, sample), F(S, path))
 #undef S
+#define S physad_worst
+BINDING_STRUCT(physad_worst, PHYSAD_WORST_INIT, F(S, frame), F(S, y), F(S, x), F(S, distance), F(S, sample), F(S, near_frame), F(S, path))
+#undef S
+#define S physad_stream_options
+BINDING_STRUCT(physad_stream_options, PHYSAD_STREAM_OPTIONS_INIT, F(S, pool), F(S, frame_rate))
+#undef S
 #endif
 #undef F
 
@@ -218,6 +224,7 @@ static const binding_struct *const binding_structs[] = {
 #endif
 #ifdef PHYSAD_DETECT_H
     &binding_physad_method_info, &binding_physad_option_info, &binding_physad_threshold, &binding_physad_nearest,
+    &binding_physad_worst, &binding_physad_stream_options,
 #endif
 };
 #define BINDING_STRUCTS (sizeof(binding_structs) / sizeof(binding_structs[0]))

@@ -99,6 +99,8 @@ PHYSAD_ANSWER(physad_method_info, out)
 PHYSAD_ANSWER(physad_option_info, out)
 PHYSAD_ANSWER(physad_threshold, out)
 PHYSAD_ANSWER(physad_nearest, out)
+PHYSAD_ANSWER(physad_worst, out)
+PHYSAD_OPTIONS(physad_stream_options)
 #endif
 
 %include <physad/base.h>

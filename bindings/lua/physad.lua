@@ -349,7 +349,7 @@ function physad.pixels(options)
 end
 
 --- What det:score() gives: .score, .is_anomalous (nil without a threshold), .threshold, .p_value, .map (array), :nearest(y, x);
---- of a video .frames, a score per frame.
+--- of a video .frames, a score per frame, .verdict (in words, may be empty) and .worst (its oddest moment).
 local result_class = class("result", {
   nearest = function(self, y, x)
     local near = core.result_nearest(self.h, y - 1, x - 1)
@@ -373,6 +373,14 @@ local result_class = class("result", {
   end,
 }, {
   frames = function(self) return core.result_frame_scores(self.h) end,
+  verdict = function(self) return core.result_verdict(self.h) end,
+  worst = function(self)
+    local found = core.result_worst(self.h)
+    found.frame = found.frame + 1
+    found.sample = found.sample >= 0 and found.sample + 1 or nil
+    found.near_frame = found.near_frame >= 0 and found.near_frame + 1 or nil
+    return found
+  end,
   score = function(self) return core.result_score(self.h) end,
   threshold = function(self) return core.result_threshold(self.h) end,
   p_value = function(self) return core.result_p_value(self.h) end,

@@ -111,6 +111,19 @@ class Threshold(NamedTuple):
         return self.value
 
 
+class Worst(NamedTuple):
+    """The oddest moment of a video. frame: with the highest score; y, x: centre of the oddest patch in pixels, NaN when nothing moves
+    there; distance: to the nearest normal patch; sample: index of that one's training video, -1: none; near_frame: its frame there;
+    path: relative to its data set, or None."""
+    frame: int
+    y: float
+    x: float
+    distance: float
+    sample: int
+    near_frame: int
+    path: str | None
+
+
 class Nearest(NamedTuple):
     """The normal patch that looks most like the one at a pixel: its distance, and its centre in a training photo."""
 
@@ -200,6 +213,17 @@ class Result(Handle):
         """One score per frame of a video, float64 (n), whose unit may differ from the score's; None for photos."""
         scores = lib.result_frame_scores(self._use())
         return None if scores is None else np.array(scores, np.float64)
+
+    @property
+    def verdict(self) -> str:
+        """What is odd about a video, in words, the worst first; empty when nothing is, or the method has no words."""
+        return str(lib.result_verdict(self._use()))
+
+    @property
+    def worst(self) -> Worst:
+        """The oddest moment of a video, and the normal one most like it. Raises UnsupportedError (the method does not keep it)."""
+        found = lib.result_worst(self._use())
+        return Worst(found["frame"], found["y"], found["x"], found["distance"], found["sample"], found["near_frame"], found["path"])
 
     def overlay(self, mask: Any = None) -> Array:
         """The photo, and beside it the photo under its score map, uint8 (H, 2 W + gap, 3); with the outline of a mask."""

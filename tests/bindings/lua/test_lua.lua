@@ -262,6 +262,7 @@ test("batches, videos, pages", function()
     assert(r.frames[i] == score)
     greatest = math.max(greatest, score)
   end
+  assert(r.verdict == "" and not pcall(function() return r.worst end))
   assert(#r.frames == 16 and r.score == greatest and r.is_anomalous == nil and det:score(list[1]).frames == nil)
   raises("PHYSAD_ERR_ARG", "top, max or mean", det.score, det, video, "median")
 

@@ -332,6 +332,18 @@ def test_videos(fitted, tmp_path):
     assert [r.score for r in fitted.score(data.test)] == [r.score for r in fitted.score([physad.Video(s.file) for s in data.test])]
     moving = physad.Detector("motion-energy").fit(data)
     assert moving.score(data.test[0].file).score == moving.score(physad.Video(data.test[0].file)).score
+    assert moving.score(data.test[0].file).verdict == ""
+    with pytest.raises(physad.UnsupportedError):
+        moving.score(data.test[0].file).worst
+
+
+def test_worst_moment_of_a_video(tmp_path):
+    physad.synth_phys(tmp_path, categories="pendulum", train_videos=4, test_videos=1, defect_videos=-1, frames=48)
+    data = physad.Dataset(tmp_path)
+    result = physad.Detector("motion-bank").fit(data).score(data.test[0].file)
+    worst = result.worst
+    assert isinstance(result.verdict, str) and 0 <= worst.frame < len(result.frames) and worst.distance > 0
+    assert worst.path in [s.path for s in data.train] and worst.near_frame >= 0
 
 
 def test_page_of_an_evaluation(rad, tmp_path):
