@@ -35,6 +35,10 @@ class Lite0(torch.nn.Module):
         names = list(self.net.state_dict())
         self.net.load_state_dict(dict(zip(names, given.values(), strict=True)))
 
+    def train(self, mode=True):
+        """Frozen, as anomalib's own extractor is: the model's train() would make its norms take each batch's statistics."""
+        return super().train(False)
+
     def forward(self, x):
         x = self.net.bn1(self.net.conv_stem(x))
         out = {}
