@@ -82,8 +82,14 @@ physad_status physad__posed_look_make(physad__posed_look *out, const physad__pos
 void physad__posed_look_free(physad__posed_look *look); /* zeroed is fine */
 /* Cells (grid_height * grid_width, dim) of planar pixels 0..1 (3, height, width). */
 physad_status physad__posed_cells(const physad__posed_model *model, const float *pixels, float *cells);
-/* The network's layers (views of its layers' shapes, one image) of planar pixels 0..1. */
-physad_status physad__posed_layers(const physad__posed_model *model, const float *pixels, const physad_view *layers);
+/* The network's layers of planar pixels 0..1: of[i] is (shape[i][0], shape[i][1], shape[i][2]). ARG where there are more than fit. */
+#define PHYSAD__POSED_LAYERS 8
+typedef struct physad__posed_stack {
+    float *memory, *of[PHYSAD__POSED_LAYERS];
+    int64_t shape[PHYSAD__POSED_LAYERS][3], count;
+} physad__posed_stack;
+physad_status physad__posed_stack_make(physad__posed_stack *out, const physad__posed_model *model, const float *pixels);
+void physad__posed_stack_free(physad__posed_stack *stack); /* zeroed is fine */
 /* Brings the colours of `pixels` to those of `photo`, by gain and offset of each, found where weight says so. */
 void physad__posed_match_colours(float *pixels, const float *photo, const float *weight, int64_t plane);
 /* Fits a scene to those of the views that are not held out. */
@@ -91,5 +97,8 @@ physad_status physad__posed_fit_scene(physad__gaussians *out, const physad_detec
                                       physad__call *call);
 /* The mean of the greatest `share` of the map's numbers (one at least), each weighing `weight` (NULL: 1). */
 physad_status physad__posed_top(double *out, physad__mem *mem, const float *map, const float *weight, int64_t n, double share);
+/* A copy of an array of the file, of exactly this shape; floats that are not finite are refused where `finite`. */
+physad_status physad__posed_take(void *out, const physad_tensors *file, const char *name, int32_t dtype, int32_t ndim,
+                                 const int64_t *shape, bool finite);
 
 #endif

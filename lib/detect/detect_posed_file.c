@@ -126,8 +126,8 @@ physad_status physad__posed_write(const physad_detector *det, physad__tensors_wr
 
 /* --- reading --- */
 
-/* A copy of an array of the file, of exactly this shape; floats that are not finite are refused where `finite`. */
-static physad_status take(void *out, const physad_tensors *file, const char *name, int32_t dtype, int32_t ndim, const int64_t *shape, bool finite)
+physad_status physad__posed_take(void *out, const physad_tensors *file, const char *name, int32_t dtype, int32_t ndim,
+                                 const int64_t *shape, bool finite)
 {
     physad_view from, to = physad_view_array(out, dtype, ndim, shape);
     PHYSAD__TRY(physad__tensors_want(file, name, dtype, ndim, shape, &from));
@@ -150,7 +150,7 @@ static physad_status read_scene(physad__posed_model *m, const physad_tensors *fi
 {
     const int64_t facts_shape[1] = { FACTS };
     double f[FACTS];
-    PHYSAD__TRY(take(f, file, "scene.facts", PHYSAD_F64, 1, facts_shape, true));
+    PHYSAD__TRY(physad__posed_take(f, file, "scene.facts", PHYSAD_F64, 1, facts_shape, true));
     if (!is_count(f[0], 1, 1 << 25) || !is_count(f[1], 0, 3) || !is_count(f[2], 1, 32768) || !is_count(f[6], 1, 1 << 30) ||
         !is_count(f[7], 1, 1 << 30) || !(f[8] > 0) || !(f[9] > 0))
         return physad__error(PHYSAD_ERR_FORMAT, "scene.facts holds numbers that no scene has");
@@ -162,7 +162,7 @@ static physad_status read_scene(physad__posed_model *m, const physad_tensors *fi
     m->scene.planes = physad__alloc_array(&m->ctx->mem, shape[0] * shape[1], sizeof(float), "scene");
     if (m->scene.planes == NULL)
         return PHYSAD_ERR_NOMEM;
-    return take(m->scene.planes, file, "scene.gaussians", PHYSAD_F32, 2, shape, true);
+    return physad__posed_take(m->scene.planes, file, "scene.gaussians", PHYSAD_F32, 2, shape, true);
 }
 
 static physad_status read_camera(physad_camera *c, const double *row, int64_t i)
@@ -215,9 +215,9 @@ static physad_status read_cameras(physad__posed_model *m, const physad_tensors *
     m->samples = physad__alloc_array(mem, n, sizeof(int64_t), "photos");
     physad_status status = cameras != NULL && m->views.views != NULL && m->samples != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
-        status = take(cameras, file, "views.cameras", PHYSAD_F64, 2, shape, true);
+        status = physad__posed_take(cameras, file, "views.cameras", PHYSAD_F64, 2, shape, true);
     if (status == PHYSAD_OK)
-        status = take(m->samples, file, "views.samples", PHYSAD_I64, 1, &n, false);
+        status = physad__posed_take(m->samples, file, "views.samples", PHYSAD_I64, 1, &n, false);
     for (int64_t i = 0; status == PHYSAD_OK && i < n; i++) {
         m->views.count = n;
         m->views.views[i].lens = m->locator.lens;
@@ -253,9 +253,9 @@ static physad_status read_locator(physad__posed_model *m, const physad_tensors *
     const int64_t cells[3] = { k->count, k->height * k->width, k->dim }, points[3] = { k->count, k->height * k->width, 3 }, scale[2] = { 2, k->dim };
     for (int64_t i = 0; i < k->count; i++)
         k->cameras[i] = m->views.views[i].camera;
-    PHYSAD__TRY(take(k->cells, file, "locator.cells", PHYSAD_F32, 3, cells, true));
-    PHYSAD__TRY(take(k->points, file, "locator.points", PHYSAD_F32, 3, points, false)); /* some are unknown: not a number */
-    return take(k->mean, file, "locator.scale", PHYSAD_F32, 2, scale, true);
+    PHYSAD__TRY(physad__posed_take(k->cells, file, "locator.cells", PHYSAD_F32, 3, cells, true));
+    PHYSAD__TRY(physad__posed_take(k->points, file, "locator.points", PHYSAD_F32, 3, points, false)); /* some are unknown: not a number */
+    return physad__posed_take(k->mean, file, "locator.scale", PHYSAD_F32, 2, scale, true);
 }
 
 static physad_status read_all(physad_detector *det, physad__posed_model *m, physad_tensors *file, const json_t *config, bool embedded)

@@ -64,15 +64,40 @@ physad_status physad__posed_cells(const physad__posed_model *m, const float *pix
     return status;
 }
 
-physad_status physad__posed_layers(const physad__posed_model *m, const float *pixels, const physad_view *layers)
+physad_status physad__posed_stack_make(physad__posed_stack *out, const physad__posed_model *m, const float *pixels)
 {
     const int64_t in[4] = { 1, m->height, m->width, 3 };
+    physad_view outs[PHYSAD__POSED_LAYERS];
+    int64_t total = 0, at = 0;
     float *input;
+    *out = (physad__posed_stack){ .count = physad_features_layer_count(m->network) };
+    if (out->count > PHYSAD__POSED_LAYERS)
+        return physad__error(PHYSAD_ERR_ARG, "option layers names %lld layers, want at most %d", (long long)out->count,
+                             PHYSAD__POSED_LAYERS);
+    for (int64_t i = 0; i < out->count; i++) {
+        PHYSAD__TRY(physad_features_layer_shape(m->network, i, out->shape[i]));
+        total += out->shape[i][0] * out->shape[i][1] * out->shape[i][2];
+    }
+    out->memory = physad__alloc_array(&m->ctx->mem, total, sizeof(float), "features");
+    if (out->memory == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < out->count; i++) {
+        const int64_t shape[4] = { 1, out->shape[i][0], out->shape[i][1], out->shape[i][2] };
+        out->of[i] = out->memory + at;
+        outs[i] = physad_view_array(out->of[i], PHYSAD_F32, 4, shape);
+        at += shape[1] * shape[2] * shape[3];
+    }
     PHYSAD__TRY(make_input(&input, m, pixels));
     const physad_view image = physad_view_array(input, PHYSAD_F32, 4, in);
-    const physad_status status = physad_features_compute_layers(m->network, &image, layers, NULL);
+    const physad_status status = physad_features_compute_layers(m->network, &image, outs, NULL);
     physad__free(input);
     return status;
+}
+
+void physad__posed_stack_free(physad__posed_stack *stack)
+{
+    physad__free(stack->memory);
+    memset(stack, 0, sizeof(*stack));
 }
 
 /* --- colours --- */

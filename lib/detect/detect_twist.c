@@ -7,7 +7,6 @@
 #include <math.h>
 
 #define NUMBERS 7 /* w, v, theta */
-#define MOST_LAYERS 8
 
 /* --- the twist --- */
 
@@ -198,36 +197,8 @@ physad_status physad__twist_refine(const physad__posed_model *m, const physad__t
 
 /* --- features --- */
 
-typedef struct layers {
-    float *memory, *of[MOST_LAYERS];
-    int64_t shape[MOST_LAYERS][3], count;
-} layers;
-
-static physad_status compute(layers *l, const physad__posed_model *m, const float *pixels)
-{
-    physad_view outs[MOST_LAYERS];
-    int64_t total = 0, at = 0;
-    *l = (layers){ .count = physad_features_layer_count(m->network) };
-    if (l->count > MOST_LAYERS)
-        return physad__error(PHYSAD_ERR_ARG, "option layers names %lld layers, want at most %d", (long long)l->count, MOST_LAYERS);
-    for (int64_t i = 0; i < l->count; i++) {
-        PHYSAD__TRY(physad_features_layer_shape(m->network, i, l->shape[i]));
-        total += l->shape[i][0] * l->shape[i][1] * l->shape[i][2];
-    }
-    l->memory = physad__alloc_array(&m->ctx->mem, total, sizeof(float), "features");
-    if (l->memory == NULL)
-        return PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; i < l->count; i++) {
-        const int64_t shape[4] = { 1, l->shape[i][0], l->shape[i][1], l->shape[i][2] };
-        l->of[i] = l->memory + at;
-        outs[i] = physad_view_array(l->of[i], PHYSAD_F32, 4, shape);
-        at += shape[1] * shape[2] * shape[3];
-    }
-    return physad__posed_layers(m, pixels, outs);
-}
-
 /* Summed squares of q - r of one layer, at the photo's size. */
-static physad_status squares(float *out, const physad__posed_model *m, const layers *q, const layers *r, int64_t layer)
+static physad_status squares(float *out, const physad__posed_model *m, const physad__posed_stack *q, const physad__posed_stack *r, int64_t layer)
 {
     const int64_t *s = q->shape[layer];
     float *small = physad__alloc_array(&m->ctx->mem, s[0] * s[1], sizeof(float), "score map");
@@ -250,12 +221,12 @@ physad_status physad__twist_compare(const physad__posed_model *m, const physad__
 {
     const int64_t plane = m->height * m->width;
     const physad__twist_pair *const pairs[2] = { first, second };
-    layers l[4] = { 0 };
+    physad__posed_stack l[4] = { 0 };
     float *one = physad__alloc_array(&m->ctx->mem, 2 * plane, sizeof(float), "score map");
     physad_status status = one != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     for (int k = 0; status == PHYSAD_OK && k < 4; k++)
         if (pairs[k / 2] != NULL)
-            status = compute(&l[k], m, k % 2 == 0 ? pairs[k / 2]->photo : pairs[k / 2]->picture);
+            status = physad__posed_stack_make(&l[k], m, k % 2 == 0 ? pairs[k / 2]->photo : pairs[k / 2]->picture);
     for (int64_t layer = 0; status == PHYSAD_OK && layer < l[0].count; layer++) {
         status = squares(one, m, &l[0], &l[1], layer);
         if (status == PHYSAD_OK && second != NULL)
@@ -264,7 +235,7 @@ physad_status physad__twist_compare(const physad__posed_model *m, const physad__
             map[i] += second != NULL ? one[i] * one[plane + i] : one[i];
     }
     for (int k = 0; k < 4; k++)
-        physad__free(l[k].memory);
+        physad__posed_stack_free(&l[k]);
     physad__free(one);
     return status;
 }

@@ -177,24 +177,16 @@ static physad_status read_scene(piad *p, const physad__posed_model *m, const phy
 {
     const int64_t one[1] = { 1 };
     physad__gaussians *g = &p->reflectance;
-    physad_view from, to = physad_view_array(&g->count, PHYSAD_I64, 1, one);
-    PHYSAD__TRY(physad__tensors_want(file, "piad.count", PHYSAD_I64, 1, one, &from));
-    PHYSAD__TRY(physad__view_copy(&to, &from));
+    PHYSAD__TRY(physad__posed_take(&g->count, file, "piad.count", PHYSAD_I64, 1, one, false));
     if (g->count < 1 || g->count > 1 << 25)
         return physad__error(PHYSAD_ERR_FORMAT, "piad.count is %lld, want 1 to %d", (long long)g->count, 1 << 25);
     g->degree = m->scene.degree;
     g->stride = physad__splat_stride(g->count);
-    const int64_t shape[2] = { physad__splat_plane_count(g->degree), g->stride }, n = shape[0] * shape[1];
-    g->planes = physad__alloc_array(&m->ctx->mem, n, sizeof(float), "scene");
+    const int64_t shape[2] = { physad__splat_plane_count(g->degree), g->stride };
+    g->planes = physad__alloc_array(&m->ctx->mem, shape[0] * shape[1], sizeof(float), "scene");
     if (g->planes == NULL)
         return PHYSAD_ERR_NOMEM;
-    to = physad_view_array(g->planes, PHYSAD_F32, 2, shape);
-    PHYSAD__TRY(physad__tensors_want(file, "piad.gaussians", PHYSAD_F32, 2, shape, &from));
-    PHYSAD__TRY(physad__view_copy(&to, &from));
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(g->planes[i]))
-            return physad__error(PHYSAD_ERR_FORMAT, "piad.gaussians holds %g at %lld", (double)g->planes[i], (long long)i);
-    return PHYSAD_OK;
+    return physad__posed_take(g->planes, file, "piad.gaussians", PHYSAD_F32, 2, shape, true);
 }
 
 static physad_status piad_read(const physad_detector *det, physad__posed_model *m, physad_tensors *file, const json_t *config, void **state)

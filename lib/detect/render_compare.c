@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-#define MOST_LAYERS 8
 
 static const physad__option rows[] = {
     { "preset", PHYSAD_OPTION_CHOICE, "physad", 0, 0, "physad|paper", "whose variant: sets the other options that are not set by name",
@@ -29,46 +28,19 @@ static const physad__preset presets[] = {
 
 typedef struct compare {
     physad_context *ctx;
-    double usual[MOST_LAYERS]; /* mean distance of each layer on training photos; 1: not learnt */
+    double usual[PHYSAD__POSED_LAYERS]; /* mean distance of each layer on training photos; 1: not learnt */
 } compare;
 
 /* --- layers --- */
 
-typedef struct layers {
-    float *memory, *map[MOST_LAYERS]; /* (height, width, channels) each */
-    int64_t shape[MOST_LAYERS][3];
-    int64_t count;
-} layers;
-
-static physad_status compute(layers *l, const physad__posed_model *m, const float *pixels)
-{
-    physad_view outs[MOST_LAYERS];
-    int64_t total = 0, at = 0;
-    l->count = physad_features_layer_count(m->network);
-    for (int64_t i = 0; i < l->count; i++) {
-        PHYSAD__TRY(physad_features_layer_shape(m->network, i, l->shape[i]));
-        total += l->shape[i][0] * l->shape[i][1] * l->shape[i][2];
-    }
-    l->memory = physad__alloc_array(&m->ctx->mem, total, sizeof(float), "features");
-    if (l->memory == NULL)
-        return PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; i < l->count; i++) {
-        const int64_t shape[4] = { 1, l->shape[i][0], l->shape[i][1], l->shape[i][2] };
-        l->map[i] = l->memory + at;
-        outs[i] = physad_view_array(l->map[i], PHYSAD_F32, 4, shape);
-        at += shape[1] * shape[2] * shape[3];
-    }
-    return physad__posed_layers(m, pixels, outs);
-}
-
 /* |f(q) - f(r)| of one layer, at its own size. */
-static void subtract(float *out, const layers *q, const layers *r, int64_t layer)
+static void subtract(float *out, const physad__posed_stack *q, const physad__posed_stack *r, int64_t layer)
 {
     const int64_t *s = q->shape[layer];
     for (int64_t i = 0; i < s[0] * s[1]; i++) {
         double sum = 0;
         for (int64_t k = 0; k < s[2]; k++) {
-            const double d = (double)q->map[layer][i * s[2] + k] - (double)r->map[layer][i * s[2] + k];
+            const double d = (double)q->of[layer][i * s[2] + k] - (double)r->of[layer][i * s[2] + k];
             sum += d * d;
         }
         out[i] = (float)sqrt(sum);
@@ -92,18 +64,18 @@ static physad_status reference(float *out, const physad_detector *det, const phy
 
 /* Adds each layer's distance, divided by `usual`, to the map (NULL: not wanted), and its mean to means. */
 static physad_status difference(const physad_detector *det, const physad__posed_model *m, const double *usual, const physad__scene_view *photo,
-                                const physad_camera *camera, float *map, double means[MOST_LAYERS])
+                                const physad_camera *camera, float *map, double means[PHYSAD__POSED_LAYERS])
 {
     physad__mem *mem = &det->ctx->mem;
     const int64_t plane = m->height * m->width;
-    layers q = { 0 }, r = { 0 };
+    physad__posed_stack q = { 0 }, r = { 0 };
     float *pixels = physad__alloc_array(mem, 3 * plane, sizeof(float), "picture");
     float *one = physad__alloc_array(mem, 2 * plane, sizeof(float), "score map");
     physad_status status = pixels != NULL && one != NULL ? reference(pixels, det, m, photo, camera) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
-        status = compute(&q, m, photo->pixels);
+        status = physad__posed_stack_make(&q, m, photo->pixels);
     if (status == PHYSAD_OK)
-        status = compute(&r, m, pixels);
+        status = physad__posed_stack_make(&r, m, pixels);
     for (int64_t layer = 0; status == PHYSAD_OK && layer < q.count; layer++) {
         const int64_t n = q.shape[layer][0] * q.shape[layer][1];
         subtract(one, &q, &r, layer);
@@ -115,8 +87,8 @@ static physad_status difference(const physad_detector *det, const physad__posed_
         for (int64_t i = 0; i < plane; i++)
             map[i] += (float)((double)one[plane + i] / usual[layer]);
     }
-    physad__free(q.memory);
-    physad__free(r.memory);
+    physad__posed_stack_free(&q);
+    physad__posed_stack_free(&r);
     physad__free(pixels);
     physad__free(one);
     return status;
@@ -126,15 +98,15 @@ static physad_status compare_fit(physad_detector *det, physad__posed_model *m, p
 {
     compare *c = physad__alloc_zero(&det->ctx->mem, sizeof(*c), "render-compare");
     physad_status status = PHYSAD_OK;
-    double means[MOST_LAYERS] = { 0 };
+    double means[PHYSAD__POSED_LAYERS] = { 0 };
     int64_t counted = 0;
     if (c == NULL)
         return PHYSAD_ERR_NOMEM;
     c->ctx = det->ctx;
-    if (physad_features_layer_count(m->network) > MOST_LAYERS)
+    if (physad_features_layer_count(m->network) > PHYSAD__POSED_LAYERS)
         status = physad__error(PHYSAD_ERR_ARG, "render-compare: option layers names %lld layers, want at most %d",
-                               (long long)physad_features_layer_count(m->network), MOST_LAYERS);
-    for (int k = 0; k < MOST_LAYERS; k++)
+                               (long long)physad_features_layer_count(m->network), PHYSAD__POSED_LAYERS);
+    for (int k = 0; k < PHYSAD__POSED_LAYERS; k++)
         c->usual[k] = 1;
     physad__call_stage(call, "usual distances", m->views.count);
     for (int64_t i = 0; status == PHYSAD_OK && physad__option_is(det, "scale", "usual") && i < m->views.count; i++) {
@@ -146,7 +118,7 @@ static physad_status compare_fit(physad_detector *det, physad__posed_model *m, p
         if (status == PHYSAD_OK)
             status = physad__call_tick(call, i + 1);
     }
-    for (int k = 0; k < MOST_LAYERS && counted > 0; k++)
+    for (int k = 0; k < PHYSAD__POSED_LAYERS && counted > 0; k++)
         c->usual[k] = means[k] > 0 ? means[k] / (double)counted : 1;
     if (status != PHYSAD_OK) {
         physad__free(c);
@@ -172,7 +144,7 @@ static physad_status compare_score(const physad_detector *det, const physad__pos
 
 /* --- the model file --- */
 
-static const int64_t usual_shape[1] = { MOST_LAYERS };
+static const int64_t usual_shape[1] = { PHYSAD__POSED_LAYERS };
 
 static physad_status compare_declare(const physad_detector *det, const physad__posed_model *m, physad__tensors_writer *w, json_t *config)
 {
@@ -191,7 +163,7 @@ static physad_status read_usual(compare *c, const physad_tensors *file)
     physad_view from, to = physad_view_array(c->usual, PHYSAD_F64, 1, usual_shape);
     PHYSAD__TRY(physad__tensors_want(file, "render_compare.usual", PHYSAD_F64, 1, usual_shape, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
-    for (int k = 0; k < MOST_LAYERS; k++)
+    for (int k = 0; k < PHYSAD__POSED_LAYERS; k++)
         if (!(c->usual[k] > 0) || !isfinite(c->usual[k]))
             return physad__error(PHYSAD_ERR_FORMAT, "render_compare.usual[%d] is %g, want a positive number", k, c->usual[k]);
     return PHYSAD_OK;
