@@ -12,7 +12,6 @@
 
 /* --- data sets --- */
 
-physad_context *physad__dataset_context(const physad_dataset *dataset);
 /* A number below `*groups` for each sample, equal for samples of one group (and category); numbered as they first
  * appear. `out` has one entry per sample. */
 physad_status physad__dataset_groups(const physad_dataset *dataset, int64_t *out, int64_t *groups);

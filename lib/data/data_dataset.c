@@ -523,8 +523,3 @@ const char *physad_dataset_format(const physad_dataset *dataset)
 {
     return dataset != NULL ? dataset->format : "";
 }
-
-physad_context *physad__dataset_context(const physad_dataset *dataset)
-{
-    return dataset->ctx;
-}

@@ -73,14 +73,6 @@ physad_status physad__tensors_push(physad_tensors *t, char *name, const physad_v
     return PHYSAD_OK;
 }
 
-void *physad__tensors_block(physad_tensors *t, int64_t size, const char *what)
-{
-    void *block = physad__alloc(t->mem, (size_t)size, what);
-    if (block != NULL && physad__tensors_keep(t, block) != PHYSAD_OK)
-        return NULL;
-    return block;
-}
-
 physad_status physad__tensors_keep(physad_tensors *t, void *block)
 {
     const physad_status status = physad__grow(t->mem, &t->blocks, &t->block_capacity, t->block_count + 1, sizeof(*t->blocks),

@@ -47,8 +47,7 @@ struct physad_tensors {
 
 /* Takes `name` over, also on failure. `view->data` stays where it is, in the file or in one of the set's blocks. */
 physad_status physad__tensors_push(physad_tensors *t, char *name, const physad_view *view, bool swap, const char *problem);
-/* Memory that goes with the set; physad__tensors_keep() takes a block over, also on failure. */
-void *physad__tensors_block(physad_tensors *t, int64_t size, const char *what);
+/* Memory that goes with the set: takes a block over, also on failure. */
 physad_status physad__tensors_keep(physad_tensors *t, void *block);
 /* An empty handle; `format` is static. */
 physad_status physad__tensors_create(physad_tensors **out, physad_context *ctx, const char *path, const char *format);

@@ -140,11 +140,6 @@ float *physad__tape_grad(const physad__tape *t, int32_t value)
     return t->nodes[value].grad;
 }
 
-int64_t physad__tape_bytes(const physad__tape *t)
-{
-    return t->arena_bytes + t->scratch_bytes;
-}
-
 physad__tape_window physad__tape_square(int64_t kernel, int64_t stride, int64_t pad, int64_t extra)
 {
     const physad__tape_window w = {

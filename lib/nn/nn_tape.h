@@ -162,7 +162,6 @@ int64_t physad__tape_count(const physad__tape *t, int32_t value);
 physad_status physad__tape_compile(physad__tape *t, int32_t loss, const int32_t *keep, int64_t keep_count);
 float *physad__tape_data(const physad__tape *t, int32_t value);
 float *physad__tape_grad(const physad__tape *t, int32_t value); /* of an input that wanted it, until the next run */
-int64_t physad__tape_bytes(const physad__tape *t);              /* of all that it holds besides parameters */
 physad_status physad__tape_forward(physad__tape *t);
 /* After forward: adds to the gradients of the parameters. */
 physad_status physad__tape_backward(physad__tape *t);
