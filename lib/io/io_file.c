@@ -81,6 +81,12 @@ physad_status physad__file_map_open(physad__file_map *map, const char *path, uin
     return status;
 }
 
+void physad__file_map_rest(const physad__file_map *map)
+{
+    if (map->size > 0) /* posix_madvise() would do nothing here; a system without this call keeps the pages */
+        (void)madvise((void *)(uintptr_t)map->data, map->size, MADV_DONTNEED);
+}
+
 void physad__file_map_close(physad__file_map *map)
 {
     if (map->size > 0)

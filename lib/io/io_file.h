@@ -18,6 +18,8 @@ typedef struct physad__file_map {
 
 /* `max_bytes` 0: no limit. IO: the system's reason; FORMAT: larger than the limit. */
 physad_status physad__file_map_open(physad__file_map *map, const char *path, uint64_t max_bytes);
+/* Its pages need no memory until somebody reads them again. */
+void physad__file_map_rest(const physad__file_map *map);
 void physad__file_map_close(physad__file_map *map); /* zeroed is fine */
 
 /* The whole of a file, pipe or device in memory of `mem`, a NUL behind its last byte; physad__free(*data). */

@@ -191,6 +191,12 @@ physad_status physad_tensors_new(physad_tensors **out, physad_context *context)
     return physad__tensors_create(out, context, "(arrays in memory)", "memory");
 }
 
+void physad__tensors_rest(const physad_tensors *tensors)
+{
+    if (tensors->mapped)
+        physad__file_map_rest(&tensors->map);
+}
+
 void physad_tensors_free(physad_tensors *tensors)
 {
     if (tensors == NULL)

@@ -12,6 +12,9 @@
 physad_status physad__tensors_want(const physad_tensors *tensors, const char *name, int32_t dtype, int32_t ndim, const int64_t *shape,
                                    physad_view *view);
 
+/* The pages of a mapped file need no memory until somebody reads them again: for whoever has taken what it wants. Views stay valid. */
+void physad__tensors_rest(const physad_tensors *tensors);
+
 /* Copies elements between views of equal shape (any strides, 0 dimensions allowed): from any dtype to f32, or between equal dtypes. */
 physad_status physad__view_copy(const physad_view *out, const physad_view *in);
 

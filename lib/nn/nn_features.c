@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making and describing features: options, layers, weights, reduction. */
+#include "io/io.h"
 #include "nn/nn_features.h"
 
 #include <physad/weights.h>
@@ -265,6 +266,8 @@ static physad_status build(physad_features *f, physad_features_options *o, const
     }
     const physad__nn_config config = { o->height, o->width, o->precision, f->taps, f->layer_count };
     PHYSAD__TRY(physad__nn_net_new(&f->net, f->ctx, &f->graph, &config, &source));
+    if (f->tensors != NULL || f->given != NULL) /* the net has its own, packed */
+        physad__tensors_rest(f->tensors != NULL ? f->tensors : f->given);
     f->join = (physad__join){ .layer_count = f->layer_count, .pool = o->pool, .upsample = o->upsample, .unfold_dim = o->unfold_dim };
     for (int64_t i = 0; i < f->layer_count; i++)
         physad__nn_net_shape(f->net, i, f->join.shape[i]);

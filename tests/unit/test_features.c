@@ -658,6 +658,60 @@ static void files_are_read_by_name(void **state)
     physad_context_free(ctx);
 }
 
+/* KiB of a mapped file that lie in this process's memory; -1 where the system does not tell. */
+static long resident(const char *name)
+{
+    char line[4200];
+    long kib = 0, part;
+    bool inside = false;
+    FILE *f = fopen("/proc/self/smaps", "r");
+    if (f == NULL)
+        return -1;
+    while (fgets(line, sizeof(line), f) != NULL) {
+        if (strstr(line, "-p ") != NULL || strstr(line, "-s ") != NULL || strstr(line, "xp ") != NULL)
+            inside = strstr(line, name) != NULL;
+        else if (inside && sscanf(line, "Rss: %ld kB", &part) == 1)
+            kib += part;
+    }
+    fclose(f);
+    return kib;
+}
+
+/* A network has its weights packed; the file they came from is only read again when somebody asks for it. */
+static void weights_are_not_held_twice(void **state)
+{
+    physad_context *ctx = context_of(2);
+    physad_features *f;
+    physad_features_options o = small(NULL);
+    physad_tensors *first, *second;
+    char path[64];
+    snprintf(path, sizeof(path), "features_%ld.held.safetensors", (long)getpid());
+    assert_ok(physad_features_new(&f, ctx, &o));
+    assert_ok(physad_tensors_new(&first, ctx));
+    assert_ok(physad__features_export(f, first, ""));
+    assert_ok(physad_tensors_save(first, path));
+    physad_features_free(f);
+    o.weights = path;
+    assert_ok(physad_features_new(&f, ctx, &o));
+    const long held = resident(path);
+    assert_true(held < 100);
+    assert_ok(physad_tensors_new(&second, ctx));
+    assert_ok(physad__features_export(f, second, ""));
+    assert_true(held < 0 || resident(path) > 1000); /* so they are counted */
+    for (int64_t i = 0; i < physad_tensors_count(first); i++) {
+        physad_view a, b;
+        assert_ok(physad_tensors_view(first, i, &a));
+        assert_ok(physad_tensors_find(second, physad_tensors_name(first, i), &b));
+        assert_memory_equal(a.data, b.data, (size_t)physad__view_count(&a) * sizeof(float));
+    }
+    physad_tensors_free(first);
+    physad_tensors_free(second);
+    physad_features_free(f);
+    unlink(path);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
 static void wrong_files_are_told(void **state)
 {
     physad_context *ctx = context_of(2);
@@ -695,6 +749,7 @@ int main(void)
         cmocka_unit_test(children_of_fork_are_refused), cmocka_unit_test(allocations_may_fail),
         cmocka_unit_test(the_memory_limit_holds), cmocka_unit_test(threads_share_features),
         cmocka_unit_test(files_are_read_by_name), cmocka_unit_test(wrong_files_are_told),
+        cmocka_unit_test(weights_are_not_held_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
