@@ -385,7 +385,8 @@ class Detector(Gated):
     def skipped(self) -> list[tuple[str, str]]:
         """Training samples that the last `fit()` or `add()` left out, with the reason."""
         with self._gate.shared as h:
-            return [tuple(lib.detector_skipped(h, i)) for i in range(lib.detector_skipped_count(h))]
+            pairs = (lib.detector_skipped(h, i) for i in range(lib.detector_skipped_count(h)))
+            return [(path, reason) for path, reason in pairs]
 
     # --- fitting ---
 
