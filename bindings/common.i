@@ -47,6 +47,7 @@ PHYSAD_HANDLE(bank)
 #ifdef PHYSAD_WITH_DETECT
 PHYSAD_HANDLE(detector)
 PHYSAD_HANDLE(result)
+PHYSAD_HANDLE(stream)
 #endif
 #ifdef PHYSAD_WITH_EVALUATE
 PHYSAD_HANDLE(evaluation)

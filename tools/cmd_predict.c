@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tool_model.h"
+#include "predict.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define MOST_AT_ONCE 256
-
-typedef struct predict {
-    tool *t;
-    physad_detector *detector;
-    bool skip, lines;
-    int64_t batch;
-    const char *maps; /* folder or NULL */
-    char **map_names; /* taken in it */
-    int64_t map_count, map_room;
-    json_t *samples, *skipped;
-    char *paths[MOST_AT_ONCE];
-    physad_image *images[MOST_AT_ONCE];
-    int64_t waiting;
-} predict;
 
 /* --- maps -------------------------------------------------------------------------------------------- */
 
@@ -86,32 +70,19 @@ static physad_status write_picture(const predict *p, const physad_view *photo, c
     return status;
 }
 
-/* STEM.tiff with the scores as f32 and STEM.png to look at; *name is the former's. */
-static int write_map(predict *p, const physad_result *result, const physad_view *photo, const char *path, char **name)
+int predict_write_map(predict *p, const physad_view *map, const physad_view *photo, const char *path, char **name)
 {
-    int64_t shape[2];
-    if (physad_result_map_shape(result, &shape[0], &shape[1]) != PHYSAD_OK)
-        return TOOL_DONE; /* the method makes none */
-    float *scores = malloc((size_t)(shape[0] * shape[1]) * sizeof(*scores));
     const char *stem = map_stem(p, path);
     char *file = stem != NULL ? malloc(strlen(stem) + 8) : NULL;
-    if (scores == NULL || file == NULL) {
-        free(scores);
-        free(file);
+    if (file == NULL)
         return tool_error("%s: no memory for its map", path);
-    }
-    const physad_view map = physad_view_array(scores, PHYSAD_F32, 2, shape);
-    physad_status status = physad_result_map(result, &map);
-    if (status == PHYSAD_OK) {
-        sprintf(file, "%s.png", stem);
-        status = write_picture(p, photo, &map, file);
-    }
+    sprintf(file, "%s.png", stem);
+    physad_status status = write_picture(p, photo, map, file);
     if (status == PHYSAD_OK) {
         sprintf(file, "%s.tiff", stem);
-        status = physad_image_write(p->t->ctx, file, &map, NULL);
+        status = physad_image_write(p->t->ctx, file, map, NULL);
     }
-    free(scores);
-    if (status == PHYSAD_OK || status == PHYSAD_ERR_UNSUPPORTED) {
+    if (status == PHYSAD_OK) {
         *name = file;
         return TOOL_DONE;
     }
@@ -119,9 +90,26 @@ static int write_map(predict *p, const physad_result *result, const physad_view 
     return tool_failed(status);
 }
 
+static int write_map(predict *p, const physad_result *result, const physad_view *photo, const char *path, char **name)
+{
+    int64_t shape[2];
+    if (physad_result_map_shape(result, &shape[0], &shape[1]) != PHYSAD_OK)
+        return TOOL_DONE; /* the method makes none */
+    float *scores = malloc((size_t)(shape[0] * shape[1]) * sizeof(*scores));
+    if (scores == NULL)
+        return tool_error("%s: no memory for its map", path);
+    const physad_view map = physad_view_array(scores, PHYSAD_F32, 2, shape);
+    const physad_status status = physad_result_map(result, &map);
+    const int code = status == PHYSAD_OK                ? predict_write_map(p, &map, photo, path, name)
+                     : status == PHYSAD_ERR_UNSUPPORTED ? TOOL_DONE
+                                                        : tool_failed(status);
+    free(scores);
+    return code;
+}
+
 /* --- scores ------------------------------------------------------------------------------------------ */
 
-static int skip_sample(predict *p, const char *path, physad_status status)
+int predict_skip(predict *p, const char *path, physad_status status)
 {
     if (status == PHYSAD_ERR_CANCELLED || status == PHYSAD_ERR_NOMEM || !p->skip)
         return tool_failed(status);
@@ -132,28 +120,39 @@ static int skip_sample(predict *p, const char *path, physad_status status)
     return TOOL_DONE;
 }
 
+int predict_report(predict *p, const char *path, const physad_result *result, const char *map, json_t *video)
+{
+    char score[32];
+    const int32_t anomalous = physad_result_is_anomalous(result);
+    const char *verdict = physad_result_verdict(result);
+    if (p->lines) {
+        tool_put_name(path);
+        printf(" %s %s%s%s\n", tool_number(score, physad_result_score(result)),
+               anomalous > 0 ? "anomalous" : anomalous == 0 ? "normal" : "unknown", *verdict != '\0' ? "\t" : "", verdict);
+    }
+    if (p->samples == NULL) {
+        json_decref(video);
+        return TOOL_DONE;
+    }
+    json_t *sample = json_pack("{so so so so}", "path", tool_json_text(path), "score", tool_json_real(physad_result_score(result)),
+                               "anomalous", anomalous < 0 ? json_null() : json_boolean(anomalous), "map", tool_json_text(map));
+    if (video != NULL)
+        json_object_set_new(sample, "video", video);
+    return json_array_append_new(p->samples, sample) == 0 ? TOOL_DONE : tool_error("%s: no memory for its line", path);
+}
+
 static int report(predict *p, const char *path, const physad_view *photo, const physad_result *result)
 {
-    char score[32], *map = NULL;
-    const int32_t anomalous = physad_result_is_anomalous(result);
-    const int code = p->maps != NULL ? write_map(p, result, photo, path, &map) : TOOL_DONE;
-    if (code == TOOL_DONE && p->lines) {
-        tool_put_name(path);
-        printf(" %s %s\n", tool_number(score, physad_result_score(result)),
-               anomalous > 0 ? "anomalous" : anomalous == 0 ? "normal" : "unknown");
-    }
-    if (code == TOOL_DONE && p->samples != NULL) {
-        json_t *truth = anomalous < 0 ? json_null() : json_boolean(anomalous);
-        json_array_append_new(p->samples, json_pack("{so so so so}", "path", tool_json_text(path), "score",
-                                                    tool_json_real(physad_result_score(result)), "anomalous", truth, "map",
-                                                    tool_json_text(map)));
-    }
+    char *map = NULL;
+    int code = p->maps != NULL ? write_map(p, result, photo, path, &map) : TOOL_DONE;
+    if (code == TOOL_DONE)
+        code = predict_report(p, path, result, map, NULL);
     free(map);
     return code;
 }
 
 /* Scores the photos that wait. */
-static int score_waiting(predict *p)
+int predict_waiting(predict *p)
 {
     physad_view views[MOST_AT_ONCE];
     physad_result *results[MOST_AT_ONCE] = { NULL };
@@ -168,7 +167,7 @@ static int score_waiting(predict *p)
         if (code == TOOL_DONE && status == PHYSAD_OK)
             code = report(p, p->paths[i], &views[i], results[i]);
         else if (code == TOOL_DONE)
-            code = skip_sample(p, p->paths[i], status);
+            code = predict_skip(p, p->paths[i], status);
         physad_result_free(results[i]);
         physad_image_free(p->images[i]);
         free(p->paths[i]);
@@ -184,8 +183,8 @@ static int add_photo(predict *p, const char *path)
         return tool_failed(PHYSAD_ERR_CANCELLED);
     const physad_status status = physad_image_read(&image, p->t->ctx, path, NULL);
     if (status != PHYSAD_OK) {
-        const int code = score_waiting(p); /* in the order given */
-        return code == TOOL_DONE ? skip_sample(p, path, status) : code;
+        const int code = predict_waiting(p); /* in the order given */
+        return code == TOOL_DONE ? predict_skip(p, path, status) : code;
     }
     p->images[p->waiting] = image;
     p->paths[p->waiting] = strdup(path);
@@ -194,15 +193,31 @@ static int add_photo(predict *p, const char *path)
         return tool_error("no memory");
     }
     p->waiting++;
-    return p->waiting == p->batch ? score_waiting(p) : TOOL_DONE;
+    return p->waiting == p->batch ? predict_waiting(p) : TOOL_DONE;
 }
 
-/* A photo, or a folder: all of its photos. */
+static int add_sample(predict *p, const char *path, int32_t kind)
+{
+    return kind == PHYSAD_KIND_IMAGE ? add_photo(p, path) : predict_video(p, path);
+}
+
+/* By its suffix; what has none that is known is what the method is for. */
+static int32_t kind_of(const predict *p, const char *path)
+{
+    physad_dataset *one = NULL;
+    int32_t kind = p->wants_videos ? PHYSAD_KIND_VIDEO : PHYSAD_KIND_IMAGE;
+    if (physad_dataset_from_files(&one, p->t->ctx, &path, 1, PHYSAD_SPLIT_TEST, -1) == PHYSAD_OK)
+        kind = physad_dataset_sample(one, 0)->kind;
+    physad_dataset_free(one);
+    return kind;
+}
+
+/* A photo, a video, or a folder: all that is in it, or, for methods on videos, the frames of one. */
 static int add_input(predict *p, const char *path)
 {
     struct stat info;
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
-        return add_photo(p, path);
+        return add_sample(p, path, kind_of(p, path));
     physad_dataset *data = NULL;
     physad_dataset_options o = PHYSAD_DATASET_OPTIONS_INIT;
     o.format = tool_text(p->t, "format", NULL);
@@ -210,8 +225,11 @@ static int add_input(predict *p, const char *path)
     if (status != PHYSAD_OK)
         return tool_failed(status);
     int code = TOOL_DONE;
-    for (int64_t i = 0; i < physad_dataset_count(data) && code == TOOL_DONE; i++)
-        code = add_photo(p, physad_dataset_sample(data, i)->file);
+    if (p->wants_videos && physad_dataset_sample(data, 0)->kind == PHYSAD_KIND_IMAGE)
+        code = predict_video(p, path);
+    else
+        for (int64_t i = 0; i < physad_dataset_count(data) && code == TOOL_DONE; i++)
+            code = add_sample(p, physad_dataset_sample(data, i)->file, physad_dataset_sample(data, i)->kind);
     physad_dataset_free(data);
     return code;
 }
@@ -220,11 +238,13 @@ static int add_input(predict *p, const char *path)
 
 static int prepare(predict *p, const char *model)
 {
+    static const char *const pools[] = { "top", "max", "mean" }; /* in the order of PHYSAD_POOL_* */
     tool *t = p->t;
     double threshold = 0;
+    physad_method_info method = PHYSAD_METHOD_INFO_INIT;
     p->batch = 8;
     if (!tool_int(t, "batch", &p->batch, 1, MOST_AT_ONCE) || !tool_real(t, "threshold", &threshold, -1e300, 1e300) ||
-        !tool_skips(t, &p->skip))
+        !tool_choice(t, "pool", pools, TOOL_COUNT(pools), &p->pool) || !tool_skips(t, &p->skip))
         return TOOL_USAGE;
     p->maps = tool_text(t, "maps", NULL);
     if (p->maps != NULL && mkdir(p->maps, 0777) != 0 && errno != EEXIST)
@@ -235,6 +255,9 @@ static int prepare(predict *p, const char *model)
     physad_status status = physad_detector_load_with(&p->detector, t->ctx, model, &o);
     if (status == PHYSAD_OK && tool_given(t, "threshold"))
         status = physad_detector_set_threshold(p->detector, threshold);
+    if (status == PHYSAD_OK)
+        status = physad_method_describe(physad_detector_method(p->detector), &method);
+    p->wants_videos = method.input == PHYSAD_INPUT_VIDEO;
     return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
 }
 
@@ -264,7 +287,7 @@ int cmd_predict(tool *t)
     for (int i = 1; i < t->operand_count && code == TOOL_DONE; i++)
         code = add_input(p, t->operands[i]);
     if (code == TOOL_DONE)
-        code = score_waiting(p);
+        code = predict_waiting(p);
     if (code == TOOL_DONE && json != NULL)
         code = write_summary(p, json, model);
     for (int64_t i = 0; i < p->waiting; i++) {

@@ -90,8 +90,9 @@ static const tool_option predict_options[] = {
     TOOL_BATCH_OPTION,
     TOOL_ERROR_OPTION,
     { "format", "NAME", "the layout of folders, where it is not recognised (default auto)", 0, false },
+    { "pool", "top|max|mean", "from frames to the score of a video, for methods on photos (default top)", 0, false },
     { "json", "OUT", "scores as JSON to a file, or - for standard output instead of the lines", 0, false },
-    { "maps", "DIR", "for each photo NAME.tiff, its score map in f32, and NAME.png to look at", 0, false },
+    { "maps", "DIR", "for each photo (a video's oddest frame) NAME.tiff, its score map in f32, and NAME.png to look at", 0, false },
 };
 static const tool_option json_options[] = {
     { "json", "OUT", "JSON to a file, or - for standard output", 0, false },
@@ -136,7 +137,9 @@ const tool_command tool_commands[] = {
       OPTIONS(eval_options), .least = 1, .most = 1, .computes = true, .run = cmd_eval },
     { .name = "fit", .operands = "DATA", .summary = "Learn how normal things look; write one model file, data only.", OPTIONS(fit_options),
       .least = 1, .most = 1, .computes = true, .run = cmd_fit },
-    { .name = "predict", .operands = "MODEL INPUT...", .summary = "Score photos, or folders of them: a line \"path score label\" each.",
+    { .name = "predict", .operands = "MODEL INPUT...", .summary = "Score photos, videos, or folders of them: a line \"path score label\" each.",
+      .details = "Of videos a tab and what is odd in words follow, where the method tells; --json has the scores of the frames, the\n"
+                 "oddest moment and the normal one most like it. To methods on videos a folder of photos is a video.",
       OPTIONS(predict_options), .least = 2, .most = -1, .computes = true, .run = cmd_predict },
     { .name = "methods", .operands = "[METHOD]", .summary = "List the methods, or one method's options with ranges, defaults, sources.",
       OPTIONS(json_options), .most = 1, .run = cmd_methods },

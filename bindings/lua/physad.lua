@@ -349,12 +349,20 @@ function physad.pixels(options)
 end
 
 --- What det:score() gives: .score, .is_anomalous (nil without a threshold), .threshold, .p_value, .map (array), :nearest(y, x);
---- of a video .frames, a score per frame, .verdict (in words, may be empty) and .worst (its oddest moment).
+--- of a video .frames, a score per frame, .verdict (in words, may be empty), .worst (its oddest moment) and :frame_map(i).
 local result_class = class("result", {
   nearest = function(self, y, x)
     local near = core.result_nearest(self.h, y - 1, x - 1)
     near.sample = near.sample + 1
     return near
+  end,
+  frame_map = function(self, i) -- of frame i of a video, at the size that the model worked at: methods that train on clips keep them
+    local count = core.result_frame_count(self.h)
+    if type(i) ~= "number" or i < 1 or i > count then fail("frame %s of %d: they count from 1", tostring(i), count) end
+    local height, width = core.result_input_map_shape(self.h)
+    local map = core.array("f32", { math.max(height, 1), math.max(width, 1) })
+    core.result_frame_map(self.h, i - 1, map)
+    return map
   end,
   overlay = function(self, photo, mask) -- the photo, and beside it the photo under its score map: u8, h x (2 w + 8) x 3
     local map, top = self.map, self.threshold
@@ -397,6 +405,22 @@ local result_class = class("result", {
   end,
 })
 
+--- det:stream{frame_rate=, pool=}: frames scored as they come. push(frame) gives a list of {frame=, score=} that have become ready,
+--- finish() the result of the take, whose .frames are the scores not yet given; .latency is the most frames that a score lags behind.
+local pools = { top = 0, max = 1, mean = 2 }
+local stream_class = class("stream", {
+  push = function(self, frame)
+    local ready = {}
+    core.stream_push(self.h, pixels_of(frame))
+    while true do
+      local more, frame_number, score = core.stream_next(self.h)
+      if more == 0 then return ready end
+      ready[#ready + 1] = { frame = frame_number + 1, score = score }
+    end
+  end,
+  finish = function(self) return new(result_class, core.stream_end(self.h)) end,
+}, { latency = function(self) return core.stream_latency(self.h) end })
+
 --- physad.detector(method, options), physad.load(path)
 local function text_of(value)
   if math.type and math.type(value) == "float" or type(value) == "number" and value % 1 ~= 0 then
@@ -409,7 +433,6 @@ local function call_of(progress, batch, on_error)
   local number = errors[on_error or "stop"] or fail("on_error is '%s', want stop or skip", tostring(on_error))
   return { progress = progress, batch = batch, on_error = number }
 end
-local pools = { top = 0, max = 1, mean = 2 }
 local detector_class = class("detector", {
   set = function(self, key, value) core.detector_set(self.h, key, text_of(value)) end,
   get = function(self, key) return core.detector_get(self.h, key) end,
@@ -453,6 +476,14 @@ local detector_class = class("detector", {
   save = function(self, path) core.detector_save(self.h, path) end,
   threshold = function(self) return core.detector_threshold(self.h) end,
   set_threshold = function(self, value) core.detector_set_threshold(self.h, value) end,
+  set_rules = function(self, json) core.detector_set_rules(self.h, json) end, -- as .rules gives them, edited
+  stream = function(self, options)
+    local rest, pool = take(options, "pool")
+    rest.pool = pools[pool or "top"] or fail("pool is '%s', want top, max or mean", tostring(pool))
+    local h = core.stream_new(self.h, rest)
+    core.lend(self.h) -- the stream looks at the detector, closed or not
+    return new(stream_class, h, { detector = self.h })
+  end,
   skipped = function(self) -- training samples that the last fit left out: a list of {path=, reason=}
     local list = {}
     for i = 1, core.detector_skipped_count(self.h) do
@@ -468,6 +499,7 @@ local detector_class = class("detector", {
   end,
 }, {
   method = function(self) return core.detector_method(self.h) end,
+  rules = function(self) return core.detector_rules(self.h) end, -- what is normal, as rules, in JSON
   is_fitted = function(self) return core.detector_is_fitted(self.h) == 1 end,
 })
 function physad.detector(method, options)

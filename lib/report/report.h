@@ -26,12 +26,27 @@ typedef struct physad__thumbs {
 } physad__thumbs;
 void physad__thumbs_free(physad__thumbs *thumbs); /* NULL is fine */
 
+/* What is kept of a video beside its score. */
+typedef struct physad__take {
+    double *scores; /* of its frames */
+    int64_t frames;
+    double rate;         /* frames per second; 0: not known */
+    char *verdict;       /* in words, "" when nothing is odd; NULL: the method has no words */
+    int64_t worst;       /* frame with the highest score */
+    double y, x;         /* of the oddest patch there, in pixels; NaN: not known */
+    double distance;     /* to the nearest normal patch; NaN: not known */
+    char *near_path;     /* the video of that one; NULL: not known */
+    int64_t near_frame;
+} physad__take;
+void physad__take_free(physad__take *take); /* NULL is fine */
+
 typedef struct physad__report_sample {
     char *path, *type, *group, *view; /* view: NULL when not known */
     double score;
     int32_t label;
     int32_t reserved;
     physad__thumbs *thumbs; /* NULL: not in the gallery */
+    physad__take *take;     /* of videos */
 } physad__report_sample;
 
 typedef struct physad__report_skip {

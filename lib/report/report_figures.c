@@ -63,6 +63,7 @@ void physad__report_free(physad__report *r)
         physad__free(r->samples[i].group);
         physad__free(r->samples[i].view);
         physad__thumbs_free(r->samples[i].thumbs);
+        physad__take_free(r->samples[i].take);
     }
     physad__free(r->samples);
     for (int64_t i = 0; i < r->skipped_count; i++) {

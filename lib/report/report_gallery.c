@@ -268,18 +268,35 @@ static physad_status draw_nearest(physad__thumbs *t, const physad__run_state *ru
     return status;
 }
 
+static int32_t side_of(const physad__run_state *run)
+{
+    return run->options->gallery_side > 0 ? run->options->gallery_side : SIDE;
+}
+
+physad_status physad__gallery_picture(physad__thumb *thumb, const physad__run_state *run, const physad_view *photo)
+{
+    canvas c;
+    const window all = { 0, 0, photo->shape[0], photo->shape[1] };
+    physad_status status = canvas_make(&c, &run->ctx->mem, photo, side_of(run));
+    if (status == PHYSAD_OK) {
+        resize(c.photo, c.height, c.width, photo, &all);
+        status = encode(thumb, run->ctx, c.photo, c.height, c.width, c.width);
+    }
+    canvas_free(&c);
+    return status;
+}
+
 physad_status physad__gallery_add(physad__run_state *run, const physad_scored *s, const physad_view *photo,
                                   const physad_view *map, const physad_view *mask)
 {
     physad__report *r = run->report;
     const int64_t displaced = find_displaced(r, run->options->gallery);
-    const int32_t side = run->options->gallery_side > 0 ? run->options->gallery_side : SIDE;
     canvas c = { 0 };
     physad__thumbs *t = physad__alloc_zero(&run->ctx->mem, sizeof(*t), "pictures of a report");
-    physad_status status = t != NULL ? canvas_make(&c, &run->ctx->mem, photo, side) : PHYSAD_ERR_NOMEM;
+    physad_status status = t != NULL ? canvas_make(&c, &run->ctx->mem, photo, side_of(run)) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = draw(t, &c, run->ctx, photo, map, mask, physad_result_threshold(s->result));
-    if (status == PHYSAD_OK && map != NULL)
+    if (status == PHYSAD_OK && map != NULL && !r->video)
         status = draw_nearest(t, run, s, photo, map);
     canvas_free(&c);
     if (status != PHYSAD_OK) {

@@ -18,6 +18,7 @@ void physad__html_base64(physad__text *out, const unsigned char *bytes, size_t s
  * 0..count-1. */
 void physad__html_curves(physad__text *out, const physad__report *reports, int64_t count, int64_t stride);
 void physad__html_histogram(physad__text *out, const physad__report *report);
+void physad__html_time_line(physad__text *out, const physad__take *take); /* the scores of a video's frames */
 void physad__html_scale(physad__text *out); /* the colours of maps */
 
 /* Every sample as a card, methods beside each other (report_html_cards.c). */

@@ -75,6 +75,22 @@ static void put_figure(physad__text *out, const physad__thumb *thumb, const char
     physad__html_raw(out, "</figcaption></figure>\n");
 }
 
+/* Of a video: how its score went, what is odd in words, and the normal moment most like the oddest. */
+static void put_take(physad__text *out, const physad__take *take, const physad__thumbs *t)
+{
+    char place[64];
+    physad__html_time_line(out, take);
+    if (take->verdict != NULL) {
+        physad__html_raw(out, "<p>");
+        physad__html_text(out, *take->verdict != '\0' ? take->verdict : "nothing is odd");
+        physad__html_raw(out, "</p>");
+    }
+    if (t == NULL || t->image[PHYSAD__THUMB_NEAREST].bytes == NULL)
+        return;
+    physad__snprintf(place, sizeof(place), "nearest normal moment, frame %lld of", (long long)take->near_frame);
+    put_figure(out, &t->image[PHYSAD__THUMB_NEAREST], place, take->near_path);
+}
+
 /* What one method says: its map where there is one, score and verdict, and below the patch that decided beside its neighbour. */
 static void put_method(physad__text *out, const entry *e)
 {
@@ -89,7 +105,9 @@ static void put_method(physad__text *out, const entry *e)
     physad__html_raw(out, "</b> ");
     physad__html_number(out, e->sample->score);
     physad__html_format(out, " <span class=\"%s\">%s</span></p>", class, verdict_text(v));
-    if (t != NULL && (t->image[PHYSAD__THUMB_PATCH].bytes != NULL || t->image[PHYSAD__THUMB_NEAREST].bytes != NULL)) {
+    if (e->sample->take != NULL)
+        put_take(out, e->sample->take, t);
+    else if (t != NULL && (t->image[PHYSAD__THUMB_PATCH].bytes != NULL || t->image[PHYSAD__THUMB_NEAREST].bytes != NULL)) {
         physad__html_raw(out, "<div class=\"pair\">\n");
         put_figure(out, &t->image[PHYSAD__THUMB_PATCH], "highest-scored patch", NULL);
         put_figure(out, &t->image[PHYSAD__THUMB_NEAREST], "nearest normal:", t->nearest_path);
@@ -128,7 +146,7 @@ static void put_card(physad__text *out, const entry *e)
     physad__html_text(out, e->sample->type);
     physad__html_raw(out, "</span></h3>\n<div class=\"row\">\n");
     if (t != NULL) {
-        put_figure(out, &t->image[PHYSAD__THUMB_PHOTO], "photo", NULL);
+        put_figure(out, &t->image[PHYSAD__THUMB_PHOTO], e->sample->take != NULL ? "frame with the highest score" : "photo", NULL);
         put_figure(out, &t->image[PHYSAD__THUMB_TRUTH], "ground truth, outlined", NULL);
     }
     for (int64_t i = 0; i < e->count; i++)

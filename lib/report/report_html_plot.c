@@ -209,3 +209,70 @@ void physad__html_scale(physad__text *out)
     physad__html_raw(out, "<text y=\"26\">the map&#39;s median</text><text x=\"256\" y=\"26\" text-anchor=\"end\">threshold "
                           "and above</text></svg>\n");
 }
+
+/* --- time line: the score of each frame, the highest marked --- */
+
+enum { T_WIDTH = 260, T_HEIGHT = 78, T_LEFT = 4, T_TOP = 6, T_SPAN = 252, T_TALL = 52, T_MOST = 252 };
+
+static double line_x(const physad__take *t, int64_t frame)
+{
+    return T_LEFT + (t->frames > 1 ? T_SPAN * (double)frame / (double)(t->frames - 1) : T_SPAN / 2.0);
+}
+
+static double line_y(double score, double low, double high)
+{
+    return T_TOP + T_TALL * (1 - (score - low) / (high - low));
+}
+
+/* Of a long video the highest of neighbouring frames, so that no peak is lost. */
+static void put_line(physad__text *out, const physad__take *t, double low, double high)
+{
+    const int64_t points = physad__min(t->frames, T_MOST);
+    bool open = false;
+    for (int64_t p = 0; p < points; p++) {
+        int64_t top = p * t->frames / points;
+        for (int64_t i = top; i < (p + 1) * t->frames / points; i++)
+            if (!(t->scores[i] <= t->scores[top]))
+                top = i;
+        if (!isfinite(t->scores[top]))
+            continue;
+        physad__html_format(out, "%s%.1f %.1f", open ? "L" : "<path class=\"curve m0\" d=\"M", line_x(t, top),
+                            line_y(t->scores[top], low, high));
+        open = true;
+    }
+    if (open)
+        physad__html_raw(out, "\"/>");
+}
+
+void physad__html_time_line(physad__text *out, const physad__take *t)
+{
+    double low = INFINITY, high = -INFINITY;
+    char at[48], end[48];
+    for (int64_t i = 0; i < t->frames; i++)
+        if (isfinite(t->scores[i])) {
+            low = fmin(low, t->scores[i]);
+            high = fmax(high, t->scores[i]);
+        }
+    if (!(low <= high))
+        return;
+    if (!(low < high))
+        high = low + 1;
+    if (t->rate > 0) {
+        physad__snprintf(at, sizeof(at), "%.2f s", (double)t->worst / t->rate);
+        physad__snprintf(end, sizeof(end), "%.2f s", (double)t->frames / t->rate);
+    } else {
+        physad__snprintf(at, sizeof(at), "frame %lld", (long long)t->worst);
+        physad__snprintf(end, sizeof(end), "%lld frames", (long long)t->frames);
+    }
+    physad__html_format(out,
+                        "<svg class=\"line\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"score over time, highest at "
+                        "%s of %s\"><path class=\"axis\" d=\"M%d %dH%d\"/>",
+                        T_WIDTH, T_HEIGHT, at, end, T_LEFT, T_TOP + T_TALL, T_LEFT + T_SPAN);
+    put_line(out, t, low, high);
+    const double x = line_x(t, t->worst);
+    physad__html_format(out,
+                        "<path class=\"limit\" d=\"M%.1f %dV%d\"/><text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>",
+                        x, T_TOP, T_TOP + T_TALL, x, T_HEIGHT - 6,
+                        x < T_WIDTH / 4.0 ? "start" : x > T_WIDTH * 3 / 4.0 ? "end" : "middle", at);
+    physad__html_raw(out, "</svg>");
+}

@@ -88,7 +88,7 @@ static const char page_style[] =
     "stroke-width:1.5;stroke-dasharray:4 3}.curve{fill:none;stroke-width:2}.normal{fill:var(--c0)}.odd{fill:var(--c1)}"
     ".scale{max-width:24rem}.histogram{max-width:36rem}"
     ".histogram text{font-size:9px}.scale text{font-size:8px}\n"
-    ".m0{stroke:var(--c0)}.m1{stroke:var(--c1);stroke-dasharray:7 3}.m2{stroke:var(--c2);stroke-dasharray:2 2}"
+    ".line{max-width:24rem}.m0{stroke:var(--c0)}.m1{stroke:var(--c1);stroke-dasharray:7 3}.m2{stroke:var(--c2);stroke-dasharray:2 2}"
     ".m3{stroke:var(--c3);stroke-dasharray:9 3 2 3}.m4{stroke:var(--c4);stroke-dasharray:4 4}"
     ".m5{stroke:var(--c5);stroke-dasharray:12 3}.key{display:inline-block;width:2.4rem;vertical-align:middle}\n";
 static const char gallery_style[] =

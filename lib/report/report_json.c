@@ -166,6 +166,29 @@ static json_t *threshold_object(maker *m, const physad__report *r)
     return object;
 }
 
+/* A video's frames, what is odd about it in words, its oddest moment and the normal one most like it. */
+static json_t *take_object(maker *m, const physad__take *t)
+{
+    json_t *object = json_object(), *scores = json_array(), *worst = json_object(), *nearest = NULL;
+    for (int64_t i = 0; i < t->frames; i++)
+        append(m, scores, real(t->scores[i]));
+    set(m, object, "frame_rate", t->rate > 0 ? real(t->rate) : json_null());
+    set(m, object, "frame_scores", scores);
+    set(m, object, "verdict", text(t->verdict));
+    set(m, worst, "frame", json_integer(t->worst));
+    set(m, worst, "y", real(t->y));
+    set(m, worst, "x", real(t->x));
+    set(m, worst, "distance", real(t->distance));
+    if (t->near_path != NULL) {
+        nearest = json_object();
+        set(m, nearest, "path", text(t->near_path));
+        set(m, nearest, "frame", json_integer(t->near_frame));
+    }
+    set(m, worst, "nearest", nearest != NULL ? nearest : json_null());
+    set(m, object, "worst", worst);
+    return object;
+}
+
 static json_t *samples_array(maker *m, const physad__report *r)
 {
     json_t *array = json_array();
@@ -179,6 +202,8 @@ static json_t *samples_array(maker *m, const physad__report *r)
         set(m, object, "group", text(s->group));
         if (s->view != NULL)
             set(m, object, "view", text(s->view));
+        if (s->take != NULL)
+            set(m, object, "video", take_object(m, s->take));
         append(m, array, object);
     }
     return array;

@@ -60,5 +60,7 @@ bool physad__gallery_wants(const physad__report *report, int32_t room);
 /* Makes its pictures, and lets those of the sample go that it displaces. `map` and `mask` may be NULL. */
 physad_status physad__gallery_add(physad__run_state *run, const physad_scored *scored, const physad_view *photo,
                                   const physad_view *map, const physad_view *mask);
+/* A photo or frame at the gallery's size. */
+physad_status physad__gallery_picture(physad__thumb *thumb, const physad__run_state *run, const physad_view *photo);
 
 #endif

@@ -69,24 +69,124 @@ static physad_status count_frames(physad__run_state *run, const physad_dataset *
     return status;
 }
 
-/* --- videos --------------------------------------------------------------------------------------------------------
+/* --- what is kept of a video ---------------------------------------------------------------------------------------
  */
 
-/* The frame with the highest score, to be looked at. */
+void physad__take_free(physad__take *take)
+{
+    if (take == NULL)
+        return;
+    physad__free(take->scores);
+    physad__free(take->verdict);
+    physad__free(take->near_path);
+    physad__free(take);
+}
+
+/* Where and why, of methods that tell it. */
+static physad_status fill_worst(physad__take *t, physad__mem *mem, const physad_result *r)
+{
+    physad_worst worst = PHYSAD_WORST_INIT;
+    if (physad_result_worst(r, &worst) != PHYSAD_OK)
+        return PHYSAD_OK; /* the method does not keep it */
+    t->worst = worst.frame;
+    t->y = worst.y;
+    t->x = worst.x;
+    t->distance = isnan(worst.y) ? (double)NAN : worst.distance;
+    t->near_frame = worst.near_frame;
+    t->verdict = physad__strdup(mem, physad_result_verdict(r));
+    t->near_path = worst.path != NULL ? physad__strdup(mem, worst.path) : NULL;
+    return t->verdict != NULL && (worst.path == NULL || t->near_path != NULL) ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+}
+
+static physad_status fill_take(physad__take *t, physad__mem *mem, const physad_result *r, const physad_video *video)
+{
+    physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
+    const double *scores = physad_result_frame_scores(r);
+    PHYSAD__TRY(physad_video_describe(video, &info));
+    t->rate = info.frame_rate;
+    t->y = t->x = t->distance = NAN;
+    t->scores = physad__alloc_array(mem, physad_result_frame_count(r), sizeof(*t->scores), "scores of frames");
+    if (t->scores == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (; t->frames < physad_result_frame_count(r); t->frames++) {
+        t->scores[t->frames] = scores[t->frames];
+        if (scores[t->frames] > scores[t->worst])
+            t->worst = t->frames;
+    }
+    return fill_worst(t, mem, r);
+}
+
+/* To the sample that was counted last. */
+static physad_status keep_take(physad__run_state *run, const physad_result *r, const physad_video *video)
+{
+    physad__take *t = physad__alloc_zero(&run->ctx->mem, sizeof(*t), "a scored video");
+    if (t == NULL)
+        return PHYSAD_ERR_NOMEM;
+    run->report->samples[run->report->sample_count - 1].take = t;
+    return fill_take(t, &run->ctx->mem, r, video);
+}
+
+/* --- pictures ------------------------------------------------------------------------------------------------------
+ */
+
+static const char *file_of(const physad_dataset *train, const char *path)
+{
+    for (int64_t i = 0; i < physad_dataset_count(train); i++)
+        if (strcmp(physad_dataset_sample(train, i)->path, path) == 0)
+            return physad_dataset_sample(train, i)->file;
+    return NULL;
+}
+
+static physad_status draw_frame(physad__run_state *run, const char *file, int64_t frame, physad__thumb *thumb)
+{
+    physad_video *video;
+    physad_frame f = PHYSAD_FRAME_INIT;
+    PHYSAD__TRY(physad_video_open(&video, run->ctx, file, NULL));
+    physad_status status = physad_video_seek(video, frame);
+    if (status == PHYSAD_OK)
+        status = physad_video_read(video, &f);
+    if (status == PHYSAD_OK && f.pixels.data != NULL)
+        status = physad__gallery_picture(thumb, run, &f.pixels);
+    physad_video_free(video);
+    return status;
+}
+
+/* The normal moment beside the oddest one; what cannot be shown, as a training video that has gone, is left out. */
+static physad_status show_normal(physad__run_state *run, const physad__take *t, physad__thumbs *thumbs)
+{
+    const char *file = t->near_path != NULL && run->train != NULL ? file_of(run->train, t->near_path) : NULL;
+    if (file == NULL)
+        return PHYSAD_OK;
+    const physad_status status = draw_frame(run, file, t->near_frame, &thumbs->image[PHYSAD__THUMB_NEAREST]);
+    return status == PHYSAD_ERR_NOMEM || status == PHYSAD_ERR_CANCELLED ? status : PHYSAD_OK;
+}
+
+/* The frame with the highest score, under its map where the method keeps them. */
 static physad_status show_worst(physad__run_state *run, physad_video *video, const physad_scored *s)
 {
     physad_frame f = PHYSAD_FRAME_INIT;
-    const double *scores = physad_result_frame_scores(s->result);
-    int64_t worst = 0;
+    const physad__take *t = run->report->samples[run->report->sample_count - 1].take;
+    int64_t shape[2];
     if (!physad__gallery_wants(run->report, run->options->gallery))
         return PHYSAD_OK;
-    for (int64_t i = 1; i < physad_result_frame_count(s->result); i++)
-        if (scores[i] > scores[worst])
-            worst = i;
-    PHYSAD__TRY(physad_video_seek(video, worst));
+    PHYSAD__TRY(physad_video_seek(video, t->worst));
     PHYSAD__TRY(physad_video_read(video, &f));
-    return f.pixels.data != NULL ? physad__gallery_add(run, s, &f.pixels, NULL, NULL) : PHYSAD_OK;
+    if (f.pixels.data == NULL)
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad_result_input_map_shape(s->result, &shape[0], &shape[1]));
+    float *map = shape[0] > 0 ? physad__alloc_array(&run->ctx->mem, shape[0] * shape[1], sizeof(*map), "a map") : NULL;
+    if (shape[0] > 0 && map == NULL)
+        return PHYSAD_ERR_NOMEM;
+    const physad_view view = physad_view_array(map, PHYSAD_F32, 2, shape);
+    const bool mapped = map != NULL && physad_result_frame_map(s->result, t->worst, &view) == PHYSAD_OK;
+    const physad_status status = physad__gallery_add(run, s, &f.pixels, mapped ? &view : NULL, NULL);
+    physad__free(map);
+    physad__thumbs *thumbs = run->report->samples[run->report->sample_count - 1].thumbs;
+    return status == PHYSAD_OK && thumbs != NULL ? show_normal(run, t, thumbs) : status;
 }
+
+/* --- videos --------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status count_video(physad__run_state *run, const physad_dataset *samples, int64_t index,
                                  const physad_result *result, physad_video *video, double took)
@@ -100,6 +200,7 @@ static physad_status count_video(physad__run_state *run, const physad_dataset *s
     if (sample->label != 0 && sample->label != 1)
         return PHYSAD_OK;
     PHYSAD__TRY(physad__run_count(run, &s));
+    PHYSAD__TRY(keep_take(run, result, video));
     PHYSAD__TRY(show_worst(run, video, &s));
     run->milliseconds[r->n_test++] = 1000 * took;
     if (run->options->scored != NULL && run->options->scored(&s, run->options->scored_user) != 0)

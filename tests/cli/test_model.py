@@ -221,5 +221,70 @@ class Model(Case):
         self.assertEqual([p.name for p in self.place.iterdir()], ["big"])
 
 
+
+class Videos(Case):
+    """Videos and folders of frames, by methods for videos and by methods on photos."""
+
+    @classmethod
+    def setUpClass(cls):
+        import tempfile
+        cls.keep = tempfile.TemporaryDirectory(prefix="physad-cli-")
+        cls.addClassCleanup(cls.keep.cleanup)
+        root = pathlib.Path(cls.keep.name)
+        cls.data, cls.model = root / "set", root / "swing.physad"
+        for args in (["synth", "phys", cls.data, "--category", "pendulum", "--train-videos", "9", "--test-videos", "1", "--defect-videos", "1",
+                      "--frames", "24", "--folders"],
+                     ["fit", cls.data, "--method", "motion-bank", "--set", "calibration=0", "-o", cls.model]):
+            done = run(*args)
+            if done.returncode != 0:
+                raise AssertionError(f"{args}: {done.stderr}")
+        cls.test = cls.data / "pendulum" / "test"
+
+    def test_predict(self):
+        slow, good = self.test / "slow" / "000", self.test / "good" / "000"
+        facts = json.loads(self.ok(run("predict", self.model, slow, self.data, "--json", "-")).stdout)
+        found = {s["path"]: s for s in facts["samples"]}
+        self.assertEqual(len(facts["samples"]), 15)  # a folder of photos is one video, and the set has fourteen
+        self.assertEqual([s["path"] for s in facts["samples"]][0], str(slow))
+        self.assertGreater(found[str(slow)]["score"], found[str(good)]["score"])
+        for sample in facts["samples"]:
+            video = sample["video"]
+            self.assertEqual((sample["map"], len(video["frame_scores"]), video["frame_rate"]), (None, 24, 25))
+            self.assertEqual(video["frame_scores"][video["worst"]["frame"]], max(video["frame_scores"]))
+            self.assertTrue(video["worst"]["nearest"]["path"].startswith("pendulum/train/good/"))
+        self.assertNotEqual(found[str(slow)]["video"]["verdict"], "")
+        line, verdict = self.ok(run("predict", self.model, slow)).stdout.rstrip("\n").split("\t")
+        self.assertEqual((line.rsplit(" ", 2)[0], verdict), (str(slow), found[str(slow)]["video"]["verdict"]))
+        bad = self.place / "bad.mp4"
+        bad.write_bytes(b"no video")
+        self.fails(run("predict", self.model, bad, good), 1, "bad.mp4")
+        facts = json.loads(self.ok(run("predict", self.model, bad, good, "--on-error", "skip", "--json", "-")).stdout)
+        self.assertEqual(([s["path"] for s in facts["samples"]], [s["path"] for s in facts["skipped"]]), ([str(good)], [str(bad)]))
+
+    def test_maps_of_frames(self):
+        model, maps = self.place / "m.physad", self.place / "maps"
+        small = [a for o in ("size=32", "width=4", "epochs=1", "epoch_clips=4", "batch=2", "calibration=0") for a in ("--set", o)]
+        self.ok(run("fit", self.data, "--method", "mnad-recon", *small, "-o", model))
+        facts = json.loads(self.ok(run("predict", model, self.test / "good" / "000", "--json", "-", "--maps", maps)).stdout)
+        sample = facts["samples"][0]
+        self.assertEqual(sample["video"]["verdict"], None)
+        self.assertEqual(sample["video"]["worst"]["nearest"], None)
+        self.assertIn(pathlib.Path(sample["map"]).read_bytes()[:4], (b"II*\0", b"MM\0*"))
+        self.assertEqual([p.name for p in maps.glob("*.png")], ["000.png"])
+
+    def test_by_photos(self):
+        model = self.place / "m.physad"
+        self.ok(run("fit", self.data, "--method", "patchcore", *NET, "--set", "video_frames=2", "-o", model))
+        video = self.test.parent / "train"
+        scores = {}
+        for pool in ("max", "mean"):
+            done = self.ok(run("predict", model, self.data, "--pool", pool, "--json", "-"))
+            scores[pool] = [s["score"] for s in json.loads(done.stdout)["samples"]]
+            self.assertEqual(len(scores[pool]), 14)
+        self.assertTrue(all(a >= b for a, b in zip(scores["max"], scores["mean"])))
+        self.assertEqual(len(self.ok(run("predict", model, self.test / "good" / "000")).stdout.splitlines()), 24)  # each a photo
+        self.fails(run("predict", model, video, "--pool", "median"), 2, "median")
+
+
 if __name__ == "__main__":
     unittest.main()

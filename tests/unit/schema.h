@@ -87,7 +87,7 @@ static inline bool schema_keyword(const json_t *root, const json_t *schema, cons
     const bool known = strcmp(key, "required") == 0 || strcmp(key, "items") == 0 || strcmp(key, "enum") == 0 ||
                        strcmp(key, "anyOf") == 0;
     for (size_t i = 0; i < json_array_size(rule) && strcmp(key, "required") == 0; i++)
-        all = all && json_object_get(v, json_string_value(json_array_get(rule, i))) != NULL;
+        all = all && (!json_is_object(v) || json_object_get(v, json_string_value(json_array_get(rule, i))) != NULL);
     for (size_t i = 0; i < json_array_size(v) && strcmp(key, "items") == 0 && all; i++)
         all = schema_valid(root, rule, json_array_get(v, i), why, size);
     for (size_t i = 0; i < json_array_size(rule) && strcmp(key, "enum") == 0; i++)

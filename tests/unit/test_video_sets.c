@@ -365,6 +365,60 @@ static void keeps_the_schema(const physad_evaluation *e)
     json_decref(value);
 }
 
+/* What is said of each video: a method with words names a normal moment, one without names the frame alone. */
+static void moments_are_told(const physad_evaluation *e, const char *page)
+{
+    json_t *all = json_loads(physad_evaluation_json(e), 0, NULL), *results = json_object_get(all, "results");
+    assert_int_equal(json_array_size(results), 2);
+    for (size_t m = 0; m < 2; m++) {
+        json_t *samples = json_object_get(json_array_get(results, m), "samples");
+        assert_int_equal(json_array_size(samples), 6);
+        for (size_t i = 0; i < 6; i++) {
+            json_t *video = json_object_get(json_array_get(samples, i), "video");
+            json_t *scores = json_object_get(video, "frame_scores"), *worst = json_object_get(video, "worst");
+            const json_int_t at = json_integer_value(json_object_get(worst, "frame"));
+            assert_int_equal(json_array_size(scores), 16);
+            for (size_t k = 0; k < 16; k++)
+                assert_true(json_real_value(json_array_get(scores, k)) <= json_real_value(json_array_get(scores, (size_t)at)));
+            assert_int_equal(json_is_string(json_object_get(video, "verdict")), m == 1);
+            assert_int_equal(json_is_object(json_object_get(worst, "nearest")), m == 1);
+            assert_near(json_real_value(json_object_get(video, "frame_rate")), 25, 0);
+        }
+    }
+    json_decref(all);
+    FILE *f = fopen(page, "rb");
+    static char text[1 << 20];
+    assert_non_null(f);
+    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    fclose(f);
+    assert_non_null(strstr(text, "<svg class=\"line\""));
+    assert_non_null(strstr(text, "frame with the highest score"));
+    assert_non_null(strstr(text, "nearest normal moment, frame "));
+}
+
+static void verdicts_reach_the_report(void **state)
+{
+    static const char *const methods[] = { "motion-energy", "motion-bank" };
+    static const char *const settings[] = { "motion-bank.bank_rows=200", NULL };
+    physad_context *ctx = new_context();
+    physad_dataset *ds, *all;
+    physad_evaluation *e;
+    physad_evaluate_options o = PHYSAD_EVALUATE_OPTIONS_INIT;
+    make_fans(ctx);
+    assert_ok(physad_dataset_open(&all, ctx, full("fans"), NULL));
+    assert_ok(physad_dataset_select(&ds, all, NULL, PHYSAD_SPLIT_TRAIN | PHYSAD_SPLIT_TEST));
+    physad_dataset_free(all);
+    o.settings = settings;
+    o.replicates = -1;
+    o.gallery = 2;
+    assert_ok(physad_evaluate(&e, ctx, ds, methods, 2, &o, NULL));
+    keeps_the_schema(e);
+    assert_ok(physad_evaluation_html(e, full("words"), NULL));
+    moments_are_told(e, full("words/report.html"));
+    physad_evaluation_free(e);
+    end(ctx, ds);
+}
+
 static void videos_are_evaluated(void **state)
 {
     static const char *const methods[] = { "motion-energy", "patchcore" };
@@ -404,7 +458,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recordings_have_labels), cmocka_unit_test(arrays_label_folders_of_frames),
         cmocka_unit_test(videos_carry_what_is_told), cmocka_unit_test(protocols_move_videos),
-        cmocka_unit_test(frames_are_photos), cmocka_unit_test(videos_are_evaluated),
+        cmocka_unit_test(frames_are_photos), cmocka_unit_test(verdicts_reach_the_report), cmocka_unit_test(videos_are_evaluated),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

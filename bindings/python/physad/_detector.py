@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import math
 import os
 import tempfile
@@ -19,6 +20,7 @@ from ._handle import Gated, Handle
 from ._image import Image, bytes_of, photo as photo_of, png
 from ._native import lib
 from ._progress import Progress, Reporter
+from ._stream import Stream, make_stream
 from ._video import Video
 
 _INPUT = {1: "image", 2: "views", 3: "video"}
@@ -213,6 +215,18 @@ class Result(Handle):
         """One score per frame of a video, float64 (n), whose unit may differ from the score's; None for photos."""
         scores = lib.result_frame_scores(self._use())
         return None if scores is None else np.array(scores, np.float64)
+
+    def frame_map(self, number: int) -> Array:
+        """Score map of a frame of a video at the size that the model worked at, float32 (h, w); negative numbers count from the end.
+        Methods that train on clips keep them, unless their option `maps` says no; of others UnsupportedError."""
+        h = self._use()
+        count = lib.result_frame_count(h)
+        at = number + count if number < 0 else number
+        if not 0 <= at < count:
+            raise IndexError(f"frame {number} of {count}")
+        result = np.empty(lib.result_input_map_shape(h), np.float32)
+        lib.result_frame_map(h, at, result)
+        return result
 
     @property
     def verdict(self) -> str:
@@ -489,6 +503,27 @@ class Detector(Gated):
             capsules = lib.detector_score_batch(h, [pixels for _, pixels in chunk])
         for capsule, (source, _) in zip(capsules, chunk):
             yield Result(capsule, source, self._root)
+
+    def stream(self, *, frame_rate: float = 0.0, pool: str = "top") -> Stream:
+        """Frames scored as they come. frame_rate: of the frames, 0: as the training videos had. pool: as with `score()`.
+
+        Raises StateError (not fitted), UnsupportedError (the method needs whole videos)."""
+        return make_stream(self, choice(pool, _POOL, "pool"), frame_rate)
+
+    @property
+    def rules(self) -> list[dict[str, Any]]:
+        """What the model holds for normal, as rules: rule, unit, used, low, high, below and above (in words). May be kept as JSON,
+        edited, and given to this detector or that of another thing of the kind by `set_rules()` or the option `rules` (a file).
+        Raises StateError (not fitted), UnsupportedError (the method has no rules)."""
+        with self._gate.alone as h:
+            rules: list[dict[str, Any]] = json.loads(lib.detector_rules(h))["rules"]
+        return rules
+
+    def set_rules(self, rules: list[dict[str, Any]]) -> None:
+        """Sets low, high and used of the rules that are named; the others stay. The threshold stays that of the rules it was made with.
+        Raises FormatError (names the rule; nothing is changed)."""
+        with self._gate.alone as h:
+            lib.detector_set_rules(h, json.dumps(rules))
 
     # --- scikit-learn's way ---
 

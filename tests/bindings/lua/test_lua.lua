@@ -263,6 +263,40 @@ test("batches, videos, pages", function()
     greatest = math.max(greatest, score)
   end
   assert(r.verdict == "" and not pcall(function() return r.worst end))
+
+  physad.synth_phys(folder .. "/swings", { categories = "pendulum", train_videos = 3, test_videos = 1, defect_videos = -1, frames = 16 })
+  clips = physad.dataset(folder .. "/swings")
+  video = physad.video(clips.test:sample(1).file)
+  local moving = physad.detector("motion-bank", { calibration = 0 })
+  moving:fit(clips)
+  local whole = moving:score(video)
+  local stream = moving:stream { frame_rate = video.info.frame_rate }
+  assert(stream.latency > 0)
+  for _ = 1, 2 do -- two takes
+    local grey, all = physad.video(clips.test:sample(1).file, { channels = "gray" }), {}
+    for _, pixels in grey:frames() do
+      for _, ready in ipairs(stream:push(pixels)) do
+        assert(ready.frame == #all + 1)
+        all[#all + 1] = ready.score
+      end
+    end
+    local last = stream:finish()
+    for _, score in ipairs(last.frames or {}) do all[#all + 1] = score end
+    assert(#all == 16 and last.score == whole.score and last.verdict == whole.verdict)
+    for i = 1, 16 do assert(all[i] == whole.frames[i]) end
+  end
+  raises("PHYSAD_ERR_SHAPE", "no frame came", stream.finish, stream)
+  raises("PHYSAD_ERR_ARG", "top, max or mean", moving.stream, moving, { pool = "all" })
+  raises("PHYSAD_ERR_UNSUPPORTED", "maps of frames", whole.frame_map, whole, 1)
+  raises("PHYSAD_ERR_ARG", "frame 17 of 16", whole.frame_map, whole, 17)
+  local rules = moving.rules
+  assert(rules:find('"rule": "speed"', 1, true))
+  moving:set_rules(rules)
+  assert(moving.rules == rules)
+  raises("PHYSAD_ERR_FORMAT", "", moving.set_rules, moving, "{}")
+  raises("PHYSAD_ERR_UNSUPPORTED", "no rules", function() return det.rules end)
+  moving:close()
+  stream:close()
   assert(#r.frames == 16 and r.score == greatest and r.is_anomalous == nil and det:score(list[1]).frames == nil)
   raises("PHYSAD_ERR_ARG", "top, max or mean", det.score, det, video, "median")
 

@@ -344,6 +344,76 @@ def test_worst_moment_of_a_video(tmp_path):
     worst = result.worst
     assert isinstance(result.verdict, str) and 0 <= worst.frame < len(result.frames) and worst.distance > 0
     assert worst.path in [s.path for s in data.train] and worst.near_frame >= 0
+    with pytest.raises(physad.UnsupportedError, match="maps of frames"):
+        result.frame_map(0)
+    with pytest.raises(IndexError, match="frame 48 of 48"):
+        result.frame_map(48)
+
+
+def test_streams_give_what_files_give(tmp_path):
+    physad.synth_phys(tmp_path, categories="pendulum", train_videos=4, test_videos=1, defect_videos=-1, frames=24)
+    data = physad.Dataset(tmp_path)
+    detector = physad.Detector("motion-bank").fit(data)
+    whole = detector.score(data.test[0].file)
+    stream = detector.stream(frame_rate=30)
+    detector.close()
+    with pytest.raises(ValueError, match="closed"):
+        stream.push(np.zeros((48, 64), np.uint8))
+    detector = physad.Detector("motion-bank").fit(data)
+    stream = detector.stream()
+    for take in range(2):
+        found = []
+        for frame in physad.Video(data.test[0].file, channels="gray"):
+            found += stream.push(frame)
+        assert stream.latency > 0 and [f.frame for f in found] == list(range(len(found)))
+        end = stream.end()
+        assert [f.score for f in found] + list(end.frames) == list(whole.frames)
+        assert end.score == whole.score and end.verdict == whole.verdict and end.worst == whole.worst
+    with pytest.raises(physad.ShapeError, match="no frame came"):
+        stream.end()
+    with pytest.raises(physad.DtypeError):
+        stream.push(np.zeros((48, 64), np.float32))
+    with pytest.raises(physad.UnsupportedError):
+        physad.Detector("motion-energy").fit(data).stream()
+    with pytest.raises(physad.StateError):
+        physad.Detector("motion-bank").stream()
+    assert "Stream" in repr(stream)
+    stream.close()
+    with pytest.raises(ValueError, match="closed"):
+        stream.push(np.zeros((48, 64), np.uint8))
+
+
+def test_rules_are_read_and_edited(tmp_path):
+    physad.synth_phys(tmp_path, categories="pendulum", train_videos=4, test_videos=1, defect_videos=-1, frames=24)
+    data = physad.Dataset(tmp_path)
+    detector = physad.Detector("motion-bank", mode="episodes").fit(data)
+    rules = detector.rules
+    duration = next(r for r in rules if r["rule"] == "duration")
+    assert duration["low"] < duration["high"] and duration["used"] in (True, False)
+    before = detector.score(data.test[0].file)
+    detector.set_rules([{"rule": "duration", "low": 4, "high": 5, "used": True}])
+    after = detector.score(data.test[0].file)
+    assert after.score > before.score and "over too early" in after.verdict
+    with pytest.raises(physad.FormatError):
+        detector.set_rules([{"rule": "none"}])
+    detector.set_rules(rules)
+    assert detector.rules == rules
+    with pytest.raises(physad.UnsupportedError, match="no rules"):
+        physad.Detector("motion-energy").fit(data).rules
+    with pytest.raises(physad.StateError):
+        physad.Detector("motion-bank").rules
+
+
+def test_maps_of_frames(tmp_path):
+    physad.synth_phys(tmp_path, categories="pendulum", train_videos=1, test_videos=1, defect_videos=-1, frames=16, width=64, height=48)
+    data = physad.Dataset(tmp_path)
+    options = dict(size=32, width=4, epochs=1, epoch_clips=4, batch=2, calibration=0)
+    result = physad.Detector("mnad-recon", **options).fit(data).score(data.test[0].file)
+    maps = [result.frame_map(i) for i in range(16)]
+    assert all(m.shape == (32, 32) and m.dtype == np.float32 and np.isfinite(m).all() for m in maps)
+    assert (result.frame_map(-1) == maps[15]).all() and (maps[0] != maps[15]).any()
+    with pytest.raises(IndexError):
+        result.frame_map(16)
 
 
 def test_page_of_an_evaluation(rad, tmp_path):

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* physad predict: what scoring photos and scoring videos share. */
+#ifndef PHYSAD__PREDICT_H
+#define PHYSAD__PREDICT_H
+
+#include "tool_model.h"
+
+#define MOST_AT_ONCE 256
+
+typedef struct predict {
+    tool *t;
+    physad_detector *detector;
+    bool wants_videos; /* the method is one for videos */
+    bool skip, lines;
+    int pool;
+    int64_t batch;
+    const char *maps; /* folder or NULL */
+    char **map_names; /* taken in it */
+    int64_t map_count, map_room;
+    json_t *samples, *skipped;
+    char *paths[MOST_AT_ONCE];
+    physad_image *images[MOST_AT_ONCE];
+    int64_t waiting;
+} predict;
+
+/* All of these: TOOL_DONE or an exit status, told. */
+
+/* Scores the photos that wait, so that results come in the order of the inputs (cmd_predict.c). */
+int predict_waiting(predict *p);
+/* The line and the JSON of what was scored; `map` is its file or NULL, `video` is given away, NULL for photos. */
+int predict_report(predict *p, const char *path, const physad_result *result, const char *map, json_t *video);
+/* What could not be scored is left out where that was asked for, else it is the end. */
+int predict_skip(predict *p, const char *path, physad_status status);
+/* STEM.tiff with the scores as f32 and STEM.png to look at, `photo` of the map's size; *name is the former's, to be freed. */
+int predict_write_map(predict *p, const physad_view *map, const physad_view *photo, const char *path, char **name);
+
+/* A video file, or a folder of frames (predict_video.c). */
+int predict_video(predict *p, const char *path);
+
+#endif
