@@ -87,7 +87,7 @@ int tool_failed(physad_status status)
 }
 
 /* Arguments are names of files, often, which a shell found and nobody read. */
-static void put_tidy(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static void put_tidy(const char *format, va_list args)
 {
     char text[4096];
     vsnprintf(text, sizeof(text), format, args);
