@@ -82,7 +82,7 @@ static const physad_kernels table_neon = {
     .tile_distances = physad__tile_distances_neon,
     .code_dots = physad__code_dots_neon,
     .code_scan = physad__code_scan_neon,
-    .narrow_u8 = physad__narrow_u8_c,
+    .narrow_u8 = physad__narrow_u8_neon,
     .sum_rows_u8 = physad__sum_rows_u8_neon,
     .blend_rows_u8 = physad__blend_rows_u8_neon,
 };

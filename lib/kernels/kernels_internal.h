@@ -64,6 +64,8 @@ void physad__tile_distances_neon(float *out, int64_t out_stride, const float *qu
 void physad__code_dots_neon(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n);
 int64_t physad__code_scan_neon(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t query_stride,
                                const int32_t *limits, int64_t n_queries, int64_t groups);
+void physad__narrow_u8_neon(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
+                            const int32_t *weight, int64_t stride, int64_t n, int64_t channels);
 void physad__sum_rows_u8_neon(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count, int64_t n);
 void physad__blend_rows_u8_neon(float *out, const uint8_t *const *rows, const float *weight, int64_t count, int64_t n);
 

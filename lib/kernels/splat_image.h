@@ -70,7 +70,7 @@ static void splat_loss_columns(const physad__splat_loss *job, int64_t y)
         splat_pad(job->scratch + k * size, width);
 }
 
-static void splat_loss(const physad__splat_loss *job, int64_t y, double sums[2])
+static void SPLAT_ENTRY(loss)(const physad__splat_loss *job, int64_t y, double sums[2])
 {
     const int64_t width = job->width, size = splat_padded(width);
     static const float steps[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
@@ -97,7 +97,7 @@ static void splat_loss(const physad__splat_loss *job, int64_t y, double sums[2])
     sums[1] = (double)v_sum(ssim);
 }
 
-static void splat_loss_back(const physad__splat_loss *job, int64_t y)
+static void SPLAT_ENTRY(loss_back)(const physad__splat_loss *job, int64_t y)
 {
     const int64_t width = job->width, size = splat_padded(width);
     const float *fields[3] = { job->d_mean, job->d_square, job->d_cross };
@@ -123,7 +123,7 @@ static void splat_loss_back(const physad__splat_loss *job, int64_t y)
     }
 }
 
-static void splat_adam(const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad, int64_t n)
+static void SPLAT_ENTRY(adam)(const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad, int64_t n)
 {
     const V beta1 = v_set(adam->beta1), beta2 = v_set(adam->beta2), rest1 = v_set(1 - adam->beta1), rest2 = v_set(1 - adam->beta2);
     for (int64_t i = 0; i < n; i += LANES) {

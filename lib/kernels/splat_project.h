@@ -255,7 +255,7 @@ static void splat_project_some(const physad__splat_project *job, int64_t i)
     splat_records(job, &l, m_bits(s.seen), i);
 }
 
-static void splat_project(const physad__splat_project *job, int64_t begin, int64_t end)
+static void SPLAT_ENTRY(project)(const physad__splat_project *job, int64_t begin, int64_t end)
 {
     for (int64_t i = begin; i < end; i += LANES)
         splat_project_some(job, i);
@@ -444,7 +444,7 @@ static void splat_project_back_some(const physad__splat_project *job, physad__sp
     }
 }
 
-static void splat_project_back(const physad__splat_project *job, physad__splat_project_back *back, int64_t begin, int64_t end)
+static void SPLAT_ENTRY(project_back)(const physad__splat_project *job, physad__splat_project_back *back, int64_t begin, int64_t end)
 {
     for (int64_t i = begin; i < end; i += LANES)
         splat_project_back_some(job, back, i);

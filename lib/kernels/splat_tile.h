@@ -119,7 +119,7 @@ SPLAT_INLINE void splat_tile_run(const physad__splat_tile *t, const int channels
     }
 }
 
-static void splat_tile(const physad__splat_tile *t)
+static void SPLAT_ENTRY(tile)(const physad__splat_tile *t)
 {
     if (t->channels == 3)
         splat_tile_run(t, 3);
@@ -204,7 +204,7 @@ SPLAT_INLINE void splat_tile_back_run(const physad__splat_tile *t, const int cha
     }
 }
 
-static void splat_tile_back(const physad__splat_tile *t)
+static void SPLAT_ENTRY(tile_back)(const physad__splat_tile *t)
 {
     if (t->channels == 3)
         splat_tile_back_run(t, 3);

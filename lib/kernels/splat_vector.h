@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A vector of LANES floats as V and a mask of it as M, for the loops of splatting: 16, 8 or 1. Plain arithmetic is the compiler's
+/* A vector of LANES floats as V and a mask of it as M, for the loops of splatting: 16, 8 or 1. Who includes this has set SPLAT_LANES, and
+ * SPLAT_ENTRY(name), what the table's functions are called for this instruction set. Plain arithmetic is the compiler's
  * (+ - * / between V and V or V and float); what has no operator is named here. */
 #ifndef PHYSAD__SPLAT_VECTOR_H
 #define PHYSAD__SPLAT_VECTOR_H

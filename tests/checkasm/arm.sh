@@ -14,8 +14,7 @@ out=$build/checkasm-arm
 mkdir -p "$out"
 flags=(-std=c17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -D_GNU_SOURCE -ffp-contract=off -Iinclude -Ilib -I"$build/include")
 objects=()
-for source in lib/cpu/cpu.c lib/kernels/kernels.c lib/kernels/arm/*.c lib/kernels/c/codes_c.c lib/kernels/c/distances_c.c \
-    lib/kernels/c/resize_c.c tests/checkasm/*.c; do
+for source in lib/cpu/cpu.c lib/kernels/*.c lib/kernels/arm/*.c lib/kernels/c/*.c tests/checkasm/*.c; do
     object=$out/$(basename "$source" .c).o
     own=()
     case $source in lib/kernels/c/*) own=(-fno-tree-vectorize -fno-tree-slp-vectorize) ;; esac

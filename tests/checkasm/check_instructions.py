@@ -27,7 +27,7 @@ def count(checkasm):
                                text=True).stdout
     found = {}
     for line in table.splitlines():
-        match = re.match(r"\s*([\d,]+)\s.*\bphysad__(\w+_(?:c|avx2))\b", line)
+        match = re.match(r"\s*([\d,]+)\s.*\bphysad__(?!splat_kernels)(\w+_(?:c|avx2))\b", line)
         if match and match.group(2) not in found:
             found[match.group(2)] = int(match.group(1).replace(",", ""))
     return found

@@ -138,50 +138,48 @@ void check_time(const char *kernel, const char *what, double elements, void (*ru
     printf("%-12s %-44s %10.4f ns\n", kernel, what, best / elements * 1e9);
 }
 
-/* Every function of the table has its check: the table holds a name, a number, then functions alone. */
-static void check_coverage(const check *const *checks, int n)
+/* Every function of a table has its check: a table holds a name, perhaps a number, then functions alone. */
+static void check_coverage(const size_t *entries, int n, size_t first, size_t size)
 {
     running = "coverage";
-    for (size_t at = offsetof(physad_kernels, exact_distances); at < sizeof(physad_kernels); at += sizeof(void (*)(void))) {
+    for (size_t at = first; at < size; at += sizeof(void (*)(void))) {
         bool covered = false;
         for (int i = 0; i < n; i++)
-            covered = covered || checks[i]->entry == at;
+            covered = covered || entries[i] == at;
         if (!covered)
             check_failed("the table's entry at offset %zu has no check", at);
     }
 }
 
-int main(int argc, char **argv)
+static const char *name_running(const char *table, const char *name)
 {
-    static const uint32_t sets[] = { PHYSAD_CPU_AVX2, PHYSAD_CPU_AVX2 | PHYSAD_CPU_AVX512,
-                                     PHYSAD_CPU_AVX2 | PHYSAD_CPU_AVX512 | PHYSAD_CPU_AVX512_VNNI, ~0u };
+    static char text[64];
+    snprintf(text, sizeof(text), "%s %s", table, name);
+    return text;
+}
+
+static const uint32_t sets[] = { PHYSAD_CPU_AVX2, PHYSAD_CPU_AVX2 | PHYSAD_CPU_AVX512,
+                                 PHYSAD_CPU_AVX2 | PHYSAD_CPU_AVX512 | PHYSAD_CPU_AVX512_VNNI, ~0u };
+
+static void run_all(uint32_t flags, uint64_t seed, bool bench)
+{
     const check *const checks[] = { &distances_checks[0], &distances_checks[1], &distances_checks[2], &distances_checks[3],
                                     &codes_checks[0], &codes_checks[1], &resize_checks[0], &resize_checks[1], &resize_checks[2] };
-    const int n = (int)(sizeof(checks) / sizeof(checks[0]));
-    const uint32_t flags = physad__cpu_detect();
+    enum { N = sizeof(checks) / sizeof(checks[0]) };
     const physad_kernels *reference = physad__kernels_get(0), *last = NULL;
-    bool bench = false;
-    uint64_t seed = (uint64_t)time(NULL);
-    random_state = 1;
-    for (int i = 1; i < argc; i++) {
-        once = once || strcmp(argv[i], "--once") == 0;
-        bench = bench || once || strcmp(argv[i], "--bench") == 0;
-        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
-            seed = strtoull(argv[++i], NULL, 10);
-    }
-    printf("seed %llu, processor flags 0x%x\n", (unsigned long long)seed, flags);
-    check_coverage(checks, n);
-    for (int i = 0; bench && i < n; i++)
+    size_t entries[N];
+    for (int i = 0; i < N; i++)
+        entries[i] = checks[i]->entry;
+    check_coverage(entries, N, offsetof(physad_kernels, exact_distances), sizeof(physad_kernels));
+    for (int i = 0; bench && i < N; i++)
         checks[i]->bench(reference);
     for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++) {
         const physad_kernels *tested = physad__kernels_get(sets[s] & flags);
         if (tested == reference || tested == last)
             continue;
         last = tested;
-        for (int i = 0; i < n; i++) {
-            char name[64];
-            snprintf(name, sizeof(name), "%s %s", tested->name, checks[i]->name);
-            running = name;
+        for (int i = 0; i < N; i++) {
+            running = name_running(tested->name, checks[i]->name);
             random_state = seed;
             if (!once)
                 checks[i]->run(reference, tested);
@@ -192,6 +190,58 @@ int main(int argc, char **argv)
         }
         printf("%s: done\n", tested->name);
     }
+}
+
+static void run_splat(uint32_t flags, uint64_t seed, bool bench)
+{
+    const splat_check *const checks[] = { &splat_checks[0], &splat_checks[1], &splat_checks[2], &splat_checks[3],
+                                          &loss_checks[0], &loss_checks[1], &loss_checks[2] };
+    enum { N = sizeof(checks) / sizeof(checks[0]) };
+    const physad__splat_kernels *reference = physad__splat_kernels_get(0), *last = NULL;
+    size_t entries[N];
+    for (int i = 0; i < N; i++)
+        entries[i] = checks[i]->entry;
+    check_coverage(entries, N, offsetof(physad__splat_kernels, project), sizeof(physad__splat_kernels));
+    for (int i = 0; bench && i < N; i++) {
+        random_state = 1;
+        checks[i]->bench(reference);
+        check_free_all();
+    }
+    for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++) {
+        const physad__splat_kernels *tested = physad__splat_kernels_get(sets[s] & flags);
+        if (tested == reference || tested == last)
+            continue;
+        last = tested;
+        for (int i = 0; i < N; i++) {
+            running = name_running(tested->name, checks[i]->name);
+            random_state = seed;
+            if (!once)
+                checks[i]->run(reference, tested);
+            check_free_all();
+            random_state = 1; /* one amount of work, whatever the seed */
+            if (bench)
+                checks[i]->bench(tested);
+            check_free_all();
+        }
+        printf("%s of splatting: done\n", tested->name);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const uint32_t flags = physad__cpu_detect();
+    bool bench = false;
+    uint64_t seed = (uint64_t)time(NULL);
+    random_state = 1;
+    for (int i = 1; i < argc; i++) {
+        once = once || strcmp(argv[i], "--once") == 0;
+        bench = bench || once || strcmp(argv[i], "--bench") == 0;
+        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+            seed = strtoull(argv[++i], NULL, 10);
+    }
+    printf("seed %llu, processor flags 0x%x\n", (unsigned long long)seed, flags);
+    run_all(flags, seed, bench);
+    run_splat(flags, seed, bench);
     if (failures > 0)
         printf("%d failures with --seed %llu\n", failures, (unsigned long long)seed);
     return failures > 0;

@@ -20,7 +20,16 @@ typedef struct check {
     bench_fn bench;
 } check;
 
+/* The same for the table of splatting. */
+typedef struct splat_check {
+    const char *name;
+    size_t entry;
+    void (*run)(const physad__splat_kernels *reference, const physad__splat_kernels *tested);
+    void (*bench)(const physad__splat_kernels *tested);
+} splat_check;
+
 extern const check distances_checks[4], codes_checks[2], resize_checks[3];
+extern const splat_check splat_checks[4], loss_checks[3];
 
 /* Prints where it was and counts a failure. */
 void check_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,10 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inner loops of the resize with NEON, over rows: the same bits as c/resize_c.c, whose shapes and layouts these are. Lanes hold
- * neighbouring elements. Bytes: 32-bit sums, as the reference's. Floats: a product and a sum per tap, in the order of the taps.
- * Tails in scalar code. */
+/* The inner loops of the resize with NEON: the same bits as c/resize_c.c, whose shapes and layouts these are. Bytes: 32-bit sums, as
+ * the reference's. Along a row lanes hold the channels of one output (RGB) or four taps of it (grey), four taps a step; where 16 bytes
+ * would reach beyond the row they are gathered. Down the rows lanes hold neighbouring elements, tails in scalar code. Floats: a product
+ * and a sum per tap, in the order of the taps. */
 #include "kernels/kernels_internal.h"
 
 #include <arm_neon.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Byte `at` and the next two as the first three lanes. */
+INLINE int32x4_t pixel(uint8x16_t bytes, uint8_t at)
+{
+    const uint8_t order[16] = { at, 255, 255, 255, (uint8_t)(at + 1), 255, 255, 255, (uint8_t)(at + 2), 255, 255, 255, 255, 255, 255, 255 };
+    return vreinterpretq_s32_u8(vqtbl1q_u8(bytes, vld1q_u8(order)));
+}
+
+/* The bytes of up to four taps, zeros behind those that the row has not. */
+INLINE uint8x16_t bytes_at(const uint8_t *from, const uint8_t *end)
+{
+    uint8_t some[16] = { 0 };
+    if (end - from >= 16)
+        return vld1q_u8(from);
+    memcpy(some, from, (size_t)(end - from));
+    return vld1q_u8(some);
+}
+
+static void narrow_rgb(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count, const int32_t *weight,
+                       int64_t stride, int64_t n)
+{
+    const uint8_t *end = row + pixels * 3;
+    for (int64_t i = 0; i < n; i++) {
+        int32x4_t sum = vdupq_n_s32(1 << (PHYSAD__FIXED_BITS - 1));
+        for (int64_t k = 0; k < count[i]; k += 4) {
+            const uint8x16_t bytes = bytes_at(row + (first[i] + k) * 3, end);
+            const int32x4_t w = vld1q_s32(weight + i * stride + k);
+            sum = vmlaq_laneq_s32(sum, pixel(bytes, 0), w, 0);
+            sum = vmlaq_laneq_s32(sum, pixel(bytes, 3), w, 1);
+            sum = vmlaq_laneq_s32(sum, pixel(bytes, 6), w, 2);
+            sum = vmlaq_laneq_s32(sum, pixel(bytes, 9), w, 3);
+        }
+        const int16x4_t words = vqmovn_s32(vshrq_n_s32(sum, PHYSAD__FIXED_BITS));
+        const uint8x8_t rgb = vqmovun_s16(vcombine_s16(words, words));
+        vst1_lane_u8(out + 3 * i, rgb, 0);
+        vst1_lane_u8(out + 3 * i + 1, rgb, 1);
+        vst1_lane_u8(out + 3 * i + 2, rgb, 2);
+    }
+}
+
+static void narrow_grey(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count, const int32_t *weight,
+                        int64_t stride, int64_t n)
+{
+    const uint8_t *end = row + pixels;
+    for (int64_t i = 0; i < n; i++) {
+        int32x4_t sums = vdupq_n_s32(0);
+        for (int64_t k = 0; k < count[i]; k += 4) {
+            const uint8x8_t bytes = vget_low_u8(bytes_at(row + first[i] + k, end));
+            const uint32x4_t words = vmovl_u16(vget_low_u16(vmovl_u8(bytes)));
+            sums = vmlaq_s32(sums, vreinterpretq_s32_u32(words), vld1q_s32(weight + i * stride + k));
+        }
+        const int32_t v = (vaddvq_s32(sums) + (1 << (PHYSAD__FIXED_BITS - 1))) >> PHYSAD__FIXED_BITS;
+        out[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+    }
+}
+
+void physad__narrow_u8_neon(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
+                            const int32_t *weight, int64_t stride, int64_t n, int64_t channels)
+{
+    if (channels == 3)
+        narrow_rgb(out, row, pixels, first, count, weight, stride, n);
+    else if (channels == 1)
+        narrow_grey(out, row, pixels, first, count, weight, stride, n);
+    else
+        physad__narrow_u8_c(out, row, pixels, first, count, weight, stride, n, channels);
+}
 
 void physad__sum_rows_u8_neon(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count, int64_t n)
 {
