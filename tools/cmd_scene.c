@@ -17,16 +17,42 @@ static bool read_int(const tool *t, const char *name, int32_t *value, int64_t le
     return true;
 }
 
+/* "X,Y,Z". */
+static bool read_place(const tool *t, const char *name, double out[3])
+{
+    const char *at = tool_text(t, name, NULL);
+    for (int k = 0; at != NULL && k < 3; k++) {
+        char *end;
+        out[k] = strtod(at, &end);
+        if (end == at || !isfinite(out[k]) || *end != (k < 2 ? ',' : '\0')) {
+            tool_usage(t, "--%s is \"%s\", want three numbers with commas between", name, tool_text(t, name, ""));
+            return false;
+        }
+        at = end + 1;
+    }
+    return true;
+}
+
 static bool read_fit(const tool *t, physad_scene_options *o)
 {
-    static const char *const degrees[] = { "0", "1", "2", "3" };
-    int degree = 3;
-    if (!tool_choice(t, "harmonics", degrees, TOOL_COUNT(degrees), &degree))
+    static const char *const degrees[] = { "0", "1", "2", "3" }, *const ways[] = { "split", "mcmc" };
+    int degree = 3, densify = 0;
+    double background[3] = { 0 };
+    if (!tool_choice(t, "harmonics", degrees, TOOL_COUNT(degrees), &degree) || !tool_choice(t, "densify", ways, TOOL_COUNT(ways), &densify) ||
+        !read_place(t, "background", background))
         return false;
+    for (int k = 0; k < 3; k++)
+        o->background[k] = (float)background[k];
     o->harmonics = (degree + 1) * (degree + 1);
+    o->densify = densify;
+    o->exposure = tool_given(t, "exposure");
+    o->resume = tool_given(t, "resume");
+    o->checkpoint = tool_text(t, "checkpoint", NULL);
+    o->masks = tool_text(t, "masks", NULL);
     return read_int(t, "steps", &o->steps, 1, 10000000) && read_int(t, "max-side", &o->max_side, 1, 32768) &&
            read_int(t, "hold-out", &o->hold_out, 2, 1000000) && read_int(t, "max-gaussians", &o->max_gaussians, 1, 20000000) &&
-           read_int(t, "random-points", &o->random_points, 1, 20000000);
+           read_int(t, "random-points", &o->random_points, 1, 20000000) && read_int(t, "coarse", &o->coarse, 0, 3) &&
+           read_int(t, "measure-every", &o->measure_every, 1, 10000000);
 }
 
 /* A picture from a camera, to a file. */
@@ -61,12 +87,28 @@ static int write_pictures(tool *t, const physad_scene *scene, const char *folder
     return TOOL_DONE;
 }
 
+static json_t *held_json(const physad_scene_quality *q)
+{
+    return q->held_out > 0 ? json_pack("{s:f, s:f, s:f, s:f}", "psnr", q->psnr, "ssim", q->ssim, "l1", q->l1, "loss", q->loss) : json_null();
+}
+
+static json_t *history_json(const physad_scene *scene)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; i < physad_scene_history_count(scene); i++) {
+        const physad_scene_quality q = physad_scene_history_describe(scene, i);
+        json_array_append_new(list, json_pack("{s:I, s:f, s:I, s:o}", "steps", (json_int_t)q.steps, "seconds", q.seconds, "gaussians",
+                                              (json_int_t)q.gaussians, "quality", held_json(&q)));
+    }
+    return list;
+}
+
 static json_t *quality_json(const physad_scene *scene)
 {
     const physad_scene_quality q = physad_scene_describe(scene);
-    json_t *held = q.held_out > 0 ? json_pack("{s:f, s:f, s:f, s:f}", "psnr", q.psnr, "ssim", q.ssim, "l1", q.l1, "loss", q.loss) : json_null();
-    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o}", "photos", (json_int_t)q.photos, "held_out", (json_int_t)q.held_out, "gaussians",
-                     (json_int_t)q.gaussians, "steps", (json_int_t)q.steps, "seconds", q.seconds, "quality", held);
+    json_t *history = physad_scene_history_count(scene) > 0 ? history_json(scene) : NULL;
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o, s:o*}", "photos", (json_int_t)q.photos, "held_out", (json_int_t)q.held_out, "gaussians",
+                     (json_int_t)q.gaussians, "steps", (json_int_t)q.steps, "seconds", q.seconds, "quality", held_json(&q), "history", history);
 }
 
 int cmd_scene_fit(tool *t)
@@ -93,22 +135,6 @@ int cmd_scene_fit(tool *t)
 }
 
 /* --- render --- */
-
-/* "X,Y,Z". */
-static bool read_place(const tool *t, const char *name, double out[3])
-{
-    const char *at = tool_text(t, name, NULL);
-    for (int k = 0; at != NULL && k < 3; k++) {
-        char *end;
-        out[k] = strtod(at, &end);
-        if (end == at || !isfinite(out[k]) || *end != (k < 2 ? ',' : '\0')) {
-            tool_usage(t, "--%s is \"%s\", want X,Y,Z", name, tool_text(t, name, ""));
-            return false;
-        }
-        at = end + 1;
-    }
-    return true;
-}
 
 static double normalise(double v[3])
 {

@@ -20,6 +20,12 @@ extern "C" {
 /** Opaque; immutable once made, so any number of threads may render it, each with its own call. Holds its context. */
 typedef struct physad_scene physad_scene;
 
+/** @name Where Gaussians come from and go to. */
+/** @{ */
+#define PHYSAD_SCENE_DENSIFY_SPLIT 0 /**< cloned, split and pruned where the picture pulls at them (Kerbl et al. 2023) */
+#define PHYSAD_SCENE_DENSIFY_MCMC 1  /**< moved from where they show nothing, and more of them up to the budget (Kheradmand et al. 2024) */
+/** @} */
+
 typedef struct physad_scene_options {
     uint32_t struct_size;
     int32_t steps;          /**< photos shown, one each step; 0: 7000 */
@@ -28,16 +34,27 @@ typedef struct physad_scene_options {
     int32_t max_side;       /**< photos are shrunk to this longest side, pixels; 0: as they are */
     int32_t max_gaussians;  /**< budget; 0: 300000 */
     int32_t random_points;  /**< Gaussians to begin with where the poses bring no points; 0: 100000 */
-    int32_t measure_every;  /**< steps between lines of held-out quality in the log (level INFO); 0 or negative: none */
+    int32_t measure_every;  /**< steps between lines of held-out quality in the log (level INFO) and in physad_scene_history_describe(); 0 or
+                                 negative: none */
     int32_t densify_from;   /**< first step that clones, splits and prunes; 0: a 14th of the steps, at most 500; negative:
                                  never */
     int32_t densify_until;  /**< last such step; 0: half of the steps, at most 15000 */
     int32_t densify_every;  /**< steps between; 0: 100 */
     float densify_gradient; /**< mean gradient on the image, in half images, that calls for more Gaussians; 0: 0.0002 */
-    float background[3];    /**< colour behind everything, 0..1 */
+    float background[3];    /**< colour behind everything, 0..1; also behind photos with alpha */
+    int32_t densify;        /**< PHYSAD_SCENE_DENSIFY_* */
+    int32_t exposure;       /**< 1: each photo has a change of colour of its own, 3 x 4, learnt along: for cameras that chose exposure
+                                 and white balance anew. Held-out photos are measured with the photos' mean */
+    int32_t coarse;         /**< 0 to 3: photos are halved so often to begin with, and once less after each tenth of the steps */
+    int32_t checkpoint_every; /**< steps between writes of `checkpoint`; 0: 1000 */
+    int32_t resume;         /**< 1: go on from `checkpoint` where there is one, to the same bits */
+    const char *checkpoint; /**< file (safetensors) that tells where the fit stands, written on the way and when it is cancelled, removed
+                                 when it ends; NULL: none */
+    const char *masks;      /**< folder of masks: PHOTO.png, or .png in place of the photo's suffix, of the photo's size; what is 0 there
+                                 is not looked at. A photo without a mask is looked at whole. NULL: none */
 } physad_scene_options;
 
-#define PHYSAD_SCENE_OPTIONS_INIT { sizeof(physad_scene_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0 } }
+#define PHYSAD_SCENE_OPTIONS_INIT { sizeof(physad_scene_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0 }, 0, 0, 0, 0, 0, NULL, NULL }
 
 /** How well held-out photos are met, and what it took. */
 typedef struct physad_scene_quality {
@@ -86,6 +103,12 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_save(const physad_scene *
 
 /** Frees a scene; NULL is fine. */
 PHYSAD_API void physad_scene_free(physad_scene *scene);
+
+/** How often a fit with held-out photos was measured on the way, as physad_scene_options.measure_every asks for; 0 for NULL and for
+ * scenes that were read. Any thread. @since 0.1 */
+PHYSAD_API int64_t physad_scene_history_count(const physad_scene *scene);
+/** Measure `index` of those, in their order; zeros outside of 0 to count - 1. Any thread. @since 0.1 */
+PHYSAD_API physad_scene_quality physad_scene_history_describe(const physad_scene *scene, int64_t index);
 
 /** Number of Gaussians; 0 for NULL. Any thread. @since 0.1 */
 PHYSAD_API int64_t physad_scene_gaussians(const physad_scene *scene);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/io.h"
-#include "scene/scene.h"
+#include "scene/scene_train.h"
 
 #include <math.h>
 
 struct physad_scene {
     physad_context *ctx;
     physad__gaussians gaussians;
-    physad_scene_quality quality;
+    physad__scene_fitted fitted;
     physad_camera *cameras;
     char **names;
     int64_t n_cameras;
@@ -30,6 +30,7 @@ void physad_scene_free(physad_scene *scene)
         physad__free(scene->names[i]);
     physad__free(scene->names);
     physad__free(scene->cameras);
+    physad__free(scene->fitted.history);
     physad__free(scene->gaussians.planes);
     physad_context *ctx = scene->ctx;
     physad__free(scene);
@@ -59,7 +60,9 @@ static physad_status read_options(physad_scene_options *o, const physad_scene_op
     o->max_gaussians = or_default(o->max_gaussians, 300000);
     o->random_points = or_default(o->random_points, 100000);
     o->densify_from = or_default(o->densify_from, o->steps / 14 < 500 ? o->steps / 14 : 500);
-    o->densify_until = or_default(o->densify_until, o->steps / 2 < 15000 ? o->steps / 2 : 15000);
+    const int32_t share = o->densify == PHYSAD_SCENE_DENSIFY_MCMC ? 25000 : 15000; /* of 30000 steps, as published */
+    const int32_t until = (int32_t)((int64_t)o->steps * share / 30000);
+    o->densify_until = or_default(o->densify_until, until < share ? until : share);
     o->densify_every = or_default(o->densify_every, 100);
     o->densify_gradient = o->densify_gradient != 0 ? o->densify_gradient : 2e-4f;
     PHYSAD__TRY(range("steps", o->steps, 1, 10000000));
@@ -67,6 +70,14 @@ static physad_status read_options(physad_scene_options *o, const physad_scene_op
     PHYSAD__TRY(range("max_gaussians", o->max_gaussians, 1, 20000000));
     PHYSAD__TRY(range("random_points", o->random_points, 1, 20000000));
     PHYSAD__TRY(range("densify_every", o->densify_every, 1, 1000000));
+    o->checkpoint_every = or_default(o->checkpoint_every, 1000);
+    PHYSAD__TRY(range("densify", o->densify, 0, PHYSAD_SCENE_DENSIFY_MCMC));
+    PHYSAD__TRY(range("exposure", o->exposure, 0, 1));
+    PHYSAD__TRY(range("coarse", o->coarse, 0, PHYSAD__COARSE_MOST));
+    PHYSAD__TRY(range("checkpoint_every", o->checkpoint_every, 1, 10000000));
+    PHYSAD__TRY(range("resume", o->resume, 0, 1));
+    if (o->resume && o->checkpoint == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: resume without checkpoint: want the file that the fit was to leave");
     if (o->harmonics != 1 && o->harmonics != 4 && o->harmonics != 9 && o->harmonics != 16)
         return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: harmonics is %d, want 1, 4, 9 or 16", o->harmonics);
     if (!(o->densify_gradient > 0))
@@ -144,7 +155,7 @@ static physad_status keep_cameras(physad_scene *scene, const physad__scene_views
 }
 
 /* `views` may lose its points for others. */
-static physad_status fit_views(physad__gaussians *out, physad_scene_quality *quality, physad_context *ctx, physad__scene_views *views,
+static physad_status fit_views(physad__gaussians *out, physad__scene_fitted *fitted, physad_context *ctx, physad__scene_views *views,
                                const physad_scene_options *o, physad__call *call)
 {
     physad__scene_model model = { 0 };
@@ -152,8 +163,10 @@ static physad_status fit_views(physad__gaussians *out, physad_scene_quality *qua
     physad_status status = views->n_points > 0 ? PHYSAD_OK : random_points(views, ctx, o->random_points);
     if (status == PHYSAD_OK)
         status = physad__scene_model_begin(&model, &ctx->mem, views->points, views->colours, views->n_points, degree);
+    if (status == PHYSAD_OK && o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
+        physad__mcmc_begin(&model);
     if (status == PHYSAD_OK)
-        status = physad__scene_train(&model, quality, ctx, views, o, call);
+        status = physad__scene_train(fitted, &model, ctx, views, o, call);
     if (status == PHYSAD_OK) {
         *out = (physad__gaussians){ .count = model.count, .stride = model.stride, .degree = degree };
         out->planes = physad__alloc_array(&ctx->mem, model.planes * model.stride + 1, sizeof(float), "scene");
@@ -170,12 +183,13 @@ physad_status physad__scene_fit_views(physad__gaussians *out, physad_context *ct
                                       const physad_scene_options *options, physad__call *call)
 {
     physad_scene_options o;
-    physad_scene_quality quality;
+    physad__scene_fitted fitted = { 0 };
     physad__scene_views own = *views;
     PHYSAD__TRY(read_options(&o, options));
     if (views->n_points == 0)
         own.points = own.colours = NULL; /* others are drawn in their place */
-    const physad_status status = fit_views(out, &quality, ctx, &own, &o, call);
+    const physad_status status = fit_views(out, &fitted, ctx, &own, &o, call);
+    physad__free(fitted.history);
     if (views->n_points == 0) {
         physad__free(own.points);
         physad__free(own.colours);
@@ -186,8 +200,9 @@ physad_status physad__scene_fit_views(physad__gaussians *out, physad_context *ct
 static physad_status fit(physad_scene *scene, const char *data, const physad_scene_options *o, physad__call *call)
 {
     physad__scene_views views;
-    PHYSAD__TRY(physad__scene_views_open(&views, scene->ctx, data, o->max_side, o->hold_out, NULL, call));
-    physad_status status = fit_views(&scene->gaussians, &scene->quality, scene->ctx, &views, o, call);
+    const physad__scene_choice choice = { .masks = o->masks, .background = o->background };
+    PHYSAD__TRY(physad__scene_views_open(&views, scene->ctx, data, o->max_side, o->hold_out, &choice, call));
+    physad_status status = fit_views(&scene->gaussians, &scene->fitted, scene->ctx, &views, o, call);
     if (status == PHYSAD_OK)
         status = keep_cameras(scene, &views);
     physad__scene_views_free(&views);
@@ -272,7 +287,18 @@ int64_t physad_scene_gaussians(const physad_scene *scene)
 physad_scene_quality physad_scene_describe(const physad_scene *scene)
 {
     const physad_scene_quality none = { 0 };
-    return scene != NULL ? scene->quality : none;
+    return scene != NULL ? scene->fitted.quality : none;
+}
+
+int64_t physad_scene_history_count(const physad_scene *scene)
+{
+    return scene != NULL ? scene->fitted.n_history : 0;
+}
+
+physad_scene_quality physad_scene_history_describe(const physad_scene *scene, int64_t index)
+{
+    const physad_scene_quality none = { 0 };
+    return index >= 0 && index < physad_scene_history_count(scene) ? scene->fitted.history[index] : none;
 }
 
 int64_t physad_scene_cameras(const physad_scene *scene)

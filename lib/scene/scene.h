@@ -35,8 +35,10 @@ typedef struct physad__scene_views {
 
 /* Photos that may take part, by their paths (the folder's, a slash, and the name within it). */
 typedef struct physad__scene_choice {
-    const char *const *paths;
+    const char *const *paths; /* NULL: all */
     int64_t count;
+    const char *masks;       /* folder: NAME.png, or the photo's name with .png in place of its suffix; 0 there: not looked at; NULL: none */
+    const float *background; /* 3: photos with alpha lie over it; NULL: alpha is dropped */
 } physad__scene_choice;
 
 /* `chosen` NULL: all that have a pose. The pose of a photo that is not chosen is not looked at. */
@@ -45,6 +47,8 @@ physad_status physad__scene_views_open(physad__scene_views *out, physad_context 
 /* Undistorts and shrinks a photo of any kind that transforms take; the camera's pose stays as it is. */
 physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
                                       int32_t max_side, const char *name);
+/* At half the size, each pixel the mean of four; one that is below 32 pixels a side stays as it is. `out` has no name. */
+physad_status physad__scene_view_halve(physad__scene_view *out, physad__mem *mem, const physad__scene_view *in);
 void physad__scene_view_clear(physad__scene_view *view); /* zeroed is fine */
 void physad__scene_views_free(physad__scene_views *views); /* zeroed is fine */
 physad__splat_camera physad__scene_camera(const physad_camera *camera);
@@ -83,7 +87,14 @@ void physad__scene_fade(physad__scene_model *model);
 
 /* --- the fit (scene_train.c, scene.c) --- */
 
-physad_status physad__scene_train(physad__scene_model *model, physad_scene_quality *quality, physad_context *ctx,
+typedef struct physad__scene_fitted {
+    physad_scene_quality quality;
+    physad_scene_quality *history; /* n_history: what measure_every asked for; physad__free() */
+    int64_t n_history;
+} physad__scene_fitted;
+
+/* `out` is set whatever the outcome. */
+physad_status physad__scene_train(physad__scene_fitted *out, physad__scene_model *model, physad_context *ctx,
                                   const physad__scene_views *views, const physad_scene_options *options, physad__call *call);
 
 /* The Gaussians alone, of views that are there already: those not held out. `out` is freed by physad__free(out->planes). */

@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fit: a photo each step, its picture, the loss, gradients, Adam; the published schedules (Kerbl et al. 2023), the place's rate
  * falling over as many steps as there are. */
-#include "scene/scene.h"
+#include "scene/scene_train.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define LAMBDA 0.2
 #define DEGREE_EVERY 1000 /* steps, or a thirtieth of a shorter fit: the published share */
 #define FADE_EVERY 3000
 
-typedef struct trainer {
-    physad_context *ctx;
-    const physad__scene_views *views;
-    const physad_scene_options *o;
-    physad__scene_model *model;
-    physad__splat *splat;
-    float *picture, *grad; /* of the largest photo */
-    int64_t *order;        /* of the photos that are trained on */
-    int64_t n_train, at;
-    physad__rng rng;
-} trainer;
+typedef physad__trainer trainer;
 
 /* The harmonics' degree in use at a step. */
 static int32_t degree_at(const trainer *t, int64_t step)
@@ -36,6 +27,19 @@ static int64_t largest_plane(const physad__scene_views *v)
     return most;
 }
 
+/* Photos halved `level` + 1 times; held-out ones are measured as they are. */
+static physad_status halve_all(trainer *t, int level)
+{
+    const int64_t n = t->views->count;
+    t->half[level] = physad__alloc_zero(&t->ctx->mem, (size_t)n * sizeof(*t->half[level]), "halved photos");
+    if (t->half[level] == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < n; i++)
+        if (!t->views->views[i].held_out)
+            PHYSAD__TRY(physad__scene_view_halve(&t->half[level][i], &t->ctx->mem, level == 0 ? &t->views->views[i] : &t->half[level - 1][i]));
+    return PHYSAD_OK;
+}
+
 static physad_status open_trainer(trainer *t)
 {
     physad__mem *mem = &t->ctx->mem;
@@ -50,6 +54,14 @@ static physad_status open_trainer(trainer *t)
         if (!t->views->views[i].held_out)
             t->order[t->n_train++] = i;
     t->at = t->n_train;
+    for (int level = 0; level < t->o->coarse; level++)
+        PHYSAD__TRY(halve_all(t, level));
+    if (t->o->exposure) {
+        PHYSAD__TRY(physad__exposures_open(&t->exposures, mem, t->views->count));
+        t->shown = physad__alloc_array(mem, 3 * plane, sizeof(float), "picture");
+        if (t->shown == NULL)
+            return PHYSAD_ERR_NOMEM;
+    }
     return physad__splat_new(&t->splat, t->ctx);
 }
 
@@ -58,20 +70,38 @@ static void close_trainer(trainer *t)
     physad__splat_free(t->splat);
     physad__free(t->picture);
     physad__free(t->grad);
+    physad__free(t->shown);
     physad__free(t->order);
+    physad__exposures_close(&t->exposures);
+    for (int level = 0; level < PHYSAD__COARSE_MOST && t->half[level] != NULL; level++) {
+        for (int64_t i = 0; i < t->views->count; i++)
+            physad__scene_view_clear(&t->half[level][i]);
+        physad__free(t->half[level]);
+    }
 }
 
-static const physad__scene_view *next_view(trainer *t)
+/* Halvings at a step: each lasts a tenth of the fit. */
+static int level_at(const trainer *t, int64_t step)
+{
+    const int64_t each = physad__max(1, t->o->steps / 10);
+    return (int)physad__max(0, t->o->coarse - (step - 1) / each);
+}
+
+/* Its number, and the photo as large as it is looked at now. */
+static const physad__scene_view *next_view(trainer *t, int64_t *index, int level)
 {
     if (t->at == t->n_train) {
         physad__rng_shuffle(&t->rng, t->order, t->n_train);
         t->at = 0;
     }
-    return &t->views->views[t->order[t->at++]];
+    *index = t->order[t->at++];
+    return level > 0 ? &t->half[level - 1][*index] : &t->views->views[*index];
 }
 
-/* Renders a view and compares it; `grad` NULL: no gradient. Where the photo does not reach, the picture counts as right. */
-static physad_status show(trainer *t, physad__splat_loss_result *result, float *grad, const physad__scene_view *view, int32_t degree)
+/* Renders a view and compares it; `grad` NULL: no gradient. Where the photo does not reach, the picture counts as right. `exposure`: the
+ * photo whose colours it has; -1: the scene's own. `*picture` is what was compared. */
+static physad_status show(trainer *t, physad__splat_loss_result *result, float *grad, float **picture, const physad__scene_view *view,
+                          int64_t exposure, int32_t degree)
 {
     const physad__scene_model *m = t->model;
     const int64_t width = view->camera.width, height = view->camera.height, plane = width * height;
@@ -80,21 +110,32 @@ static physad_status show(trainer *t, physad__splat_loss_result *result, float *
     const physad__splat_images images = { .colour = t->picture };
     memcpy(in.background, t->o->background, sizeof(in.background));
     PHYSAD__TRY(physad__splat_forward(t->splat, &in, &images));
+    float *const shown = exposure >= 0 ? t->shown : t->picture;
+    if (exposure >= 0)
+        physad__exposure_apply(shown, &t->exposures, exposure, t->picture, plane);
     for (int64_t i = 0; view->missing != NULL && i < 3 * plane; i++)
         if (view->missing[i % plane])
-            t->picture[i] = view->pixels[i];
-    PHYSAD__TRY(physad__splat_compare(t->splat, result, grad, t->picture, view->pixels, width, height, LAMBDA));
+            shown[i] = view->pixels[i];
+    *picture = shown;
+    PHYSAD__TRY(physad__splat_compare(t->splat, result, grad, shown, view->pixels, width, height, LAMBDA));
     for (int64_t i = 0; grad != NULL && view->missing != NULL && i < 3 * plane; i++)
         if (view->missing[i % plane])
             grad[i] = 0;
     return PHYSAD_OK;
 }
 
+static double falling(const trainer *t, int64_t step, double first, double last)
+{
+    const double way = (double)(step - 1) / (double)physad__max(1, t->o->steps - 1);
+    return exp(log(first) * (1 - way) + log(last) * way);
+}
+
 static void optimise(trainer *t, int64_t step, int32_t degree)
 {
     physad__scene_model *m = t->model;
-    const double way = (double)(step - 1) / (double)physad__max(1, t->o->steps - 1);
-    const double place = t->views->extent * exp(log(1.6e-4) * (1 - way) + log(1.6e-6) * way);
+    const double place = t->views->extent * falling(t, step, 1.6e-4, 1.6e-6);
+    if (t->o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
+        physad__mcmc_weigh(m);
     const struct {
         int first, planes;
         double rate;
@@ -104,18 +145,22 @@ static void optimise(trainer *t, int64_t step, int32_t degree)
         const int64_t at = groups[g].first * m->stride, n = groups[g].planes * m->stride;
         physad__splat_adam_step(t->splat, m->value + at, m->mean + at, m->square + at, m->grad + at, n, groups[g].rate, step);
     }
+    if (t->o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
+        physad__mcmc_wander(m, place, t->ctx->seed, (uint64_t)step);
 }
 
-static void sum_up(trainer *t)
+/* Pixels of a halved photo are counted as those of the photo. */
+static void sum_up(trainer *t, int level)
 {
     physad__scene_model *m = t->model;
+    const float size = (float)(1 << level);
     const physad__splat_record *records = physad__splat_records(t->splat);
     for (int64_t i = 0; i < m->count; i++) {
         if (records[i].tiles_x == 0)
             continue;
         m->pull[i] += m->screen[i];
         m->shown[i] += 1;
-        m->radius[i] = fmaxf(m->radius[i], records[i].radius);
+        m->radius[i] = fmaxf(m->radius[i], size * records[i].radius);
     }
 }
 
@@ -127,11 +172,13 @@ static physad_status change_density(trainer *t, int64_t step)
     if (step > o->densify_from && step % o->densify_every == 0) {
         const physad__density d = { .gradient = o->densify_gradient, .extent = (float)t->views->extent, .prune_large = step > FADE_EVERY,
                                     .budget = o->max_gaussians, .seed = t->ctx->seed, .step = (uint64_t)step };
+        if (o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
+            return physad__mcmc_relocate(t->model, &d);
         PHYSAD__TRY(physad__scene_densify(t->model, &d));
         if (t->model->count == 0)
             return physad__error(PHYSAD_ERR_NUMERIC, "all Gaussians have faded by step %lld: the poses do not fit the photos", (long long)step);
     }
-    if (step % FADE_EVERY == 0 && step < o->densify_until)
+    if (o->densify == PHYSAD_SCENE_DENSIFY_SPLIT && step % FADE_EVERY == 0 && step < o->densify_until)
         physad__scene_fade(t->model);
     return PHYSAD_OK;
 }
@@ -140,12 +187,20 @@ static physad_status train_step(trainer *t, int64_t step)
 {
     physad__scene_model *m = t->model;
     const int32_t degree = degree_at(t, step);
+    const int level = level_at(t, step);
+    int64_t index;
+    float *shown;
     physad__splat_loss_result result;
     physad__splat_back back = { .planes = physad__splat_planes_at(m->grad, m->stride), .screen = m->screen };
     const physad__splat_images grads = { .colour = t->grad };
-    PHYSAD__TRY(show(t, &result, t->grad, next_view(t), degree));
+    const physad__scene_view *view = next_view(t, &index, level);
+    const bool exposed = t->exposures.count > 0;
+    PHYSAD__TRY(show(t, &result, t->grad, &shown, view, exposed ? index : -1, degree));
+    if (exposed)
+        physad__exposure_step(&t->exposures, index, t->grad, t->picture, view->camera.width * view->camera.height,
+                              falling(t, step, 0.01, 0.001), (step - 1) / t->n_train + 1, t->views);
     PHYSAD__TRY(physad__splat_backward(t->splat, &grads, &back));
-    sum_up(t);
+    sum_up(t, level);
     optimise(t, step, degree);
     return change_density(t, step);
 }
@@ -160,11 +215,12 @@ static physad_status measure(trainer *t, physad_scene_quality *q, int32_t degree
         const int64_t n = 3 * view->camera.width * view->camera.height;
         physad__splat_loss_result result;
         double square = 0;
+        float *shown;
         if (!view->held_out)
             continue;
-        PHYSAD__TRY(show(t, &result, NULL, view, degree));
+        PHYSAD__TRY(show(t, &result, NULL, &shown, view, -1, degree));
         for (int64_t k = 0; k < n; k++) {
-            const double d = (double)(fminf(fmaxf(t->picture[k], 0), 1) - view->pixels[k]);
+            const double d = (double)(fminf(fmaxf(shown[k], 0), 1) - view->pixels[k]);
             square += d * d;
         }
         q->psnr += -10 * log10(fmax(square / (double)n, 1e-12));
@@ -182,38 +238,80 @@ static physad_status measure(trainer *t, physad_scene_quality *q, int32_t degree
     return PHYSAD_OK;
 }
 
-static physad_status run(trainer *t, physad_scene_quality *q, physad__call *call)
+/* On the way: told in the log and kept. */
+static physad_status report(trainer *t, physad_scene_quality *q)
+{
+    const int64_t step = t->step;
+    PHYSAD__TRY(measure(t, q, degree_at(t, step)));
+    PHYSAD__TRY(physad__grow(&t->ctx->mem, &t->history, &t->history_size, t->n_history + 1, sizeof(*t->history), "measures of a fit"));
+    t->history[t->n_history++] = *q;
+    physad__log(t->ctx, PHYSAD_LOG_INFO, "step %lld, %.2f s, %lld Gaussians, %lld pairs: held-out PSNR %.3f, SSIM %.4f, loss %.5f",
+                (long long)step, t->seconds, (long long)t->model->count, (long long)physad__splat_pairs(t->splat), q->psnr, q->ssim, q->loss);
+    return PHYSAD_OK;
+}
+
+/* `fit`: of checkpoints; empty: none are written. */
+static physad_status run(trainer *t, physad_scene_quality *q, const char *fit, physad__call *call)
 {
     const physad_scene_options *o = t->o;
     double start = physad__seconds();
+    physad_status status = PHYSAD_OK;
     physad__call_stage(call, "scene", o->steps);
-    for (int64_t step = 1; step <= o->steps; step++) {
-        PHYSAD__TRY(train_step(t, step));
-        q->steps = step;
-        q->seconds += physad__seconds() - start;
-        if (o->measure_every > 0 && step % o->measure_every == 0) {
-            PHYSAD__TRY(measure(t, q, degree_at(t, step)));
-            physad__log(t->ctx, PHYSAD_LOG_INFO, "step %lld, %.2f s, %lld Gaussians, %lld pairs: held-out PSNR %.3f, SSIM %.4f, loss %.5f",
-                        (long long)step, q->seconds, (long long)t->model->count, (long long)physad__splat_pairs(t->splat), q->psnr, q->ssim,
-                        q->loss);
+    while (status == PHYSAD_OK && t->step < o->steps) {
+        PHYSAD__TRY(train_step(t, t->step + 1));
+        q->steps = ++t->step;
+        q->seconds = t->seconds += physad__seconds() - start;
+        if (o->measure_every > 0 && t->step % o->measure_every == 0)
+            PHYSAD__TRY(report(t, q));
+        status = physad__call_tick(call, t->step);
+        const bool due = t->step % o->checkpoint_every == 0 && t->step < o->steps;
+        if (fit[0] != 0 && (due || status == PHYSAD_ERR_CANCELLED)) {
+            const physad_status written = physad__fit_write(t, o->checkpoint, fit);
+            if (status == PHYSAD_OK)
+                status = written;
+            else if (written == PHYSAD_OK)
+                physad__error(status, "cancelled at step %lld of %d; %s holds what was reached", (long long)t->step, o->steps, o->checkpoint);
         }
         start = physad__seconds();
-        PHYSAD__TRY(physad__call_tick(call, step));
     }
-    return measure(t, q, degree_at(t, o->steps));
+    return status == PHYSAD_OK ? measure(t, q, degree_at(t, o->steps)) : status;
 }
 
-physad_status physad__scene_train(physad__scene_model *model, physad_scene_quality *quality, physad_context *ctx,
+/* Takes up what lies there, where that is wanted. */
+static physad_status resume(trainer *t, char fit[65])
+{
+    const physad_scene_options *o = t->o;
+    fit[0] = 0;
+    if (o->checkpoint == NULL)
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__fit_digest(fit, t));
+    if (!o->resume || !physad__path_exists(o->checkpoint))
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__fit_read(t, o->checkpoint, fit));
+    physad__log(t->ctx, PHYSAD_LOG_INFO, "%s: the fit goes on behind step %lld", o->checkpoint, (long long)t->step);
+    return PHYSAD_OK;
+}
+
+physad_status physad__scene_train(physad__scene_fitted *out, physad__scene_model *model, physad_context *ctx,
                                   const physad__scene_views *views, const physad_scene_options *options, physad__call *call)
 {
     trainer t = { .ctx = ctx, .views = views, .o = options, .model = model };
-    *quality = (physad_scene_quality){ 0 };
+    char fit[65];
+    *out = (physad__scene_fitted){ 0 };
     physad_status status = open_trainer(&t);
-    quality->photos = t.n_train;
+    out->quality.photos = t.n_train;
     if (status == PHYSAD_OK && t.n_train == 0)
         status = physad__error(PHYSAD_ERR_ARG, "hold_out leaves no photo to fit to");
     if (status == PHYSAD_OK)
-        status = run(&t, quality, call);
+        status = resume(&t, fit);
+    out->quality.seconds = t.seconds;
+    out->quality.steps = t.step;
+    if (status == PHYSAD_OK)
+        status = run(&t, &out->quality, fit, call);
+    if (status == PHYSAD_OK && options->checkpoint != NULL)
+        remove(options->checkpoint); /* it has served; where there is none, that is as well */
+    out->history = t.history;
+    out->n_history = t.n_history;
     close_trainer(&t);
     return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Photos and their cameras: found by name, undistorted and shrunk in one pass, each pixel the mean of the photo under it. */
+/* Photos and their cameras: found by name, undistorted and shrunk in one pass, each pixel the mean of the photo under it; masks. */
 #include "data/data.h"
 #include "io/io.h"
 #include "scene/scene.h"
@@ -73,6 +73,7 @@ static physad_status find_photo(char **out, physad__mem *mem, const char *data, 
 
 typedef struct sampling {
     const physad_view *photo; /* u8, H x W x 3 */
+    const uint8_t *mask;      /* H x W: 0 where the photo is not looked at; NULL: nowhere */
     physad__lens lens;        /* of the photo */
     int64_t fine;             /* samples of a pixel, each way */
 } sampling;
@@ -81,6 +82,8 @@ static bool sample(float sum[3], const sampling *s, double u, double v)
 {
     const int64_t width = s->photo->shape[1], height = s->photo->shape[0];
     if (!(u >= 0 && u <= (double)width && v >= 0 && v <= (double)height))
+        return false;
+    if (s->mask != NULL && !s->mask[physad__min((int64_t)v, height - 1) * width + physad__min((int64_t)u, width - 1)])
         return false;
     const double x = fmin(fmax(u - 0.5, 0), (double)(width - 1)), y = fmin(fmax(v - 0.5, 0), (double)(height - 1));
     const int64_t x0 = (int64_t)x, y0 = (int64_t)y, x1 = physad__min(x0 + 1, width - 1), y1 = physad__min(y0 + 1, height - 1);
@@ -95,7 +98,7 @@ static bool sample(float sum[3], const sampling *s, double u, double v)
     return true;
 }
 
-/* One pixel; false where some of it lies outside the photo. */
+/* One pixel; false where some of it lies outside the photo or its mask. */
 static bool pixel(float out[3], const sampling *s, const physad_camera *camera, int64_t px, int64_t py)
 {
     float sum[3] = { 0 };
@@ -139,7 +142,7 @@ static physad_status resample(physad__scene_view *view, physad_context *ctx, con
 }
 
 static physad_status fill_view(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
-                               int32_t max_side, const char *name)
+                               const uint8_t *mask, int32_t max_side, const char *name)
 {
     const int64_t height = photo->shape[0], width = photo->shape[1], side = physad__max(width, height);
     const double shrink = max_side > 0 && side > max_side ? (double)max_side / (double)side : 1;
@@ -153,7 +156,7 @@ static physad_status fill_view(physad__scene_view *view, physad_context *ctx, co
     c->fy = view->lens.fy * sy;
     c->cx = view->lens.cx * sx;
     c->cy = view->lens.cy * sy;
-    const sampling s = { .photo = photo, .lens = view->lens, .fine = (int64_t)ceil(1 / shrink - 0.01) };
+    const sampling s = { .photo = photo, .mask = mask, .lens = view->lens, .fine = (int64_t)ceil(1 / shrink - 0.01) };
     return resample(view, ctx, &s);
 }
 
@@ -181,12 +184,12 @@ static physad_status to_bytes(uint8_t *out, physad_context *ctx, const physad_vi
     return status;
 }
 
-physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
-                                      int32_t max_side, const char *name)
+static physad_status fill_any(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
+                              const uint8_t *mask, int32_t max_side, const char *name)
 {
     const bool colours = photo->ndim == 3 && photo->dtype == PHYSAD_U8 && photo->shape[2] == 3 && photo->stride[2] == 1 && photo->stride[1] == 3;
     if (colours)
-        return fill_view(view, ctx, lens, photo, max_side, name);
+        return fill_view(view, ctx, lens, photo, mask, max_side, name);
     if (photo->ndim != 2 && photo->ndim != 3)
         return physad__error(PHYSAD_ERR_SHAPE, "%s has %d dimensions, want 2 or 3", name, photo->ndim);
     const int64_t shape[3] = { photo->shape[0], photo->shape[1], 3 };
@@ -196,24 +199,141 @@ physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *
     const physad_view packed = physad_view_array(bytes, PHYSAD_U8, 3, shape);
     physad_status status = to_bytes(bytes, ctx, photo);
     if (status == PHYSAD_OK)
-        status = fill_view(view, ctx, lens, &packed, max_side, name);
+        status = fill_view(view, ctx, lens, &packed, mask, max_side, name);
     physad__free(bytes);
     return status;
 }
 
-static physad_status read_view(physad__scene_view *view, physad_context *ctx, const physad__posed *posed, const char *path, int32_t max_side)
+physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
+                                      int32_t max_side, const char *name)
+{
+    return fill_any(view, ctx, lens, photo, NULL, max_side, name);
+}
+
+/* --- masks and alpha --- */
+
+/* The photo's mask as grey of its size; *out stays NULL where there is none. */
+static physad_status read_mask(physad_image **out, physad_context *ctx, const char *folder, const char *name, const physad_view *photo)
+{
+    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
+    physad__mem *mem = &ctx->mem;
+    const size_t stem = strlen(name) - strlen(physad__path_suffix(name));
+    *out = NULL;
+    o.channels = PHYSAD_IMAGE_GRAY;
+    o.dtype = PHYSAD_U8;
+    for (int k = 0; k < 2 && *out == NULL; k++) {
+        char *path = k == 0 ? physad__format(mem, "%s/%s.png", folder, name) : physad__format(mem, "%s/%.*s.png", folder, (int)stem, name);
+        if (path == NULL)
+            return PHYSAD_ERR_NOMEM;
+        physad_status status = physad__path_is_file(path) ? physad_image_read(out, ctx, path, &o) : PHYSAD_OK;
+        const physad_view view = *out != NULL ? physad_image_view(*out) : *photo;
+        if (status == PHYSAD_OK && (view.shape[0] != photo->shape[0] || view.shape[1] != photo->shape[1]))
+            status = physad__error(PHYSAD_ERR_SHAPE, "%s: the mask has %lld x %lld pixels, its photo %lld x %lld", path, (long long)view.shape[1],
+                                   (long long)view.shape[0], (long long)photo->shape[1], (long long)photo->shape[0]);
+        physad__free(path);
+        PHYSAD__TRY(status);
+    }
+    return PHYSAD_OK;
+}
+
+/* Colours over a background, in place of `bytes`; grey or colour, the last channel alpha. */
+static void lay_over(uint8_t *bytes, const physad_view *photo, const float background[3])
+{
+    const int64_t channels = photo->shape[2];
+    for (int64_t i = 0; i < photo->shape[0] * photo->shape[1]; i++) {
+        const uint8_t *at = (const uint8_t *)photo->data + i / photo->shape[1] * photo->stride[0] + i % photo->shape[1] * photo->stride[1];
+        const float alpha = (float)at[channels - 1] / 255.0f;
+        for (int64_t ch = 0; ch < 3; ch++)
+            bytes[3 * i + ch] = (uint8_t)((float)at[channels == 4 ? ch : 0] * alpha + 255 * background[ch] * (1 - alpha) + 0.5f);
+    }
+}
+
+/* What a photo's file holds goes to the view: over the background where it has alpha, within its mask where there is one. */
+static physad_status fill_photo(physad__scene_view *view, physad_context *ctx, const physad__posed *posed, const physad_view *photo,
+                                int32_t max_side, const physad__scene_choice *chosen)
+{
+    physad_image *mask = NULL;
+    uint8_t *bytes = NULL;
+    physad_view shown = *photo;
+    const int64_t shape[3] = { photo->shape[0], photo->shape[1], 3 };
+    physad_status status = chosen->masks != NULL ? read_mask(&mask, ctx, chosen->masks, posed->name, photo) : PHYSAD_OK;
+    if (status == PHYSAD_OK && chosen->background != NULL && photo->ndim == 3 && photo->shape[2] % 2 == 0) {
+        bytes = physad__alloc_array(&ctx->mem, 3 * shape[0] * shape[1], 1, "photo");
+        if (bytes == NULL)
+            status = PHYSAD_ERR_NOMEM;
+        else
+            lay_over(bytes, photo, chosen->background);
+        shown = physad_view_array(bytes, PHYSAD_U8, 3, shape);
+    }
+    const physad_view cover = mask != NULL ? physad_image_view(mask) : *photo;
+    if (status == PHYSAD_OK)
+        status = fill_any(view, ctx, &posed->lens, &shown, mask != NULL ? cover.data : NULL, max_side, view->path);
+    physad__free(bytes);
+    physad_image_free(mask);
+    return status;
+}
+
+static physad_status read_view(physad__scene_view *view, physad_context *ctx, const physad__posed *posed, int32_t max_side,
+                               const physad__scene_choice *chosen)
 {
     physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
     physad_image *image = NULL;
-    o.channels = PHYSAD_IMAGE_RGB;
+    o.channels = chosen->background != NULL ? PHYSAD_IMAGE_AS_IS : PHYSAD_IMAGE_RGB;
     o.dtype = PHYSAD_U8;
-    PHYSAD__TRY(physad_image_read(&image, ctx, path, &o));
+    PHYSAD__TRY(physad_image_read(&image, ctx, view->path, &o));
     const physad_view photo = physad_image_view(image);
-    const physad_status status = physad__scene_view_fill(view, ctx, &posed->lens, &photo, max_side, path);
+    const physad_status status = fill_photo(view, ctx, posed, &photo, max_side, chosen);
     memcpy(view->camera.rotation, posed->rotation, sizeof(posed->rotation));
     memcpy(view->camera.translation, posed->translation, sizeof(posed->translation));
     physad_image_free(image);
     return status;
+}
+
+/* --- half as large --- */
+
+static void halve_pixel(float out[3], const physad__scene_view *in, int64_t x, int64_t y)
+{
+    const int64_t width = in->camera.width, plane = width * in->camera.height, at = 2 * y * width + 2 * x;
+    for (int64_t ch = 0; ch < 3; ch++) {
+        const float *p = in->pixels + ch * plane + at;
+        out[ch] = 0.25f * (p[0] + p[1] + p[width] + p[width + 1]);
+    }
+}
+
+physad_status physad__scene_view_halve(physad__scene_view *out, physad__mem *mem, const physad__scene_view *in)
+{
+    const int64_t by = in->camera.width < 32 || in->camera.height < 32 ? 1 : 2, width = in->camera.width / by, height = in->camera.height / by;
+    const int64_t plane = width * height, row = in->camera.width;
+    *out = (physad__scene_view){ .camera = in->camera, .held_out = in->held_out };
+    physad_camera *c = &out->camera;
+    c->width = width;
+    c->height = height;
+    c->fx /= (double)by;
+    c->fy /= (double)by;
+    c->cx /= (double)by;
+    c->cy /= (double)by;
+    out->pixels = physad__alloc_array(mem, 3 * plane, sizeof(float), "halved photos");
+    out->missing = in->missing != NULL ? physad__alloc_array(mem, plane, 1, "halved photos") : NULL;
+    if (out->pixels == NULL || (in->missing != NULL && out->missing == NULL))
+        return PHYSAD_ERR_NOMEM;
+    if (by == 1) {
+        memcpy(out->pixels, in->pixels, (size_t)(3 * plane) * sizeof(float));
+        if (in->missing != NULL)
+            memcpy(out->missing, in->missing, (size_t)plane);
+        return PHYSAD_OK;
+    }
+    for (int64_t at = 0; at < plane; at++) {
+        const int64_t x = at % width, y = at / width;
+        float rgb[3];
+        halve_pixel(rgb, in, x, y);
+        for (int64_t ch = 0; ch < 3; ch++)
+            out->pixels[ch * plane + at] = rgb[ch];
+        if (in->missing != NULL) {
+            const uint8_t *m = in->missing + 2 * y * row + 2 * x;
+            out->missing[at] = m[0] | m[1] | m[row] | m[row + 1];
+        }
+    }
+    return PHYSAD_OK;
 }
 
 /* --- the set --- */
@@ -276,10 +396,10 @@ static physad_status copy_points(physad__scene_views *v, physad__mem *mem, const
 
 static bool is_chosen(const physad__scene_choice *chosen, const char *path)
 {
-    for (int64_t i = 0; chosen != NULL && i < chosen->count; i++)
+    for (int64_t i = 0; chosen->paths != NULL && i < chosen->count; i++)
         if (strcmp(chosen->paths[i], path) == 0)
             return true;
-    return chosen == NULL;
+    return chosen->paths == NULL;
 }
 
 static physad_status read_all(physad__scene_views *v, physad_context *ctx, const physad__poses *poses, const char *data, int32_t max_side,
@@ -300,7 +420,7 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
             physad__scene_view *view = &v->views[v->count++];
             view->name = physad__strdup(&ctx->mem, poses->photos[i].name);
             view->path = path;
-            PHYSAD__TRY(view->name != NULL ? read_view(view, ctx, &poses->photos[i], path, max_side) : PHYSAD_ERR_NOMEM);
+            PHYSAD__TRY(view->name != NULL ? read_view(view, ctx, &poses->photos[i], max_side, chosen) : PHYSAD_ERR_NOMEM);
         }
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
@@ -313,10 +433,11 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
 physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data, int32_t max_side,
                                        int32_t hold_out, const physad__scene_choice *chosen, physad__call *call)
 {
+    const physad__scene_choice all = { 0 };
     physad__poses poses = { 0 };
     *out = (physad__scene_views){ 0 };
     PHYSAD__TRY(read_poses(&poses, &ctx->mem, data));
-    physad_status status = read_all(out, ctx, &poses, data, max_side, chosen, call);
+    physad_status status = read_all(out, ctx, &poses, data, max_side, chosen != NULL ? chosen : &all, call);
     if (status == PHYSAD_OK)
         status = copy_points(out, &ctx->mem, &poses);
     if (status == PHYSAD_OK)

@@ -18,6 +18,8 @@ from ._image import photo as photo_of, png
 from ._native import lib
 from ._progress import Progress, Reporter
 
+_DENSIFY = ("split", "mcmc")  # in the order of PHYSAD_SCENE_DENSIFY_*
+
 
 def _frozen(value: Any, shape: tuple[int, ...], what: str) -> Array:
     array = np.array(value, np.float64)
@@ -134,20 +136,31 @@ class Scene(Handle):
     @classmethod
     def fit(cls, data: str | os.PathLike[str] | Dataset, *, steps: int = 0, harmonics: int = 0, hold_out: int = 0, max_side: int = 0,
             max_gaussians: int = 0, random_points: int = 0, densify_from: int = 0, densify_until: int = 0, densify_every: int = 0,
-            densify_gradient: float = 0.0, background: Sequence[float] = (0, 0, 0), progress: Progress = None,
+            densify_gradient: float = 0.0, background: Sequence[float] = (0, 0, 0), densify: str = "split", exposure: bool = False,
+            coarse: int = 0, masks: str | os.PathLike[str] | None = None, checkpoint: str | os.PathLike[str] | None = None,
+            checkpoint_every: int = 0, resume: bool = False, measure_every: int = 0, progress: Progress = None,
             context: _context.Context | None = None) -> Scene:
         """Fits a scene to a folder with transforms.json or a COLMAP model.
 
         steps: photos shown, one each step (0: 7000). harmonics: coefficients per colour, 1, 4, 9 or 16 (0: 16). hold_out: every n-th photo
         is left out and measured (0: none). max_side: photos are shrunk to this longest side (0: as they are). max_gaussians: budget (0:
         300000). random_points: Gaussians to begin with where the poses bring none (0: 100000). densify_*: when more are made.
-        background: colour behind everything, 0..1. The context's seed decides the order of photos.
+        background: colour behind everything, 0..1, also behind photos with alpha. The context's seed decides the order of photos.
+        densify: "split" (clone, split, prune) or "mcmc" (move, and add up to the budget). exposure: each photo's change of colour is
+        learnt along. coarse: begin with photos halved so often (0 to 3). masks: a folder of PHOTO.png; what is 0 there is not looked at.
+        checkpoint: a file that tells where the fit stands, written every `checkpoint_every` steps (0: 1000) and when it is cancelled,
+        removed at its end; resume: go on from it, to the same bits. measure_every: steps between entries of `history` (0: none).
         Raises FileError (no poses, no photos), FormatError, UnsupportedError (a lens model), NumericError, CancelledError.
         """
         folder = data.root if isinstance(data, Dataset) else data
+        if densify not in _DENSIFY:
+            raise ValueError(f"densify is {densify!r}, want one of {', '.join(_DENSIFY)}")
         options = {"steps": steps, "harmonics": harmonics, "hold_out": hold_out, "max_side": max_side, "max_gaussians": max_gaussians,
                    "random_points": random_points, "densify_from": densify_from, "densify_until": densify_until,
-                   "densify_every": densify_every, "densify_gradient": densify_gradient, "background": list(background)}
+                   "densify_every": densify_every, "densify_gradient": densify_gradient, "background": list(background),
+                   "densify": _DENSIFY.index(densify), "exposure": int(exposure), "coarse": coarse, "masks": masks,
+                   "checkpoint": checkpoint, "checkpoint_every": checkpoint_every, "resume": int(resume),
+                   "measure_every": measure_every}
         with Reporter(progress) as call:
             return cls.__new__(cls)._take(lib.scene_fit(_context.handle(context), folder, options, call))
 
@@ -176,6 +189,12 @@ class Scene(Handle):
         if self._quality is None:
             self._quality = Quality(**lib.scene_describe(h))
         return self._quality
+
+    @property
+    def history(self) -> list[Quality]:
+        """What was measured on the way, as `fit(measure_every=)` asked for."""
+        h = self._use()
+        return [Quality(**lib.scene_history_describe(h, i)) for i in range(lib.scene_history_count(h))]
 
     def render(self, camera: Camera | int, *, background: Sequence[float] | None = None, dtype: Any = np.float32,
                out: Any = None) -> Rendering:

@@ -26,6 +26,21 @@ def test_fit(scene, rad):
     assert seen
 
 
+def test_ways(rad, tmp_path):
+    kept = tmp_path / "fit.safetensors"
+    options = {"steps": 12, "random_points": 300, "hold_out": 6, "harmonics": 4, "densify": "mcmc", "exposure": True, "coarse": 1,
+               "masks": tmp_path, "measure_every": 4}
+    whole = physad.Scene.fit(rad.root + "/bowl", **options)
+    assert [q.steps for q in whole.history] == [4, 8, 12] and whole.history[-1].loss == whole.quality.loss
+    with pytest.raises(physad.CancelledError):
+        physad.Scene.fit(rad.root + "/bowl", checkpoint=kept, progress=lambda stage, *a: stage == "scene", **options)
+    assert kept.exists()
+    again = physad.Scene.fit(rad.root + "/bowl", checkpoint=kept, resume=True, **options)
+    assert not kept.exists() and np.array_equal(again.render(0).colour, whole.render(0).colour)
+    with pytest.raises(ValueError):
+        physad.Scene.fit(rad.root + "/bowl", densify="none")
+
+
 def test_render(scene):
     colour, depth, opacity = scene.render(0)
     assert colour.shape == (64, 64, 3) and depth.shape == opacity.shape == (64, 64)

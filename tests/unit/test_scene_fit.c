@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ways to fit a scene: exposures, coarse to fine, Gaussians as samples, masks, alpha; fits that were interrupted. */
+#include "test.h"
+
+#include "scene/scene_train.h"
+#include "scene_help.h"
+
+static physad_scene_options quick(void)
+{
+    physad_scene_options o = PHYSAD_SCENE_OPTIONS_INIT;
+    o.steps = 240;
+    o.harmonics = 4;
+    o.hold_out = 6;
+    o.random_points = 500;
+    o.densify_from = 50;
+    o.densify_until = 150;
+    o.densify_every = 50;
+    o.max_gaussians = 800;
+    return o;
+}
+
+static physad_scene_quality fit_to(const char *path, physad_context *ctx, const char *folder, const physad_scene_options *o)
+{
+    physad_scene *scene = NULL;
+    assert_ok(physad_scene_fit(&scene, ctx, folder, o, NULL));
+    const physad_scene_quality q = physad_scene_describe(scene);
+    if (path != NULL)
+        assert_ok(physad_scene_save(scene, path));
+    physad_scene_free(scene);
+    return q;
+}
+
+static void assert_equal_files(const char *a, const char *b)
+{
+    char x[65], y[65];
+    assert_ok(physad__sha256_file(x, a));
+    assert_ok(physad__sha256_file(y, b));
+    assert_string_equal(x, y);
+}
+
+/* What becomes of a pixel of photo `view`; `rgb` has room for alpha. */
+typedef void (*change_fn)(float rgb[4], int view, int x, int y);
+
+static void change_photos(physad_context *ctx, const char *folder, change_fn change, int channels)
+{
+    char path[512];
+    uint8_t bytes[HEIGHT * WIDTH * 4];
+    const int64_t shape[3] = { HEIGHT, WIDTH, channels };
+    const physad_view view = physad_view_array(bytes, PHYSAD_U8, 3, shape);
+    for (int i = 0; i < VIEWS; i++) {
+        physad_image *image = NULL;
+        snprintf(path, sizeof(path), "%s/%d.png", folder, i);
+        assert_ok(physad_image_read(&image, ctx, path, NULL));
+        const uint8_t *from = physad_image_view(image).data;
+        for (int at = 0; at < HEIGHT * WIDTH; at++) {
+            float rgb[4] = { from[3 * at] / 255.0f, from[3 * at + 1] / 255.0f, from[3 * at + 2] / 255.0f, 1 };
+            change(rgb, i, at % WIDTH, at / WIDTH);
+            for (int k = 0; k < channels; k++)
+                bytes[channels * at + k] = (uint8_t)(fminf(fmaxf(rgb[k], 0), 1) * 255 + 0.5f);
+        }
+        physad_image_free(image);
+        assert_ok(physad_image_write(ctx, path, &view, NULL));
+    }
+}
+
+/* --- exposures --- */
+
+static void expose(float rgb[4], int view, int x, int y)
+{
+    if (view % 6 != 0) /* those held out stay as they are */
+        for (int k = 0; k < 3; k++)
+            rgb[k] = rgb[k] * (view % 2 ? 0.7f : 1.25f) + (view % 2 ? 0.04f : -0.04f);
+}
+
+static void test_exposure(void **state)
+{
+    char folder[256];
+    physad_context *ctx = fresh_context(2);
+    physad_scene_options o = quick();
+    scratch_make(folder, sizeof(folder));
+    write_photos(ctx, folder);
+    const physad_scene_quality even = fit_to(NULL, ctx, folder, &o);
+    change_photos(ctx, folder, expose, 3);
+    const physad_scene_quality without = fit_to(NULL, ctx, folder, &o);
+    o.exposure = 1;
+    const physad_scene_quality with = fit_to(NULL, ctx, folder, &o);
+    print_message("held-out PSNR: even photos %.2f, uneven %.2f, with exposures %.2f\n", even.psnr, without.psnr, with.psnr);
+    assert_true(with.psnr > 0.5 * (without.psnr + even.psnr));
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+/* The step against differences: what a photo's colours are pulled by is what the loss falls by. */
+static void test_exposure_step(void **state)
+{
+    enum { PLANE = 6 };
+    physad_context *ctx = fresh_context(1);
+    physad__exposures e;
+    physad__scene_view views[2] = { { .held_out = false }, { .held_out = true } };
+    const physad__scene_views set = { .views = views, .count = 2 };
+    float picture[3 * PLANE], shown[3 * PLANE], grad[3 * PLANE];
+    physad__rng rng;
+    physad__rng_seed(&rng, 3, 1);
+    for (int i = 0; i < 3 * PLANE; i++)
+        picture[i] = (float)physad__rng_uniform(&rng);
+    assert_ok(physad__exposures_open(&e, &ctx->mem, 2));
+    physad__exposure_apply(shown, &e, 0, picture, PLANE);
+    assert_memory_equal(shown, picture, sizeof(shown)); /* an identity */
+    for (int k = 0; k < 12; k++)
+        e.value[k] += 0.1f * (float)physad__rng_normal(&rng);
+    physad__exposure_apply(shown, &e, 0, picture, PLANE);
+    for (int at = 0; at < PLANE; at++)
+        for (int row = 0; row < 3; row++) {
+            double want = e.value[4 * row + 3];
+            for (int k = 0; k < 3; k++)
+                want += (double)e.value[4 * row + k] * picture[k * PLANE + at];
+            assert_near(shown[row * PLANE + at], want, 1e-6);
+        }
+    /* loss: the sum of squares; its gradient by the picture, through the matrix */
+    double by[3 * PLANE] = { 0 };
+    for (int i = 0; i < 3 * PLANE; i++)
+        grad[i] = 2 * shown[i];
+    for (int at = 0; at < PLANE; at++)
+        for (int k = 0; k < 3; k++)
+            for (int row = 0; row < 3; row++)
+                by[k * PLANE + at] += (double)e.value[4 * row + k] * 2 * shown[row * PLANE + at];
+    physad__exposure_step(&e, 0, grad, picture, PLANE, 0.01, 1, &set);
+    for (int i = 0; i < 3 * PLANE; i++)
+        assert_near(grad[i], by[i], 1e-4);
+    for (int k = 0; k < 12; k++) /* the only photo that is trained on is the mean: an identity again */
+        assert_near(e.value[k], k % 5 == 0, 1e-6);
+    physad__exposures_close(&e);
+    end_context(ctx);
+}
+
+/* --- coarse to fine, and Gaussians as samples --- */
+
+static void test_ways(void **state)
+{
+    char folder[256], a[512], b[512];
+    physad_context *ctx = fresh_context(2), *one = fresh_context(1);
+    physad_scene_options o = quick();
+    scratch_make(folder, sizeof(folder));
+    snprintf(a, sizeof(a), "%s/a.ply", folder);
+    snprintf(b, sizeof(b), "%s/b.ply", folder);
+    write_photos(ctx, folder);
+    o.steps = 1;
+    const physad_scene_quality first = fit_to(NULL, ctx, folder, &o);
+    for (int way = 0; way < 3; way++) {
+        o = quick();
+        o.densify = way == 1 ? PHYSAD_SCENE_DENSIFY_MCMC : PHYSAD_SCENE_DENSIFY_SPLIT;
+        o.coarse = way == 2 ? 1 : 0;
+        const physad_scene_quality q = fit_to(a, ctx, folder, &o);
+        print_message("way %d: held-out PSNR %.2f, %lld Gaussians\n", way, q.psnr, (long long)q.gaussians);
+        assert_true(q.psnr > first.psnr + 4 && q.gaussians <= 800);
+        fit_to(b, one, folder, &o); /* whatever the threads */
+        assert_equal_files(a, b);
+    }
+    o = quick();
+    o.densify = PHYSAD_SCENE_DENSIFY_MCMC; /* two rounds of growth: 500 x 1.05 x 1.05, and nothing is ever lost */
+    assert_int_equal(fit_to(NULL, ctx, folder, &o).gaussians, 551);
+    o.max_gaussians = 530;
+    assert_int_equal(fit_to(NULL, ctx, folder, &o).gaussians, 530);
+    scratch_remove(folder);
+    end_context(one);
+    end_context(ctx);
+}
+
+/* --- what photos are not looked at for --- */
+
+static bool in_corner(int x, int y)
+{
+    return x < 14 && y < 12;
+}
+
+static void paint_red(float rgb[4], int view, int x, int y)
+{
+    if (in_corner(x, y)) {
+        rgb[0] = 1;
+        rgb[1] = rgb[2] = 0;
+    }
+}
+
+static void paint_noise(float rgb[4], int view, int x, int y)
+{
+    for (int k = 0; k < 3 && in_corner(x, y); k++)
+        rgb[k] = (float)((7 * x + 13 * y + 29 * view + k) % 17) / 17;
+}
+
+static void mask_corner(float rgb[4], int view, int x, int y)
+{
+    rgb[0] = !in_corner(x, y);
+}
+
+static void test_masks(void **state)
+{
+    char folder[256], masks[512], path[600], a[512], b[512];
+    uint8_t mask[HEIGHT * WIDTH];
+    const int64_t shape[2] = { HEIGHT, WIDTH }, other[2] = { HEIGHT / 2, WIDTH };
+    physad_context *ctx = fresh_context(2);
+    physad_scene_options o = quick();
+    scratch_make(folder, sizeof(folder));
+    snprintf(a, sizeof(a), "%s/a.ply", folder);
+    snprintf(b, sizeof(b), "%s/b.ply", folder);
+    snprintf(masks, sizeof(masks), "%s/masks", folder);
+    assert_ok(physad__dir_make(&ctx->mem, masks));
+    write_photos(ctx, folder);
+    for (int at = 0; at < HEIGHT * WIDTH; at++) {
+        float value[4];
+        mask_corner(value, 0, at % WIDTH, at / WIDTH);
+        mask[at] = value[0] > 0 ? 255 : 0;
+    }
+    const physad_view view = physad_view_array(mask, PHYSAD_U8, 2, shape);
+    for (int i = 0; i < VIEWS; i++) {
+        snprintf(path, sizeof(path), "%s/%d.png", masks, i);
+        assert_ok(physad_image_write(ctx, path, &view, NULL));
+    }
+    o.steps = 60;
+    o.masks = masks;
+    change_photos(ctx, folder, paint_red, 3);
+    const physad_scene_quality red = fit_to(a, ctx, folder, &o);
+    change_photos(ctx, folder, paint_noise, 3);
+    const physad_scene_quality noise = fit_to(b, ctx, folder, &o);
+    assert_equal_files(a, b); /* what lies under the mask leaves no trace */
+    assert_true(red.loss == noise.loss);
+    o.masks = NULL;
+    fit_to(b, ctx, folder, &o);
+    assert_true(fit_to(NULL, ctx, folder, &o).loss > noise.loss);
+
+    const physad_view wrong = physad_view_array(mask, PHYSAD_U8, 2, other);
+    physad_scene *scene = NULL;
+    o.masks = masks;
+    assert_ok(physad_image_write(ctx, path, &wrong, NULL));
+    assert_fails(PHYSAD_ERR_SHAPE, "the mask has 48 x 20 pixels, its photo 48 x 40", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+static void fade_left(float rgb[4], int view, int x, int y)
+{
+    rgb[3] = x < 10 ? 0 : x < 20 ? (float)(51 * (x - 10) / 10) / 51 : 1;
+}
+
+static void lay_on_blue(float rgb[4], int view, int x, int y)
+{
+    fade_left(rgb, view, x, y);
+    const float alpha = roundf(255 * rgb[3]) / 255;
+    for (int k = 0; k < 3; k++)
+        rgb[k] = rgb[k] * alpha + (k == 2) * (1 - alpha);
+}
+
+static void test_alpha(void **state)
+{
+    char folder[256], a[512], b[512];
+    physad_context *ctx = fresh_context(2);
+    physad_scene_options o = quick();
+    scratch_make(folder, sizeof(folder));
+    snprintf(a, sizeof(a), "%s/a.ply", folder);
+    snprintf(b, sizeof(b), "%s/b.ply", folder);
+    o.steps = 40;
+    o.background[2] = 1;
+    write_photos(ctx, folder);
+    change_photos(ctx, folder, fade_left, 4);
+    fit_to(a, ctx, folder, &o);
+    write_photos(ctx, folder);
+    change_photos(ctx, folder, lay_on_blue, 3);
+    fit_to(b, ctx, folder, &o);
+    assert_equal_files(a, b);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+/* --- fits that were interrupted --- */
+
+static int stop_at(const physad_progress *progress, void *user)
+{
+    return progress->total == 240 && progress->done >= *(const int *)user;
+}
+
+static void interrupt(physad_context *ctx, const char *folder, const physad_scene_options *o, int at)
+{
+    physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+    physad_scene *scene = NULL;
+    call.progress = stop_at;
+    call.progress_user = &at;
+    assert_fails(PHYSAD_ERR_CANCELLED, "holds what was reached", physad_scene_fit(&scene, ctx, folder, o, &call));
+    assert_null(scene);
+    assert_true(physad__path_is_file(o->checkpoint));
+}
+
+static void test_resume(void **state)
+{
+    char folder[256], a[512], b[512], checkpoint[512];
+    physad_context *ctx = fresh_context(2);
+    scratch_make(folder, sizeof(folder));
+    snprintf(a, sizeof(a), "%s/a.ply", folder);
+    snprintf(b, sizeof(b), "%s/b.ply", folder);
+    snprintf(checkpoint, sizeof(checkpoint), "%s/fit.safetensors", folder);
+    write_photos(ctx, folder);
+    for (int way = 0; way < 2; way++) {
+        physad_scene_options o = quick();
+        o.densify = way == 1 ? PHYSAD_SCENE_DENSIFY_MCMC : PHYSAD_SCENE_DENSIFY_SPLIT;
+        o.exposure = o.coarse = way;
+        o.measure_every = 40;
+        fit_to(a, ctx, folder, &o);
+        o.checkpoint = checkpoint;
+        o.resume = 1;
+        interrupt(ctx, folder, &o, 1);   /* there is none yet: from the start */
+        interrupt(ctx, folder, &o, 100); /* twice, at any step */
+        physad_scene *scene = NULL;
+        assert_ok(physad_scene_fit(&scene, ctx, folder, &o, NULL));
+        assert_ok(physad_scene_save(scene, b));
+        assert_equal_files(a, b);
+        assert_false(physad__path_exists(checkpoint)); /* it has served */
+        assert_int_equal(physad_scene_describe(scene).steps, 240);
+        assert_int_equal(physad_scene_history_count(scene), 6);
+        for (int i = 0; i < 6; i++)
+            assert_int_equal(physad_scene_history_describe(scene, i).steps, 40 * (i + 1));
+        assert_true(physad_scene_history_describe(scene, 5).loss == physad_scene_describe(scene).loss);
+        assert_int_equal(physad_scene_history_describe(scene, 6).steps, 0);
+        physad_scene_free(scene);
+    }
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+static void damage(const char *path, long at, const char *with)
+{
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, at, SEEK_SET), 0);
+    assert_int_equal(fwrite(with, 1, strlen(with), f), strlen(with));
+    fclose(f);
+}
+
+/* A checkpoint of the test's with one entry of its metadata changed. */
+static void rewrite(physad_context *ctx, const char *path, const char *key, const char *value)
+{
+    physad_tensors *from = NULL, *to = NULL;
+    assert_ok(physad_tensors_open(&from, ctx, path, NULL));
+    assert_ok(physad_tensors_new(&to, ctx));
+    for (int64_t i = 0; i < physad_tensors_count(from); i++) {
+        physad_view view;
+        assert_ok(physad_tensors_view(from, i, &view));
+        assert_ok(physad_tensors_add(to, physad_tensors_name(from, i), &view));
+    }
+    for (int64_t i = 0; i < physad_tensors_metadata_count(from); i++) {
+        const char *name = physad_tensors_metadata_key(from, i);
+        assert_ok(physad_tensors_set_metadata(to, name, strcmp(name, key) == 0 ? value : physad_tensors_metadata(from, name)));
+    }
+    physad_tensors_free(from);
+    assert_ok(physad_tensors_save(to, path));
+    physad_tensors_free(to);
+}
+
+static void test_resume_refused(void **state)
+{
+    char folder[256], checkpoint[512];
+    physad_context *ctx = fresh_context(2);
+    physad_scene *scene = NULL;
+    physad_scene_options o = quick();
+    scratch_make(folder, sizeof(folder));
+    snprintf(checkpoint, sizeof(checkpoint), "%s/fit.safetensors", folder);
+    write_photos(ctx, folder);
+    o.resume = 1;
+    assert_fails(PHYSAD_ERR_ARG, "resume without checkpoint", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    o.checkpoint = checkpoint;
+    interrupt(ctx, folder, &o, 20);
+    o.harmonics = 9;
+    assert_fails(PHYSAD_ERR_ARG, "other photos, options or seed", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    o.harmonics = 4;
+    static const struct {
+        const char *key, *value, *says;
+    } lies[] = { { "step", "-1", "\"step\" is -1, want 0 to 240" }, { "step", "x", "\"step\"" },       { "at", "99", "\"at\" is 99, want 0 to 10" },
+                 { "count", "0", "\"count\" is 0" },                { "count", "90000", "value" },    { "measured", "7", "history" },
+                 { "physad", "model", "no interrupted fit" },       { "fit", "", "other photos" } };
+    for (int64_t i = 0; i < PHYSAD__COUNT(lies); i++) {
+        remove(checkpoint);
+        interrupt(ctx, folder, &o, 20);
+        rewrite(ctx, checkpoint, lies[i].key, lies[i].value);
+        assert_int_not_equal(physad_scene_fit(&scene, ctx, folder, &o, NULL), PHYSAD_OK);
+        if (strstr(physad_last_error(), lies[i].says) == NULL)
+            fail_msg("%s = %s: %s", lies[i].key, lies[i].value, physad_last_error());
+        assert_null(scene);
+    }
+    remove(checkpoint);
+    interrupt(ctx, folder, &o, 20);
+    damage(checkpoint, 0, "nonsense");
+    assert_int_not_equal(physad_scene_fit(&scene, ctx, folder, &o, NULL), PHYSAD_OK);
+    o.resume = 0; /* begun anew, and over it */
+    o.steps = 20;
+    assert_ok(physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    physad_scene_free(scene);
+    o.coarse = 4;
+    assert_fails(PHYSAD_ERR_ARG, "coarse is 4", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    o.coarse = 0;
+    o.densify = 2;
+    assert_fails(PHYSAD_ERR_ARG, "densify is 2", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    o.densify = 0;
+    o.exposure = -1;
+    assert_fails(PHYSAD_ERR_ARG, "exposure is -1", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+/* --- memory --- */
+
+static int allowed;
+
+static void *failing_alloc(size_t size, void *user)
+{
+    return allowed-- > 0 ? malloc(size) : NULL;
+}
+
+static void failing_free(void *ptr, size_t size, void *user)
+{
+    free(ptr);
+}
+
+static void test_memory(void **state)
+{
+    char folder[256], checkpoint[512];
+    physad_context *ctx = fresh_context(1);
+    physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
+    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
+    physad_scene_options o = quick();
+    scratch_make(folder, sizeof(folder));
+    snprintf(checkpoint, sizeof(checkpoint), "%s/fit.safetensors", folder);
+    write_photos(ctx, folder);
+    o.steps = 6;
+    o.densify_from = 1;
+    o.densify_every = 2;
+    o.densify = PHYSAD_SCENE_DENSIFY_MCMC;
+    o.exposure = o.coarse = o.resume = 1;
+    o.checkpoint = checkpoint;
+    o.checkpoint_every = 2;
+    o.measure_every = 3;
+    o.random_points = 60;
+    c.threads = 1;
+    c.allocator = &allocator;
+    physad_status status = PHYSAD_ERR_NOMEM;
+    for (int n = 3; status == PHYSAD_ERR_NOMEM; n += 1 + n / 16) {
+        physad_context *poor = NULL;
+        physad_scene *scene = NULL;
+        allowed = INT32_MAX;
+        assert_ok(physad_context_new(&poor, &c));
+        allowed = n;
+        status = physad_scene_fit(&scene, poor, folder, &o, NULL);
+        assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_NOMEM);
+        allowed = INT32_MAX;
+        physad_scene_free(scene);
+        end_context(poor);
+    }
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_exposure), cmocka_unit_test(test_exposure_step), cmocka_unit_test(test_ways),
+                                        cmocka_unit_test(test_masks),    cmocka_unit_test(test_alpha),         cmocka_unit_test(test_resume),
+                                        cmocka_unit_test(test_resume_refused), cmocka_unit_test(test_memory) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
