@@ -98,6 +98,28 @@ physad_status physad__clip_net_new(physad__clip_net **out, const physad_detector
 void physad__clip_net_free(physad__clip_net *net);
 physad_status physad__clip_net_compile(physad__clip_net *net, bool train);
 
+/* --- scoring (detect_clip.c) --- */
+
+/* Clips of one video and what is made of them. */
+typedef struct physad__clip_verdicts {
+    int64_t count;
+    double (*terms)[2];
+    float *maps; /* one per clip, or NULL */
+} physad__clip_verdicts;
+void physad__clip_verdicts_clear(physad__clip_verdicts *v);
+enum { PHYSAD__CLIP_SCORE_BATCH = 4 };
+
+/* A compiled network of the model, for one thread; given back for the next. */
+physad_status physad__clip_net_take(const physad_detector *det, physad__clip_model *m, physad__clip_net **out);
+void physad__clip_net_give(physad__clip_model *m, physad__clip_net *net);
+/* Every `stride`-th clip of a video, in batches whose rest repeats the last clip. */
+physad_status physad__clip_judge(const physad_detector *det, physad__clip_net *net, const physad__clip_frames *f, int64_t video,
+                                 int64_t stride, bool maps, physad__clip_verdicts *v);
+physad_status physad__clip_score_frames(const physad_detector *det, physad__clip_model *m, const physad__clip_frames *f, int64_t video,
+                                        bool maps, physad_result *r);
+physad_video_options physad__clip_video_options(const physad_detector *det);
+physad_status physad__clip_model_new(physad__clip_model **out, const physad_detector *det);
+
 /* Options of all members, to stand in their tables. `size`, `epochs`, ... are the CPU preset's. */
 #define PHYSAD__CLIP_ROWS(size, width, width_help, epochs, batch, rate, smooth)                                        \
     { "preset",                                                                                                        \

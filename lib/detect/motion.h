@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* motion-bank: what its files share. Frames become cells of flow (motion_front.c); cells become patches, whose distance to a
  * bank of normal ones is a frame's score (motion_patch.c); the curves of a whole take are looked at in several views, and
- * measured by rules that have names (motion_views.c, motion_rules.c); motion_bank.c is the method. */
+ * measured by rules that have names (motion_views.c, motion_rules.c); motion_fit.c and
+ * motion_learn.c make the model, motion_file.c keeps it, motion_bank.c is the method. */
 #ifndef PHYSAD__MOTION_H
 #define PHYSAD__MOTION_H
 
@@ -250,5 +251,27 @@ void physad__motion_pools(const double *scores, int64_t count, double *room, dou
 double physad__motion_join(const double *z, int64_t count); /* many z to one number */
 /* Distance of a view to its nearest normal takes, take `without` left out. */
 double physad__view_distance(const physad__motion_model *m, int64_t view, const float *row, int64_t without);
+
+/* --- the method's files --- */
+
+/* All frames of a video into a run; `taken`, where given, is called after each with what has become ready. */
+typedef struct physad__motion_drain {
+    physad_status (*taken)(void *user, physad__motion_run *run);
+    void *user;
+} physad__motion_drain;
+physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, const physad__motion_drain *d, physad__call *call);
+physad_status physad__motion_open(const physad_detector *det, const physad_sample *s, physad_video **out);
+double physad__motion_rate(const physad_video *video); /* frames per second */
+
+physad_status physad__motion_new(physad__motion_model **out, const physad_detector *det);
+void physad__motion_free(void *model);
+physad_status physad__motion_views(physad__motion_model *m, int64_t count); /* room for the views of so many takes */
+physad_status physad__motion_score(const physad__motion_model *m, physad_video *v, physad_result *r, physad__call *call);
+
+physad_status physad__motion_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
+                                 physad__call *call, void **model);
+physad_status physad__motion_declare(const physad_detector *det, physad__tensors_writer *w, json_t *config);
+physad_status physad__motion_write(const physad_detector *det, physad__tensors_writer *w);
+physad_status physad__motion_read(physad_detector *det, physad_tensors *file, const json_t *config, void **model);
 
 #endif

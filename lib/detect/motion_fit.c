@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* motion-bank: what the normal videos are gathered into, in two passes over them: first lengths, amounts and patches, then each
+ * video against the bank of the other folds. What is usual is learned from that in motion_learn.c. */
+#include "detect/motion_fit.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { FOLDS = 4, LEAST_EPISODES = 8, LEAST_QUOTA = 64 };
+static const double ALIKE = 1.25; /* the longest episode to the shortest */
+
+/* --- fitting -------------------------------------------------------------------------------------------------------
+ */
+
+static void fit_free(physad__motion_gathered *f)
+{
+    void *const blocks[] = { f->sample, f->fold, f->instance, f->patches, f->frame, f->kept, f->length,
+                             f->energy, f->flow, f->values,   f->pools,   f->take,  f->frames };
+    for (int64_t i = 0; i < PHYSAD__COUNT(blocks); i++)
+        physad__free(blocks[i]);
+}
+
+static const physad_sample *sample_of(const physad__motion_gathered *f, int64_t video)
+{
+    return physad_dataset_sample(f->normals, f->sample[video]);
+}
+
+/* The first video that shows the same thing; those of which nothing is known show one. */
+static void find_instances(physad__motion_gathered *f)
+{
+    for (int64_t i = 0; i < f->count; i++) {
+        const char *name = sample_of(f, i)->instance;
+        f->instance[i] = i;
+        for (int64_t k = 0; k < i && f->instance[i] == i; k++) {
+            const char *other = sample_of(f, k)->instance;
+            if (name == other || (name != NULL && other != NULL && strcmp(name, other) == 0))
+                f->instance[i] = f->instance[k];
+        }
+    }
+}
+
+static physad_status find_folds(physad__motion_gathered *f)
+{
+    const int64_t n = physad_dataset_count(f->normals);
+    int64_t groups, *group = physad__alloc_array(f->mem, n, sizeof(*group), "folds"), used = 0;
+    if (group == NULL)
+        return PHYSAD_ERR_NOMEM;
+    const physad_status status = physad__dataset_groups(f->normals, group, &groups);
+    for (int64_t i = 0; status == PHYSAD_OK && i < f->count; i++) { /* groups numbered anew: some are kept aside */
+        int64_t same = -1;
+        for (int64_t k = 0; k < i && same < 0; k++)
+            same = group[f->sample[k]] == group[f->sample[i]] ? k : -1;
+        f->fold[i] = same >= 0 ? f->fold[same] : used++ % FOLDS;
+    }
+    f->folds = physad__min(FOLDS, used);
+    physad__free(group);
+    return status;
+}
+
+static physad_status begin(physad__motion_gathered *f, const uint8_t *aside)
+{
+    const int64_t n = physad_dataset_count(f->normals);
+    for (int64_t i = 0; i < n; i++)
+        f->count += aside[i] == 0;
+    if (f->count == 0)
+        return physad__error(PHYSAD_ERR_ARG, "%s: no normal video is left for the model", f->det->method->name);
+    f->quota = physad__max(LEAST_QUOTA, physad__option_int(f->det, "bank_rows") / f->count);
+    f->sample = physad__alloc_array(f->mem, f->count, sizeof(int64_t), "videos");
+    f->fold = physad__alloc_array(f->mem, f->count, sizeof(int64_t), "videos");
+    f->instance = physad__alloc_array(f->mem, f->count, sizeof(int64_t), "videos");
+    f->kept = physad__alloc_zero(f->mem, (size_t)f->count * sizeof(int64_t), "videos");
+    f->length = physad__alloc_array(f->mem, f->count, sizeof(double), "videos");
+    f->energy = physad__alloc_array(f->mem, f->count, sizeof(double), "videos");
+    f->flow = physad__alloc_array(f->mem, f->count, sizeof(double), "videos");
+    f->patches = physad__alloc_array(f->mem, f->count * f->quota, PHYSAD__PATCH_DIM * sizeof(float), "patches");
+    f->frame = physad__alloc_array(f->mem, f->count * f->quota, sizeof(int32_t), "patches");
+    if (f->sample == NULL || f->fold == NULL || f->instance == NULL || f->kept == NULL || f->length == NULL ||
+        f->energy == NULL || f->flow == NULL || f->patches == NULL || f->frame == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0, k = 0; i < n; i++)
+        if (aside[i] == 0)
+            f->sample[k++] = i;
+    find_instances(f);
+    return find_folds(f);
+}
+
+/* --- first pass: patches, lengths, amounts --- */
+
+typedef struct draw {
+    physad__motion_gathered *f;
+    int64_t video, seen;
+    bool end;
+    physad__rng rng;
+} draw;
+
+/* Keeps each moving patch of the video with equal chance (Vitter's algorithm R). */
+static physad_status draw_patches(void *user, physad__motion_run *run)
+{
+    draw *d = user;
+    physad__motion_gathered *f = d->f;
+    while (physad__patches_next(&run->patches, d->end)) {
+        for (int64_t i = 0; i < run->patches.count; i++) {
+            int64_t slot = d->seen++;
+            if (slot >= f->quota)
+                slot = physad__rng_below(&d->rng, d->seen);
+            if (slot >= f->quota)
+                continue;
+            memcpy(f->patches + (d->video * f->quota + slot) * PHYSAD__PATCH_DIM, run->patches.rows_of + i * PHYSAD__PATCH_DIM,
+                   PHYSAD__PATCH_DIM * sizeof(float));
+            f->frame[d->video * f->quota + slot] = (int32_t)(run->patches.given - 1);
+            f->kept[d->video] = physad__max(f->kept[d->video], slot + 1);
+        }
+    }
+    return PHYSAD_OK;
+}
+
+static void sum_up(physad__motion_gathered *f, int64_t video, const physad__course *c)
+{
+    f->length[video] = (double)c->frames;
+    f->energy[video] = f->flow[video] = 0;
+    for (int64_t i = 0; i < c->frames; i++) {
+        f->energy[video] += (double)c->moments[i].energy / (double)c->frames;
+        f->flow[video] += (double)c->moments[i].flow / (double)c->frames;
+    }
+}
+
+/* The first video tells at which size all are looked at. */
+static physad_status take_size(physad__motion_model *m, const physad_video *video)
+{
+    physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
+    PHYSAD__TRY(physad_video_describe(video, &info));
+    m->rate = physad__motion_rate(video);
+    return physad__motion_size(info.height, info.width, m->most_rows, &m->height, &m->width);
+}
+
+static physad_status survey_video(physad__motion_gathered *f, int64_t video)
+{
+    physad__motion_run run;
+    physad_video *v;
+    draw d = { .f = f, .video = video };
+    const physad__motion_drain into = { draw_patches, &d };
+    physad__rng_seed(&d.rng, f->det->seed, (uint64_t)video ^ UINT64_C(0x6d6f74696f6e));
+    PHYSAD__TRY(physad__motion_open(f->det, sample_of(f, video), &v));
+    physad_status status = video == 0 ? take_size(f->m, v) : PHYSAD_OK;
+    if (status == PHYSAD_OK)
+        status = physad__motion_run_open(&run, f->m, physad__motion_rate(v));
+    if (status == PHYSAD_OK) {
+        status = physad__motion_feed(&run, v, &into, f->call);
+        if (status == PHYSAD_OK)
+            status = physad__motion_run_end(&run, f->call);
+        d.end = true;
+        if (status == PHYSAD_OK)
+            status = draw_patches(&d, &run);
+        if (status == PHYSAD_OK)
+            sum_up(f, video, &run.course);
+        physad__motion_run_close(&run);
+    }
+    physad_video_free(v);
+    return status;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int64_t n)
+{
+    qsort(values, (size_t)n, sizeof(*values), ascending);
+    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+static void take_scale(physad__motion_gathered *f)
+{
+    physad__motion_model *m = f->m;
+    m->scale = (physad__scale){ median(f->length, f->count), median(f->energy, f->count) + 1e-3, median(f->flow, f->count) + 1e-4 };
+    m->episodes = physad__option_is(f->det, "mode", "episodes") ||
+                  (physad__option_is(f->det, "mode", "auto") && f->count >= LEAST_EPISODES &&
+                   f->length[f->count - 1] <= ALIKE * f->length[0]);
+}
+
+/* Patches are compared in units of their own spread. */
+static physad_status take_spread(physad__motion_gathered *f)
+{
+    double sum[PHYSAD__PATCH_DIM] = { 0 }, square[PHYSAD__PATCH_DIM] = { 0 }, n = 0;
+    for (int64_t i = 0; i < f->count * f->quota; i++) {
+        if (i % f->quota >= f->kept[i / f->quota])
+            continue;
+        for (int k = 0; k < PHYSAD__PATCH_DIM; k++) {
+            const double x = (double)f->patches[i * PHYSAD__PATCH_DIM + k];
+            sum[k] += x;
+            square[k] += x * x;
+        }
+        n++;
+    }
+    if (n < 1)
+        return physad__error(PHYSAD_ERR_NUMERIC, "%s: nothing moves in the normal videos", f->det->method->name);
+    for (int k = 0; k < PHYSAD__PATCH_DIM; k++) {
+        const double spread = sqrt(fmax(square[k] / n - sum[k] / n * (sum[k] / n), 0));
+        const double weight = k < PHYSAD__PATCH_MOTION ? 1 : physad__option_real(f->det, "appearance");
+        f->m->inverse[k] = spread > 1e-6 ? (float)(weight / spread) : 0;
+    }
+    for (int64_t i = 0; i < f->count * f->quota; i++)
+        if (i % f->quota < f->kept[i / f->quota])
+            for (int k = 0; k < PHYSAD__PATCH_DIM; k++)
+                f->patches[i * PHYSAD__PATCH_DIM + k] *= f->m->inverse[k];
+    return PHYSAD_OK;
+}
+
+/* A bank of the videos outside of a fold; fold -1: of all. */
+static physad_status make_bank(const physad__motion_gathered *f, int64_t fold, physad_bank **out)
+{
+    physad_status status = physad_bank_new(out, f->det->ctx, PHYSAD__PATCH_DIM, NULL);
+    int64_t *sample = physad__alloc_array(f->mem, f->quota, sizeof(*sample), "patches");
+    if (sample == NULL)
+        status = PHYSAD_ERR_NOMEM;
+    for (int64_t v = 0; status == PHYSAD_OK && v < f->count; v++) {
+        const int64_t shape[2] = { f->kept[v], PHYSAD__PATCH_DIM };
+        if (f->kept[v] == 0 || f->fold[v] == fold)
+            continue;
+        for (int64_t i = 0; i < shape[0]; i++)
+            sample[i] = f->sample[v];
+        const physad_view patches = physad_view_array(f->patches + v * f->quota * PHYSAD__PATCH_DIM, PHYSAD_F32, 2, shape),
+                          samples = physad_view_array(sample, PHYSAD_I64, 1, shape),
+                          frames = physad_view_array(f->frame + v * f->quota, PHYSAD_I32, 1, shape);
+        status = physad_bank_add(*out, &patches, &samples, &frames);
+    }
+    physad__free(sample);
+    if (status != PHYSAD_OK) {
+        physad_bank_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* --- second pass: views, rules, patch scores --- */
+
+static physad_status note_take(physad__motion_gathered *f, int64_t video, const physad__course *c, int64_t from, int64_t to, double rate)
+{
+    double *room = physad__alloc_array(f->mem, to - from, sizeof(*room), "scores");
+    if (room == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad_status status =
+        physad__grow(f->mem, &f->values, &f->value_capacity, (f->takes + 1) * PHYSAD__RULES, sizeof(double), "takes");
+    if (status == PHYSAD_OK)
+        status = physad__grow(f->mem, &f->pools, &f->pool_capacity, (f->takes + 1) * PHYSAD__POOLS, sizeof(double), "takes");
+    if (status == PHYSAD_OK)
+        status = physad__grow(f->mem, &f->take, &f->take_capacity, f->takes + 1, sizeof(int64_t), "takes");
+    if (status == PHYSAD_OK) {
+        physad__rules_measure(c, from, to, &f->m->scale, rate, f->values + f->takes * PHYSAD__RULES);
+        physad__motion_pools(c->patches + from, to - from, room, f->pools + f->takes * PHYSAD__POOLS);
+        f->take[f->takes++] = video;
+    }
+    physad__free(room);
+    return status;
+}
+
+static physad_status note_course(physad__motion_gathered *f, int64_t video, const physad__course *c, double rate)
+{
+    PHYSAD__TRY(physad__grow(f->mem, &f->frames, &f->frame_capacity, f->frame_count + c->frames, sizeof(double), "scores"));
+    for (int64_t i = 0; i < c->frames; i++)
+        if (c->patches[i] > 0)
+            f->frames[f->frame_count++] = c->patches[i];
+    if (f->m->episodes) {
+        for (int64_t v = 0; v < PHYSAD__VIEWS; v++)
+            physad__view_kinds[v].fill(c, &f->m->scale, f->m->view[v].rows + video * physad__view_kinds[v].dim);
+        return note_take(f, video, c, 0, c->frames, rate);
+    }
+    int64_t from = 0;
+    for (; from + PHYSAD__CLIP <= c->frames; from += PHYSAD__CLIP_STEP)
+        PHYSAD__TRY(note_take(f, video, c, from, from + PHYSAD__CLIP, rate));
+    return from == 0 ? note_take(f, video, c, 0, c->frames, rate) : PHYSAD_OK;
+}
+
+/* One video against the bank of the other folds. */
+static physad_status measure_video(physad__motion_gathered *f, int64_t video, physad_bank *bank)
+{
+    physad__motion_run run;
+    physad_video *v;
+    physad__motion_model whole = *f->m; /* keeps all of the course, scores nothing but patches */
+    whole.episodes = true;
+    whole.scale.frames = 0;
+    whole.count = 0;
+    whole.bank = bank;
+    whole.frame = (physad__usual){ 0, 1 };
+    PHYSAD__TRY(physad__motion_open(f->det, sample_of(f, video), &v));
+    physad_status status = physad__motion_run_open(&run, &whole, physad__motion_rate(v));
+    if (status == PHYSAD_OK) {
+        status = physad__motion_feed(&run, v, NULL, f->call);
+        if (status == PHYSAD_OK)
+            status = physad__motion_run_end(&run, f->call);
+        if (status == PHYSAD_OK)
+            status = note_course(f, video, &run.course, run.rate);
+        physad__motion_run_close(&run);
+    }
+    physad_video_free(v);
+    return status;
+}
+
+static physad_status measure_fold(physad__motion_gathered *f, int64_t fold)
+{
+    physad_bank *bank;
+    PHYSAD__TRY(make_bank(f, f->folds > 1 ? fold : -1, &bank));
+    physad_status status = PHYSAD_OK;
+    if (physad_bank_count(bank) == 0) /* nothing moves in the others: all of them then */
+        status = physad_bank_merge(bank, f->m->bank);
+    for (int64_t v = 0; v < f->count && status == PHYSAD_OK; v++) {
+        if (f->fold[v] != fold)
+            continue;
+        status = measure_video(f, v, bank);
+        if (status == PHYSAD_OK)
+            status = physad__call_tick(f->call, ++f->done);
+    }
+    physad_bank_free(bank);
+    return status;
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------------------ */
+
+static physad_status read_rules_file(const physad_detector *det, physad__motion_model *m)
+{
+    const char *path = physad__option_text(det, "rules");
+    json_t *json;
+    if (*path == '\0')
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__json_read(&json, &det->ctx->mem, path, UINT64_C(1) << 20));
+    const physad_status status = physad__rules_from_json(m->rules, json);
+    json_decref(json);
+    return status == PHYSAD_OK ? status : physad__error_prefix(status, "%s", path);
+}
+
+static physad_status run_fit(physad__motion_gathered *f)
+{
+    physad__motion_model *m = f->m;
+    physad__call_stage(f->call, "videos", 2 * f->count);
+    for (int64_t v = 0; v < f->count; v++) {
+        const physad_status status = survey_video(f, v);
+        if (status != PHYSAD_OK)
+            return physad__error_prefix(status, "%s", sample_of(f, v)->path);
+        PHYSAD__TRY(physad__call_tick(f->call, ++f->done));
+    }
+    take_scale(f);
+    PHYSAD__TRY(take_spread(f));
+    PHYSAD__TRY(make_bank(f, -1, &m->bank));
+    if (m->episodes)
+        PHYSAD__TRY(physad__motion_views(m, f->count));
+    for (int64_t fold = 0; fold < f->folds; fold++)
+        PHYSAD__TRY(measure_fold(f, fold));
+    for (int64_t v = 0; m->episodes && v < PHYSAD__VIEWS; v++)
+        PHYSAD__TRY(physad__learn_view(f, v));
+    if (m->episodes)
+        PHYSAD__TRY(physad__learn_points(f));
+    PHYSAD__TRY(physad__learn_rules(f));
+    PHYSAD__TRY(read_rules_file(f->det, m));
+    return physad__learn_patches(f);
+}
+
+/* Those kept aside, by the finished model. */
+static physad_status score_aside(const physad__motion_gathered *f, const uint8_t *aside, double *scores)
+{
+    for (int64_t i = 0; i < physad_dataset_count(f->normals); i++) {
+        physad_video *v;
+        if (!aside[i])
+            continue;
+        physad_result *r = physad__alloc_zero(f->mem, sizeof(*r), "result");
+        if (r == NULL)
+            return PHYSAD_ERR_NOMEM;
+        physad_status status = physad__motion_open(f->det, physad_dataset_sample(f->normals, i), &v);
+        if (status == PHYSAD_OK) {
+            status = physad__motion_score(f->m, v, r, f->call);
+            physad_video_free(v);
+        }
+        scores[i] = r->score;
+        physad_result_free(r);
+        PHYSAD__TRY(status);
+        PHYSAD__TRY(physad__call_tick(f->call, f->done));
+    }
+    return PHYSAD_OK;
+}
+
+physad_status physad__motion_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
+                               physad__call *call, void **model)
+{
+    physad__motion_gathered f = { .det = det, .normals = normals, .call = call, .mem = &det->ctx->mem };
+    PHYSAD__TRY(physad__motion_new(&f.m, det));
+    physad_status status = begin(&f, aside);
+    if (status == PHYSAD_OK)
+        status = run_fit(&f);
+    if (status == PHYSAD_OK)
+        status = score_aside(&f, aside, scores);
+    fit_free(&f);
+    if (status == PHYSAD_OK)
+        *model = f.m;
+    else
+        physad__motion_free(f.m);
+    return status;
+}
