@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test_bank.h"
+#include "failing.h"
 
 #include <unistd.h>
 
@@ -439,25 +440,6 @@ static void beyond_the_limit_rows_live_in_a_file(void **state)
     free_context(ctx);
 }
 
-typedef struct failing {
-    int left; /* allocations until one fails; < 0: none */
-} failing;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    failing *f = user;
-    if (f->left == 0)
-        return NULL;
-    if (f->left > 0)
-        f->left--;
-    return malloc(size);
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static physad_status everything(physad_context *ctx, const float *rows, int64_t n, int64_t d)
 {
     physad_bank *bank = NULL, *part = NULL;
@@ -488,18 +470,16 @@ static physad_status everything(physad_context *ctx, const float *rows, int64_t 
 static void every_failed_allocation_is_told(void **state)
 {
     float *rows = make_rows(LOW_RANK, 400, 180, 1);
-    failing f = { -1 };
-    const physad_allocator allocator = { failing_alloc, failing_free, &f };
     physad_context *ctx = NULL;
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    o.allocator = &allocator;
+    o.allocator = &failing_allocator;
     o.threads = 1;
     assert_ok(physad_context_new(&ctx, &o));
     int failures = 0;
     for (;; failures++) {
-        f.left = failures;
+        allocations_left = failures;
         const physad_status status = everything(ctx, rows, 400, 180);
-        f.left = -1;
+        allocations_left = INT64_MAX;
         assert_int_equal(physad_context_memory_used(ctx), 0);
         if (status == PHYSAD_OK)
             break;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "failing.h"
 #include "test.h"
 
 #include "data/data_dataset.h"
@@ -674,17 +675,6 @@ static void odd_names_are_kept(void **state)
     end(ctx, ds);
 }
 
-static void *failing_alloc(size_t size, void *user)
-{
-    int64_t *left = user;
-    return (*left)-- > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static physad_status everything(physad_context *ctx)
 {
     physad_dataset *ds = NULL, *part = NULL, *other = NULL;
@@ -709,15 +699,14 @@ static void no_memory_is_survived(void **state)
     photo(plain, "z/ground_truth/bad/i1_q2/0.png", zeros, 4, 4);
     file("z/physad.json", "{\"views\":{\"train/good/exp1_num_2.png\":\"top\"}}");
     physad_context_free(plain);
-    int64_t left = INT64_MAX, n = 0;
-    const physad_allocator a = { failing_alloc, failing_free, &left };
+    int64_t n = 0;
     physad_context *ctx = NULL;
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    o.allocator = &a;
+    o.allocator = &failing_allocator;
     assert_ok(physad_context_new(&ctx, &o));
     physad_status status;
     do {
-        left = n++;
+        allocations_left = n++;
         status = everything(ctx);
         if (status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM)
             fail_msg("at allocation %lld: %s", (long long)n, physad_last_error());

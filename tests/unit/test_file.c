@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "failing.h"
 #include "test.h"
 
 #include "io/io.h"
@@ -273,29 +274,16 @@ static void json_tells_where_it_is_wrong(void **state)
     assert_int_equal(mem.used, 0);
 }
 
-static int left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return left-- > 0 ? malloc(size) : NULL;
-}
-
-static void counted_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static void running_out_of_memory_is_survived(void **state)
 {
-    const physad_allocator a = { failing_alloc, counted_free, NULL };
     physad__mem mem;
-    physad__mem_init(&mem, &a, 0);
+    physad__mem_init(&mem, &failing_allocator, 0);
     int failures = 0;
     for (int n = 0;; n++) {
         physad__dir dir;
         unsigned char *data = NULL;
         size_t size;
-        left = n;
+        allocations_left = n;
         physad_status status = physad__dir_make(&mem, in_folder("m/n"));
         if (status == PHYSAD_OK)
             status = physad__file_write_atomic(&mem, in_folder("m/f"), "text", 4);

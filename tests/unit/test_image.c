@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "failing.h"
 #include "test.h"
 
 #include "io/io.h"
@@ -404,27 +405,14 @@ static void a_cancelled_context_stops_reading(void **state)
 
 /* --- memory that runs out --- */
 
-static int left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return left-- > 0 ? malloc(size) : NULL;
-}
-
-static void plain_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static void running_out_of_memory_is_survived(void **state)
 {
-    const physad_allocator a = { failing_alloc, plain_free, NULL };
     physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_context *ctx = NULL;
     const char *names[] = { "jpeg-orientation-6.jpg", "jpeg-cmyk.jpg", "png-orientation-6.png", "png-16-gray.png",
                             "tiff-orientation-8.tif", "bmp-gray.bmp",  "pnm-p2.pgm" };
-    co.allocator = &a;
-    left = 1000;
+    co.allocator = &failing_allocator;
+    allocations_left = 1000;
     assert_ok(physad_context_new(&ctx, &co));
     for (int i = 0; i < PHYSAD__COUNT(names); i++) {
         char path[4096], out[256];
@@ -433,7 +421,7 @@ static void running_out_of_memory_is_survived(void **state)
         for (int n = 0;; n++) {
             physad_image *image;
             const physad_image_options o = options_for("upright");
-            left = n;
+            allocations_left = n;
             physad_status status = physad_image_read(&image, ctx, path, &o);
             if (status == PHYSAD_OK) {
                 const char *suffixes[] = { "png", "jpg", "tif", "ppm" };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "failing.h"
 #include "test.h"
 
 #include "data/data_dataset.h"
@@ -227,18 +228,6 @@ static void a_child_process_is_told(void **state)
     end(ctx, ds, t);
 }
 
-static _Atomic int64_t left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return atomic_fetch_sub(&left, 1) > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static physad_status everything(physad_context *ctx, const physad_dataset *ds, const physad_transform *t)
 {
     physad__loader *l = NULL;
@@ -258,12 +247,11 @@ static physad_status everything(physad_context *ctx, const physad_dataset *ds, c
 
 static void no_memory_is_survived(void **state)
 {
-    const physad_allocator a = { failing_alloc, failing_free, NULL };
     const int64_t broken[] = { 1 };
     physad_context *ctx = NULL;
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    o.allocator = &a;
-    left = INT64_MAX;
+    o.allocator = &failing_allocator;
+    allocations_left = INT64_MAX;
     assert_ok(physad_context_new(&ctx, &o));
     physad_dataset *ds = make_set(ctx, broken, 1);
     physad_transform *t = make_transform(ctx);
@@ -271,13 +259,13 @@ static void no_memory_is_survived(void **state)
     int64_t n = 0;
     physad_status status;
     do {
-        left = n++;
+        allocations_left = n++;
         status = everything(ctx, ds, t);
         assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_NOMEM);
         assert_int_equal(physad_context_memory_used(ctx), before);
     } while (status != PHYSAD_OK);
     assert_true(n > 15);
-    left = INT64_MAX;
+    allocations_left = INT64_MAX;
     end(ctx, ds, t);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Poses of photos: found where they are known, refused where the photo shows something else. */
 #include "scene_help.h"
+#include "failing.h"
 
 #include <physad/locate.h>
 
@@ -176,18 +177,6 @@ static void test_measures(void **state)
 
 /* --- memory --- */
 
-static int64_t allocations_left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return allocations_left-- > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static physad_status locate_once(physad_context *ctx, const char *folder)
 {
     char path[512];
@@ -215,14 +204,13 @@ static physad_status locate_once(physad_context *ctx, const char *folder)
 
 static void test_memory(void **state)
 {
-    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
     physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_context *ctx = fresh_context(1);
     char folder[256];
     scratch_make(folder, sizeof(folder));
     write_photos(ctx, folder);
     end_context(ctx);
-    co.allocator = &allocator;
+    co.allocator = &failing_allocator;
     co.threads = 1;
     physad_status status = PHYSAD_ERR_NOMEM;
     for (int64_t n = 0; status != PHYSAD_OK; n += 1 + n / 6) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "failing.h"
 #include "test.h"
 
 #include "io/io.h"
@@ -181,27 +182,14 @@ static void what_is_written_is_read(void **state)
     end_context(ctx);
 }
 
-static int left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return left-- > 0 ? malloc(size) : NULL;
-}
-
-static void plain_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static void running_out_of_memory_is_survived(void **state)
 {
-    const physad_allocator a = { failing_alloc, plain_free, NULL };
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_context *ctx = NULL;
     char path[4096], out[64];
     physad__file_map map;
-    o.allocator = &a;
-    left = 1;
+    o.allocator = &failing_allocator;
+    allocations_left = 1;
     assert_ok(physad_context_new(&ctx, &o));
     golden_path(path, "four-fortran-big.npy");
     snprintf(out, sizeof(out), "/tmp/physad-npy-%d.npy", (int)getpid());
@@ -209,7 +197,7 @@ static void running_out_of_memory_is_survived(void **state)
     int failures = 0;
     for (int n = 0;; n++) {
         physad__npy npy;
-        left = n;
+        allocations_left = n;
         physad_status status = physad__npy_read(&npy, ctx, map.data, map.size, path);
         if (status == PHYSAD_OK)
             status = physad__npy_write(ctx, out, &npy.view);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Methods on photos with poses: a known scene, its photos, one with a patch painted over. */
 #include "scene_help.h"
+#include "failing.h"
 
 #include <physad/dataset.h>
 #include <physad/detect.h>
@@ -183,18 +184,6 @@ static void test_refused(void **state)
 
 /* --- memory --- */
 
-static int64_t allocations_left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return allocations_left-- > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static physad_status fit_and_score(physad_context *ctx, const char *folder, const char *method, uint8_t *memory)
 {
     const physad_view photo = picture(memory);
@@ -228,9 +217,8 @@ static physad_status fit_and_score(physad_context *ctx, const char *folder, cons
 static void test_memory(void **state)
 {
     static uint8_t memory[HEIGHT * WIDTH * 3];
-    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
     physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
-    co.allocator = &allocator;
+    co.allocator = &failing_allocator;
     co.threads = 1;
     for (int64_t k = 0; k < PHYSAD__COUNT(methods); k++) {
         physad_context *ctx = fresh_context(1);

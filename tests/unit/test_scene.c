@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scenes: fitted to photos that a known scene was rendered for, kept, rendered, refused. */
+#include "failing.h"
 #include "test.h"
 
 #include "scene_help.h"
@@ -168,21 +169,8 @@ static void test_refused(void **state)
     end_context(ctx);
 }
 
-static int64_t allocations_left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return allocations_left-- > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static void test_memory(void **state)
 {
-    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
     physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_context *ctx = fresh_context(1);
     char folder[256];
@@ -194,7 +182,7 @@ static void test_memory(void **state)
     o.random_points = 50;
     o.densify_from = 1;
     o.densify_every = 1;
-    co.allocator = &allocator;
+    co.allocator = &failing_allocator;
     co.threads = 1;
     physad_status status = PHYSAD_ERR_NOMEM;
     for (int64_t n = 0; status != PHYSAD_OK; n += 1 + n / 16) {

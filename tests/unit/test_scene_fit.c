@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ways to fit a scene: exposures, coarse to fine, Gaussians as samples, masks, alpha; fits that were interrupted. */
+#include "failing.h"
 #include "test.h"
 
 #include "scene/scene_train.h"
@@ -405,24 +406,11 @@ static void test_resume_refused(void **state)
 
 /* --- memory --- */
 
-static int allowed;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return allowed-- > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static void test_memory(void **state)
 {
     char folder[256], checkpoint[512];
     physad_context *ctx = fresh_context(1);
     physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
-    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
     physad_scene_options o = quick();
     scratch_make(folder, sizeof(folder));
     snprintf(checkpoint, sizeof(checkpoint), "%s/fit.safetensors", folder);
@@ -437,17 +425,17 @@ static void test_memory(void **state)
     o.measure_every = 3;
     o.random_points = 60;
     c.threads = 1;
-    c.allocator = &allocator;
+    c.allocator = &failing_allocator;
     physad_status status = PHYSAD_ERR_NOMEM;
     for (int n = 3; status == PHYSAD_ERR_NOMEM; n += 1 + n / 16) {
         physad_context *poor = NULL;
         physad_scene *scene = NULL;
-        allowed = INT32_MAX;
+        allocations_left = INT64_MAX;
         assert_ok(physad_context_new(&poor, &c));
-        allowed = n;
+        allocations_left = n;
         status = physad_scene_fit(&scene, poor, folder, &o, NULL);
         assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_NOMEM);
-        allowed = INT32_MAX;
+        allocations_left = INT64_MAX;
         physad_scene_free(scene);
         end_context(poor);
     }

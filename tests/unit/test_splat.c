@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The renderer of 3D Gaussians against a slow one in double, its gradients against central differences of that one. */
+#include "failing.h"
 #include "test.h"
 
 #include "splat/splat.h"
@@ -474,28 +475,15 @@ static void test_refused(void **state)
     physad_context_free(ctx);
 }
 
-static int64_t allocations_left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return allocations_left-- > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static void test_memory(void **state)
 {
-    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
     scene s = scene_make(100, 1, 0, 40, 40, 0, 1);
     float *got = pixels(&s), *planes = calloc((size_t)(physad__splat_plane_count(1) * s.stride), sizeof(float));
     const physad__splat_images images = images_at(&s, got);
     physad__splat_back back = { .planes = physad__splat_planes_at(planes, s.stride) };
     physad__splat_loss_result result;
-    o.allocator = &allocator;
+    o.allocator = &failing_allocator;
     for (int64_t n = 0;; n++) {
         physad_context *ctx = NULL;
         physad__splat *splat = NULL;

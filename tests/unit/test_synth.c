@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "failing.h"
 #include "test.h"
 
 #include "synth/synth.h"
@@ -471,27 +472,11 @@ static void test_refusals(void **state)
     physad_context_free(ctx);
 }
 
-static int64_t allocations_left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    (void)user;
-    return allocations_left-- > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    (void)size;
-    (void)user;
-    free(ptr);
-}
-
 static void test_no_memory(void **state)
 {
-    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
     physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_context *ctx = NULL;
-    co.allocator = &allocator;
+    co.allocator = &failing_allocator;
     co.threads = 1;
     allocations_left = INT64_MAX;
     assert_ok(physad_context_new(&ctx, &co));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "failing.h"
 #include "test.h"
 
 #include "data/data.h"
@@ -554,21 +555,6 @@ static void wrong_photos_are_named(void **state)
     end_context(ctx);
 }
 
-typedef struct failing {
-    int64_t left;
-} failing;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    failing *f = user;
-    return f->left-- > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static physad_status everything(physad_context *ctx, int32_t arithmetic)
 {
     static unsigned char bytes[40 * 30 * 3], mask[4];
@@ -592,16 +578,15 @@ static physad_status everything(physad_context *ctx, int32_t arithmetic)
 static void no_memory_is_survived(void **state)
 {
     for (int32_t arithmetic = 0; arithmetic < 3; arithmetic++) {
-        failing f = { INT64_MAX };
-        const physad_allocator a = { failing_alloc, failing_free, &f };
         physad_context *ctx = NULL;
         physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-        o.allocator = &a;
+        o.allocator = &failing_allocator;
+        allocations_left = INT64_MAX;
         assert_ok(physad_context_new(&ctx, &o));
         int64_t n = 0;
         physad_status status;
         do {
-            f.left = n++;
+            allocations_left = n++;
             status = everything(ctx, arithmetic);
             assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_NOMEM);
             assert_int_equal(physad_context_memory_used(ctx), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Videos: the tests write their own, each frame with its number in it as black and white blocks. */
+#include "failing.h"
 #include "test.h"
 
 #include "io/io.h"
@@ -557,19 +558,7 @@ static void test_cancel(void **state)
     end(ctx);
 }
 
-/* --- an allocator that fails at the n-th call --- */
-
-static int64_t calls_left;
-
-static void *failing_alloc(size_t size, void *user)
-{
-    return calls_left-- > 0 ? malloc(size) : NULL;
-}
-
-static void failing_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
+/* --- memory that runs out --- */
 
 static physad_status open_and_read(physad_context *ctx, const char *path)
 {
@@ -598,15 +587,14 @@ static void test_no_memory(void **state)
     if (!write_video(plain, place("memory.mp4"), &kind, 10, 0))
         skip();
     end(plain);
-    const physad_allocator allocator = { failing_alloc, failing_free, NULL };
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_context *ctx;
-    o.allocator = &allocator;
-    calls_left = 1;
+    o.allocator = &failing_allocator;
+    allocations_left = 1;
     assert_ok(physad_context_new(&ctx, &o));
     physad_status status;
     for (int64_t n = 0; n < 200; n++) {
-        calls_left = n;
+        allocations_left = n;
         status = open_and_read(ctx, place("memory.mp4"));
         assert_int_equal(physad_context_memory_used(ctx), 0);
         if (status == PHYSAD_OK)
