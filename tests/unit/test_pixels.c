@@ -353,6 +353,57 @@ static void beyond_the_memory_limit_nothing_changes(void **state)
     }
 }
 
+/* A wide photo whose anomalous rows, every second one, are cut into regions of 16 pixels. */
+static void make_wide(float *map, uint8_t *mask, int64_t side, uint64_t seed)
+{
+    physad__rng rng;
+    physad__rng_seed(&rng, seed, 0);
+    for (int64_t i = 0; i < side * side; i++) {
+        mask[i] = (i / side & 1) != 0 && i % 17 != 0;
+        map[i] = (float)physad__rng_normal(&rng) + (mask[i] ? 0.5f : 0.0f);
+    }
+}
+
+static physad_metrics *measure_wide(uint64_t limit, uint64_t *peak, int64_t *regions)
+{
+    enum { SIDE = 128, COUNT = 24 };
+    static float map[SIDE * SIDE];
+    static uint8_t mask[SIDE * SIDE];
+    physad_context *ctx = context_with(2, limit);
+    physad_pixels *pixels = NULL;
+    physad_metrics *m = NULL;
+    assert_ok(physad_pixels_new(&pixels, ctx));
+    for (uint64_t i = 0; i < COUNT; i++) {
+        const physad_view view = plane(map, PHYSAD_F32, SIDE, SIDE), marked = plane(mask, PHYSAD_U8, SIDE, SIDE);
+        make_wide(map, mask, SIDE, 40 + i);
+        assert_ok(physad_pixels_add(pixels, &view, &marked, NULL, NULL, 0));
+    }
+    assert_int_equal(pixels->spill.size > 0, limit != 0);
+    assert_ok(physad_pixels_measure(&m, pixels, NULL, NULL));
+    *peak = physad_context_memory_peak(ctx);
+    *regions = pixels->regions;
+    physad_pixels_free(pixels);
+    physad_context_free(ctx); /* the metrics hold it */
+    return m;
+}
+
+/* What AUPRO needs grows with the pixels and their regions, and no further than a limit that is less than the pixels alone. */
+static void memory_is_bounded_by_the_input(void **state)
+{
+    enum { LIMIT = 2 << 20 };
+    uint64_t peak, tight_peak;
+    int64_t regions;
+    physad_metrics *want = measure_wide(0, &peak, &regions), *got = measure_wide(LIMIT, &tight_peak, &regions);
+    const uint64_t normal = (uint64_t)want->negatives, anomalous = (uint64_t)want->positives;
+    assert_true(regions > 10000);
+    assert_true(peak <= 4 * normal + (8 + 44) * anomalous + 64 * (uint64_t)regions + (1 << 20));
+    assert_true(4 * normal + 8 * anomalous > LIMIT);
+    assert_true(tight_peak <= LIMIT);
+    assert_same_metrics(want, got);
+    physad_metrics_free(want);
+    physad_metrics_free(got);
+}
+
 static void ranges_hold_what_they_say(void **state)
 {
     static photo p[PHOTOS];
@@ -676,6 +727,7 @@ int main(void)
         cmocka_unit_test(order_split_and_threads_do_not_show),
         cmocka_unit_test(monotone_maps_do_not_show),
         cmocka_unit_test(beyond_the_memory_limit_nothing_changes),
+        cmocka_unit_test(memory_is_bounded_by_the_input),
         cmocka_unit_test(ranges_hold_what_they_say),
         cmocka_unit_test(an_interval_equals_the_slow_bootstrap),
         cmocka_unit_test(the_curve_is_the_roc),
