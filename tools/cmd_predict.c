@@ -181,7 +181,10 @@ static int add_photo(predict *p, const char *path)
     physad_image *image = NULL;
     if (tool_interrupted())
         return tool_failed(PHYSAD_ERR_CANCELLED);
-    const physad_status status = physad_image_read(&image, p->t->ctx, path, NULL);
+    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
+    const char *scale = physad_detector_get(p->detector, "jpeg_scale"); /* as the model learned; NULL: it has no such option */
+    o.jpeg_scale = scale != NULL ? atoi(scale) : 1;
+    const physad_status status = physad_image_read(&image, p->t->ctx, path, &o);
     if (status != PHYSAD_OK) {
         const int code = predict_waiting(p); /* in the order given */
         return code == TOOL_DONE ? predict_skip(p, path, status) : code;

@@ -99,8 +99,8 @@ function physad.write_image(path, pixels, options)
   core.image_write(handle_of(context), path, pixels, rest)
 end
 
-local function pixels_of(photo, context)
-  if type(photo) == "string" then return core.image_view(core.image_read(handle_of(context), photo, nil)) end
+local function pixels_of(photo, context, scale) -- scale: of a path's JPEG
+  if type(photo) == "string" then return core.image_view(core.image_read(handle_of(context), photo, scale and { jpeg_scale = scale })) end
   if getmetatable(photo) == image_class then return photo.pixels end
   return photo
 end
@@ -149,9 +149,9 @@ dataset_class = class("dataset", {
       if i <= core.dataset_count(self.h) then return i, self:sample(i) end
     end
   end,
-  read = function(self, index)
+  read = function(self, index, scale) -- scale: 1, 2, 4, 8, decode a JPEG file smaller
     self:sample(index)
-    return new(image_class, core.dataset_read_image(self.h, index - 1))
+    return new(image_class, core.dataset_read_scaled(self.h, index - 1, scale or 1))
   end,
   mask = function(self, index)
     local shape = self:read(index).pixels:shape()
@@ -433,6 +433,7 @@ local function call_of(progress, batch, on_error)
   local number = errors[on_error or "stop"] or fail("on_error is '%s', want stop or skip", tostring(on_error))
   return { progress = progress, batch = batch, on_error = number }
 end
+local function scale_of(detector) return tonumber(core.detector_get(detector.h, "jpeg_scale") or 1) end
 local detector_class = class("detector", {
   set = function(self, key, value) core.detector_set(self.h, key, text_of(value)) end,
   get = function(self, key) return core.detector_get(self.h, key) end,
@@ -450,16 +451,19 @@ local detector_class = class("detector", {
       local number = pools[pool or "top"] or fail("pool is '%s', want top, max or mean", tostring(pool))
       return new(result_class, core.detector_score_video(self.h, photo.h, number))
     end
-    return new(result_class, core.detector_score(self.h, pixels_of(photo)))
+    return new(result_class, core.detector_score(self.h, pixels_of(photo, nil, scale_of(self))))
   end,
   score_batch = function(self, photos) -- a list of results, equal to those of single calls to the bit
     local list, results = {}, {}
-    for i = 1, #photos do list[i] = pixels_of(getmetatable(photos) == dataset_class and photos:read(i) or photos[i]) end
+    local scale = scale_of(self)
+    for i = 1, #photos do
+      list[i] = pixels_of(getmetatable(photos) == dataset_class and photos:read(i, scale) or photos[i], nil, scale)
+    end
     for i, h in ipairs(core.detector_score_batch(self.h, list)) do results[i] = new(result_class, h) end
     return results
   end,
   scores = function(self, photos) -- for i, result in det:scores(list or data set): read as they are wanted, eight at a time
-    local i, dataset, ready = 0, getmetatable(photos) == dataset_class and photos, {}
+    local i, dataset, ready, scale = 0, getmetatable(photos) == dataset_class and photos, {}, scale_of(self)
     local count = dataset and dataset:count() or #photos
     return function()
       i = i + 1
@@ -467,7 +471,9 @@ local detector_class = class("detector", {
       if not ready[i] then
         ready = {}
         local part = {}
-        for k = i, math.min(i + 7, count) do part[#part + 1] = pixels_of(dataset and dataset:read(k) or photos[k]) end
+        for k = i, math.min(i + 7, count) do
+          part[#part + 1] = pixels_of(dataset and dataset:read(k, scale) or photos[k], nil, scale)
+        end
         for k, result in ipairs(self:score_batch(part)) do ready[i + k - 1] = result end
       end
       return i, ready[i]

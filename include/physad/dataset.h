@@ -263,6 +263,12 @@ PHYSAD_API const char *physad_dataset_format(const physad_dataset *dataset);
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_read_image(const physad_dataset *dataset, int64_t index,
                                                                     physad_image **out);
+/** The same with JPEG files at a part of their size, as a detector with the option `jpeg_scale` reads them. Other files, frames of
+ * videos and photos in memory come as they are.
+ * @param[in] jpeg_scale  0 or 1: whole; 2, 4, 8: as in physad_image_options
+ * Otherwise as physad_dataset_read_image(). @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_read_scaled(const physad_dataset *dataset, int64_t index,
+                                                                     int32_t jpeg_scale, physad_image **out);
 
 /** Reads the truth: the union of the sample's masks, resized to the view (nearest, like PyTorch's "nearest") where
  * sizes differ; all zero for a normal sample.

@@ -75,6 +75,7 @@ typedef struct physad__loader_options {
     int64_t count;          /* of indices */
     int64_t batch;          /* 0: 1 */
     int32_t threads;        /* readers; 0: the context's threads, at most 4 */
+    int32_t jpeg_scale; /* of the files, see physad_image_options; 0: 1 */
     int32_t on_error; /* PHYSAD__ON_ERROR_*; only what is wrong with a file is skipped: NOMEM, CANCELLED and INTERNAL
                          always stop */
     int64_t ahead;    /* batches held at most, the one in use included; 0: 3 */

@@ -25,7 +25,7 @@ struct physad__loader {
     physad_context *ctx;
     int64_t *indices;
     int64_t total, batch, pixels; /* samples, samples per batch, floats per sample */
-    int32_t on_error;
+    int32_t jpeg_scale, on_error;
     slot *slots;
     int64_t slot_count;
 
@@ -56,7 +56,7 @@ static physad_status read_one(physad__loader *l, slot *s, int64_t place)
     physad_image *image;
     physad_view view;
     PHYSAD__TRY(physad__cancelled(l->ctx));
-    PHYSAD__TRY(physad__dataset_photo(l->dataset, s->indices[place], &image, &view));
+    PHYSAD__TRY(physad__dataset_photo(l->dataset, s->indices[place], l->jpeg_scale, &image, &view));
     s->photo[place][0] = view.shape[0];
     s->photo[place][1] = view.shape[1];
     const physad_status status = physad__transform_run(l->transform, &view, s->pixels + place * l->pixels, 1);
@@ -155,6 +155,7 @@ static physad_status prepare(physad__loader *l, const physad__loader_options *o)
                              "reading ahead: batch %lld, ahead %lld, threads %d or on_error %d is out of range",
                              (long long)o->batch, (long long)o->ahead, o->threads, o->on_error);
     PHYSAD__TRY(take_indices(l, o));
+    l->jpeg_scale = o->jpeg_scale;
     l->on_error = o->on_error;
     l->batch = physad__max(physad__min(o->batch, l->total), 1);
     l->pixels = l->transform->height * l->transform->width * 3;

@@ -36,17 +36,19 @@ static physad_status read_frame(const physad_dataset *ds, const physad__record *
 }
 
 /* Lists name files that nobody has looked at. */
-static physad_status read_named(const physad_dataset *ds, const char *file, physad_image **out)
+static physad_status read_named(const physad_dataset *ds, const char *file, int32_t jpeg_scale, physad_image **out)
 {
+    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
+    o.jpeg_scale = jpeg_scale;
     if (physad__path_is_special(file))
         return physad__error(PHYSAD_ERR_IO, "%s: is not a regular file", file);
-    return physad_image_read(out, ds->ctx, file, NULL);
+    return physad_image_read(out, ds->ctx, file, &o);
 }
 
 /* A file's photo. */
-static physad_status read_file(const physad_dataset *ds, const physad__record *r, physad_image **out)
+static physad_status read_file(const physad_dataset *ds, const physad__record *r, int32_t jpeg_scale, physad_image **out)
 {
-    return r->of_video ? read_frame(ds, r, out) : read_named(ds, r->sample.file, out);
+    return r->of_video ? read_frame(ds, r, out) : read_named(ds, r->sample.file, jpeg_scale, out);
 }
 
 static physad_status want_image(const physad_sample *s)
@@ -56,7 +58,7 @@ static physad_status want_image(const physad_sample *s)
     return PHYSAD_OK;
 }
 
-physad_status physad__dataset_photo(const physad_dataset *ds, int64_t index, physad_image **image, physad_view *view)
+physad_status physad__dataset_photo(const physad_dataset *ds, int64_t index, int32_t jpeg_scale, physad_image **image, physad_view *view)
 {
     const physad__record *r = ds->records[index];
     *image = NULL;
@@ -65,23 +67,32 @@ physad_status physad__dataset_photo(const physad_dataset *ds, int64_t index, phy
         *view = r->photo;
         return PHYSAD_OK;
     }
-    PHYSAD__TRY(read_file(ds, r, image));
+    PHYSAD__TRY(read_file(ds, r, jpeg_scale, image));
     *view = physad_image_view(*image);
     if (view->shape[2] == 2)
         view->shape[2] = 1; /* grey with opacity: the strides stay */
     return PHYSAD_OK;
 }
 
-physad_status physad_dataset_read_image(const physad_dataset *dataset, int64_t index, physad_image **out)
+static physad_status read_image(const physad_dataset *dataset, int64_t index, int32_t jpeg_scale, physad_image **out, const char *what)
 {
     if (out == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_dataset_read_image: out is NULL");
+        return physad__error(PHYSAD_ERR_ARG, "%s: out is NULL", what);
     *out = NULL;
-    PHYSAD__TRY(find_sample(dataset, index, "physad_dataset_read_image"));
+    PHYSAD__TRY(find_sample(dataset, index, what));
     const physad__record *r = dataset->records[index];
     PHYSAD__TRY(want_image(&r->sample));
-    return r->photo.data != NULL ? physad__image_copy(out, dataset->ctx, &r->photo)
-                                 : read_file(dataset, r, out);
+    return r->photo.data != NULL ? physad__image_copy(out, dataset->ctx, &r->photo) : read_file(dataset, r, jpeg_scale, out);
+}
+
+physad_status physad_dataset_read_image(const physad_dataset *dataset, int64_t index, physad_image **out)
+{
+    return read_image(dataset, index, 1, out, "physad_dataset_read_image");
+}
+
+physad_status physad_dataset_read_scaled(const physad_dataset *dataset, int64_t index, int32_t jpeg_scale, physad_image **out)
+{
+    return read_image(dataset, index, jpeg_scale, out, "physad_dataset_read_scaled");
 }
 
 /* --- masks --- */
@@ -130,7 +141,7 @@ static void add_mask(physad_view *out, const physad_view *mask, bool blurred)
 static physad_status add_mask_file(const physad_dataset *ds, const char *file, physad_view *out)
 {
     physad_image *image = NULL;
-    PHYSAD__TRY(read_named(ds, file, &image));
+    PHYSAD__TRY(read_named(ds, file, 1, &image));
     const physad_view view = physad_image_view(image);
     add_mask(out, &view, physad_image_describe(image).format == PHYSAD_IMAGE_JPEG);
     physad_image_free(image);

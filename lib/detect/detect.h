@@ -164,6 +164,9 @@ bool physad__option_bool(const physad_detector *det, const char *name);
 bool physad__option_given(const physad_detector *det, const char *name); /* by the user, not by a preset */
 bool physad__option_is(const physad_detector *det, const char *name, const char *value);
 physad_status physad__options_init(physad_detector *det);
+/* At which part of their size the detector wants JPEG files: 1, 2, 4 or 8. */
+int32_t physad__jpeg_scale(const physad_detector *det);
+
 physad_status physad__option_set(physad_detector *det, const char *key, const char *value, bool given);
 
 /* Which of the normals are kept aside for the threshold: whole groups, chosen by a hash of seed and group name, so that the choice

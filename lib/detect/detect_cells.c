@@ -110,6 +110,7 @@ physad_status physad__cells_read(physad_detector *det, const physad__frontend *f
     const int64_t cells = front->height * front->width, n = physad_dataset_count(what->samples);
     const physad__loader_options lo = {
         .batch = physad__min(call->batch > 0 ? call->batch : physad__frontend_batch(front), physad__max(n, 1)),
+        .jpeg_scale = physad__jpeg_scale(det),
         .on_error = call->on_error == PHYSAD_ERRORS_SKIP ? PHYSAD__ON_ERROR_SKIP : PHYSAD__ON_ERROR_STOP,
     };
     physad__loader *loader = NULL;

@@ -15,6 +15,9 @@ static const physad__option backbone_rows[] = {
       NULL },
     { "input", PHYSAD_OPTION_TEXT, "320", 0, 0, NULL, "size the photo is brought to: a side, or HEIGHTxWIDTH, in pixels", NULL },
     { "crop", PHYSAD_OPTION_INT, "0", 0, 8192, NULL, "side of the centre cut out after the resize; 0: none", NULL },
+    { "jpeg_scale", PHYSAD_OPTION_CHOICE, "1", 0, 0, "1|2|4|8",
+      "JPEG files are decoded at one such part of their size, from their frequencies: faster, and other pixels than a resize of the whole "
+      "gives; photo, map, mask and region of interest are then of the smaller size. Photos in memory are taken as they are", NULL },
     { "fit", PHYSAD_OPTION_CHOICE, "stretch", 0, 0, "stretch|letterbox|cover", "how the photo comes to that size",
       "anomalib's default" },
     { "resize", PHYSAD_OPTION_CHOICE, "bilinear", 0, 0, "bilinear|bicubic|box|nearest", "filter of the resize, antialiased",
@@ -32,6 +35,11 @@ static const physad__option backbone_rows[] = {
     { "precision", PHYSAD_OPTION_CHOICE, "f32", 0, 0, "f32|bf16", "arithmetic of the network", NULL },
 };
 const physad__option_table physad__options_backbone = { backbone_rows, PHYSAD__COUNT(backbone_rows) };
+
+int32_t physad__jpeg_scale(const physad_detector *det)
+{
+    return (int32_t)physad__max(physad__option_int(det, "jpeg_scale"), 1); /* methods without a backbone have no such option */
+}
 
 static int32_t choice(const physad_detector *det, const char *option, const char *const *names, int32_t count)
 {

@@ -259,7 +259,7 @@ static physad_status draw_nearest(physad__thumbs *t, const physad__run_state *ru
     const int64_t index = find_photo(run->train, t->nearest_path);
     if (index < 0)
         return PHYSAD_OK;
-    status = physad_dataset_read_image(run->train, index, &image);
+    status = physad_dataset_read_scaled(run->train, index, physad__jpeg_scale(run->detector), &image);
     if (status != PHYSAD_OK)
         return status == PHYSAD_ERR_NOMEM ? status : PHYSAD_OK;
     const physad_view view = physad_image_view(image);

@@ -187,7 +187,7 @@ static physad_status score_sample(physad__run_state *run, int64_t index)
     if (run->report->video) {
         status = physad__run_video(run, run->test, index);
     } else {
-        status = physad_dataset_read_image(run->test, index, &image);
+        status = physad_dataset_read_scaled(run->test, index, physad__jpeg_scale(run->detector), &image);
         if (status == PHYSAD_OK)
             status = score_photo(run, index, image);
         physad_image_free(image);
@@ -250,7 +250,7 @@ static physad_status score_ahead(physad__run_state *run, const physad_transform 
     int64_t *indices = physad__alloc_array(mem, n, sizeof(*indices), "samples");
     physad_result **results = physad__alloc_array(mem, batch, sizeof(*results), "results");
     physad__fault *faults = physad__alloc_array(mem, batch, sizeof(*faults), "results");
-    physad__loader_options o = { .indices = indices, .batch = batch };
+    physad__loader_options o = { .indices = indices, .batch = batch, .jpeg_scale = physad__jpeg_scale(run->detector) };
     o.on_error = run->options->on_error == PHYSAD_ERRORS_SKIP ? PHYSAD__ON_ERROR_SKIP : PHYSAD__ON_ERROR_STOP;
     physad_status status = indices != NULL && results != NULL && faults != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; status == PHYSAD_OK && i < n; i++)

@@ -219,6 +219,8 @@ static void videos_are_listed(void **state)
     assert_int_equal(physad_dataset_sample(ds, 3)->kind, PHYSAD_KIND_FRAMES);
     physad_image *image = NULL;
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "is a video", physad_dataset_read_image(ds, 2, &image));
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "is a video", physad_dataset_read_scaled(ds, 2, 2, &image));
+    assert_fails(PHYSAD_ERR_ARG, "physad_dataset_read_scaled: out is NULL", physad_dataset_read_scaled(ds, 0, 2, NULL));
     end(ctx, ds);
 }
 

@@ -266,11 +266,11 @@ class Dataset(Gated):
 
     # --- reading ---
 
-    def read(self, index: int) -> Image:
-        """Reads a photo. Raises FileError, FormatError, UnsupportedError (a video), IndexError."""
+    def read(self, index: int, *, scale: int = 1) -> Image:
+        """Reads a photo. scale: 1, 2, 4, 8, decode a JPEG file smaller. Raises FileError, FormatError, UnsupportedError (a video), IndexError."""
         sample = self.sample(index)
         with self._gate.shared as h:
-            capsule = lib.dataset_read_image(h, sample.index)
+            capsule = lib.dataset_read_scaled(h, sample.index, scale)
         return Image._of(capsule, sample.file)
 
     def mask(self, index: int, size: Any = None, *, out: Any = None) -> Array:

@@ -143,10 +143,11 @@ class Result(Handle):
     It keeps what was scored (the path, or the array itself) for showing.
     """
 
-    def __init__(self, capsule: Any, source: Any = None, root: str | None = None) -> None:
+    def __init__(self, capsule: Any, source: Any = None, root: str | None = None, scale: int = 1) -> None:
         self._h = capsule
         self._source = source
         self._root = root
+        self._scale = scale  # of JPEG files
         self._map: Array | None = None
 
     @property
@@ -245,7 +246,7 @@ class Result(Handle):
             raise UnsupportedError("a video has no overlay: its frames' scores are in `frames`")
         if self._source is None:
             raise StateError("the photo is not known any more")
-        pixels = photo_of(self._source)
+        pixels = photo_of(self._source, scale=self._scale)
         scores = self.map
         finite = scores[np.isfinite(scores)]
         low = float(np.median(finite)) if finite.size else 0.0
@@ -274,7 +275,7 @@ class Result(Handle):
         near = self.nearest(int(y), int(x))
         if near.file is None:
             return None
-        normal = bytes_of(photo_of(near.file))
+        normal = bytes_of(photo_of(near.file, scale=self._scale))
         half = max(8, min(normal.shape[:2]) // 8)
         top, left = max(0, int(near.y) - half), max(0, int(near.x) - half)
         return near.path, normal[top:top + 2 * half, left:left + 2 * half]
@@ -459,15 +460,17 @@ class Detector(Gated):
         if is_path(X) and self._takes_videos:
             with Video(X, context=self._context) as video:
                 return self._score_video(video, pool)
-        pixels = photo_of(X, copy=copy, context=self._context)
+        scale = self._jpeg_scale
+        pixels = photo_of(X, copy=copy, scale=scale, context=self._context)
         with self._gate.shared as h:
             capsule = lib.detector_score(h, pixels)
-        return Result(capsule, X if is_path(X) else pixels, self._root)
+        return Result(capsule, X if is_path(X) else pixels, self._root, scale)
 
     def scores(self, X: Any, *, copy: bool = False) -> Iterator[Result]:
         """Results one after the other; photos are read as they are wanted."""
+        scale = self._jpeg_scale
         if isinstance(X, Dataset):
-            items: Iterable[Any] = (X.read(s.index) if s.kind == "image" else Video(s.file or "", context=self._context) for s in X)
+            items: Iterable[Any] = (X.read(s.index, scale=scale) if s.kind == "image" else Video(s.file or "", context=self._context) for s in X)
         elif is_path(X) or not _is_batch(X):
             items = (X,)
         else:
@@ -479,13 +482,19 @@ class Detector(Gated):
                 chunk = []
                 yield self.score(item)
                 continue
-            pixels = photo_of(item, copy=copy, context=self._context)
-            source = item if is_path(item) else item.path if isinstance(item, Image) and item.path else pixels
+            pixels = photo_of(item, copy=copy, scale=scale, context=self._context)
+            again = isinstance(item, Image) and item.path and (scale == 1 or isinstance(X, Dataset))  # the file gives these pixels
+            source = item if is_path(item) else item.path if again else pixels
             chunk.append((source, pixels))
             if len(chunk) == _BATCH:
                 yield from self._score(chunk)
                 chunk = []
         yield from self._score(chunk)
+
+    @property
+    def _jpeg_scale(self) -> int:
+        """At which part of their size JPEG files are decoded."""
+        return int(lib.detector_get(self._use(), "jpeg_scale") or 1)
 
     @property
     def _takes_videos(self) -> bool:
@@ -502,7 +511,7 @@ class Detector(Gated):
         with self._gate.shared as h:
             capsules = lib.detector_score_batch(h, [pixels for _, pixels in chunk])
         for capsule, (source, _) in zip(capsules, chunk):
-            yield Result(capsule, source, self._root)
+            yield Result(capsule, source, self._root, self._jpeg_scale)
 
     def stream(self, *, frame_rate: float = 0.0, pool: str = "top") -> Stream:
         """Frames scored as they come. frame_rate: of the frames, 0: as the training videos had. pool: as with `score()`.

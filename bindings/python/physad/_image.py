@@ -131,10 +131,10 @@ def write_image(path: str | os.PathLike[str], array: Any, *, quality: int = 95, 
     lib.image_write(_context.handle(context), path, as_array(array, "image"), options)
 
 
-def photo(value: Any, *, copy: bool = False, context: _context.Context | None = None) -> Array:
-    """The pixels of what may be a path, an Image or an array."""
+def photo(value: Any, *, copy: bool = False, scale: int = 1, context: _context.Context | None = None) -> Array:
+    """The pixels of what may be a path, an Image or an array. scale: of a path's JPEG."""
     if is_path(value):
-        return Image.read(value, context=context).array
+        return Image.read(value, scale=scale, context=context).array
     array = as_array(value.array if isinstance(value, Image) else value, "photo")
     if copy and array.dtype not in (np.uint8, np.uint16, np.float32):
         array = array.astype(np.float32)

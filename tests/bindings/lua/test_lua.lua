@@ -178,6 +178,13 @@ test("detectors", function()
   for i, result in det:scores(rad.test) do n = n + (result.score == result.score and i > 0 and 1 or 0) end
   assert(n == rad.test:count())
   assert(det:threshold().groups > 0)
+  local jpeg = folder .. "/scaled.jpg"
+  physad.write_image(jpeg, rad:read(1).pixels)
+  local scaled = physad.detector("patchcore", { weights = "random:1", input = 64, calibration = 0, jpeg_scale = 2 })
+  scaled:fit(rad)
+  local small = scaled:score(jpeg)
+  assert(small.map:shape()[1] == 32 and small.score == scaled:score(physad.image(jpeg, { jpeg_scale = 2 })).score)
+  assert(scaled:score_batch({ jpeg })[1].score == small.score and det:score(jpeg).map:shape()[1] == 64)
   again:close()
   raises("PHYSAD_ERR_STATE", "closed", again.score, again, photo)
   raises("PHYSAD_ERR_ARG", "patchcore", physad.detector, "patchcor")

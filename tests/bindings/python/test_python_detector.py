@@ -445,3 +445,47 @@ def test_evaluate(rad):
     results.close()
     assert metrics["auroc"].value == again[0]["image_auroc"]
     assert "<table" in again._repr_html_() and "patchcore" in repr(again)
+
+
+@pytest.fixture(scope="module")
+def jpegs(rad, tmp_path_factory):
+    """The drawn photos as JPEG files, four times as large each way."""
+    folder = tmp_path_factory.mktemp("jpegs")
+    for split, part in (("train", rad.train), ("test", rad.test)):
+        (folder / split / "good").mkdir(parents=True)
+        for i in range(len(part)):
+            physad.write_image(folder / split / "good" / f"{i:02}.jpg", np.repeat(np.repeat(part.read(i).array, 4, 0), 4, 1)[:-3])
+    return physad.Dataset(folder)
+
+
+def test_scaled_jpegs_give_the_same_bits_every_way(jpegs, tmp_path):
+    """One option, kept in the model: whoever reads the files reads them as the fit did."""
+    alone = {**OPTIONS, "calibration": 0, "calibrate": "none"}  # nothing that goes by the photos' names
+    detector, plain = make(jpeg_scale=4, **alone).fit(jpegs), make(**alone).fit(jpegs)
+    small = [physad.Image.read(s.file, scale=4).array for s in jpegs.train]
+    by_arrays = make(**alone).fit(small)
+    test = jpegs.test
+    want = [by_arrays.score(physad.Image.read(s.file, scale=4)).score for s in test]
+    assert [r.score for r in by_arrays.score([test.read(i, scale=4) for i in range(len(test))])] == want
+    assert [detector.score(s.file).score for s in test] == want
+    assert [r.score for r in detector.score(test)] == want
+    assert [r.score for r in detector.score([s.file for s in test])] == want
+    assert want != [plain.score(s.file).score for s in test]
+    height, width = jpegs.test.read(0).shape[:2]
+    result = detector.score(test[0].file)
+    assert result.shape == ((height + 3) // 4, (width + 3) // 4) != (height, width)
+    assert result.overlay().shape == (result.shape[0], 2 * result.shape[1] + 8, 3)
+    whole = physad.Image.read(test[0].file)
+    assert detector.score(whole).shape == (height, width)  # in memory: as it is
+    assert detector.score([whole])[0].overlay().shape[0] == height
+
+    detector.save(tmp_path / "model")
+    assert physad.load(tmp_path / "model").options["jpeg_scale"] == "4"
+    command = os.environ.get("PHYSAD_COMMAND")
+    if command:
+        line = [command, "predict", tmp_path / "model", *(s.file for s in test), "--json", tmp_path / "out"]
+        done = subprocess.run(line, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert [s["score"] for s in json.loads((tmp_path / "out").read_text())["samples"]] == want
+    found = physad.evaluate(jpegs, "patchcore", jpeg_scale=4, **alone)[0]
+    assert sorted(s["score"] for s in found["samples"]) == sorted(want)
