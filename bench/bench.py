@@ -72,6 +72,7 @@ class Worker:
 class Bench:
     def __init__(self, args):
         self.args = args
+        self.peers = os.path.abspath(args.peers) if args.peers else None  # links stay: they tell an environment's Python where it is
         self.work = pathlib.Path(args.work).resolve()
         self.work.mkdir(parents=True, exist_ok=True)
         self.env = dict(os.environ, THREADS=str(args.threads), PHYSAD_BENCH_BUILD=str(pathlib.Path(args.build).resolve()),
@@ -83,7 +84,7 @@ class Bench:
         env = dict(self.env, **row.get("env", {}))
         if side != "ours":
             env.pop("PYTHONPATH")
-        return Worker(sys.executable if side == "ours" else self.args.peers, module, side, row, self.work, env)
+        return Worker(sys.executable if side == "ours" else self.peers, module, side, row, self.work, env)
 
     def prepare(self, module, row, sides):
         """In processes that end: what preparing takes is no part of a side's memory. A peer may make what ours reads."""
@@ -96,7 +97,7 @@ class Bench:
 
     def times(self, module, row):
         """Seconds and answers of each side, measured in turns."""
-        sides = ["ours"] + (row["peers"] if self.args.peers else [])
+        sides = ["ours"] + (row["peers"] if self.peers else [])
         self.prepare(module, row, sides)
         workers, seconds = {}, {side: [] for side in sides}
         try:
