@@ -168,6 +168,13 @@ BINDING_STRUCT(physad_scene_options, PHYSAD_SCENE_OPTIONS_INIT, F(S, steps), F(S
                F(S, densify_every), F(S, densify_gradient), F(S, background), F(S, densify), F(S, exposure), F(S, coarse),
                F(S, checkpoint_every), F(S, resume), F(S, checkpoint), F(S, masks))
 #undef S
+#define S physad_scene_html_options
+BINDING_STRUCT(physad_scene_html_options, PHYSAD_SCENE_HTML_OPTIONS_INIT, F(S, background), F(S, title))
+#undef S
+#define S physad_scene_turntable_options
+BINDING_STRUCT(physad_scene_turntable_options, PHYSAD_SCENE_TURNTABLE_OPTIONS_INIT, F(S, frames), F(S, rate), F(S, width), F(S, height),
+               F(S, background))
+#undef S
 #define S physad_scene_quality
 BINDING_STRUCT(physad_scene_quality, { 0 }, F(S, photos), F(S, held_out), F(S, psnr), F(S, ssim), F(S, l1), F(S, loss), F(S, steps),
                F(S, seconds), F(S, gaussians))
@@ -219,7 +226,7 @@ static const binding_struct *const binding_structs[] = {
     &binding_physad_weights_convert_options, &binding_physad_synth_rad_options, &binding_physad_synth_phys_options,
     &binding_physad_evaluate_options, &binding_physad_evaluated, &binding_physad_load_options, &binding_physad_html_options, &binding_physad_video_options,
     &binding_physad_video_info, &binding_physad_frame, &binding_physad_camera, &binding_physad_scene_options,
-    &binding_physad_scene_quality, &binding_physad_locator_options, &binding_physad_pose,
+    &binding_physad_scene_html_options, &binding_physad_scene_turntable_options, &binding_physad_scene_quality, &binding_physad_locator_options, &binding_physad_pose,
 #ifdef PHYSAD_BANK_H
     &binding_physad_bank_options, &binding_physad_search_options, &binding_physad_coreset_options,
 #endif

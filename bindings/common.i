@@ -72,6 +72,8 @@ PHYSAD_OPTIONS(physad_html_options)
 PHYSAD_OPTIONS(physad_video_options)
 PHYSAD_OPTIONS(physad_camera)
 PHYSAD_OPTIONS(physad_scene_options)
+PHYSAD_OPTIONS(physad_scene_html_options)
+PHYSAD_OPTIONS(physad_scene_turntable_options)
 PHYSAD_OPTIONS(physad_locator_options)
 
 PHYSAD_ANSWER(physad_image_info, info)

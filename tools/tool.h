@@ -75,6 +75,13 @@ const char *tool_nth(const tool *t, const char *name, int i);
 /* The name nearest to `text`, or NULL when none is near. */
 const char *tool_nearest(const char *text, const char *const *names, int count);
 
+/* --- cameras (tool_camera.c) --- */
+
+/* "X,Y,Z"; false after a usage error. */
+bool tool_place(const tool *t, const char *name, double out[3]);
+/* By --from, --to, --up, --angle, --width and --height. TOOL_DONE or TOOL_USAGE. */
+int tool_camera(const tool *t, physad_camera *camera);
+
 /* --- running (tool_run.c) --- */
 
 /* Makes t->ctx from --seed, --threads and --memory-limit and lets Ctrl-C cancel it. TOOL_DONE or an exit status. */
@@ -134,6 +141,8 @@ int cmd_scene_fit(tool *t);
 int cmd_scene_locate(tool *t);
 int cmd_scene_poses(tool *t);
 int cmd_scene_render(tool *t);
+int cmd_scene_turntable(tool *t);
+int cmd_scene_view(tool *t);
 int cmd_synth_rad(tool *t);
 int cmd_synth_phys(tool *t);
 int cmd_weights_list(tool *t);

@@ -140,6 +140,30 @@ static const tool_option scene_render_options[] = {
     { "height", "N", "pixels (default 480)", 0, false },
 };
 
+static const tool_option scene_turntable_options[] = {
+    { "output", "FILE", "the video; its suffix says the container (.mp4, .mkv, ...)", 'o', false },
+    { "frames", "N", "of the way around (default 120)", 0, false },
+    { "rate", "N", "frames per second (default 30)", 0, false },
+    { "from", "X,Y,Z", "where the camera begins (default: as the scene's first photo, or from in front)", 0, false },
+    { "to", "X,Y,Z", "what it goes around (default: where the photos' cameras look, or the scene's middle)", 0, false },
+    { "up", "X,Y,Z", "what is up (default: the photos' up, or 0,-1,0)", 0, false },
+    { "angle", "DEG", "horizontal field of view, with --from (default 50)", 0, false },
+    { "background", "R,G,B", "colour behind everything, 0 to 1 (default 0,0,0)", 0, false },
+    { "width", "N", "pixels, even (default 640)", 0, false },
+    { "height", "N", "pixels, even (default 480)", 0, false },
+};
+static const tool_option scene_view_options[] = {
+    { "output", "FILE", "the page", 'o', false },
+    { "title", "TEXT", "of the page (default \"Scene\")", 0, false },
+    { "from", "X,Y,Z", "where the camera begins (default: as the scene's first photo, or from in front)", 0, false },
+    { "to", "X,Y,Z", "what the view turns about (default: where the photos' cameras look, or the scene's middle)", 0, false },
+    { "up", "X,Y,Z", "what is up (default: the photos' up, or 0,-1,0)", 0, false },
+    { "angle", "DEG", "horizontal field of view, with --from (default 50)", 0, false },
+    { "background", "R,G,B", "colour behind everything, 0 to 1 (default 0,0,0)", 0, false },
+    { "width", "N", "pixels that the field of view spans (default 640)", 0, false },
+    { "height", "N", "pixels (default 480)", 0, false },
+};
+
 const tool_command tool_commands[] = {
     { .name = "eval", .operands = "DATA", .summary = "Fit on the training samples, score the test samples, print the metrics.",
       OPTIONS(eval_options), .least = 1, .most = 1, .computes = true, .run = cmd_eval },
@@ -166,6 +190,11 @@ const tool_command tool_commands[] = {
       OPTIONS(scene_poses_options), .least = 1, .most = 1, .run = cmd_scene_poses },
     { .name = "scene render", .operands = "SCENE", .summary = "Draw a scene from a place.", OPTIONS(scene_render_options), .least = 1,
       .most = 1, .computes = true, .run = cmd_scene_render },
+    { .name = "scene turntable", .operands = "SCENE", .summary = "Film a scene once around.", OPTIONS(scene_turntable_options), .least = 1,
+      .most = 1, .computes = true, .run = cmd_scene_turntable },
+    { .name = "scene view", .operands = "SCENE", .summary = "Write a page in which a scene can be turned.",
+      .details = "One file that needs nothing else; a browser with WebGL 2 draws it.", OPTIONS(scene_view_options), .least = 1, .most = 1,
+      .computes = true, .run = cmd_scene_view },
     { .name = "synth rad", .operands = "OUT", .summary = "Draw a set of objects from all sides, with known defects, exact masks and poses.",
       .details = "OUT is a new or empty folder. Equal seed and options give equal bytes.", OPTIONS(synth_options), .most = 1,
       .computes = true, .run = cmd_synth_rad },

@@ -575,9 +575,15 @@ end
 
 --- physad.fit_scene(folder, options), physad.scene(path): Gaussians. scene:render(camera, {background=, dtype=}) is colour, depth,
 --- opacity; a camera is a table {rotation=, translation=, fx=, fy=, cx=, cy=, width=, height=}, or the number of one of scene.cameras.
+--- scene:to_html(path, {title=, background=}): a page to turn it in. scene:turntable(path, {frames=, rate=, width=, height=}): a video.
 local scene_class
 scene_class = class("scene", {
   save = function(self, path) core.scene_save(self.h, path) end,
+  to_html = function(self, path, options) core.scene_html(self.h, path, options) end,
+  turntable = function(self, path, options)
+    local rest, progress = take(options, "progress")
+    core.scene_turntable(self.h, path, rest, progress)
+  end,
   camera = function(self, i)
     local camera = core.scene_camera(self.h, i - 1)
     return camera, core.scene_camera_name(self.h, i - 1)

@@ -101,6 +101,53 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_load(physad_scene **out, 
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_save(const physad_scene *scene, const char *path);
 
+#define PHYSAD_SCENE_HTML_MOST 4000000 /**< Gaussians of a page */
+
+typedef struct physad_scene_html_options {
+    uint32_t struct_size;
+    float background[3];         /**< colour behind everything, 0..1 */
+    const char *title;           /**< NULL: "Scene" */
+    const physad_camera *camera; /**< what is seen first; NULL: by the scene's first camera, else from in front of what it holds */
+    const double *centre;        /**< 3: what the view turns about; NULL: where the cameras' axes meet, else the Gaussians' middle */
+} physad_scene_html_options;
+
+#define PHYSAD_SCENE_HTML_OPTIONS_INIT { sizeof(physad_scene_html_options), { 0, 0, 0 }, NULL, NULL, NULL }
+
+/** Writes a scene as one page that needs nothing else: a browser with WebGL 2 draws it and turns it by mouse, touch or keys. Each
+ * Gaussian takes 43 bytes; colours keep their harmonics up to degree 1, and what has an opacity below 1/255 is left out. The page
+ * forbids itself any script but its own and any address.
+ * @param[in] scene    of PHYSAD_SCENE_HTML_MOST Gaussians at most
+ * @param[in] path     the file: its old content or the whole of the new one
+ * @param[in] options  copied; NULL for defaults
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
+ * Any thread. @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_html(const physad_scene *scene, const char *path,
+                                                            const physad_scene_html_options *options);
+
+typedef struct physad_scene_turntable_options {
+    uint32_t struct_size;
+    int32_t frames;              /**< of the way around; 0: 120 */
+    int32_t rate;                /**< frames per second; 0: 30 */
+    int32_t width, height;       /**< pixels, even; 0: 640 x 480 */
+    float background[3];         /**< colour behind everything, 0..1 */
+    const physad_camera *camera; /**< where it begins, as physad_scene_html_options.camera */
+    const double *centre;        /**< 3: what it goes around, as physad_scene_html_options.centre */
+} physad_scene_turntable_options;
+
+#define PHYSAD_SCENE_TURNTABLE_OPTIONS_INIT { sizeof(physad_scene_turntable_options), 0, 0, 0, 0, { 0, 0, 0 }, NULL, NULL }
+
+/** Writes a video once around a scene, by FFmpeg; the suffix says the container (.mp4, .mkv, ...).
+ * @param[in] scene    the scene
+ * @param[in] path     the file: its old content or the whole of the new one
+ * @param[in] options  copied; NULL for defaults
+ * @param[in] call     progress; NULL for none
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_UNSUPPORTED (no FFmpeg here, or it has no such container);
+ *         PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork)
+ * Any thread. @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_turntable(const physad_scene *scene, const char *path,
+                                                                 const physad_scene_turntable_options *options,
+                                                                 const physad_call_options *call);
+
 /** Frees a scene; NULL is fine. */
 PHYSAD_API void physad_scene_free(physad_scene *scene);
 

@@ -312,25 +312,45 @@ static physad_status put_source(physad__text *out, const char *content)
     return out->status;
 }
 
-static physad_status put_head(physad__text *out, const char *title)
+static physad_status put_parts_source(physad__text *out, const char *const *parts)
+{
+    physad__text whole = { .mem = out->mem };
+    for (int64_t k = 0; parts[k] != NULL; k++)
+        physad__html_raw(&whole, parts[k]);
+    const physad_status status = whole.status == PHYSAD_OK ? put_source(out, whole.data) : whole.status;
+    physad__free(whole.data);
+    return status;
+}
+
+physad_status physad__html_begin(physad__text *out, const char *title, const char *const *style, const char *const *script)
 {
     physad__html_raw(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
                           "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src");
-    physad__text style = { .mem = out->mem };
-    physad__html_style(&style);
-    const physad_status status = style.status == PHYSAD_OK ? put_source(out, style.data) : style.status;
-    physad__free(style.data);
-    PHYSAD__TRY(status);
+    PHYSAD__TRY(put_parts_source(out, style));
     physad__html_raw(out, "; script-src");
-    PHYSAD__TRY(put_source(out, physad__html_script));
+    PHYSAD__TRY(put_parts_source(out, script));
     physad__html_raw(out, "; base-uri 'none'; form-action 'none'\">\n<meta name=\"viewport\" "
                           "content=\"width=device-width,initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
                           "dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" "
                           "href=\"data:,\">\n<title>");
     physad__html_text(out, title);
     physad__html_raw(out, "</title>\n<style>");
-    physad__html_style(out);
-    physad__html_raw(out, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#gallery\">To the gallery</a>\n<header><h1>");
+    for (int64_t k = 0; style[k] != NULL; k++)
+        physad__html_raw(out, style[k]);
+    physad__html_raw(out, "</style>\n</head>\n<body>\n");
+    return out->status;
+}
+
+static physad_status put_head(physad__text *out, const char *title)
+{
+    const char *const script[] = { physad__html_script, NULL };
+    physad__text sheet = { .mem = out->mem };
+    physad__html_style(&sheet);
+    const char *const style[] = { sheet.data, NULL };
+    const physad_status status = sheet.status == PHYSAD_OK ? physad__html_begin(out, title, style, script) : sheet.status;
+    physad__free(sheet.data);
+    PHYSAD__TRY(status);
+    physad__html_raw(out, "<a class=\"skip\" href=\"#gallery\">To the gallery</a>\n<header><h1>");
     physad__html_text(out, title);
     physad__html_raw(out, "</h1>\n");
     return out->status;

@@ -168,6 +168,18 @@ class Scene(Handle):
         """Writes a binary PLY file that other viewers open; complete or not at all. Cameras are not in it."""
         lib.scene_save(self._use(), path)
 
+    def to_html(self, path: str | os.PathLike[str], *, title: str | None = None, background: Sequence[float] = (0, 0, 0)) -> None:
+        """Writes one page that needs nothing else, in which the scene can be turned by mouse, touch or keys (WebGL 2)."""
+        lib.scene_html(self._use(), path, {"title": title, "background": list(background)})
+
+    def turntable(self, path: str | os.PathLike[str], *, frames: int = 0, rate: int = 0, width: int = 0, height: int = 0,
+                  background: Sequence[float] = (0, 0, 0), progress: Progress = None) -> None:
+        """Writes a video once around the scene by FFmpeg: `frames` (0: 120) at `rate` per second (0: 30), of an even size (0: 640 x
+        480). Raises UnsupportedError where there is no FFmpeg, CancelledError."""
+        options = {"frames": frames, "rate": rate, "width": width, "height": height, "background": list(background)}
+        with Reporter(progress) as call:
+            lib.scene_turntable(self._use(), path, options, call)
+
     def __len__(self) -> int:
         return int(lib.scene_gaussians(self._use()))
 

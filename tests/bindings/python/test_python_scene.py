@@ -148,3 +148,15 @@ def test_wrong(scene, tmp_path):
 def camera_folder(tmp_path):
     physad.synth_rad(tmp_path / "drawn", categories="bowl", train_views=8, test_views=-1, defects="", width=32)
     return tmp_path / "drawn" / "bowl"
+
+
+def test_show(scene, tmp_path):
+    scene.to_html(tmp_path / "scene.html", title="a < b")
+    assert "<title>a &lt; b</title>" in (tmp_path / "scene.html").read_text()
+    with pytest.raises(physad.ArgumentError):
+        scene.turntable(tmp_path / "a.mp4", width=33)
+    try:
+        scene.turntable(tmp_path / "a.mp4", frames=3, width=32, height=32)
+    except physad.UnsupportedError:
+        return
+    assert (tmp_path / "a.mp4").stat().st_size > 100
