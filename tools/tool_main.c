@@ -94,6 +94,10 @@ static const tool_option predict_options[] = {
     { "json", "OUT", "scores as JSON to a file, or - for standard output instead of the lines", 0, false },
     { "maps", "DIR", "for each photo (a video's oddest frame) NAME.tiff, its score map in f32, and NAME.png to look at", 0, false },
 };
+static const tool_option data_split_options[] = {
+    TOOL_DATA_OPTIONS,
+    { "json", "OUT", "the list, to a file or - for standard output (default -)", 0, false },
+};
 static const tool_option json_options[] = {
     { "json", "OUT", "JSON to a file, or - for standard output", 0, false },
 };
@@ -177,6 +181,10 @@ const tool_command tool_commands[] = {
       OPTIONS(json_options), .most = 1, .run = cmd_methods },
     { .name = "backbones", .operands = "", .summary = "List the networks whose features can be used.", OPTIONS(json_options),
       .run = cmd_backbones },
+    { .name = "data split", .operands = "DATA", .summary = "List the samples, who may be trained on, and what is known of each.",
+      .details = "By the protocol, as eval and fit draw with equal seed: weak-per-type moves some test videos of each type of defect to the\n"
+                 "training split, weak-in-all some of each category, understanding keeps a few normal ones of each instance.",
+      OPTIONS(data_split_options), .least = 1, .most = 1, .computes = true, .run = cmd_data_split },
     { .name = "data stats", .operands = "DATA", .summary = "Say what is in a data set: categories, splits, sizes, defects.",
       OPTIONS(data_options), .least = 1, .most = 1, .computes = true, .run = cmd_data_stats },
     { .name = "scene fit", .operands = "DATA", .summary = "Fit a scene of 3D Gaussians to photos with camera poses.",

@@ -176,13 +176,62 @@ physad_status tool_settings_apply(const tool_settings *settings, const char *met
 
 /* --- data -------------------------------------------------------------------------------------------- */
 
+const char *const TOOL_PROTOCOLS[] = { "unsupervised", "weak-per-type", "weak-in-all", "understanding" };
+
+/* "N" or "N-M". */
+static bool read_drawn(const tool *t, physad_protocol_options *o)
+{
+    const char *text = tool_text(t, "drawn", NULL);
+    char *end = NULL;
+    if (text == NULL)
+        return true;
+    const long least = strtol(text, &end, 10), most = *end == '-' ? strtol(end + 1, &end, 10) : least;
+    if (*text < '0' || *text > '9' || *end != '\0' || least < 1 || most < least || most > 1000000) {
+        tool_usage(t, "--drawn is \"%s\", want N or N-M, 1 or more, in order", text);
+        return false;
+    }
+    o->least = (int32_t)least;
+    o->most = (int32_t)most;
+    return true;
+}
+
+bool tool_protocol(const tool *t, physad_protocol_options *o)
+{
+    int protocol = 0;
+    if (!tool_choice(t, "protocol", TOOL_PROTOCOLS, TOOL_PROTOCOL_COUNT, &protocol) || !read_drawn(t, o))
+        return false;
+    if (tool_given(t, "drawn") && protocol == PHYSAD_PROTOCOL_UNSUPERVISED) {
+        tool_usage(t, "--drawn goes with --protocol weak-per-type, weak-in-all or understanding");
+        return false;
+    }
+    o->protocol = protocol;
+    o->seed = physad_context_seed(t->ctx);
+    return true;
+}
+
+static int apply_protocol(const tool *t, physad_dataset **data)
+{
+    physad_protocol_options o = PHYSAD_PROTOCOL_OPTIONS_INIT;
+    physad_dataset *drawn = NULL;
+    if (!tool_protocol(t, &o))
+        return TOOL_USAGE;
+    if (o.protocol == PHYSAD_PROTOCOL_UNSUPERVISED)
+        return TOOL_DONE;
+    const physad_status status = physad_dataset_protocol(&drawn, *data, &o);
+    if (status != PHYSAD_OK)
+        return tool_failed(status);
+    physad_dataset_free(*data);
+    *data = drawn;
+    return TOOL_DONE;
+}
+
 int tool_open_data(const tool *t, physad_dataset **data, const char *path)
 {
     physad_dataset_options o = PHYSAD_DATASET_OPTIONS_INIT;
     o.format = tool_text(t, "format", NULL);
     o.categories = tool_text(t, "category", NULL);
     const physad_status status = physad_dataset_open(data, t->ctx, path, &o);
-    return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+    return status == PHYSAD_OK ? apply_protocol(t, data) : tool_failed(status);
 }
 
 bool tool_reading(const tool *t, physad_call_options *call)

@@ -8,7 +8,9 @@
 /* Rows of the option tables. */
 #define TOOL_DATA_OPTIONS                                                                             \
     { "format", "NAME", "the layout of DATA, where it is not recognised (default auto)", 0, false },  \
-    { "category", "A[,B...]", "these categories alone", 0, false }
+    { "category", "A[,B...]", "these categories alone", 0, false },                                   \
+    { "protocol", "NAME", "which videos may be trained on: unsupervised (default), weak-per-type, weak-in-all, understanding", 0, false }, \
+    { "drawn", "N[-M]", "videos that a protocol draws of each type, category or instance (default 2-4)", 0, false }
 #define TOOL_METHOD_OPTIONS                                                                           \
     { "set", "KEY=VALUE", "an option of the method (physad methods NAME lists them); may be repeated", 0, true }, \
     { "precision", "f32|bf16", "arithmetic of the network; as --set precision=...", 0, false },       \
@@ -39,7 +41,12 @@ void tool_settings_free(tool_settings *settings);
 /* Those of `method` are set on the detector. */
 physad_status tool_settings_apply(const tool_settings *settings, const char *method, physad_detector *detector);
 
-/* Opens DATA with --format and --category. */
+/* --protocol and --drawn, by --seed; false: told. */
+#define TOOL_PROTOCOL_COUNT 4
+extern const char *const TOOL_PROTOCOLS[]; /* in the order of PHYSAD_PROTOCOL_* */
+bool tool_protocol(const tool *t, physad_protocol_options *o);
+
+/* Opens DATA with --format and --category, as --protocol wants it. */
 int tool_open_data(const tool *t, physad_dataset **data, const char *path);
 bool tool_skips(const tool *t, bool *skip); /* --on-error; false: told */
 bool tool_reading(const tool *t, physad_call_options *call); /* --batch and --on-error; false: told */

@@ -261,6 +261,29 @@ class Videos(Case):
         facts = json.loads(self.ok(run("predict", self.model, bad, good, "--on-error", "skip", "--json", "-")).stdout)
         self.assertEqual(([s["path"] for s in facts["samples"]], [s["path"] for s in facts["skipped"]]), ([str(good)], [str(bad)]))
 
+    def test_protocols(self):
+        def split(*more):
+            return json.loads(self.ok(run("data", "split", self.data, *more)).stdout)["samples"]
+
+        plain = split()
+        self.assertEqual({s["label"] for s in plain if s["split"] == "train"}, {0})
+        self.assertEqual({s["instance"] for s in plain}, {"red", "blue"})
+        self.assertEqual({s["persistence"] for s in plain if s["label"]}, {"persistent", "intermittent"})
+        self.assertTrue(all(s["texts"].endswith("text_labels.json") and s["kind"] == "frames" for s in plain))
+        weak = split("--protocol", "weak-in-all", "--drawn", "2")
+        moved = [s["path"] for s in weak if s["split"] == "train" and s["label"]]
+        self.assertEqual((len(moved), len(weak)), (2, len(plain)))
+        self.assertEqual(moved, [s["path"] for s in split("--protocol", "weak-in-all", "--drawn", "2") if s["split"] == "train" and s["label"]])
+        few = split("--protocol", "understanding", "--drawn", "1-1", "--seed", "3")
+        self.assertEqual(len([s for s in few if s["split"] == "train"]), 2)
+        facts = json.loads(self.ok(run("eval", self.data, "--method", "motion-energy", "--protocol", "weak-in-all", "--drawn", "2", "--json", "-",
+                                       "--replicates", "0")).stdout)
+        self.assertEqual(sorted(moved + [s["path"] for s in facts["samples"]]), sorted(s["path"] for s in plain if s["split"] == "test"))
+        self.fails(run("data", "split", self.data, "--protocol", "weak"), 2, "weak")
+        self.fails(run("data", "split", self.data, "--drawn", "2"), 2, "--drawn goes with")
+        for bad in ("0", "3-2", "2-", "x", "-1"):
+            self.fails(run("data", "split", self.data, "--protocol", "weak-in-all", f"--drawn={bad}"), 2, "want N or N-M")
+
     def test_maps_of_frames(self):
         model, maps = self.place / "m.physad", self.place / "maps"
         small = [a for o in ("size=32", "width=4", "epochs=1", "epoch_clips=4", "batch=2", "calibration=0") for a in ("--set", o)]
