@@ -11,7 +11,9 @@ static const physad__option rows[] = {
     PHYSAD__CLIP_ROWS("128", "24", "channels of the first layer; the next have 4/3, 8/3 and 8/3 as many", "10", "4",
                       "0.001", "0"),
     { "items", PHYSAD_OPTION_INT, "2000", 2, 100000, NULL, "entries of the memory", "paper" },
-    { "shrink", PHYSAD_OPTION_REAL, "0.0025", 0, 1, NULL, "weights of entries below this go to zero", "paper" },
+    /* The paper's least, 1 / items. At five times that (the published program's) hardly any entry of a memory that has learned nothing
+     * passes, so neither it nor the encoder gets a gradient for a long time: a short training ends at the mean picture. */
+    { "shrink", PHYSAD_OPTION_REAL, "0.0005", 0, 1, NULL, "weights of entries below this go to zero", "paper: 1 to 3 / items" },
     { "entropy", PHYSAD_OPTION_REAL, "0.0002", 0, 100, NULL, "weight of the entropy of an entry's weights in the loss",
       "paper" },
 };
@@ -19,7 +21,7 @@ static const physad__option rows[] = {
 static const physad__preset presets[] = {
     { "paper", "epoch_clips", "0" }, { "paper", "window", "1" },   { "paper", "size", "256" },
     { "paper", "width", "96" },      { "paper", "epochs", "100" }, { "paper", "batch", "10" },
-    { "paper", "rate", "0.0001" },
+    { "paper", "rate", "0.0001" },  { "paper", "shrink", "0.0025" },
 };
 
 /* Layer `name` with its norm; `first`: halves height and width only. */
