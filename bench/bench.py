@@ -22,7 +22,7 @@ import numpy as np
 import document
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODULES = ["knn", "coreset", "fit", "predict", "backbones", "metrics", "jpeg", "evaluate"]
+MODULES = ["knn", "coreset", "fit", "predict", "backbones", "metrics", "jpeg", "video", "evaluate"]
 SCALE = {"ms": 1e3, "s": 1.0}
 
 
