@@ -125,6 +125,8 @@ physad_status physad__clip_judge(const physad_detector *det, physad__clip_net *n
             status = physad__tape_forward(net->t);
         for (int64_t i = 0; status == PHYSAD_OK && i < net->batch && b + i < v->count; i++)
             m->judge(det, net, i, v->terms[b + i], maps ? v->maps + (b + i) * pixels : one);
+        if (status == PHYSAD_OK && net->learns != NULL && m->novelty(det, net) < physad__option_real(det, "update"))
+            status = m->seen(det, net->learns, net);
     }
     physad__free(one);
     return status;
@@ -199,14 +201,54 @@ static physad_status frames_of_verdicts(const physad_detector *det, const physad
     return physad__pool_frames(&r->score, &det->ctx->mem, r->frame_scores, r->frame_count, pool_of(det));
 }
 
+/* The model's numbers again. */
+static physad_status copy_params(physad__params *own, const physad_detector *det, const physad__params *from)
+{
+    const physad__param_init none = { PHYSAD__DRAW_UNIFORM, 0, 0 };
+    physad__params_init(own, &det->ctx->mem, det->seed);
+    for (int64_t i = 0; i < from->count; i++) {
+        const physad__param *p = &from->items[i];
+        int32_t at;
+        PHYSAD__TRY(physad__params_get(own, &at, p->name, p->ndim, p->shape, &none, false));
+        memcpy(own->items[at].data, p->data, (size_t)p->count * sizeof(float));
+    }
+    return PHYSAD_OK;
+}
+
+/* Clip after clip by a network that begins with the model's numbers and goes on learning from what is little new: a video's
+ * scores hang on this video alone. */
+static physad_status judge_learning(const physad_detector *det, physad__clip_model *m, const physad__clip_frames *f, int64_t video,
+                                    bool maps, physad__clip_verdicts *v)
+{
+    physad__params own;
+    physad__clip_net *net = NULL;
+    physad_status status = copy_params(&own, det, &m->params);
+    if (status == PHYSAD_OK)
+        status = physad__clip_net_new(&net, det, &own, 1, false);
+    if (status == PHYSAD_OK)
+        status = physad__clip_net_compile(net, false);
+    if (status == PHYSAD_OK) {
+        net->learns = &own;
+        status = physad__clip_judge(det, net, f, video, physad__option_int(det, "stride"), maps, v);
+    }
+    physad__clip_net_free(net);
+    physad__params_clear(&own);
+    return status;
+}
+
 physad_status physad__clip_score_frames(const physad_detector *det, physad__clip_model *m, const physad__clip_frames *f,
-                                  int64_t video, bool maps, physad_result *r)
+                                        int64_t video, bool maps, physad_result *r)
 {
     physad__clip_net *net;
-    physad__clip_verdicts v;
-    PHYSAD__TRY(physad__clip_net_take(det, m, &net));
-    physad_status status = physad__clip_judge(det, net, f, video, physad__option_int(det, "stride"), maps, &v);
-    physad__clip_net_give(m, net);
+    physad__clip_verdicts v = { 0 };
+    physad_status status;
+    if (m->method->novelty != NULL && physad__option_real(det, "update") > 0) {
+        status = judge_learning(det, m, f, video, maps, &v);
+    } else {
+        PHYSAD__TRY(physad__clip_net_take(det, m, &net));
+        status = physad__clip_judge(det, net, f, video, physad__option_int(det, "stride"), maps, &v);
+        physad__clip_net_give(m, net);
+    }
     if (status == PHYSAD_OK)
         status = frames_of_verdicts(det, m, f, video, &v, r);
     physad__clip_verdicts_clear(&v);

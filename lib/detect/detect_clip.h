@@ -49,6 +49,7 @@ typedef struct physad__clip_net {
     int32_t loss;
     int32_t kept[6];
     int64_t kept_count;
+    physad__params *learns; /* its own numbers, which change while it scores (option "update"); NULL: the model's, which do not */
     struct physad__clip_net *next;
 } physad__clip_net;
 
@@ -65,6 +66,9 @@ typedef struct physad__clip_method {
     physad_status (*build)(const physad_detector *det, physad__params *params, physad__clip_net *net);
     /* After each training run of the tape; may be NULL. */
     physad_status (*seen)(const physad_detector *det, physad__params *params, physad__clip_net *net);
+    /* How new the last clip is to a network of batch 1: `seen` is called while scoring where it is less than option "update"; NULL:
+     * the member has no such option. */
+    double (*novelty)(const physad_detector *det, const physad__clip_net *net);
     /* The parts of clip `i`'s score, greater is odder, and its map (size x size). */
     void (*judge)(const physad_detector *det, const physad__clip_net *net, int64_t i, double *terms, float *map);
     /* Which clips make a batch: `video` and `from` of each; NULL: all clips shuffled. */

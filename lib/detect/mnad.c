@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MNAD (Park, Noh and Ham, CVPR 2020): a network predicts the next of five frames, or rebuilds one, through a memory of
- * ten normal patterns that it may write to only while it trains. A frame is odd where the network's frame is far from
+ * ten normal patterns, written to while it trains, and by choice while it scores. A frame is odd where the network's frame is far from
  * it, and where its features are far from what the memory holds. */
 #include "detect/detect_clip.h"
 
@@ -20,6 +20,8 @@ static const physad__option pred_rows[] = {
       "paper, 4.1" },
     { "separateness", PHYSAD_OPTION_REAL, "0.1", 0, 100, NULL, "weight of the margin between nearest and second item",
       "paper, 4.1" },
+    { "update", PHYSAD_OPTION_REAL, "0", 0, 1, NULL,
+      "error of a scored frame below which the memory takes it in, for the rest of the video; 0: never", "paper, 3.3: 0.01" },
 };
 
 static const physad__option recon_rows[] = {
@@ -31,13 +33,15 @@ static const physad__option recon_rows[] = {
       "paper, 4.1" },
     { "separateness", PHYSAD_OPTION_REAL, "0.01", 0, 100, NULL, "weight of the margin between nearest and second item",
       "paper, 4.1" },
+    { "update", PHYSAD_OPTION_REAL, "0", 0, 1, NULL,
+      "error of a scored frame below which the memory takes it in, for the rest of the video; 0: never", "paper, 3.3: 0.015" },
 };
 
-static const physad__preset presets[] = {
-    { "paper", "epoch_clips", "0" }, { "paper", "window", "1" },  { "paper", "size", "256" },
-    { "paper", "width", "64" },      { "paper", "epochs", "60" }, { "paper", "batch", "4" },
-    { "paper", "rate", "0.0002" },
-};
+#define PAPER(update)                                                                                                  \
+    { "paper", "epoch_clips", "0" }, { "paper", "window", "1" }, { "paper", "size", "256" },                           \
+    { "paper", "width", "64" }, { "paper", "epochs", "60" }, { "paper", "batch", "4" },                                \
+    { "paper", "rate", "0.0002" }, { "paper", "update", update },
+static const physad__preset pred_presets[] = { PAPER("0.01") }, recon_presets[] = { PAPER("0.015") };
 
 /* --- network
  * ----------------------------------------------------------------------------------------------------------- */
@@ -172,6 +176,20 @@ static void judge(const physad_detector *det, const physad__clip_net *net, int64
     terms[1] = physad__clip_feature_term(det, q, near, size / 8, part / (size / 8 * (size / 8)));
 }
 
+/* The mean squared error of numbers in 0..1, weighted by 1 - exp(-error). */
+static double novelty(const physad_detector *det, const physad__clip_net *net)
+{
+    const float *made = physad__tape_data(net->t, net->kept[MADE]), *want = physad__tape_data(net->t, net->target);
+    const int64_t count = physad__tape_count(net->t, net->target);
+    double sum = 0, weights = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const double d = ((double)made[i] - (double)want[i]) / 2, weight = -expm1(-d * d);
+        sum += weight * d * d;
+        weights += weight;
+    }
+    return weights > 0 ? sum / weights : 0;
+}
+
 static const physad__clip_method pred = { .length = 5,
                                           .channels = 3,
                                           .inputs = 4,
@@ -179,6 +197,7 @@ static const physad__clip_method pred = { .length = 5,
                                           .terms = 2,
                                           .build = build,
                                           .seen = seen,
+                                          .novelty = novelty,
                                           .judge = judge,
                                           .schedule = PHYSAD__COSINE };
 static const physad__clip_method recon = { .length = 1,
@@ -188,6 +207,7 @@ static const physad__clip_method recon = { .length = 1,
                                            .terms = 2,
                                            .build = build,
                                            .seen = seen,
+                                           .novelty = novelty,
                                            .judge = judge,
                                            .schedule = PHYSAD__COSINE };
 
@@ -196,8 +216,8 @@ const physad__method physad__method_mnad_pred = {
     .title = "MNAD, prediction: the next frame from four, through a memory of normal patterns",
     .source = "Park, Noh, Ham: Learning Memory-guided Normality for Anomaly Detection, CVPR 2020",
     .options = { pred_rows, PHYSAD__COUNT(pred_rows) },
-    .presets = presets,
-    .preset_count = PHYSAD__COUNT(presets),
+    .presets = pred_presets,
+    .preset_count = PHYSAD__COUNT(pred_presets),
     .clips = &pred,
     PHYSAD__CLIP_FAMILY,
 };
@@ -207,8 +227,8 @@ const physad__method physad__method_mnad_recon = {
     .title = "MNAD, reconstruction: a frame from itself, through a memory of normal patterns",
     .source = "Park, Noh, Ham: Learning Memory-guided Normality for Anomaly Detection, CVPR 2020",
     .options = { recon_rows, PHYSAD__COUNT(recon_rows) },
-    .presets = presets,
-    .preset_count = PHYSAD__COUNT(presets),
+    .presets = recon_presets,
+    .preset_count = PHYSAD__COUNT(recon_presets),
     .clips = &recon,
     PHYSAD__CLIP_FAMILY,
 };

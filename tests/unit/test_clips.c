@@ -283,6 +283,41 @@ static void assert_alike(const physad_result *a, const physad_result *b)
                         (size_t)(a->frame_count * a->map_height * a->map_width) * sizeof(float));
 }
 
+static physad_result *score_learning(const char *update)
+{
+    physad_detector *det = small(shared, "mnad-recon");
+    assert_ok(physad_detector_set(det, "update", update));
+    assert_ok(physad_detector_set(det, "epochs", "1"));
+    assert_ok(physad_detector_set(det, "calibration", "0"));
+    assert_ok(physad_detector_set(det, "epoch_clips", "8"));
+    assert_ok(physad_detector_fit(det, fans, NULL));
+    physad_result *a = score(det, test_sample()->file), *b = score(det, test_sample()->file);
+    assert_alike(a, b); /* each video begins anew */
+    physad_result_free(b);
+    physad_detector_free(det);
+    return a;
+}
+
+/* What differs from a memory that does not learn, over the frames behind the first. */
+static double change(const physad_result *a, const physad_result *b)
+{
+    double most = 0;
+    for (int64_t i = 1; i < physad_result_frame_count(a); i++)
+        most = fmax(most, fabs(physad_result_frame_scores(a)[i] - physad_result_frame_scores(b)[i]));
+    return most;
+}
+
+static void test_memory_learns_while_scoring(void **state)
+{
+    physad_result *plain = score_learning("0"), *all = score_learning("1"), *none = score_learning("1e-12");
+    assert_near(physad_result_frame_scores(all)[0], physad_result_frame_scores(plain)[0], 1e-4); /* nothing was taken in yet */
+    assert_true(change(all, plain) > 0.01);
+    assert_near(change(none, plain), 0, 1e-4); /* every frame is too new */
+    physad_result_free(plain);
+    physad_result_free(all);
+    physad_result_free(none);
+}
+
 static void test_fit_and_save(void **state)
 {
     const char *file = test_sample()->file;
@@ -466,7 +501,7 @@ static int drop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parity),     cmocka_unit_test(test_second_order), cmocka_unit_test(test_fit_and_save),
+        cmocka_unit_test(test_parity),     cmocka_unit_test(test_second_order), cmocka_unit_test(test_memory_learns_while_scoring), cmocka_unit_test(test_fit_and_save),
         cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_options),      cmocka_unit_test(test_frames),
         cmocka_unit_test(test_window),
     };
