@@ -477,6 +477,103 @@ static void an_interval_equals_the_slow_bootstrap(void **state)
     context_done(ctx);
 }
 
+/* The pairs of each two groups that anomalous pixels win against normal ones, counted twice, a tie once. The anomalous ones of one
+ * bin, each of at least `bin` pixels from the highest down, win against what lies below the bin and tie with what lies in it. */
+static void count_pairs(const photo *p, int64_t bin, double won[PHOTOS / 2][PHOTOS / 2])
+{
+    typedef struct pixel {
+        float score;
+        int group;
+    } pixel;
+    static pixel a[PHOTOS * PIXELS];
+    int64_t count = 0;
+    for (int i = 0; i < PHOTOS; i++)
+        for (int k = 0; k < PIXELS; k++)
+            if (p[i].mask[k] && p[i].valid[k])
+                a[count++] = (pixel){ p[i].map[k], i / 2 };
+    for (int64_t i = 1; i < count; i++) { /* highest first */
+        const pixel x = a[i];
+        int64_t j = i;
+        for (; j > 0 && a[j - 1].score < x.score; j--)
+            a[j] = a[j - 1];
+        a[j] = x;
+    }
+    for (int64_t first = 0, end; first < count; first = end) {
+        for (end = physad__min(first + bin, count); end < count && a[end].score >= a[end - 1].score; end++)
+            ;
+        const float high = a[first].score, low = a[end - 1].score;
+        for (int i = 0; i < PHOTOS; i++) {
+            double pairs = 0;
+            for (int k = 0; k < PIXELS; k++)
+                if (!p[i].mask[k] && p[i].valid[k])
+                    pairs += p[i].map[k] < low ? 2 : (p[i].map[k] <= high ? 1 : 0);
+            for (int64_t j = first; j < end; j++)
+                won[a[j].group][i / 2] += pairs;
+        }
+    }
+}
+
+/* Many anomalous pixels: the interval sees them in 1024 bins. */
+static void a_binned_interval_is_as_near_as_promised(void **state)
+{
+    enum { REPLICATES = 21, GROUPS = PHOTOS / 2 };
+    static photo p[PHOTOS];
+    physad_context *ctx = context_with(2, 0);
+    physad_measure_options o = PHYSAD_MEASURE_OPTIONS_INIT;
+    for (int rounded = 0; rounded < 2; rounded++) {
+        double exact[GROUPS][GROUPS] = { { 0 } }, binned[GROUPS][GROUPS] = { { 0 } }, value[2][REPLICATES];
+        int64_t positives[GROUPS] = { 0 }, negatives[GROUPS] = { 0 }, all = 0;
+        physad_metrics *m = NULL;
+        physad__strata strata;
+        make_photos(p, 17, rounded ? 0.01f : 0);
+        for (int i = 0; i < PHOTOS; i++)
+            for (int k = 0; k < PIXELS; k++) {
+                if (i % 3 == 2 && k % 3 == 0 && p[i].mask[k] == 0) {
+                    p[i].mask[k] = 1;
+                    p[i].map[k] += 1;
+                }
+                (p[i].mask[k] ? positives : negatives)[i / 2] += p[i].valid[k];
+                all += p[i].mask[k] && p[i].valid[k];
+            }
+        assert_true(all > 1024);
+        physad_pixels *pixels = accumulate(ctx, p, 0, PHOTOS, true);
+        o.replicates = REPLICATES;
+        o.seed = 3;
+        o.level = 0.9;
+        assert_ok(physad_pixels_measure(&m, pixels, &o, NULL));
+        const physad_metric got = metric_of(m, "auroc");
+        count_pairs(p, 1, exact);
+        count_pairs(p, (all + 1023) / 1024, binned);
+        assert_ok(physad__strata_new(&strata, &ctx->mem, positives, negatives, GROUPS));
+        for (int r = 0; r < REPLICATES; r++) {
+            uint32_t w[GROUPS];
+            double sum[2] = { 0 }, anomalous = 0, normal = 0;
+            physad__strata_draw(&strata, o.seed, r, w, GROUPS);
+            for (int g = 0; g < GROUPS; g++) {
+                anomalous += w[g] * (double)positives[g];
+                normal += w[g] * (double)negatives[g];
+                for (int h = 0; h < GROUPS; h++) {
+                    sum[0] += w[g] * (double)w[h] * exact[g][h];
+                    sum[1] += w[g] * (double)w[h] * binned[g][h];
+                }
+            }
+            value[0][r] = sum[0] / (2 * anomalous * normal);
+            value[1][r] = sum[1] / (2 * anomalous * normal);
+            assert_true(fabs(value[0][r] - value[1][r]) < 1.0 / 2048);
+        }
+        for (int way = 0; way < 2; way++)
+            physad__sort_doubles(value[way], REPLICATES);
+        assert_near(got.lower, value[1][1], 1e-14); /* 0.05 * 20 */
+        assert_near(got.upper, value[1][19], 1e-14);
+        assert_true(fabs(got.lower - value[0][1]) < 1.0 / 2048 && fabs(got.upper - value[0][19]) < 1.0 / 2048);
+        assert_true(value[0][1] != value[1][1] || value[0][19] != value[1][19]); /* else bins were not tried */
+        physad__strata_free(&strata);
+        physad_metrics_free(m);
+        physad_pixels_free(pixels);
+    }
+    context_done(ctx);
+}
+
 static void the_curve_is_the_roc(void **state)
 {
     static photo p[PHOTOS];
@@ -730,6 +827,7 @@ int main(void)
         cmocka_unit_test(memory_is_bounded_by_the_input),
         cmocka_unit_test(ranges_hold_what_they_say),
         cmocka_unit_test(an_interval_equals_the_slow_bootstrap),
+        cmocka_unit_test(a_binned_interval_is_as_near_as_promised),
         cmocka_unit_test(the_curve_is_the_roc),
         cmocka_unit_test(single_pixels_and_one_class),
         cmocka_unit_test(wrong_input_is_named),
