@@ -86,4 +86,4 @@ fetch_weights() {
 demo_build=build-demo
 demo_options=(--buildtype=release -Db_ndebug=if-release -Dtests=disabled)
 test_build=build-test
-test_options=(--buildtype=debugoptimized -Dtests=enabled -Dvideo=enabled -Dapprox=enabled -Dagent=enabled)
+test_options=(--buildtype=debugoptimized -Dtests=enabled -Dvideo=enabled -Dapprox=enabled)

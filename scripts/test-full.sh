@@ -75,12 +75,10 @@ section "Every combination of the options"
 for openmp in enabled disabled; do
     for video in enabled disabled; do
         for approx in enabled disabled; do
-            for agent in enabled disabled; do
-                name="openmp=$openmp video=$video approx=$approx agent=$agent"
-                note "$name"
-                make_build "$name" build-full/option --buildtype=debug -Dopenmp=$openmp -Dvideo=$video -Dapprox=$approx \
-                    -Dagent=$agent -Dtests=disabled -Dwerror=true
-            done
+            name="openmp=$openmp video=$video approx=$approx"
+            note "$name"
+            make_build "$name" build-full/option --buildtype=debug -Dopenmp=$openmp -Dvideo=$video -Dapprox=$approx \
+                -Dtests=disabled -Dwerror=true
         done
     done
 done

@@ -20,11 +20,6 @@
 #else
 #define APPROX_TEXT "no approximate indexes"
 #endif
-#ifdef PHYSAD_HAVE_AGENT
-#define AGENT_TEXT "agent (libcurl)"
-#else
-#define AGENT_TEXT "no agent"
-#endif
 #if defined(__x86_64__)
 #define KERNELS_TEXT "kernels c avx2 avx512"
 #elif defined(__aarch64__)
@@ -36,5 +31,5 @@
 const char *physad_build_info(void)
 {
     return "physad " PHYSAD_VERSION_STRING "; " PHYSAD_COMPILER "; " KERNELS_TEXT "; " OPENMP_TEXT "; OpenBLAS; oneDNN; " VIDEO_TEXT
-           "; " APPROX_TEXT "; " AGENT_TEXT;
+           "; " APPROX_TEXT;
 }

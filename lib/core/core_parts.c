@@ -26,9 +26,6 @@ static const char *const PARTS[][2] = {
 #ifdef PHYSAD_HAVE_APPROX
     { "FAISS", "MIT" },
 #endif
-#ifdef PHYSAD_HAVE_AGENT
-    { "libcurl", "curl" },
-#endif
 #ifdef PHYSAD_HAVE_VIDEO
     { "FFmpeg", NULL }, /* it tells itself how it was built */
 #endif

@@ -88,6 +88,7 @@ typedef struct physad__scan {
     const char *root; /* as in the data set */
     physad__dir top;  /* what it holds */
     int64_t skipped;  /* categories that the options left out */
+    char others[320]; /* their names, each behind ", "; "..." where there is no more room */
 } physad__scan;
 
 typedef struct physad__layout {

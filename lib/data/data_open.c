@@ -11,6 +11,18 @@ static const physad__layout *const layouts[] = {
     &physad__layout_frames, &physad__layout_mvtec,   &physad__layout_folder,
 };
 
+/* A list may name a category again with each row. */
+static void note_other(physad__scan *scan, const char *category)
+{
+    const size_t used = strlen(scan->others), n = strlen(category);
+    for (const char *p = scan->others; *p != '\0'; p += strcspn(p + 2, ",") + 2)
+        if (strncmp(p + 2, category, n) == 0 && (p[2 + n] == ',' || p[2 + n] == '\0'))
+            return;
+    const bool full = used >= 5 && strcmp(scan->others + used - 5, ", ...") == 0;
+    if (!full)
+        physad__snprintf(scan->others + used, sizeof(scan->others) - used, ", %s", used + n + 8 < sizeof(scan->others) ? category : "...");
+}
+
 bool physad__scan_wants(physad__scan *scan, const char *category)
 {
     const char *p = scan->o->categories;
@@ -24,6 +36,7 @@ bool physad__scan_wants(physad__scan *scan, const char *category)
         p += length + (p[length] == ',');
     }
     scan->skipped++;
+    note_other(scan, category);
     return false;
 }
 
@@ -85,16 +98,21 @@ physad_status physad__scan_finish(physad__scan *scan, int64_t first, const char 
 
 /* --- the whole --- */
 
-static physad_status check_categories(const physad_dataset *ds, const char *wanted)
+static physad_status check_categories(physad__scan *scan, const char *wanted)
 {
+    const physad_dataset *ds = scan->ds;
     const char *p = wanted;
     while (p != NULL && *p != '\0') {
         const size_t length = strcspn(p, ",");
         bool known = false;
         for (int64_t i = 0; i < ds->category_count; i++)
             known = known || (strlen(ds->categories[i]) == length && memcmp(ds->categories[i], p, length) == 0);
-        if (!known)
-            return physad__error(PHYSAD_ERR_ARG, "%s: there is no category \"%.*s\"", ds->root, (int)length, p);
+        if (!known) {
+            for (int64_t i = 0; i < ds->category_count; i++)
+                note_other(scan, ds->categories[i]);
+            return physad__error(PHYSAD_ERR_ARG, "%s: there is no category \"%.*s\"%s%s", ds->root, (int)length, p,
+                                 scan->others[0] != '\0' ? "; want of" : "", scan->others[0] != '\0' ? scan->others + 1 : "");
+        }
         p += length + (p[length] == ',');
     }
     return PHYSAD_OK;
@@ -148,7 +166,7 @@ static physad_status scan_root(physad__scan *scan)
     PHYSAD__TRY(find_layout(scan, &layout));
     ds->format = layout->name;
     PHYSAD__TRY(layout->read(scan));
-    PHYSAD__TRY(check_categories(ds, scan->o->categories));
+    PHYSAD__TRY(check_categories(scan, scan->o->categories));
     if (ds->count == 0)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: no samples; as \"%s\" it would hold %s", scan->root, layout->name,
                              layout->wanted);

@@ -30,8 +30,14 @@ const physad__method *physad__method_find(const char *name)
             return physad__methods[i];
     }
     const char *near = physad__nearest_name(name, names, physad__method_count);
-    physad__error(PHYSAD_ERR_ARG, "there is no method \"%s\"%s%s%s", name, near ? "; did you mean " : "; see physad_method_name()",
-                  near ? near : "", near ? "?" : "");
+    if (near != NULL) {
+        physad__error(PHYSAD_ERR_ARG, "there is no method \"%s\"; did you mean %s?", name, near);
+        return NULL;
+    }
+    char all[24 * PHYSAD__COUNT(physad__methods)] = "";
+    for (int64_t i = 0, used = 0; i < physad__method_count; i++)
+        used += physad__snprintf(all + used, sizeof(all) - (size_t)used, "%s%s", i > 0 ? ", " : "", names[i]);
+    physad__error(PHYSAD_ERR_ARG, "there is no method \"%.64s\"; want one of %s", name, all);
     return NULL;
 }
 

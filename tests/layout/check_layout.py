@@ -6,7 +6,7 @@ import re
 import sys
 
 # Lowest first. A room may include the rooms of the rows before its own; those of one row never include each other.
-ROWS = ["base", "cpu", "kernels", "core", "io", "data nn bank splat metrics synth", "train scene", "detect", "report agent"]
+ROWS = ["base", "cpu", "kernels", "core", "io", "data nn bank splat metrics synth", "train scene", "detect", "report"]
 LEVEL = {room: level for level, row in enumerate(ROWS) for room in row.split()}
 FILE_SOFT, FILE_HARD = 600, 1000
 FUNCTION_P90, FUNCTION_HARD = 60, 120

@@ -651,7 +651,7 @@ static void wrong_folders_are_named(void **state)
     assert_fails(PHYSAD_ERR_IO, "no folder of lists", physad_dataset_open(&ds, ctx, full("e/fine"), &o));
     o.format = NULL;
     o.categories = "fine,fien";
-    assert_fails(PHYSAD_ERR_ARG, "there is no category \"fien\"", physad_dataset_open(&ds, ctx, full("e/fine"), &o));
+    assert_fails(PHYSAD_ERR_ARG, "there is no category \"fien\"; want of fine", physad_dataset_open(&ds, ctx, full("e/fine"), &o));
     o.categories = NULL;
     o.holdout = 1;
     assert_fails(PHYSAD_ERR_ARG, "holdout is 1", physad_dataset_open(&ds, ctx, full("e/fine"), &o));

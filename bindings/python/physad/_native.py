@@ -13,7 +13,7 @@ __all__ = ["PACKAGES", "explain", "lib", "load"]
 PACKAGES = {
     "libdnnl": "libdnnl2", "libopenblas": "libopenblas0-openmp", "liblapacke": "liblapacke", "libjansson": "libjansson4",
     "libjpeg": "libjpeg62-turbo", "libpng16": "libpng16-16", "libtiff": "libtiff6", "libz": "zlib1g", "libcrypto": "libssl3",
-    "libcurl": "libcurl4", "libgomp": "libgomp1", "libavformat": "libavformat59", "libavcodec": "libavcodec59",
+    "libgomp": "libgomp1", "libavformat": "libavformat59", "libavcodec": "libavcodec59",
     "libavutil": "libavutil57", "libswscale": "libswscale6", "libstdc++": "libstdc++6",
 }
 
