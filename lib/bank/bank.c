@@ -189,6 +189,29 @@ physad_status physad__bank_add_sample(physad_bank *bank, const float *rows, int6
     return PHYSAD_OK;
 }
 
+physad_status physad__bank_scale(physad_bank *bank, int64_t first, float factor)
+{
+    PHYSAD__TRY(physad__bank_reserve(bank, bank->count)); /* rows of its own */
+    float *rows = bank->rows.data;
+    for (int64_t i = 0; i < bank->count; i++)
+        for (int64_t j = first; j < bank->dim; j++)
+            rows[i * bank->dim + j] *= factor;
+    physad__bank_changed(bank);
+    return PHYSAD_OK;
+}
+
+physad_status physad__bank_narrow(physad_bank *bank, int64_t dim)
+{
+    PHYSAD__TRY(physad__bank_reserve(bank, bank->count));
+    float *rows = bank->rows.data;
+    for (int64_t i = 1; i < bank->count; i++)
+        memmove(rows + i * dim, rows + i * bank->dim, (size_t)dim * sizeof(*rows));
+    bank->capacity = bank->capacity * bank->dim / dim;
+    bank->dim = dim;
+    physad__bank_changed(bank);
+    return PHYSAD_OK;
+}
+
 physad_status physad_bank_merge(physad_bank *bank, const physad_bank *other)
 {
     PHYSAD__TRY(check(bank, "physad_bank_merge"));

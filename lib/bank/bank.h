@@ -11,6 +11,11 @@
 /* Appends the rows of one sample at positions 0, 1, ...; `stride` in elements. */
 physad_status physad__bank_add_sample(physad_bank *bank, const float *rows, int64_t n, int64_t stride, int64_t sample);
 
+/* Multiplies the columns from `first` on. */
+physad_status physad__bank_scale(physad_bank *bank, int64_t first, float factor);
+/* Keeps the first `dim` columns alone. */
+physad_status physad__bank_narrow(physad_bank *bank, int64_t dim);
+
 /* Finds the k nearest of each query as physad_bank_search() does, on plain arrays: queries row-major, squared distances (the truth)
  * and indices (n, k), neither NULL. Within a call that has begun. */
 physad_status physad__bank_search(const physad_bank *bank, const float *queries, int64_t n, int32_t k, double *squared,

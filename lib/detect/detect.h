@@ -221,6 +221,9 @@ typedef struct physad__frontend {
     physad__tiles tiles;               /* of the grid; no rows: the network sees the whole input */
     int64_t input_height, input_width;
     int64_t height, width, dim; /* of the grid */
+    int64_t network_dim;        /* the first columns; behind them those of the texture, if any */
+    float texture;              /* factor of these; 0: there are none */
+    float mean[3], std[3];      /* of the transform, for them */
 } physad__frontend;
 
 /* `file`: a model that holds the backbone's weights, used during the call; NULL: from the weights store. `channels`: a choice of
@@ -238,6 +241,18 @@ physad_status physad__frontend_cells(const physad__frontend *front, const float 
 physad_status physad__frontend_check(const physad__frontend *front, const float *input, const float *cells);
 /* Photos that are computed together where the caller has no wish: some, but not much memory. */
 int64_t physad__frontend_batch(const physad__frontend *front);
+
+/* --- texture (detect_texture.c): columns that tell local brightness and contrast from the photo's --- */
+
+enum { PHYSAD__TEXTURE_DIM = 5 };
+/* Cells have these columns too from now on, times `factor`; or no longer. */
+physad_status physad__texture_open(physad__frontend *front, float factor);
+void physad__texture_close(physad__frontend *front);
+/* From cells whose rows of the network's columns lie close together. */
+physad_status physad__texture_add(const physad__frontend *front, const float *inputs, int64_t count, float *cells);
+/* After the cells of all normals have been read with the factor 1: finds the factor from those in `store` and applies it to both, or,
+ * unless `always`, takes the columns away where the photos are not of a surface. */
+physad_status physad__texture_settle(physad__frontend *front, physad_bank *store, physad_bank *apart, bool always);
 
 /* --- the feature family (detect_feature.c) --- */
 
@@ -259,6 +274,7 @@ typedef struct physad__verdict {
 } physad__verdict;
 
 struct physad__feature_method {
+    bool texture; /* it has the option `texture` */
     /* Adds what the method needs to the front end's options, such as a choice of channels; `text` is room for what these point to,
      * during the call that follows. May be NULL. */
     void (*configure)(const physad_detector *det, physad_features_options *options, char *text, size_t size);

@@ -195,6 +195,27 @@ static bool keeps_features(const physad_detector *det)
     return physad__option_bool(det, "keep_features") || physad__option_real(det, "coreset_ratio") == 1;
 }
 
+/* What stands in the way of the texture; NULL: nothing. Its weight comes from all samples: it would be another without one of them. */
+static const char *no_texture(const physad_detector *det, bool keep)
+{
+    if (keep)
+        return "keep_features=true (or coreset_ratio=1): the features of a sample would hang on all others";
+    return physad__option_is(det, "fit", "letterbox") ? "fit=letterbox: the bars have no texture" : NULL;
+}
+
+static physad_status open_texture(const physad_detector *det, physad__frontend *front, bool keep)
+{
+    const char *reason = no_texture(det, keep);
+    if (!det->method->features->texture || physad__option_is(det, "texture", "none"))
+        return PHYSAD_OK;
+    if (reason != NULL)
+        return physad__option_is(det, "texture", "auto")
+                   ? PHYSAD_OK
+                   : physad__error(PHYSAD_ERR_ARG, "%s: texture=local does not go with %s; want texture=none or auto",
+                                   det->method->name, reason);
+    return physad__texture_open(front, 1);
+}
+
 physad_status physad__feature_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
                                   physad__call *call, void **model)
 {
@@ -207,11 +228,15 @@ physad_status physad__feature_fit(physad_detector *det, const physad_dataset *no
     if (status == PHYSAD_OK)
         status = physad__frontend_open(&m->front, det, det->origin->transform, NULL, NULL);
     if (status == PHYSAD_OK)
+        status = open_texture(det, &m->front, keep);
+    if (status == PHYSAD_OK)
         status = physad_bank_new(&banks[0], det->ctx, m->front.dim, NULL);
     if (status == PHYSAD_OK && !keep)
         status = physad_bank_new(&banks[1], det->ctx, m->front.dim, NULL);
     if (status == PHYSAD_OK)
         status = physad__cells_read(det, &m->front, &what, call);
+    if (status == PHYSAD_OK && m->front.texture != 0)
+        status = physad__texture_settle(&m->front, banks[0], banks[1], physad__option_is(det, "texture", "local"));
     if (status == PHYSAD_OK && keep) {
         m->kept = banks[0];
         banks[0] = NULL;

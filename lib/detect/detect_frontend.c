@@ -211,7 +211,7 @@ physad_status physad__frontend_open(physad__frontend *front, const physad_detect
     physad_features_shape(front->features, shape);
     front->height = shape[0];
     front->width = shape[1];
-    front->dim = shape[2];
+    front->dim = front->network_dim = shape[2];
     if (o.height == front->input_height && o.width == front->input_width)
         return PHYSAD_OK;
     const physad_status status = plan_tiles(front, det, o.height, o.width);
@@ -263,7 +263,8 @@ static physad_status run_tiles(const physad__frontend *front, const float *input
     physad__mem *mem = &front->ctx->mem;
     const physad__tiles *t = &front->tiles;
     const int64_t n = physad__tiles_count(t), stride = front->input_height / front->height;
-    const int64_t height = t->tile_height * stride, row = t->tile_width * stride * 3, places = t->tile_height * t->tile_width * front->dim;
+    const int64_t height = t->tile_height * stride, row = t->tile_width * stride * 3;
+    const int64_t places = t->tile_height * t->tile_width * front->network_dim;
     float *pixels = physad__alloc_array(mem, n * height * row, sizeof(*pixels), "tiles");
     float *data = physad__alloc_array(mem, n * places, sizeof(*data), "tiles");
     const float **maps = physad__alloc_array(mem, n, sizeof(*maps), "tiles");
@@ -278,7 +279,7 @@ static physad_status run_tiles(const physad__frontend *front, const float *input
     if (status == PHYSAD_OK)
         status = run_network(front, pixels, n, data);
     if (status == PHYSAD_OK)
-        physad__tiles_merge(t, maps, front->dim, cells);
+        physad__tiles_merge(t, maps, front->network_dim, cells);
     physad__free(pixels);
     physad__free(data);
     physad__free(maps);
@@ -288,11 +289,11 @@ static physad_status run_tiles(const physad__frontend *front, const float *input
 physad_status physad__frontend_cells(const physad__frontend *front, const float *inputs, int64_t count, float *cells)
 {
     if (front->tiles.rows == 0)
-        return run_network(front, inputs, count, cells);
-    for (int64_t i = 0; i < count; i++)
+        PHYSAD__TRY(run_network(front, inputs, count, cells));
+    for (int64_t i = 0; front->tiles.rows > 0 && i < count; i++)
         PHYSAD__TRY(run_tiles(front, inputs + i * front->input_height * front->input_width * 3,
-                              cells + i * front->height * front->width * front->dim));
-    return PHYSAD_OK;
+                              cells + i * front->height * front->width * front->network_dim));
+    return front->texture != 0 ? physad__texture_add(front, inputs, count, cells) : PHYSAD_OK;
 }
 
 physad_status physad__frontend_check(const physad__frontend *front, const float *input, const float *cells)

@@ -156,6 +156,7 @@ static physad_status describe_weights(const physad_detector *det, bool *embed, j
 physad_status physad__feature_declare(const physad_detector *det, physad__tensors_writer *w, json_t *config)
 {
     physad__feature_model *m = det->model;
+    const int64_t one = 1;
     json_t *weights = m->origin_of_weights, *transform = physad__transform_to_json(m->front.transform);
     const physad_view ignore = physad__transform_ignore(m->front.transform);
     if (transform == NULL)
@@ -164,6 +165,8 @@ physad_status physad__feature_declare(const physad_detector *det, physad__tensor
         return physad__error(PHYSAD_ERR_NOMEM, "no memory for the model's description");
     if (ignore.data != NULL)
         PHYSAD__TRY(physad__tensors_writer_declare(w, "transform.ignore", ignore.dtype, ignore.ndim, ignore.shape));
+    if (m->front.texture != 0)
+        PHYSAD__TRY(physad__tensors_writer_declare(w, "texture.factor", PHYSAD_F32, 1, &one));
     if (m->kept != NULL)
         PHYSAD__TRY(physad__bank_declare(m->kept, w, "features."));
     if (m->weights != NULL)
@@ -177,6 +180,12 @@ physad_status physad__feature_write(const physad_detector *det, physad__tensors_
     const physad_view ignore = physad__transform_ignore(m->front.transform);
     if (ignore.data != NULL)
         PHYSAD__TRY(physad__tensors_writer_append(w, "transform.ignore", &ignore));
+    if (m->front.texture != 0) {
+        const int64_t one = 1;
+        float factor = m->front.texture;
+        const physad_view v = physad_view_array(&factor, PHYSAD_F32, 1, &one);
+        PHYSAD__TRY(physad__tensors_writer_append(w, "texture.factor", &v));
+    }
     if (m->kept != NULL)
         PHYSAD__TRY(physad__bank_write(m->kept, w, "features."));
     if (m->weights != NULL)
@@ -304,6 +313,21 @@ physad_status physad__weights_check(const physad_detector *det, const json_t *we
     return PHYSAD_OK;
 }
 
+/* Models without it are of photos where it says nothing, or older than it. */
+static physad_status read_texture(physad__frontend *front, const physad_detector *det, const physad_tensors *file)
+{
+    const int64_t one = 1;
+    float factor;
+    physad_view from, to = physad_view_array(&factor, PHYSAD_F32, 1, &one);
+    if (!det->method->features->texture || !physad_tensors_has(file, "texture.factor"))
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__tensors_want(file, "texture.factor", PHYSAD_F32, 1, &one, &from));
+    PHYSAD__TRY(physad__view_copy(&to, &from));
+    if (!(factor > 0) || !isfinite(factor))
+        return physad__error(PHYSAD_ERR_FORMAT, "texture.factor is %g, want a positive number", (double)factor);
+    return physad__texture_open(front, factor);
+}
+
 physad_status physad__feature_read(physad_detector *det, physad_tensors *file, const json_t *config, void **model)
 {
     physad__feature_model *m;
@@ -319,6 +343,8 @@ physad_status physad__feature_read(physad_detector *det, physad_tensors *file, c
     PHYSAD__TRY(physad__feature_model_new(&m, det));
     m->origin_of_weights = json_incref((json_t *)(uintptr_t)weights);
     physad_status status = physad__frontend_open(&m->front, det, det->origin->transform, embedded ? file : NULL, NULL);
+    if (status == PHYSAD_OK)
+        status = read_texture(&m->front, det, file);
     if (status == PHYSAD_OK && physad_tensors_has(file, "features.rows"))
         status = physad__bank_read(&m->kept, det->ctx, file, false, "features.");
     if (status == PHYSAD_OK && m->kept != NULL)

@@ -26,6 +26,8 @@ static const physad__option rows[] = {
     { "upsample", PHYSAD_OPTION_CHOICE, "bilinear", 0, 0, "bilinear|nearest", "of the map to the input size", NULL },
     { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in input pixels", "PatchCore" },
     { "blur_border", PHYSAD_OPTION_CHOICE, "mirror", 0, 0, "mirror|repeat", "beyond the border: the edge once, or twice", NULL },
+    { "texture", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "none|auto|local", "compare local brightness and contrast too, against the photo's; "
+      "auto: where the training photos are of a surface, and their features are not kept", NULL },
     { "keep_features", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL,
       "keep the features of all normal samples in the model, so that samples can be added and removed", NULL },
 };
@@ -33,10 +35,11 @@ static const physad__option rows[] = {
 static const physad__preset presets[] = {
     /* anomalib's torch_model.py; use it with backbone wide_resnet50_2 and input 256 for its published figures */
     { "anomalib", "projection", "sparse" }, { "anomalib", "neighbors", "9" },     { "anomalib", "calibrate", "none" },
-    { "anomalib", "score", "patch" },       { "anomalib", "upsample", "nearest" },
+    { "anomalib", "score", "patch" },       { "anomalib", "upsample", "nearest" }, { "anomalib", "texture", "none" },
     /* amazon-science/patchcore-inspection */
     { "original", "projection", "sparse" }, { "original", "distance", "squared" }, { "original", "calibrate", "none" },
     { "original", "score", "patch" },       { "original", "pool", "unfold" },      { "original", "blur_border", "repeat" },
+    { "original", "texture", "none" },
 };
 
 typedef struct patchcore {
@@ -447,6 +450,7 @@ static physad_status patchcore_read(const physad_detector *det, const physad__fr
 }
 
 static const physad__feature_method patchcore_features = {
+    .texture = true,
     .fit = patchcore_fit,
     .score = patchcore_score,
     .declare = patchcore_declare,
