@@ -36,6 +36,7 @@ void physad__posed_free(void *model)
     physad_features_free(m->finder);
     physad_features_free(m->network);
     physad__scene_views_free(&m->views);
+    physad__scene_views_free(&m->fine);
     physad__free(m->scene.planes);
     physad__free(m->samples);
     physad__free(m->undistorted);
@@ -200,6 +201,53 @@ static physad_status arrange(physad__posed_model *m, physad_detector *det, const
     return PHYSAD_OK;
 }
 
+/* --- photos at their own size --- */
+
+int64_t physad__posed_detail(const physad_detector *det)
+{
+    return det->method->posed->fine ? physad__option_int(det, "detail") : 0;
+}
+
+/* From the pixels of the photo as taken; the pose is left as it is. */
+static physad_status fill_fine(physad__scene_view *fine, const physad_detector *det, const physad__lens *lens, const physad_view *photo,
+                               const char *name)
+{
+    PHYSAD__TRY(physad__scene_view_fill(fine, det->ctx, lens, photo, (int32_t)physad__posed_detail(det), name));
+    for (int64_t k = 0; k < 3 * fine->camera.width * fine->camera.height; k++)
+        fine->pixels[k] = roundf(fine->pixels[k] * 255) / 255;
+    return PHYSAD_OK;
+}
+
+static physad_status read_fine(physad__scene_view *fine, const physad_detector *det, const physad__scene_view *view)
+{
+    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
+    physad_image *image = NULL;
+    o.channels = PHYSAD_IMAGE_RGB;
+    o.dtype = PHYSAD_U8;
+    PHYSAD__TRY(physad_image_read(&image, det->ctx, view->path, &o));
+    const physad_view photo = physad_image_view(image);
+    const physad_status status = fill_fine(fine, det, &view->lens, &photo, view->path);
+    memcpy(fine->camera.rotation, view->camera.rotation, sizeof(fine->camera.rotation));
+    memcpy(fine->camera.translation, view->camera.translation, sizeof(fine->camera.translation));
+    physad_image_free(image);
+    return status;
+}
+
+static physad_status read_all_fine(const physad_detector *det, physad__posed_model *m, physad__call *call)
+{
+    if (physad__posed_detail(det) == 0)
+        return PHYSAD_OK;
+    m->fine.views = physad__alloc_zero(&m->ctx->mem, (size_t)m->views.count * sizeof(*m->fine.views), "photos");
+    if (m->fine.views == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad__call_stage(call, "photos", m->views.count);
+    for (m->fine.count = 0; m->fine.count < m->views.count; m->fine.count++) {
+        PHYSAD__TRY(read_fine(&m->fine.views[m->fine.count], det, &m->views.views[m->fine.count]));
+        PHYSAD__TRY(physad__call_tick(call, m->fine.count + 1));
+    }
+    return PHYSAD_OK;
+}
+
 /* --- scoring --- */
 
 /* From the undistorted photo's map to one of the photo as taken. */
@@ -217,11 +265,11 @@ static void distort(float *out, const physad__posed_model *m, const float *map)
 }
 
 /* Pose, then the method; `map` of the undistorted photo. */
-static physad_status score_view(const physad_detector *det, const physad__posed_model *m, const physad__scene_view *view, float *map,
-                                double *score, physad__call *call)
+static physad_status score_view(const physad_detector *det, const physad__posed_model *m, const physad__scene_view *view,
+                                const physad__scene_view *fine, float *map, double *score, physad__call *call)
 {
     physad__pose poses[PHYSAD__POSES];
-    physad__posed_query query = { .photo = view, .poses = poses, .view = -1 };
+    physad__posed_query query = { .photo = view, .fine = fine->pixels != NULL ? fine : NULL, .poses = poses, .view = -1 };
     if (view->camera.width != m->width || view->camera.height != m->height)
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: the photo is %lld x %lld pixels when shrunk, the model's are %lld x %lld; turn it, or "
                              "fit another model", det->method->name, (long long)view->camera.width, (long long)view->camera.height,
@@ -235,7 +283,7 @@ physad_status physad__posed_score(const physad_detector *det, const physad_view 
 {
     const physad__posed_model *m = det->model;
     physad__mem *mem = &det->ctx->mem;
-    physad__scene_view view = { 0 };
+    physad__scene_view view = { 0 }, fine = { 0 };
     if (photo->ndim < 2)
         return physad__error(PHYSAD_ERR_SHAPE, "the photo has %d dimensions, want 2 or 3", photo->ndim);
     float *map = physad__alloc_array(mem, m->height * m->width, sizeof(float), "score map");
@@ -243,8 +291,10 @@ physad_status physad__posed_score(const physad_detector *det, const physad_view 
     physad_status status = map != NULL && r->map != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = physad__scene_view_fill(&view, det->ctx, &m->locator.lens, photo, (int32_t)physad__option_int(det, "side"), "the photo");
+    if (status == PHYSAD_OK && m->fine.count > 0)
+        status = fill_fine(&fine, det, &m->locator.lens, photo, "the photo");
     if (status == PHYSAD_OK)
-        status = score_view(det, m, &view, map, &r->score, call);
+        status = score_view(det, m, &view, &fine, map, &r->score, call);
     if (status == PHYSAD_OK) {
         distort(r->map, m, map);
         r->photo_height = photo->shape[0];
@@ -253,6 +303,7 @@ physad_status physad__posed_score(const physad_detector *det, const physad_view 
         r->map_width = m->width;
     }
     physad__scene_view_clear(&view);
+    physad__scene_view_clear(&fine);
     physad__free(map);
     return status;
 }
@@ -279,6 +330,7 @@ static physad_status fit_model(physad_detector *det, physad__posed_model *m, phy
     PHYSAD__TRY(physad__posed_open_networks(m, det, NULL));
     PHYSAD__TRY(physad__locator_open(&m->locator, m->ctx, &m->scene, m->background, &m->views, m->finder, call));
     PHYSAD__TRY(physad__posed_finish(m, det));
+    PHYSAD__TRY(read_all_fine(det, m, call));
     if (m->method->fit != NULL)
         PHYSAD__TRY(m->method->fit(det, m, call, &m->state));
     return PHYSAD_OK;
@@ -292,7 +344,12 @@ static physad_status score_aside(physad_detector *det, physad__posed_model *m, i
         return PHYSAD_ERR_NOMEM;
     physad__call_stage(call, "calibration", total - m->views.count);
     for (int64_t i = m->views.count; status == PHYSAD_OK && i < total; i++) {
-        status = score_view(det, m, &m->views.views[i], map, &scores[m->samples[i]], call);
+        physad__scene_view fine = { 0 };
+        if (m->fine.count > 0)
+            status = read_fine(&fine, det, &m->views.views[i]);
+        if (status == PHYSAD_OK)
+            status = score_view(det, m, &m->views.views[i], &fine, map, &scores[m->samples[i]], call);
+        physad__scene_view_clear(&fine);
         if (status == PHYSAD_OK)
             status = physad__call_tick(call, i + 1 - m->views.count);
     }

@@ -15,6 +15,7 @@ typedef struct physad__posed_model {
     float background[3];
     physad__scene_views views; /* training photos, in the model's sizes; values are k / 255 */
     int64_t *samples;          /* which training sample each is */
+    physad__scene_views fine;  /* the same photos at the method's option `detail`; none where the method does not look so closely */
     physad_features *finder;   /* the locator's network */
     physad__locator locator;
     physad_features *network;  /* compares; for photos of the first view's size */
@@ -30,6 +31,7 @@ typedef struct physad__posed_model {
 /* A photo and where it may have been taken from. */
 typedef struct physad__posed_query {
     const physad__scene_view *photo;
+    const physad__scene_view *fine; /* the same at option `detail`; NULL where the model has no such photos */
     const physad__pose *poses; /* at least one */
     int64_t n;
     int64_t view; /* a training photo's number, which must not explain itself; -1: none */
@@ -48,6 +50,7 @@ struct physad__posed_method {
     physad_status (*write)(const physad_detector *det, const physad__posed_model *model, physad__tensors_writer *writer);
     physad_status (*read)(const physad_detector *det, physad__posed_model *model, physad_tensors *file, const json_t *config, void **state);
     void (*free)(void *state);
+    bool fine; /* it has an option `detail`, pixels of the longer side: photos are kept at that size as well, unless it is 0 */
 };
 
 physad_status physad__posed_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
@@ -68,6 +71,8 @@ physad_status physad__posed_new(physad__posed_model **out, const physad_detector
 /* Wants views; `file`: holds the weights, or NULL. */
 physad_status physad__posed_open_networks(physad__posed_model *m, const physad_detector *det, const physad_tensors *file);
 physad_status physad__posed_finish(physad__posed_model *m, physad_detector *det);
+/* The longer side of the photos in `fine`, 0: none. */
+int64_t physad__posed_detail(const physad_detector *det);
 
 /* --- parts for methods (detect_posed_look.c) --- */
 

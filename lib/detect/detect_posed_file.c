@@ -25,9 +25,9 @@ static int64_t total_pixels(const physad__scene_views *v)
     return n;
 }
 
-/* Blocks made for writing. */
+/* Photos with their cameras, as blocks for writing. */
 typedef struct packed {
-    double *cameras, facts[FACTS];
+    double *cameras;
     uint8_t *pixels, *missing;
 } packed;
 
@@ -57,33 +57,67 @@ static void pack_pixels(packed *p, const physad__scene_views *v)
     }
 }
 
-static physad_status pack(packed *p, const physad__posed_model *m, bool content)
+static physad_status pack(packed *p, physad__mem *mem, const physad__scene_views *v, bool content)
 {
-    const physad__locator *l = &m->locator;
-    const int64_t n = content ? total_pixels(&m->views) : 0;
-    const double facts[FACTS] = { (double)m->scene.count, (double)m->scene.degree, (double)l->side, l->normal, l->foreign, m->views.extent,
-                                  (double)l->lens.width, (double)l->lens.height, l->lens.fx, l->lens.fy, l->lens.cx, l->lens.cy,
-                                  l->lens.k1, l->lens.k2, l->lens.p1, l->lens.p2 };
-    memcpy(p->facts, facts, sizeof(facts));
-    p->cameras = physad__alloc_array(&m->ctx->mem, m->views.count * CAMERA, sizeof(double), "model");
-    p->pixels = physad__alloc(&m->ctx->mem, (size_t)(3 * n), "model");
-    p->missing = physad__alloc(&m->ctx->mem, (size_t)n, "model");
+    const int64_t n = content ? total_pixels(v) : 0;
+    p->cameras = physad__alloc_array(mem, v->count * CAMERA, sizeof(double), "model");
+    p->pixels = physad__alloc(mem, (size_t)(3 * n), "model");
+    p->missing = physad__alloc(mem, (size_t)n, "model");
     if (p->cameras == NULL || p->pixels == NULL || p->missing == NULL)
         return PHYSAD_ERR_NOMEM;
-    pack_cameras(p->cameras, &m->views);
+    pack_cameras(p->cameras, v);
     if (content)
-        pack_pixels(p, &m->views);
+        pack_pixels(p, v);
     return PHYSAD_OK;
+}
+
+static void unpack(packed *p)
+{
+    physad__free(p->cameras);
+    physad__free(p->pixels);
+    physad__free(p->missing);
+}
+
+static physad_status write_all(physad__tensors_writer *w, const listed *all, int64_t n, bool append)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const physad_view view = physad_view_array((void *)(uintptr_t)all[i].data, all[i].dtype, all[i].ndim, all[i].shape);
+        PHYSAD__TRY(append ? physad__tensors_writer_append(w, all[i].name, &view)
+                           : physad__tensors_writer_declare(w, all[i].name, all[i].dtype, all[i].ndim, all[i].shape));
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status write_fine(const physad__posed_model *m, physad__tensors_writer *w, bool append)
+{
+    const int64_t n = m->fine.count, pixels = total_pixels(&m->fine);
+    packed p = { 0 };
+    if (n == 0)
+        return PHYSAD_OK;
+    physad_status status = pack(&p, &m->ctx->mem, &m->fine, append);
+    const listed all[] = {
+        { "fine.cameras", p.cameras, PHYSAD_F64, 2, { n, CAMERA } },
+        { "fine.pixels", p.pixels, PHYSAD_U8, 1, { 3 * pixels } },
+        { "fine.missing", p.missing, PHYSAD_U8, 1, { pixels } },
+    };
+    if (status == PHYSAD_OK)
+        status = write_all(w, all, PHYSAD__COUNT(all), append);
+    unpack(&p);
+    return status;
 }
 
 static physad_status for_all(const physad__posed_model *m, physad__tensors_writer *w, bool append)
 {
-    const physad__matcher *k = &m->locator.matcher;
+    const physad__locator *l = &m->locator;
+    const physad__matcher *k = &l->matcher;
     const int64_t planes = physad__splat_plane_count(m->scene.degree), n = m->views.count, pixels = total_pixels(&m->views);
+    const double facts[FACTS] = { (double)m->scene.count, (double)m->scene.degree, (double)l->side, l->normal, l->foreign, m->views.extent,
+                                  (double)l->lens.width, (double)l->lens.height, l->lens.fx, l->lens.fy, l->lens.cx, l->lens.cy,
+                                  l->lens.k1, l->lens.k2, l->lens.p1, l->lens.p2 };
     packed p = { 0 };
-    physad_status status = pack(&p, m, append);
+    physad_status status = pack(&p, &m->ctx->mem, &m->views, append);
     const listed all[] = {
-        { "scene.facts", p.facts, PHYSAD_F64, 1, { FACTS } },
+        { "scene.facts", facts, PHYSAD_F64, 1, { FACTS } },
         { "scene.gaussians", m->scene.planes, PHYSAD_F32, 2, { planes, m->scene.stride } },
         { "views.cameras", p.cameras, PHYSAD_F64, 2, { n, CAMERA } },
         { "views.samples", m->samples, PHYSAD_I64, 1, { n } },
@@ -93,15 +127,10 @@ static physad_status for_all(const physad__posed_model *m, physad__tensors_write
         { "locator.points", k->points, PHYSAD_F32, 3, { n, k->height * k->width, 3 } },
         { "locator.scale", k->mean, PHYSAD_F32, 2, { 2, k->dim } },
     };
-    for (int64_t i = 0; status == PHYSAD_OK && i < PHYSAD__COUNT(all); i++) {
-        const physad_view view = physad_view_array((void *)(uintptr_t)all[i].data, all[i].dtype, all[i].ndim, all[i].shape);
-        status = append ? physad__tensors_writer_append(w, all[i].name, &view)
-                        : physad__tensors_writer_declare(w, all[i].name, all[i].dtype, all[i].ndim, all[i].shape);
-    }
-    physad__free(p.cameras);
-    physad__free(p.pixels);
-    physad__free(p.missing);
-    return status;
+    if (status == PHYSAD_OK)
+        status = write_all(w, all, PHYSAD__COUNT(all), append);
+    unpack(&p);
+    return status == PHYSAD_OK ? write_fine(m, w, append) : status;
 }
 
 physad_status physad__posed_declare(const physad_detector *det, physad__tensors_writer *w, json_t *config)
@@ -165,12 +194,12 @@ static physad_status read_scene(physad__posed_model *m, const physad_tensors *fi
     return physad__posed_take(m->scene.planes, file, "scene.gaussians", PHYSAD_F32, 2, shape, true);
 }
 
-static physad_status read_camera(physad_camera *c, const double *row, int64_t i)
+static physad_status read_camera(physad_camera *c, const double *row, const char *name, int64_t i)
 {
     memcpy(c->rotation, row, 9 * sizeof(double));
     memcpy(c->translation, row + 9, 3 * sizeof(double));
     if (!is_count(row[16], 1, 32768) || !is_count(row[17], 1, 32768) || !(row[12] > 0) || !(row[13] > 0))
-        return physad__error(PHYSAD_ERR_FORMAT, "views.cameras row %lld is no camera", (long long)i);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s row %lld is no camera", name, (long long)i);
     c->fx = row[12];
     c->fy = row[13];
     c->cx = row[14];
@@ -201,46 +230,68 @@ static physad_status read_pixels(physad__scene_view *view, physad__mem *mem, con
     return PHYSAD_OK;
 }
 
-static physad_status read_cameras(physad__posed_model *m, const physad_tensors *file, int64_t samples)
+/* `name`: of the array; as many as there are samples at most. */
+static physad_status read_cameras(physad__scene_views *v, physad__mem *mem, const physad_tensors *file, const char *name, int64_t least,
+                                  int64_t most)
 {
-    physad__mem *mem = &m->ctx->mem;
     const int64_t any[2] = { -1, CAMERA };
     physad_view from;
-    PHYSAD__TRY(physad__tensors_want(file, "views.cameras", PHYSAD_F64, 2, any, &from));
+    PHYSAD__TRY(physad__tensors_want(file, name, PHYSAD_F64, 2, any, &from));
     const int64_t n = from.shape[0], shape[2] = { n, CAMERA };
-    if (n < 2 || n > samples)
-        return physad__error(PHYSAD_ERR_FORMAT, "views.cameras has %lld rows, want 2 to %lld", (long long)n, (long long)samples);
+    if (n < least || n > most)
+        return physad__error(PHYSAD_ERR_FORMAT, "%s has %lld rows, want %lld to %lld", name, (long long)n, (long long)least, (long long)most);
     double *cameras = physad__alloc_array(mem, n * CAMERA, sizeof(double), "cameras");
-    m->views.views = physad__alloc_zero(mem, (size_t)n * sizeof(*m->views.views), "photos");
-    m->samples = physad__alloc_array(mem, n, sizeof(int64_t), "photos");
-    physad_status status = cameras != NULL && m->views.views != NULL && m->samples != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    v->views = physad__alloc_zero(mem, (size_t)n * sizeof(*v->views), "photos");
+    physad_status status = cameras != NULL && v->views != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
-        status = physad__posed_take(cameras, file, "views.cameras", PHYSAD_F64, 2, shape, true);
-    if (status == PHYSAD_OK)
-        status = physad__posed_take(m->samples, file, "views.samples", PHYSAD_I64, 1, &n, false);
+        status = physad__posed_take(cameras, file, name, PHYSAD_F64, 2, shape, true);
     for (int64_t i = 0; status == PHYSAD_OK && i < n; i++) {
-        m->views.count = n;
-        m->views.views[i].lens = m->locator.lens;
-        status = read_camera(&m->views.views[i].camera, cameras + i * CAMERA, i);
-        if (status == PHYSAD_OK && (m->samples[i] < 0 || m->samples[i] >= samples))
-            status = physad__error(PHYSAD_ERR_FORMAT, "views.samples holds %lld, want 0 to %lld", (long long)m->samples[i], (long long)samples - 1);
+        v->count = n;
+        status = read_camera(&v->views[i].camera, cameras + i * CAMERA, name, i);
     }
     physad__free(cameras);
     return status;
 }
 
-static physad_status read_photos(physad__posed_model *m, const physad_tensors *file)
+static physad_status read_photos(physad__scene_views *v, physad__mem *mem, const physad_tensors *file, const char *pixels_name,
+                                 const char *missing_name)
 {
-    const int64_t n = total_pixels(&m->views), three[1] = { 3 * n }, one[1] = { n };
+    const int64_t n = total_pixels(v), three[1] = { 3 * n }, one[1] = { n };
     physad_view pixels, missing;
-    PHYSAD__TRY(physad__tensors_want(file, "views.pixels", PHYSAD_U8, 1, three, &pixels));
-    PHYSAD__TRY(physad__tensors_want(file, "views.missing", PHYSAD_U8, 1, one, &missing));
-    for (int64_t i = 0, at = 0; i < m->views.count; i++) {
-        physad__scene_view *view = &m->views.views[i];
-        PHYSAD__TRY(read_pixels(view, &m->ctx->mem, (const uint8_t *)pixels.data + 3 * at, (const uint8_t *)missing.data + at));
+    PHYSAD__TRY(physad__tensors_want(file, pixels_name, PHYSAD_U8, 1, three, &pixels));
+    PHYSAD__TRY(physad__tensors_want(file, missing_name, PHYSAD_U8, 1, one, &missing));
+    for (int64_t i = 0, at = 0; i < v->count; i++) {
+        physad__scene_view *view = &v->views[i];
+        PHYSAD__TRY(read_pixels(view, mem, (const uint8_t *)pixels.data + 3 * at, (const uint8_t *)missing.data + at));
         at += view->camera.width * view->camera.height;
     }
     return PHYSAD_OK;
+}
+
+static physad_status read_views(physad__posed_model *m, const physad_tensors *file, int64_t samples)
+{
+    physad__mem *mem = &m->ctx->mem;
+    PHYSAD__TRY(read_cameras(&m->views, mem, file, "views.cameras", 2, samples));
+    const int64_t n = m->views.count;
+    m->samples = physad__alloc_array(mem, n, sizeof(int64_t), "photos");
+    if (m->samples == NULL)
+        return PHYSAD_ERR_NOMEM;
+    PHYSAD__TRY(physad__posed_take(m->samples, file, "views.samples", PHYSAD_I64, 1, &n, false));
+    for (int64_t i = 0; i < n; i++) {
+        m->views.views[i].lens = m->locator.lens;
+        if (m->samples[i] < 0 || m->samples[i] >= samples)
+            return physad__error(PHYSAD_ERR_FORMAT, "views.samples holds %lld, want 0 to %lld", (long long)m->samples[i], (long long)samples - 1);
+    }
+    return read_photos(&m->views, mem, file, "views.pixels", "views.missing");
+}
+
+static physad_status read_fine(physad__posed_model *m, const physad_detector *det, const physad_tensors *file)
+{
+    const int64_t n = m->views.count;
+    if (physad__posed_detail(det) == 0)
+        return PHYSAD_OK;
+    PHYSAD__TRY(read_cameras(&m->fine, &m->ctx->mem, file, "fine.cameras", n, n));
+    return read_photos(&m->fine, &m->ctx->mem, file, "fine.pixels", "fine.missing");
 }
 
 static physad_status read_locator(physad__posed_model *m, const physad_tensors *file)
@@ -261,8 +312,8 @@ static physad_status read_locator(physad__posed_model *m, const physad_tensors *
 static physad_status read_all(physad_detector *det, physad__posed_model *m, physad_tensors *file, const json_t *config, bool embedded)
 {
     PHYSAD__TRY(read_scene(m, file));
-    PHYSAD__TRY(read_cameras(m, file, det->origin->count));
-    PHYSAD__TRY(read_photos(m, file));
+    PHYSAD__TRY(read_views(m, file, det->origin->count));
+    PHYSAD__TRY(read_fine(m, det, file));
     PHYSAD__TRY(physad__posed_open_networks(m, det, embedded ? file : NULL));
     PHYSAD__TRY(read_locator(m, file));
     PHYSAD__TRY(physad__posed_finish(m, det));

@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* splat-bank, ours: a photo is compared with what normal photos say it should look like from its own place. Training photos next to it
- * are brought there by the scene's depth (real pixels, no trace of rendering), their patches are looked up where its rays meet the scene,
- * and the scene's picture stands beside. How far is far, training photos tell that explain each other: their differences whiten the
- * features, and the distances usual at a place and from a side turn each distance into a surprise. Where no pose fits, what is left is
- * a plain bank of patches. */
+ * are brought there by the scene's depth (real pixels, no trace of rendering), moved to where the photo shows them, and compared in small
+ * windows at the photo's own size; a network's features can be compared as well. How far is far, training photos tell that explain each
+ * other: the distances usual at a place and from a side turn each distance into a surprise. Where no pose fits, what is left is a plain
+ * bank of patches. */
 #include "detect/splat_bank.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+#define FINE_CELL 4          /* pixels of a fine cell, each way */
+#define LEAST_SURPRISE (-2.0f)
 
 static const physad__option rows[] = {
     { "neighbours", PHYSAD_OPTION_INT, "6", 1, 64, NULL, "training photos that explain a photo, at most", NULL },
-    { "warp", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare with neighbouring training photos brought to the photo's place", NULL },
-    { "ray", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare with neighbours' patches where the photo's rays meet the scene", NULL },
-    { "render", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare with the scene's picture", "RAD, eq. 2" },
-    { "colour", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare the pixels of neighbours brought to the photo's place as well", NULL },
+    { "warp", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare features with those of neighbouring training photos brought to the photo's place", NULL },
+    { "ray", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare features with those of neighbours where the photo's rays meet the scene", NULL },
+    { "render", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare features with those of the scene's picture", "RAD, eq. 2" },
+    { "tint", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare small windows of neighbours' pixels: the mean of what differs", NULL },
+    { "texture", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "the same: the spread of what differs", NULL },
+    { "detail", PHYSAD_OPTION_INT, "960", 0, 4096, NULL, "pixels are compared at this longer side of the photos; 0: not at all", NULL },
+    { "align", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "move neighbours' pixels to where the photo shows them before they are compared", NULL },
     { "plain", PHYSAD_OPTION_CHOICE, "fallback", 0, 0, "fallback|always|never",
       "compare with every patch of every training photo: where no pose fits, always, or never", "PatchCore, whole bank" },
     { "folds", PHYSAD_OPTION_INT, "0", 0, 20, NULL,
@@ -26,6 +33,7 @@ static const physad__option rows[] = {
     { "hypotheses", PHYSAD_OPTION_INT, "2", 1, 3, NULL, "poses that may each explain a place, less likely ones at a cost", NULL },
     { "least_fit", PHYSAD_OPTION_REAL, "0.35", 0, 1, NULL, "of a pose; photos that fit worse are compared by `plain` alone", NULL },
     { "top_share", PHYSAD_OPTION_REAL, "0.001", 1e-6, 1, NULL, "a photo's score: the mean of this share of its map, the greatest", NULL },
+    { "own", PHYSAD_OPTION_REAL, "1", 0, 2, NULL, "this share of what the photo's whole map rises to (95 of 100) is taken off its score", NULL },
     { "weigh_cover", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "places that few training photos see count less", NULL },
     { "blur", PHYSAD_OPTION_REAL, "3", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels", NULL },
 };
@@ -35,16 +43,20 @@ static void bank_free(void *state)
     physad__splat_bank *b = state;
     for (int64_t i = 0; b->depths != NULL && i < b->model->views.count; i++)
         physad__free(b->depths[i]);
+    for (int64_t i = 0; b->fine_depths != NULL && i < b->model->fine.count; i++)
+        physad__free(b->fine_depths[i]);
     physad__free(b->depths);
+    physad__free(b->fine_depths);
     physad__free(b->whiten);
     physad__free(b->bank);
     physad__free(b->maps);
+    physad__free(b->fine_maps);
     physad__free(b);
 }
 
 static physad_status bank_new(physad__splat_bank **out, const physad_detector *det, const physad__posed_model *m)
 {
-    static const char *const names[PHYSAD__BY_PLAIN] = { "warp", "ray", "render", "colour" };
+    static const char *const names[PHYSAD__WAYS] = { "warp", "ray", "render", NULL, "tint", "texture" };
     physad__splat_bank *b = physad__alloc_zero(&det->ctx->mem, sizeof(*b), "splat-bank");
     *out = b;
     if (b == NULL)
@@ -53,11 +65,25 @@ static physad_status bank_new(physad__splat_bank **out, const physad_detector *d
     b->cells = m->grid_height * m->grid_width;
     b->dim = m->dim + PHYSAD__TINTS;
     b->neighbours = physad__option_int(det, "neighbours");
-    for (int way = 0; way < PHYSAD__BY_PLAIN; way++)
-        b->ways[way] = physad__option_bool(det, names[way]);
-    b->ways[PHYSAD__BY_PLAIN] = !physad__option_is(det, "plain", "never");
+    b->align = physad__option_bool(det, "align");
+    for (int way = 0; way < PHYSAD__WAYS; way++)
+        b->ways[way] = way == PHYSAD__BY_PLAIN ? !physad__option_is(det, "plain", "never")
+                                               : physad__option_bool(det, names[way]) && (way < PHYSAD__COARSE_WAYS || m->fine.count > 0);
+    b->coarse = (physad__splat_grid){ m->grid_height, m->grid_width };
+    if (b->ways[PHYSAD__BY_TINT] || b->ways[PHYSAD__BY_TEXTURE])
+        b->fine = (physad__splat_grid){ physad__max(m->fine.views[0].camera.height / FINE_CELL, 1),
+                                        physad__max(m->fine.views[0].camera.width / FINE_CELL, 1) };
     b->whiten = physad__alloc_array(&det->ctx->mem, b->dim * b->dim, sizeof(float), "splat-bank");
     return b->whiten != NULL ? physad__splat_bank_depths(b) : PHYSAD_ERR_NOMEM;
+}
+
+physad_status physad__splat_bank_reserve_maps(physad__splat_bank *b)
+{
+    const int64_t n = b->model->views.count;
+    b->maps = physad__alloc_array(&b->model->ctx->mem, PHYSAD__COARSE_WAYS * n * b->cells, sizeof(float), "usual distances");
+    b->fine_maps = physad__alloc_array(&b->model->ctx->mem, PHYSAD__FINE_WAYS * n * physad__splat_grid_cells(&b->fine), sizeof(float),
+                                       "usual distances");
+    return b->maps != NULL && b->fine_maps != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
 static physad_status bank_fit(physad_detector *det, physad__posed_model *m, physad__call *call, void **state)
@@ -65,10 +91,11 @@ static physad_status bank_fit(physad_detector *det, physad__posed_model *m, phys
     physad__splat_bank *b = NULL;
     physad_status status = bank_new(&b, det, m);
     bool any = false;
-    for (int way = 0; status == PHYSAD_OK && way < PHYSAD__BY_PLAIN; way++)
-        any = any || b->ways[way];
+    for (int way = 0; status == PHYSAD_OK && way < PHYSAD__WAYS; way++)
+        any = any || (b->ways[way] && way != PHYSAD__BY_PLAIN);
     if (status == PHYSAD_OK && !any)
-        status = physad__error(PHYSAD_ERR_ARG, "splat-bank: warp, ray, render and colour are all off: nothing to compare with; use patchcore");
+        status = physad__error(PHYSAD_ERR_ARG, "splat-bank: warp, ray, render, tint and texture are all off: nothing to compare with; use "
+                               "patchcore");
     if (status == PHYSAD_OK)
         status = physad__splat_bank_learn(b, det, call);
     if (status != PHYSAD_OK) {
@@ -82,62 +109,90 @@ static physad_status bank_fit(physad_detector *det, physad__posed_model *m, phys
 
 /* --- scoring --- */
 
-/* The mean surprise of the ways that say something. */
+static bool is_asked(const physad_detector *det, const physad__splat_bank *b, int way, bool posed)
+{
+    if (way == PHYSAD__BY_PLAIN)
+        return b->ways[way] && (!posed || physad__option_is(det, "plain", "always"));
+    return b->ways[way] && posed;
+}
+
+/* The greatest surprise of the ways, per pixel; where a way says nothing, it is not surprised. */
 static physad_status fuse(const physad_detector *det, const physad__splat_bank *b, const physad__explained *e, const physad__posed_query *q,
                           const physad_camera *camera, bool posed, float *out)
 {
+    const physad__posed_model *m = b->model;
     const bool local = physad__option_is(det, "calibrate", "place");
-    float *z = physad__alloc_array(&det->ctx->mem, 2 * b->cells, sizeof(float), "surprises"), *n = z + b->cells;
+    const int64_t plane = m->height * m->width, most = physad__max(b->cells, physad__splat_grid_cells(&b->fine));
+    float *z = physad__alloc_array(&det->ctx->mem, most + plane, sizeof(float), "surprises"), *one = z + most;
     if (z == NULL)
         return PHYSAD_ERR_NOMEM;
-    memset(out, 0, (size_t)b->cells * sizeof(float));
-    memset(n, 0, (size_t)b->cells * sizeof(float));
+    for (int64_t i = 0; i < plane; i++)
+        out[i] = LEAST_SURPRISE;
     for (int way = 0; way < PHYSAD__WAYS; way++) {
-        const bool plain = way == PHYSAD__BY_PLAIN;
-        if (!b->ways[way] || (posed ? plain && !physad__option_is(det, "plain", "always") : !plain))
+        const physad__splat_grid *grid = physad__splat_bank_grid(b, way);
+        if (!is_asked(det, b, way, posed))
             continue;
-        physad__splat_bank_judge(b, e, camera, q->view, way, local && !plain, z);
-        for (int64_t i = 0; i < b->cells; i++)
-            if (!isnan(z[i])) {
-                out[i] += physad__splat_bank_surprise(&b->usual[way], z[i]);
-                n[i]++;
-            }
+        physad__splat_bank_judge(b, e, camera, q->view, way, local && way != PHYSAD__BY_PLAIN, z);
+        for (int64_t i = 0; i < physad__splat_grid_cells(grid); i++)
+            z[i] = isnan(z[i]) ? 0 : fmaxf(physad__splat_bank_surprise(&b->usual[way], z[i]), LEAST_SURPRISE);
+        physad__map_upsample(z, grid->height, grid->width, one, m->height, m->width, PHYSAD__UPSAMPLE_BILINEAR);
+        for (int64_t i = 0; i < plane; i++)
+            out[i] = fmaxf(out[i], one[i]);
     }
-    for (int64_t i = 0; i < b->cells; i++)
-        out[i] = n[i] > 0 ? out[i] / n[i] : 0;
     physad__free(z);
     return PHYSAD_OK;
 }
 
-/* The surprise and the cover of each cell, by the pose that explains it best. */
-static physad_status surprise(const physad_detector *det, const physad__splat_bank *b, const physad__posed_query *q, float *out, float *cover)
+/* The surprise and the cover of each pixel, by the pose that explains it best; `one` is room. */
+static physad_status surprise(const physad_detector *det, const physad__splat_bank *b, const physad__posed_query *q, const float *raw,
+                              float *out, float *cover, float *one)
 {
-    physad__mem *mem = &det->ctx->mem;
+    const physad__posed_model *m = b->model;
     const bool posed = q->poses[0].fit >= physad__option_real(det, "least_fit") || !b->ways[PHYSAD__BY_PLAIN];
-    const int64_t n = posed ? physad__min(q->n, physad__option_int(det, "hypotheses")) : 1;
-    float *raw = physad__alloc_array(mem, b->cells * b->dim, sizeof(float), "features");
-    float *one = physad__alloc_array(mem, b->cells, sizeof(float), "surprises");
-    physad_status status = raw != NULL && one != NULL ? physad__splat_bank_cells(b, q->photo->pixels, raw) : PHYSAD_ERR_NOMEM;
+    const int64_t n = posed ? physad__min(q->n, physad__option_int(det, "hypotheses")) : 1, plane = m->height * m->width;
+    physad_status status = PHYSAD_OK;
     for (int64_t h = 0; status == PHYSAD_OK && h < n; h++) {
         const physad_camera *camera = &q->poses[h].camera;
-        const float penalty = (float)log10(fmax(q->poses[0].confidence, 1e-6) / fmax(q->poses[h].confidence, 1e-9));
+        const float penalty = h == 0 ? 0 : (float)log10(fmax(q->poses[0].confidence, 1e-6) / fmax(q->poses[h].confidence, 1e-9));
+        const physad__asked asked = { .photo = q->photo, .fine = posed ? q->fine : NULL, .raw = raw, .camera = camera, .view = q->view,
+                                      .scene = &m->scene, .plain = !posed || physad__option_is(det, "plain", "always") };
         physad__explained e = { 0 };
-        status = physad__splat_bank_explain(b, &e, q->photo, raw, camera, q->view, &b->model->scene,
-                                            !posed || physad__option_is(det, "plain", "always"));
+        status = physad__splat_bank_explain(b, &e, &asked);
         if (status == PHYSAD_OK)
             status = fuse(det, b, &e, q, camera, posed, one);
-        for (int64_t i = 0; status == PHYSAD_OK && i < b->cells; i++) {
-            const float s = one[i] + (h > 0 ? penalty : 0);
-            if (h == 0 || s < out[i]) {
-                out[i] = s;
-                cover[i] = posed && physad__option_bool(det, "weigh_cover") ? 0.1f + 0.9f * e.covered[i] : 1;
-            }
-        }
+        if (status == PHYSAD_OK && h == 0)
+            physad__map_upsample(e.covered, b->coarse.height, b->coarse.width, cover, m->height, m->width, PHYSAD__UPSAMPLE_BILINEAR);
+        for (int64_t i = 0; status == PHYSAD_OK && i < plane; i++)
+            out[i] = h == 0 ? one[i] : fminf(out[i], one[i] + penalty);
         physad__explained_free(&e);
     }
-    physad__free(raw);
-    physad__free(one);
+    for (int64_t i = 0; status == PHYSAD_OK && i < plane; i++)
+        cover[i] = posed && physad__option_bool(det, "weigh_cover") ? 0.1f + 0.9f * cover[i] : 1;
     return status;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Takes `share` of the map's 95th percentile off the score: blur, exposure and a pose that is off surprise everywhere, a defect in a few
+ * places. */
+static physad_status take_off_own(double *score, physad__mem *mem, const float *map, const float *weight, int64_t n, double share)
+{
+    float *sorted = physad__alloc_array(mem, n, sizeof(float), "pooling");
+    int64_t kept = 0;
+    if (sorted == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < n; i++)
+        if (weight[i] > 0)
+            sorted[kept++] = map[i];
+    qsort(sorted, (size_t)kept, sizeof(float), ascending);
+    if (kept > 0)
+        *score -= share * (double)sorted[(int64_t)(0.95 * (double)(kept - 1))];
+    physad__free(sorted);
+    return PHYSAD_OK;
 }
 
 static physad_status bank_score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q, float *map, double *score,
@@ -146,22 +201,23 @@ static physad_status bank_score(const physad_detector *det, const physad__posed_
     const physad__splat_bank *b = m->state;
     physad__mem *mem = &det->ctx->mem;
     const int64_t plane = m->height * m->width;
-    float *grid = physad__alloc_array(mem, 2 * b->cells, sizeof(float), "surprises"), *cover = grid + b->cells;
-    float *weight = physad__alloc_array(mem, plane, sizeof(float), "surprises");
-    physad_status status = grid != NULL && weight != NULL ? surprise(det, b, q, grid, cover) : PHYSAD_ERR_NOMEM;
-    if (status == PHYSAD_OK) {
-        for (int64_t i = 0; i < b->cells; i++) /* what is hardly seen is no surprise */
-            grid[i] = cover[i] * grid[i];
-        physad__map_upsample(grid, m->grid_height, m->grid_width, map, m->height, m->width, PHYSAD__UPSAMPLE_BILINEAR);
-        physad__map_upsample(cover, m->grid_height, m->grid_width, weight, m->height, m->width, PHYSAD__UPSAMPLE_BILINEAR);
-        status = physad__map_blur(mem, map, m->height, m->width, physad__option_real(det, "blur"), PHYSAD__BORDER_MIRROR);
-    }
-    for (int64_t i = 0; status == PHYSAD_OK && q->photo->missing != NULL && i < plane; i++)
-        weight[i] = q->photo->missing[i] ? 0 : weight[i];
+    float *raw = physad__alloc_array(mem, b->cells * b->dim, sizeof(float), "features");
+    float *cover = physad__alloc_array(mem, 2 * plane, sizeof(float), "surprises");
+    physad_status status = raw != NULL && cover != NULL ? physad__splat_bank_cells(b, q->photo->pixels, raw) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
-        status = physad__posed_top(score, mem, map, weight, plane, physad__option_real(det, "top_share"));
-    physad__free(grid);
-    physad__free(weight);
+        status = surprise(det, b, q, raw, map, cover, cover + plane);
+    for (int64_t i = 0; status == PHYSAD_OK && i < plane; i++) /* what is hardly seen is no surprise */
+        map[i] *= map[i] > 0 ? cover[i] : 1;
+    if (status == PHYSAD_OK)
+        status = physad__map_blur(mem, map, m->height, m->width, physad__option_real(det, "blur"), PHYSAD__BORDER_MIRROR);
+    for (int64_t i = 0; status == PHYSAD_OK && q->photo->missing != NULL && i < plane; i++)
+        cover[i] = q->photo->missing[i] ? 0 : cover[i];
+    if (status == PHYSAD_OK)
+        status = physad__posed_top(score, mem, map, cover, plane, physad__option_real(det, "top_share"));
+    if (status == PHYSAD_OK && physad__option_real(det, "own") > 0)
+        status = take_off_own(score, mem, map, cover, plane, physad__option_real(det, "own"));
+    physad__free(raw);
+    physad__free(cover);
     return status;
 }
 
@@ -171,7 +227,9 @@ static physad_status for_all(const physad__posed_model *m, physad__tensors_write
 {
     const physad__splat_bank *b = m->state;
     const int64_t whiten[2] = { b->dim, b->dim }, cells[3] = { m->views.count, b->cells, b->dim };
-    const int64_t maps[3] = { PHYSAD__WAYS, m->views.count, b->cells }, usual[2] = { PHYSAD__WAYS, 4 };
+    const int64_t maps[3] = { PHYSAD__COARSE_WAYS, m->views.count, b->cells }, usual[2] = { PHYSAD__WAYS, 4 };
+    const int64_t fine[3] = { PHYSAD__FINE_WAYS, m->views.count, physad__splat_grid_cells(&b->fine) };
+    const int64_t trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS };
     const struct {
         const char *name;
         const void *data;
@@ -181,6 +239,8 @@ static physad_status for_all(const physad__posed_model *m, physad__tensors_write
         { "splat_bank.whiten", b->whiten, PHYSAD_F32, 2, whiten },
         { "splat_bank.cells", b->bank, PHYSAD_F32, 3, cells },
         { "splat_bank.maps", b->maps, PHYSAD_F32, 3, maps },
+        { "splat_bank.fine_maps", b->fine_maps, PHYSAD_F32, 3, fine },
+        { "splat_bank.trends", b->trends, PHYSAD_F64, 2, trends },
         { "splat_bank.usual", b->usual, PHYSAD_F64, 2, usual },
     };
     for (int64_t i = 0; i < PHYSAD__COUNT(all); i++) {
@@ -201,27 +261,21 @@ static physad_status bank_write(const physad_detector *det, const physad__posed_
     return for_all(m, w, true);
 }
 
-static physad_status take(float *out, const physad_tensors *file, const char *name, int32_t ndim, const int64_t *shape)
-{
-    physad_view from, to = physad_view_array(out, PHYSAD_F32, ndim, shape);
-    PHYSAD__TRY(physad__tensors_want(file, name, PHYSAD_F32, ndim, shape, &from));
-    return physad__view_copy(&to, &from);
-}
-
 static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *file)
 {
     const int64_t n = b->model->views.count, whiten[2] = { b->dim, b->dim }, cells[3] = { n, b->cells, b->dim };
-    const int64_t maps[3] = { PHYSAD__WAYS, n, b->cells }, usual[2] = { PHYSAD__WAYS, 4 };
-    physad_view from, to = physad_view_array(b->usual, PHYSAD_F64, 2, usual);
+    const int64_t maps[3] = { PHYSAD__COARSE_WAYS, n, b->cells }, usual[2] = { PHYSAD__WAYS, 4 };
+    const int64_t fine[3] = { PHYSAD__FINE_WAYS, n, physad__splat_grid_cells(&b->fine) }, trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS };
     b->bank = physad__alloc_array(&b->model->ctx->mem, n * b->cells * b->dim, sizeof(float), "bank");
-    b->maps = physad__alloc_array(&b->model->ctx->mem, PHYSAD__WAYS * n * b->cells, sizeof(float), "usual distances");
-    if (b->bank == NULL || b->maps == NULL)
+    if (b->bank == NULL)
         return PHYSAD_ERR_NOMEM;
-    PHYSAD__TRY(take(b->whiten, file, "splat_bank.whiten", 2, whiten));
-    PHYSAD__TRY(take(b->bank, file, "splat_bank.cells", 3, cells));
-    PHYSAD__TRY(take(b->maps, file, "splat_bank.maps", 3, maps));
-    PHYSAD__TRY(physad__tensors_want(file, "splat_bank.usual", PHYSAD_F64, 2, usual, &from));
-    PHYSAD__TRY(physad__view_copy(&to, &from));
+    PHYSAD__TRY(physad__splat_bank_reserve_maps(b));
+    PHYSAD__TRY(physad__posed_take(b->whiten, file, "splat_bank.whiten", PHYSAD_F32, 2, whiten, false));
+    PHYSAD__TRY(physad__posed_take(b->bank, file, "splat_bank.cells", PHYSAD_F32, 3, cells, false));
+    PHYSAD__TRY(physad__posed_take(b->maps, file, "splat_bank.maps", PHYSAD_F32, 3, maps, false));
+    PHYSAD__TRY(physad__posed_take(b->fine_maps, file, "splat_bank.fine_maps", PHYSAD_F32, 3, fine, false));
+    PHYSAD__TRY(physad__posed_take(b->trends, file, "splat_bank.trends", PHYSAD_F64, 2, trends, true));
+    PHYSAD__TRY(physad__posed_take(b->usual, file, "splat_bank.usual", PHYSAD_F64, 2, usual, false));
     for (int way = 0; way < PHYSAD__WAYS; way++) {
         const physad__usual *u = &b->usual[way];
         if (b->ways[way] && (!isfinite(u->mean) || !(u->variance > 0) || !isfinite(u->tail[0]) || !(u->tail[1] > 0)))
@@ -252,6 +306,7 @@ static const physad__posed_method posed = {
     .write = bank_write,
     .read = bank_read,
     .free = bank_free,
+    .fine = true,
 };
 
 const physad__method physad__method_splat_bank = {

@@ -5,17 +5,26 @@
 
 #include "detect/detect_posed.h"
 
-/* How a photo's cells are explained by what is normal there. */
+/* How a photo's cells are explained by what is normal there: by the network's cells, then by pixels at the photo's own size. */
 enum {
     PHYSAD__BY_WARP,   /* training photos brought to the photo's place by the scene's depth */
     PHYSAD__BY_RAY,    /* cells of the training photos where the scene's points fall */
     PHYSAD__BY_RENDER, /* the scene's picture */
-    PHYSAD__BY_COLOUR, /* pixels of training photos brought to the photo's place */
     PHYSAD__BY_PLAIN,  /* any cell of any training photo */
+    PHYSAD__BY_TINT,   /* pixels of training photos brought to the photo's place: the mean of what differs */
+    PHYSAD__BY_TEXTURE, /* the same: its spread */
     PHYSAD__WAYS
 };
 
+#define PHYSAD__COARSE_WAYS PHYSAD__BY_TINT /* those by the network's cells */
+#define PHYSAD__FINE_WAYS (PHYSAD__WAYS - PHYSAD__COARSE_WAYS)
 #define PHYSAD__TINTS 3 /* mean colours, behind the network's numbers of a cell */
+
+#define PHYSAD__TRAITS 6 /* of a fine cell: what its pixels' differences are expected from */
+
+typedef struct physad__splat_grid {
+    int64_t height, width;
+} physad__splat_grid;
 
 /* Mean, spread and tail of a way's distances on normal photos. */
 typedef struct physad__usual {
@@ -26,24 +35,39 @@ typedef struct physad__usual {
 typedef struct physad__splat_bank {
     const physad__posed_model *model;
     int64_t cells, dim;  /* of a photo; dim: the network's and the tints */
+    physad__splat_grid coarse, fine; /* the network's cells; cells of 4 x 4 pixels of the photo's own size */
     bool ways[PHYSAD__WAYS];
+    bool align;          /* pixels, before they are compared */
     int64_t neighbours;  /* training photos that explain, at most */
     float *whiten;       /* (dim, dim), lower triangle: from differences to what is to be compared */
     float *bank;         /* (views, cells, dim), whitened */
-    float **depths;      /* of the training photos */
-    float *maps;         /* (WAYS, views, cells): distances of the training photos without themselves; not a number: unknown */
+    float **depths;      /* of the training photos, as the scene saw them */
+    float **fine_depths; /* at their own size */
+    float *maps, *fine_maps; /* (ways, views, cells): distances of the training photos without themselves; not a number: unknown */
+    double trends[PHYSAD__FINE_WAYS][PHYSAD__TRAITS]; /* of logarithms of distances, by traits */
     physad__usual usual[PHYSAD__WAYS];
 } physad__splat_bank;
 
 /* What explains one photo from one place. */
 typedef struct physad__explained {
     physad__posed_look look;
-    float *distance[PHYSAD__WAYS]; /* per cell; not a number where that way says nothing */
-    float *points;                 /* (cells, 3), not a number where nothing is */
-    float *covered;                /* per cell, 0..1: how well training photos see it */
+    float *distance[PHYSAD__WAYS]; /* per cell of the way's grid; not a number where that way says nothing */
+    float *points, *fine_points;   /* (cells, 3), not a number where nothing is */
+    float *covered;                /* per coarse cell, 0..1: how well training photos see it */
+    float *traits;                 /* (fine cells, TRAITS) */
     float *nearest;                /* (cells, dim): the warped cell that was nearest, before whitening; only for learning */
     float *memory;
 } physad__explained;
+
+static inline int64_t physad__splat_grid_cells(const physad__splat_grid *g)
+{
+    return g->height * g->width;
+}
+
+static inline const physad__splat_grid *physad__splat_bank_grid(const physad__splat_bank *b, int way)
+{
+    return way < PHYSAD__COARSE_WAYS ? &b->coarse : &b->fine;
+}
 
 /* --- splat_bank_explain.c --- */
 
@@ -51,18 +75,45 @@ physad_status physad__splat_bank_depths(physad__splat_bank *b);
 /* Cells with tints, not whitened. */
 physad_status physad__splat_bank_cells(const physad__splat_bank *b, const float *pixels, float *cells);
 void physad__splat_bank_whiten(const physad__splat_bank *b, const float *in, float *out, int64_t n);
-/* `raw`: the photo's cells, not whitened; `view`: training photo that must not explain, or -1; `plain`: by any cell as well. */
-physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *out, const physad__scene_view *photo, const float *raw,
-                                         const physad_camera *camera, int64_t view, const physad__gaussians *scene, bool plain);
+/* A photo and where it was taken from. */
+typedef struct physad__asked {
+    const physad__scene_view *photo, *fine; /* fine: at its own size; only for ways by pixels */
+    const float *raw;                       /* its cells, not whitened */
+    const physad_camera *camera;
+    int64_t view; /* training photo that must not explain, or -1 */
+    const physad__gaussians *scene;
+    bool plain; /* by any cell as well */
+} physad__asked;
+physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *out, const physad__asked *asked);
 /* The world's points under cells' centres, from a depth of 0 where nothing is. */
-void physad__splat_bank_points(const physad__splat_bank *b, const physad_camera *camera, const float *depth, float *points);
+void physad__splat_bank_points(const physad__splat_bank *b, const physad__splat_grid *grid, const physad_camera *camera, const float *depth,
+                               float *points);
+/* Where a camera sees a point: pixels and depth; false behind it. And back. */
+bool physad__splat_bank_project(const physad_camera *c, const double p[3], double *u, double *v, double *z);
+void physad__splat_bank_unproject(const physad_camera *c, double u, double v, double z, double out[3]);
 void physad__explained_free(physad__explained *e); /* zeroed is fine */
 /* The training photos nearest to a camera, but for `view`; returns how many. */
 int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_camera *camera, int64_t view, int64_t most, int64_t *out);
 
+/* --- splat_bank_pixels.c, splat_bank_align.c --- */
+
+/* Logarithms of the least differences per fine cell, and what they are expected from. `pose`: only its rotation and translation count. */
+physad_status physad__splat_bank_pixels(const physad__splat_bank *b, const physad__scene_view *photo, const physad_camera *pose, int64_t view,
+                                        float *tint, float *texture, float *traits);
+/* Where pixels of `other` lie that show what `photo` shows: at x + u, y + v. All (height, width); `weight` 0..1. */
+physad_status physad__splat_bank_align(physad__mem *mem, const float *photo, const float *other, const float *weight, int64_t height,
+                                       int64_t width, float *u, float *v);
+/* Means over windows, in place; `room` of the plane's size. Borders repeat. */
+void physad__splat_bank_box(float *plane, float *room, int64_t height, int64_t width, int64_t radius);
+/* Between pixels, whose centres are whole numbers; clamped. */
+float physad__splat_bank_at(const float *plane, int64_t height, int64_t width, float x, float y);
+
 /* --- splat_bank_usual.c --- */
 
 /* Whitening from how training photos differ from their neighbours' explanation, then their maps and what is usual. */
+physad_status physad__splat_bank_reserve_maps(physad__splat_bank *b);
+/* Whether a training photo has maps: it is of the first one's size. */
+bool physad__splat_bank_usable(const physad__splat_bank *b, int64_t view);
 physad_status physad__splat_bank_learn(physad__splat_bank *b, const physad_detector *det, physad__call *call);
 /* Distances to numbers of deviations: from what is usual at the place and from the side (`local`), or anywhere. */
 void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera, int64_t view, int way,

@@ -49,25 +49,30 @@ void physad__splat_bank_whiten(const physad__splat_bank *b, const float *in, flo
 
 /* --- who is near --- */
 
-physad_status physad__splat_bank_depths(physad__splat_bank *b)
+static physad_status render_depths(float ***out, const physad__posed_model *m, const physad__scene_views *v)
 {
-    const physad__posed_model *m = b->model;
-    b->depths = physad__alloc_zero(&m->ctx->mem, (size_t)m->views.count * sizeof(*b->depths), "depths");
-    if (b->depths == NULL)
+    float **depths = *out = physad__alloc_zero(&m->ctx->mem, (size_t)v->count * sizeof(*depths), "depths");
+    if (depths == NULL)
         return PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; i < m->views.count; i++) {
-        const physad_camera *c = &m->views.views[i].camera;
+    for (int64_t i = 0; i < v->count; i++) {
+        const physad_camera *c = &v->views[i].camera;
         const int64_t plane = c->width * c->height;
         physad__posed_look look;
         PHYSAD__TRY(physad__posed_look_make(&look, m, &m->scene, c));
-        b->depths[i] = physad__alloc_array(&m->ctx->mem, plane, sizeof(float), "depths");
-        for (int64_t k = 0; b->depths[i] != NULL && k < plane; k++)
-            b->depths[i][k] = look.opacity[k] > 0.5f ? look.depth[k] : 0;
+        depths[i] = physad__alloc_array(&m->ctx->mem, plane, sizeof(float), "depths");
+        for (int64_t k = 0; depths[i] != NULL && k < plane; k++)
+            depths[i][k] = look.opacity[k] > 0.5f ? look.depth[k] : 0;
         physad__posed_look_free(&look);
-        if (b->depths[i] == NULL)
+        if (depths[i] == NULL)
             return PHYSAD_ERR_NOMEM;
     }
     return PHYSAD_OK;
+}
+
+physad_status physad__splat_bank_depths(physad__splat_bank *b)
+{
+    PHYSAD__TRY(render_depths(&b->depths, b->model, &b->model->views));
+    return b->ways[PHYSAD__BY_TINT] || b->ways[PHYSAD__BY_TEXTURE] ? render_depths(&b->fine_depths, b->model, &b->model->fine) : PHYSAD_OK;
 }
 
 static double axis_angle(const physad_camera *a, const physad_camera *b)
@@ -107,7 +112,7 @@ int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_cam
 /* --- geometry --- */
 
 /* Where a camera sees a point: pixels and depth; false behind it. */
-static bool project(const physad_camera *c, const double p[3], double *u, double *v, double *z)
+bool physad__splat_bank_project(const physad_camera *c, const double p[3], double *u, double *v, double *z)
 {
     double q[3];
     for (int k = 0; k < 3; k++)
@@ -120,7 +125,7 @@ static bool project(const physad_camera *c, const double p[3], double *u, double
     return true;
 }
 
-static void unproject(const physad_camera *c, double u, double v, double z, double out[3])
+void physad__splat_bank_unproject(const physad_camera *c, double u, double v, double z, double out[3])
 {
     const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1], z - c->translation[2] };
     for (int k = 0; k < 3; k++)
@@ -169,8 +174,8 @@ static void warp(const physad__splat_bank *b, const physad__posed_look *look, in
         seen[at] = 0;
         if (look->opacity[at] < 0.5f)
             continue;
-        unproject(c, (double)(at % c->width) + 0.5, (double)(at / c->width) + 0.5, (double)look->depth[at], p);
-        if (!project(&b->model->views.views[view].camera, p, &u, &v, &z) || !is_visible(b, view, u, v, z))
+        physad__splat_bank_unproject(c, (double)(at % c->width) + 0.5, (double)(at / c->width) + 0.5, (double)look->depth[at], p);
+        if (!physad__splat_bank_project(&b->model->views.views[view].camera, p, &u, &v, &z) || !is_visible(b, view, u, v, z))
             continue;
         sample_colour(&b->model->views.views[view], u, v, rgb);
         for (int ch = 0; ch < 3; ch++)
@@ -228,7 +233,6 @@ typedef struct work {
     float *cells, *white; /* of an explanation */
     float *photo;         /* the photo's, whitened */
     float *pixels, *base, *seen;
-    float *rest;          /* per pixel: the least colour difference so far; negative: not known */
 } work;
 
 static void free_work(work *w)
@@ -243,7 +247,7 @@ static physad_status make_work(work *w, const physad__splat_bank *b, const float
     const physad__posed_model *m = b->model;
     const int64_t plane = m->height * m->width, n = b->cells * b->dim;
     w->cells = physad__alloc_array(&m->ctx->mem, 3 * n, sizeof(float), "explanations");
-    w->pixels = physad__alloc_array(&m->ctx->mem, 8 * plane, sizeof(float), "explanations");
+    w->pixels = physad__alloc_array(&m->ctx->mem, 7 * plane, sizeof(float), "explanations");
     if (w->cells == NULL || w->pixels == NULL) {
         free_work(w);
         return PHYSAD_ERR_NOMEM;
@@ -252,9 +256,6 @@ static physad_status make_work(work *w, const physad__splat_bank *b, const float
     w->photo = w->cells + 2 * n;
     w->base = w->pixels + 3 * plane;
     w->seen = w->pixels + 6 * plane;
-    w->rest = w->pixels + 7 * plane;
-    for (int64_t i = 0; i < plane; i++)
-        w->rest[i] = -1;
     physad__splat_bank_whiten(b, raw, w->photo, b->cells);
     return PHYSAD_OK;
 }
@@ -277,55 +278,6 @@ static physad_status by_render(const physad__splat_bank *b, physad__explained *e
     return PHYSAD_OK;
 }
 
-/* How far a colour lies outside of what the 3 x 3 pixels around show: a shift by a pixel is no difference. */
-static float outside(const float *pixels, float value, int64_t at, int64_t row)
-{
-    float least = pixels[at], most = pixels[at];
-    for (int64_t dy = -row; dy <= row; dy += row)
-        for (int64_t dx = -1; dx <= 1; dx++) {
-            least = fminf(least, pixels[at + dy + dx]);
-            most = fmaxf(most, pixels[at + dy + dx]);
-        }
-    return fmaxf(fmaxf(value - most, least - value), 0);
-}
-
-static void compare_colours(const physad__splat_bank *b, const physad__scene_view *photo, work *w)
-{
-    const int64_t width = b->model->width, height = b->model->height, plane = width * height;
-#pragma omp parallel for schedule(static) num_threads(b->model->ctx->threads)
-    for (int64_t y = 1; y < height - 1; y++)
-        for (int64_t x = 1; x < width - 1; x++) {
-            const int64_t at = y * width + x;
-            float sum = 0;
-            if (!(w->seen[at] > 0))
-                continue;
-            for (int ch = 0; ch < 3; ch++)
-                sum += outside(w->pixels + ch * plane, photo->pixels[ch * plane + at], at, width);
-            if (w->rest[at] < 0 || sum < w->rest[at])
-                w->rest[at] = sum;
-        }
-}
-
-/* Root of the mean square over each cell's pixels, where half of them are known. */
-static void by_colour(const physad__splat_bank *b, physad__explained *e, const work *w)
-{
-    const physad__posed_model *m = b->model;
-    for (int64_t i = 0; i < b->cells; i++) {
-        const int64_t gy = i / m->grid_width, gx = i % m->grid_width;
-        const int64_t y0 = gy * m->height / m->grid_height, y1 = (gy + 1) * m->height / m->grid_height;
-        const int64_t x0 = gx * m->width / m->grid_width, x1 = (gx + 1) * m->width / m->grid_width;
-        float sum = 0, n = 0;
-        for (int64_t y = y0; y < y1; y++)
-            for (int64_t x = x0; x < x1; x++)
-                if (w->rest[y * m->width + x] >= 0) {
-                    sum += w->rest[y * m->width + x] * w->rest[y * m->width + x];
-                    n++;
-                }
-        if (2 * n >= (float)((y1 - y0) * (x1 - x0)))
-            e->distance[PHYSAD__BY_COLOUR][i] = sqrtf(sum / n);
-    }
-}
-
 static physad_status by_warp(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo, int64_t view, work *w)
 {
     const int64_t plane = b->model->height * b->model->width;
@@ -336,10 +288,6 @@ static physad_status by_warp(const physad__splat_bank *b, physad__explained *e, 
     for (int64_t i = 0; i < 3 * plane; i++)
         if (!(w->seen[i % plane] > 0))
             w->pixels[i] = w->base[i];
-    if (b->ways[PHYSAD__BY_COLOUR])
-        compare_colours(b, photo, w);
-    if (!b->ways[PHYSAD__BY_WARP])
-        return PHYSAD_OK;
     PHYSAD__TRY(physad__splat_bank_cells(b, w->pixels, w->cells));
     physad__splat_bank_whiten(b, w->cells, w->white, b->cells);
     for (int64_t i = 0; i < b->cells; i++) {
@@ -348,7 +296,6 @@ static physad_status by_warp(const physad__splat_bank *b, physad__explained *e, 
         if (share < 0.6f)
             continue;
         const float d = around(b, w->photo + i * b->dim, w->white, i / b->model->grid_width, i % b->model->grid_width, &best);
-        e->covered[i] += share;
         if (isnan(least[i]) || d < least[i]) {
             least[i] = d;
             if (e->nearest != NULL)
@@ -369,7 +316,7 @@ static void by_ray(const physad__splat_bank *b, physad__explained *e, int64_t vi
         const double p[3] = { (double)e->points[3 * i], (double)e->points[3 * i + 1], (double)e->points[3 * i + 2] };
         double u, v, z;
         int64_t best;
-        if (!project(c, p, &u, &v, &z) || !is_visible(b, view, u, v, z))
+        if (!physad__splat_bank_project(c, p, &u, &v, &z) || !is_visible(b, view, u, v, z))
             continue;
         const float d = around(b, w->photo + i * b->dim, b->bank + view * b->cells * b->dim, (int64_t)(v * (double)m->grid_height / (double)m->height),
                                (int64_t)(u * (double)m->grid_width / (double)m->width), &best);
@@ -420,66 +367,105 @@ void physad__explained_free(physad__explained *e)
     *e = (physad__explained){ 0 };
 }
 
-void physad__splat_bank_points(const physad__splat_bank *b, const physad_camera *camera, const float *depth, float *points)
+void physad__splat_bank_points(const physad__splat_bank *b, const physad__splat_grid *grid, const physad_camera *camera, const float *depth,
+                               float *points)
 {
     const physad__posed_model *m = b->model;
-    for (int64_t i = 0; i < b->cells; i++) {
-        const double u = ((double)(i % m->grid_width) + 0.5) * (double)m->width / (double)m->grid_width;
-        const double v = ((double)(i / m->grid_width) + 0.5) * (double)m->height / (double)m->grid_height;
+    for (int64_t i = 0; i < physad__splat_grid_cells(grid); i++) {
+        const double u = ((double)(i % grid->width) + 0.5) * (double)m->width / (double)grid->width;
+        const double v = ((double)(i / grid->width) + 0.5) * (double)m->height / (double)grid->height;
         const int64_t at = physad__min((int64_t)v, m->height - 1) * m->width + physad__min((int64_t)u, m->width - 1);
         double p[3];
-        unproject(camera, u, v, depth[at] > 0 ? (double)depth[at] : NAN, p);
+        physad__splat_bank_unproject(camera, u, v, depth[at] > 0 ? (double)depth[at] : NAN, p);
         for (int k = 0; k < 3; k++)
             points[3 * i + k] = (float)p[k];
     }
 }
 
+/* The share of half of the neighbours that see each cell. */
+static void find_cover(const physad__splat_bank *b, physad__explained *e, const int64_t *near, int64_t n)
+{
+    for (int64_t i = 0; i < b->cells; i++) {
+        const double p[3] = { (double)e->points[3 * i], (double)e->points[3 * i + 1], (double)e->points[3 * i + 2] };
+        float seen = 0;
+        for (int64_t k = 0; k < n; k++) {
+            double u, v, z;
+            seen += physad__splat_bank_project(&b->model->views.views[near[k]].camera, p, &u, &v, &z) && is_visible(b, near[k], u, v, z);
+        }
+        e->covered[i] = fminf(seen / fmaxf(1, 0.5f * (float)n), 1);
+    }
+}
+
 static physad_status reserve(physad__explained *e, const physad__splat_bank *b)
 {
+    const int64_t fine = physad__splat_grid_cells(&b->fine), coarse = b->cells;
+    const int64_t n = (PHYSAD__COARSE_WAYS + 4) * coarse + (PHYSAD__FINE_WAYS + PHYSAD__TRAITS + 3) * fine;
     float *nearest = e->nearest;
     *e = (physad__explained){ .nearest = nearest };
-    e->memory = physad__alloc_array(&b->model->ctx->mem, (PHYSAD__WAYS + 4) * b->cells, sizeof(float), "explanations");
+    float *at = e->memory = physad__alloc_array(&b->model->ctx->mem, n, sizeof(float), "explanations");
     if (e->memory == NULL)
         return PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; i < (PHYSAD__WAYS + 4) * b->cells; i++)
+    for (int64_t i = 0; i < n; i++)
         e->memory[i] = NAN;
-    for (int way = 0; way < PHYSAD__WAYS; way++)
-        e->distance[way] = e->memory + way * b->cells;
-    e->points = e->memory + PHYSAD__WAYS * b->cells;
-    e->covered = e->points + 3 * b->cells;
-    memset(e->covered, 0, (size_t)b->cells * sizeof(float));
+    for (int way = 0; way < PHYSAD__WAYS; way++) {
+        e->distance[way] = at;
+        at += physad__splat_grid_cells(physad__splat_bank_grid(b, way));
+    }
+    e->points = at;
+    e->fine_points = e->points + 3 * coarse;
+    e->traits = e->fine_points + 3 * fine;
+    e->covered = e->traits + PHYSAD__TRAITS * fine;
     return PHYSAD_OK;
 }
 
-physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo, const float *raw,
-                                         const physad_camera *camera, int64_t view, const physad__gaussians *scene, bool plain)
+static physad_status by_cells(const physad__splat_bank *b, physad__explained *e, const physad__asked *q, const int64_t *near, int64_t n)
 {
-    int64_t near[64];
     work w = { 0 };
-    PHYSAD__TRY(reserve(e, b));
-    physad_status status = physad__posed_look_make(&e->look, b->model, scene, camera);
+    if (!b->ways[PHYSAD__BY_WARP] && !b->ways[PHYSAD__BY_RENDER] && !b->ways[PHYSAD__BY_RAY] && !(b->ways[PHYSAD__BY_PLAIN] && q->plain))
+        return PHYSAD_OK;
+    physad_status status = make_work(&w, b, q->raw);
     if (status == PHYSAD_OK)
-        status = make_work(&w, b, raw);
-    if (status == PHYSAD_OK) {
-        for (int64_t i = 0; i < b->model->height * b->model->width; i++)
-            e->look.depth[i] = e->look.opacity[i] > 0.5f ? e->look.depth[i] : 0;
-        physad__splat_bank_points(b, camera, e->look.depth, e->points);
-        status = by_render(b, e, photo, &w);
-    }
-    const int64_t n = physad__splat_bank_nearest(b, camera, view, b->neighbours, near);
+        status = by_render(b, e, q->photo, &w);
     for (int64_t k = 0; status == PHYSAD_OK && k < n; k++) {
-        if (b->ways[PHYSAD__BY_WARP] || b->ways[PHYSAD__BY_COLOUR])
-            status = by_warp(b, e, photo, near[k], &w);
+        if (b->ways[PHYSAD__BY_WARP])
+            status = by_warp(b, e, q->photo, near[k], &w);
         if (status == PHYSAD_OK && b->ways[PHYSAD__BY_RAY] && b->bank != NULL)
             by_ray(b, e, near[k], &w);
     }
-    if (status == PHYSAD_OK && b->ways[PHYSAD__BY_COLOUR])
-        by_colour(b, e, &w);
-    if (status == PHYSAD_OK && b->ways[PHYSAD__BY_PLAIN] && plain && b->bank != NULL)
-        status = by_plain(b, e, view, &w);
-    for (int64_t i = 0; i < b->cells; i++)
-        e->covered[i] = fminf(e->covered[i] / fmaxf(1, 0.5f * (float)n), 1);
+    if (status == PHYSAD_OK && b->ways[PHYSAD__BY_PLAIN] && q->plain && b->bank != NULL)
+        status = by_plain(b, e, q->view, &w);
     free_work(&w);
+    return status;
+}
+
+/* Distances by pixels: what is left of the logarithm beside its trend. */
+static physad_status by_pixels(const physad__splat_bank *b, physad__explained *e, const physad__asked *q)
+{
+    PHYSAD__TRY(physad__splat_bank_pixels(b, q->fine, q->camera, q->view, e->distance[PHYSAD__BY_TINT], e->distance[PHYSAD__BY_TEXTURE],
+                                          e->traits));
+    for (int way = PHYSAD__COARSE_WAYS; way < PHYSAD__WAYS; way++)
+        for (int64_t i = 0; i < physad__splat_grid_cells(&b->fine); i++)
+            for (int k = 0; k < PHYSAD__TRAITS; k++)
+                e->distance[way][i] -= (float)b->trends[way - PHYSAD__COARSE_WAYS][k] * e->traits[i * PHYSAD__TRAITS + k];
+    return PHYSAD_OK;
+}
+
+physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *e, const physad__asked *q)
+{
+    int64_t near[64];
+    PHYSAD__TRY(reserve(e, b));
+    physad_status status = physad__posed_look_make(&e->look, b->model, q->scene, q->camera);
+    const int64_t n = physad__splat_bank_nearest(b, q->camera, q->view, b->neighbours, near);
+    if (status == PHYSAD_OK) {
+        for (int64_t i = 0; i < b->model->height * b->model->width; i++)
+            e->look.depth[i] = e->look.opacity[i] > 0.5f ? e->look.depth[i] : 0;
+        physad__splat_bank_points(b, &b->coarse, q->camera, e->look.depth, e->points);
+        physad__splat_bank_points(b, &b->fine, q->camera, e->look.depth, e->fine_points);
+        find_cover(b, e, near, n);
+        status = by_cells(b, e, q, near, n);
+    }
+    if (status == PHYSAD_OK && q->fine != NULL && (b->ways[PHYSAD__BY_TINT] || b->ways[PHYSAD__BY_TEXTURE]))
+        status = by_pixels(b, e, q);
     if (status != PHYSAD_OK)
         physad__explained_free(e);
     return status;

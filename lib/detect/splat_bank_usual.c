@@ -11,6 +11,7 @@
 
 #define SAME_SIDE 0.35 /* radians: how far a view's distances count for another side */
 #define PRIOR 4.0      /* cells' worth of the whole set's mean and spread in each place's */
+#define LEAST_VARIANCE 0.1 /* of a place, as a share of the whole set's */
 #define SHRINK 0.05    /* of the mean variance, added to each direction's before whitening */
 
 /* --- photos that a scene never saw --- */
@@ -103,7 +104,8 @@ static physad_status learn_whitening(physad__splat_bank *b, const float *cells, 
         physad__explained e = { .nearest = nearest };
         if (view->camera.width != m->width || view->camera.height != m->height)
             continue;
-        status = physad__splat_bank_explain(b, &e, view, own, &view->camera, i, &m->scene, false);
+        const physad__asked asked = { .photo = view, .raw = own, .camera = &view->camera, .view = i, .scene = &m->scene };
+        status = physad__splat_bank_explain(b, &e, &asked);
         const int wide = physad__call_narrow();
         for (int64_t k = 0; status == PHYSAD_OK && k < b->cells; k++)
             if (!isnan(e.distance[PHYSAD__BY_WARP][k])) {
@@ -130,24 +132,82 @@ static physad_status learn_whitening(physad__splat_bank *b, const float *cells, 
 
 static float *map_of(const physad__splat_bank *b, int way, int64_t view)
 {
-    return b->maps + (way * b->model->views.count + view) * b->cells;
+    const int64_t n = b->model->views.count;
+    return way < PHYSAD__COARSE_WAYS ? b->maps + (way * n + view) * b->cells
+                                     : b->fine_maps + ((way - PHYSAD__COARSE_WAYS) * n + view) * physad__splat_grid_cells(&b->fine);
 }
 
-static physad_status learn_maps(physad__splat_bank *b, const float *cells, const physad__gaussians *folds, int64_t n_folds, physad__call *call)
+bool physad__splat_bank_usable(const physad__splat_bank *b, int64_t view)
 {
     const physad__posed_model *m = b->model;
+    const physad_camera *c = &m->views.views[view].camera;
+    return c->width == m->width && c->height == m->height;
+}
+
+static physad_status learn_maps(physad__splat_bank *b, const float *cells, const physad__gaussians *folds, int64_t n_folds, float *traits,
+                                physad__call *call)
+{
+    const physad__posed_model *m = b->model;
+    const int64_t fine = physad__splat_grid_cells(&b->fine);
     physad__call_stage(call, "usual distances", m->views.count);
     for (int64_t i = 0; i < m->views.count; i++) {
         const physad__scene_view *view = &m->views.views[i];
         physad__explained e = { 0 };
-        if (view->camera.width != m->width || view->camera.height != m->height)
+        if (!physad__splat_bank_usable(b, i))
             continue;
-        PHYSAD__TRY(physad__splat_bank_explain(b, &e, view, cells + i * b->cells * b->dim, &view->camera, i,
-                                               n_folds > 0 ? &folds[fold_of(i, n_folds)] : &m->scene, true));
+        const physad__asked asked = { .photo = view, .fine = fine > 0 ? &m->fine.views[i] : NULL, .raw = cells + i * b->cells * b->dim,
+                                      .camera = &view->camera, .view = i, .scene = n_folds > 0 ? &folds[fold_of(i, n_folds)] : &m->scene,
+                                      .plain = true };
+        PHYSAD__TRY(physad__splat_bank_explain(b, &e, &asked));
         for (int way = 0; way < PHYSAD__WAYS; way++)
-            memcpy(map_of(b, way, i), e.distance[way], (size_t)b->cells * sizeof(float));
+            memcpy(map_of(b, way, i), e.distance[way], (size_t)physad__splat_grid_cells(physad__splat_bank_grid(b, way)) * sizeof(float));
+        memcpy(traits + i * fine * PHYSAD__TRAITS, e.traits, (size_t)(fine * PHYSAD__TRAITS) * sizeof(float));
         physad__explained_free(&e);
         PHYSAD__TRY(physad__call_tick(call, i + 1));
+    }
+    return PHYSAD_OK;
+}
+
+/* --- trends --- */
+
+/* Least squares of a way's maps by their traits. */
+static physad_status fit_trend(double *trend, const float *map, const float *traits, int64_t n)
+{
+    double a[PHYSAD__TRAITS * PHYSAD__TRAITS] = { 0 };
+    memset(trend, 0, PHYSAD__TRAITS * sizeof(double));
+    for (int64_t i = 0; i < n; i++) {
+        const float *t = traits + i * PHYSAD__TRAITS;
+        if (isnan(map[i]))
+            continue;
+        for (int r = 0; r < PHYSAD__TRAITS; r++) {
+            trend[r] += (double)t[r] * (double)map[i];
+            for (int c = 0; c <= r; c++)
+                a[r * PHYSAD__TRAITS + c] += (double)t[r] * (double)t[c];
+        }
+    }
+    for (int r = 0; r < PHYSAD__TRAITS; r++)
+        a[r * PHYSAD__TRAITS + r] += 0.1;
+    if (LAPACKE_dposv_work(LAPACK_ROW_MAJOR, 'L', PHYSAD__TRAITS, 1, a, PHYSAD__TRAITS, trend, 1) != 0)
+        return physad__error(PHYSAD_ERR_NUMERIC, "splat-bank: the photos' pixels have no trend");
+    return PHYSAD_OK;
+}
+
+/* Finds the trend of the ways by pixels and takes it off their maps. */
+static physad_status learn_trends(physad__splat_bank *b, const float *traits)
+{
+    const int64_t n = b->model->views.count * physad__splat_grid_cells(&b->fine);
+    for (int way = PHYSAD__COARSE_WAYS; way < PHYSAD__WAYS; way++) {
+        double *trend = b->trends[way - PHYSAD__COARSE_WAYS];
+        float *map = map_of(b, way, 0);
+        if (!b->ways[way])
+            continue;
+        const int wide = physad__call_narrow();
+        const physad_status status = fit_trend(trend, map, traits, n);
+        physad__call_widen(wide);
+        PHYSAD__TRY(status);
+        for (int64_t i = 0; i < n; i++)
+            for (int k = 0; k < PHYSAD__TRAITS; k++)
+                map[i] -= (float)trend[k] * traits[i * PHYSAD__TRAITS + k];
     }
     return PHYSAD_OK;
 }
@@ -170,8 +230,9 @@ static void count_distance(tally *t, double w, float d)
 /* What a training photo's map says of a point: the 3 x 3 cells around where it falls. */
 static void look_up(const physad__splat_bank *b, tally *t, int way, int64_t view, const physad_camera *from, const float point[3])
 {
-    const physad__posed_model *m = b->model;
-    const physad_camera *c = &m->views.views[view].camera;
+    const physad__splat_grid *g = physad__splat_bank_grid(b, way);
+    const physad_camera *c = &b->model->views.views[view].camera;
+    const float *map = map_of(b, way, view);
     double p[3], s[3], dot = 0, mine = 0, theirs = 0;
     for (int k = 0; k < 3; k++)
         p[k] = c->rotation[3 * k] * (double)point[0] + c->rotation[3 * k + 1] * (double)point[1] + c->rotation[3 * k + 2] * (double)point[2] +
@@ -193,23 +254,27 @@ static void look_up(const physad__splat_bank *b, tally *t, int way, int64_t view
         theirs += s[k] * s[k];
     }
     const double angle = acos(fmin(fmax(dot / sqrt(mine * theirs), -1), 1)), w = exp(-angle * angle / (SAME_SIDE * SAME_SIDE));
-    const int64_t gy = (int64_t)(v * (double)m->grid_height / (double)c->height), gx = (int64_t)(u * (double)m->grid_width / (double)c->width);
-    for (int64_t y = physad__max(gy - 1, 0); y <= physad__min(gy + 1, m->grid_height - 1); y++)
-        for (int64_t x = physad__max(gx - 1, 0); x <= physad__min(gx + 1, m->grid_width - 1); x++)
-            count_distance(t, w / 4, map_of(b, way, view)[y * m->grid_width + x]);
+    const int64_t gy = (int64_t)(v * (double)g->height / (double)c->height), gx = (int64_t)(u * (double)g->width / (double)c->width);
+    for (int64_t y = physad__max(gy - 1, 0); y <= physad__min(gy + 1, g->height - 1); y++)
+        for (int64_t x = physad__max(gx - 1, 0); x <= physad__min(gx + 1, g->width - 1); x++)
+            count_distance(t, w / 4, map[y * g->width + x]);
 }
 
 void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera, int64_t view, int way,
                               bool local, float *z)
 {
     const physad__usual *u = &b->usual[way];
+    const float *points = way < PHYSAD__COARSE_WAYS ? e->points : e->fine_points;
 #pragma omp parallel for schedule(static) num_threads(b->model->ctx->threads)
-    for (int64_t i = 0; i < b->cells; i++) {
+    for (int64_t i = 0; i < physad__splat_grid_cells(physad__splat_bank_grid(b, way)); i++) {
         tally t = { PRIOR, PRIOR * u->mean, PRIOR * (u->variance + u->mean * u->mean) };
-        for (int64_t k = 0; local && !isnan(e->points[3 * i]) && k < b->model->views.count; k++)
-            if (k != view && b->model->views.views[k].camera.width == b->model->width && b->model->views.views[k].camera.height == b->model->height)
-                look_up(b, &t, way, k, camera, e->points + 3 * i);
-        const double mean = t.sum / t.n, variance = fmax(t.square / t.n - mean * mean, 0.04 * u->variance);
+        z[i] = NAN;
+        if (isnan(e->distance[way][i]))
+            continue;
+        for (int64_t k = 0; local && !isnan(points[3 * i]) && k < b->model->views.count; k++)
+            if (k != view && physad__splat_bank_usable(b, k))
+                look_up(b, &t, way, k, camera, points + 3 * i);
+        const double mean = t.sum / t.n, variance = fmax(t.square / t.n - mean * mean, LEAST_VARIANCE * u->variance);
         z[i] = (float)(((double)e->distance[way][i] - mean) / sqrt(variance));
     }
 }
@@ -225,7 +290,7 @@ static int compare(const void *a, const void *b)
 static void learn_moments(physad__splat_bank *b, int way)
 {
     tally t = { 0 };
-    for (int64_t i = 0; i < b->model->views.count * b->cells; i++)
+    for (int64_t i = 0; i < b->model->views.count * physad__splat_grid_cells(physad__splat_bank_grid(b, way)); i++)
         count_distance(&t, 1, map_of(b, way, 0)[i]);
     const double mean = t.n > 0 ? t.sum / t.n : 0;
     b->usual[way] = (physad__usual){ .mean = mean, .variance = t.n > 0 ? fmax(t.square / t.n - mean * mean, 1e-12) : 1 };
@@ -235,21 +300,23 @@ static void learn_moments(physad__splat_bank *b, int way)
 static physad_status learn_tail(physad__splat_bank *b, int way, bool local)
 {
     const physad__posed_model *m = b->model;
+    const physad__splat_grid *grid = physad__splat_bank_grid(b, way);
+    const int64_t cells = physad__splat_grid_cells(grid);
     physad__mem *mem = &m->ctx->mem;
-    float *z = physad__alloc_array(mem, m->views.count * b->cells, sizeof(float), "tails");
-    float *points = physad__alloc_array(mem, 3 * b->cells, sizeof(float), "tails");
+    float *z = physad__alloc_array(mem, m->views.count * cells, sizeof(float), "tails");
+    float *points = physad__alloc_array(mem, 3 * cells, sizeof(float), "tails");
     physad_status status = z != NULL && points != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     int64_t n = 0;
     for (int64_t i = 0; status == PHYSAD_OK && i < m->views.count; i++) {
-        physad__explained e = { .points = points };
+        physad__explained e = { .points = points, .fine_points = points };
         const physad_camera *c = &m->views.views[i].camera;
-        if (c->width != m->width || c->height != m->height)
+        if (!physad__splat_bank_usable(b, i))
             continue;
         e.distance[way] = map_of(b, way, i);
-        physad__splat_bank_points(b, c, b->depths[i], points);
+        physad__splat_bank_points(b, grid, c, b->depths[i], points);
         physad__splat_bank_judge(b, &e, c, i, way, local, z + n);
         int64_t kept = 0;
-        for (int64_t k = 0; k < b->cells; k++)
+        for (int64_t k = 0; k < cells; k++)
             if (!isnan(z[n + k]))
                 z[n + kept++] = z[n + k];
         n += kept;
@@ -272,28 +339,35 @@ float physad__splat_bank_surprise(const physad__usual *u, float z)
 
 /* --- all of it --- */
 
-static physad_status learn(physad__splat_bank *b, const physad_detector *det, float *cells, physad__gaussians *folds, int64_t n_folds,
-                           physad__call *call)
+static physad_status learn_features(physad__splat_bank *b, const physad_detector *det, float *cells, physad__call *call)
 {
     const physad__posed_model *m = b->model;
-    const bool local = physad__option_is(det, "calibrate", "place");
     physad__call_stage(call, "features", m->views.count);
     for (int64_t i = 0; i < m->views.count; i++) {
-        if (m->views.views[i].camera.width != m->width || m->views.views[i].camera.height != m->height)
+        if (!physad__splat_bank_usable(b, i))
             memset(cells + i * b->cells * b->dim, 0, (size_t)(b->cells * b->dim) * sizeof(float));
         else
             PHYSAD__TRY(physad__splat_bank_cells(b, m->views.views[i].pixels, cells + i * b->cells * b->dim));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
     begin_whitening(b, cells, m->views.count * b->cells);
-    if (!physad__option_is(det, "whiten", "none"))
+    if (b->ways[PHYSAD__BY_WARP] && !physad__option_is(det, "whiten", "none"))
         PHYSAD__TRY(learn_whitening(b, cells, physad__option_is(det, "whiten", "full"), call));
     b->bank = physad__alloc_array(&m->ctx->mem, m->views.count * b->cells * b->dim, sizeof(float), "bank");
     if (b->bank == NULL)
         return PHYSAD_ERR_NOMEM;
     physad__splat_bank_whiten(b, cells, b->bank, m->views.count * b->cells);
+    return PHYSAD_OK;
+}
+
+static physad_status learn(physad__splat_bank *b, const physad_detector *det, float *cells, float *traits, physad__gaussians *folds,
+                           int64_t n_folds, physad__call *call)
+{
+    const bool local = physad__option_is(det, "calibrate", "place");
+    PHYSAD__TRY(learn_features(b, det, cells, call));
     PHYSAD__TRY(fit_folds(b, det, folds, n_folds, call));
-    PHYSAD__TRY(learn_maps(b, cells, folds, n_folds, call));
+    PHYSAD__TRY(learn_maps(b, cells, folds, n_folds, traits, call));
+    PHYSAD__TRY(learn_trends(b, traits));
     for (int way = 0; way < PHYSAD__WAYS; way++) {
         learn_moments(b, way);
         if (b->ways[way])
@@ -307,18 +381,24 @@ physad_status physad__splat_bank_learn(physad__splat_bank *b, const physad_detec
     const physad__posed_model *m = b->model;
     physad__mem *mem = &m->ctx->mem;
     const int64_t wanted = b->ways[PHYSAD__BY_RENDER] ? physad__option_int(det, "folds") : 0;
-    const int64_t n_folds = wanted > 1 ? physad__min(wanted, m->views.count / 2) : 0, n = m->views.count * b->cells;
+    const int64_t n_folds = wanted > 1 ? physad__min(wanted, m->views.count / 2) : 0;
+    const int64_t n = m->views.count * b->cells, fine = m->views.count * physad__splat_grid_cells(&b->fine);
     physad__gaussians *folds = physad__alloc_zero(mem, (size_t)n_folds * sizeof(*folds), "folds");
     float *cells = physad__alloc_array(mem, n * b->dim, sizeof(float), "features");
-    b->maps = physad__alloc_array(mem, PHYSAD__WAYS * n, sizeof(float), "usual distances");
-    physad_status status = folds != NULL && cells != NULL && b->maps != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; status == PHYSAD_OK && i < PHYSAD__WAYS * n; i++)
+    float *traits = physad__alloc_zero(mem, (size_t)(fine * PHYSAD__TRAITS) * sizeof(float), "usual distances");
+    physad_status status = physad__splat_bank_reserve_maps(b);
+    if (folds == NULL || cells == NULL || traits == NULL)
+        status = PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; status == PHYSAD_OK && i < PHYSAD__COARSE_WAYS * n; i++)
         b->maps[i] = NAN;
+    for (int64_t i = 0; status == PHYSAD_OK && i < PHYSAD__FINE_WAYS * fine; i++)
+        b->fine_maps[i] = NAN;
     if (status == PHYSAD_OK)
-        status = learn(b, det, cells, folds, n_folds, call);
+        status = learn(b, det, cells, traits, folds, n_folds, call);
     for (int64_t k = 0; folds != NULL && k < n_folds; k++)
         physad__free(folds[k].planes);
     physad__free(folds);
     physad__free(cells);
+    physad__free(traits);
     return status;
 }

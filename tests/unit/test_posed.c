@@ -5,6 +5,7 @@
 
 #include <physad/dataset.h>
 #include <physad/detect.h>
+#include <physad/tensors.h>
 
 #include <sys/stat.h>
 
@@ -159,8 +160,8 @@ static void test_refused(void **state)
     assert_ok(physad_dataset_add(set, &so));
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "camera poses", physad_detector_fit(det, set, NULL));
     physad_dataset_free(set);
-    static const char *const ways[] = { "warp", "ray", "render", "colour" };
-    for (int i = 0; i < 4; i++)
+    static const char *const ways[] = { "warp", "ray", "render", "tint", "texture" };
+    for (int64_t i = 0; i < PHYSAD__COUNT(ways); i++)
         assert_ok(physad_detector_set(det, ways[i], "false"));
     assert_ok(physad_dataset_open(&set, ctx, folder, NULL));
     assert_fails(PHYSAD_ERR_ARG, "nothing to compare with", physad_detector_fit(det, set, NULL));
@@ -176,6 +177,46 @@ static void test_refused(void **state)
     det = new_detector(ctx, "render-compare");
     assert_ok(physad_dataset_open(&set, ctx, folder, NULL));
     assert_fails(PHYSAD_ERR_IO, "no camera poses", physad_detector_fit(det, set, NULL));
+    physad_dataset_free(set);
+    physad_detector_free(det);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
+/* A model file may name more layers than a photo's features have room for. */
+static void test_layers(void **state)
+{
+    static const char from[] = "\"layers\":\"\"", to[] = "\"layers\":\"b0,b1,b2,b3,b4,b5,b6,b7,b8\"";
+    static char text[1 << 16];
+    char folder[256], path[512], lying[512];
+    physad_context *ctx = fresh_context(1);
+    physad_tensors *in = NULL, *out = NULL;
+    physad_detector *read = NULL;
+    make_set(ctx, folder, sizeof(folder), 0);
+    physad_detector *det = new_detector(ctx, "render-compare");
+    physad_dataset *set = NULL;
+    assert_ok(physad_detector_set(det, "steps", "2"));
+    assert_ok(physad_dataset_open(&set, ctx, folder, NULL));
+    assert_ok(physad_detector_fit(det, set, NULL));
+    snprintf(path, sizeof(path), "%s/model.physad", folder);
+    snprintf(lying, sizeof(lying), "%s/lying.physad", folder);
+    assert_ok(physad_detector_save(det, path));
+    assert_ok(physad_tensors_open(&in, ctx, path, NULL));
+    assert_ok(physad_tensors_new(&out, ctx));
+    for (int64_t i = 0; i < physad_tensors_count(in); i++) {
+        physad_view v;
+        assert_ok(physad_tensors_view(in, i, &v));
+        assert_ok(physad_tensors_add(out, physad_tensors_name(in, i), &v));
+    }
+    const char *honest = physad_tensors_metadata(in, "physad"), *at = strstr(honest, from);
+    assert_non_null(at);
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - honest), honest, to, at + strlen(from));
+    assert_ok(physad_tensors_set_metadata(out, "physad", text));
+    assert_ok(physad_tensors_save(out, lying));
+    assert_fails(PHYSAD_ERR_ARG, "more than 8 layers", physad_detector_load(&read, ctx, lying));
+    assert_null(read);
+    physad_tensors_free(in);
+    physad_tensors_free(out);
     physad_dataset_free(set);
     physad_detector_free(det);
     scratch_remove(folder);
@@ -245,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_score),
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_layers),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
