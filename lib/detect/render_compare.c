@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-
 static const physad__option rows[] = {
     { "preset", PHYSAD_OPTION_CHOICE, "physad", 0, 0, "physad|paper", "whose variant: sets the other options that are not set by name",
       NULL },

@@ -14,7 +14,8 @@
 
 static const physad__option rows[] = {
     { "neighbours", PHYSAD_OPTION_INT, "6", 1, 64, NULL, "training photos that explain a photo, at most", NULL },
-    { "warp", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare features with those of neighbouring training photos brought to the photo's place", NULL },
+    { "warp", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL,
+      "compare features with those of neighbouring training photos brought to the photo's place", NULL },
     { "ray", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare features with those of neighbours where the photo's rays meet the scene", NULL },
     { "render", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare features with those of the scene's picture", "RAD, eq. 2" },
     { "tint", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare small windows of neighbours' pixels: the mean of what differs", NULL },

@@ -152,7 +152,7 @@ physad_status physad__splat_bank_align(physad__mem *mem, const float *photo, con
     if (memory == NULL)
         return PHYSAD_ERR_NOMEM;
     flow f = { u, v, memory, memory + plane, memory + 2 * plane, memory + 3 * plane, memory + 4 * plane, memory + 5 * plane };
-    next = memory + 6 * plane; /* a third of 3 planes, and less, for all halves */
+    next = memory + 6 * plane; /* three planes at a quarter, at a sixteenth, ...: one in all */
     for (; count < LEVELS && physad__min(l[count - 1].height, l[count - 1].width) >= 4 * RADIUS; count++) {
         const level *from = &l[count - 1];
         const int64_t h = from->height / 2, w = from->width / 2;

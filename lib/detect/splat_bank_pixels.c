@@ -78,7 +78,8 @@ static void warp(closely *c, int64_t k, int64_t view)
             continue;
         c->seen[k][i] = 1;
         for (int ch = 0; ch < 3; ch++)
-            c->pixels[k][ch * c->plane + i] = physad__splat_bank_at(s->pixels + ch * theirs, to->height, to->width, (float)u - 0.5f, (float)v - 0.5f);
+            c->pixels[k][ch * c->plane + i] = physad__splat_bank_at(s->pixels + ch * theirs, to->height, to->width, (float)u - 0.5f,
+                                                                   (float)v - 0.5f);
     }
 }
 
@@ -236,7 +237,8 @@ static void add_traits(const closely *c, float *traits, float *room)
 static physad_status reserve(closely *c, const physad__scene_view *photo)
 {
     const int64_t cells = physad__splat_grid_cells(&c->b->fine), plane = c->plane;
-    float *at = c->memory = physad__alloc_array(&c->b->model->ctx->mem, (c->n + 1) * 4 * plane + 3 * plane + 2 * c->n * cells, sizeof(float), "explanations");
+    const int64_t total = (c->n + 1) * 4 * plane + 3 * plane + 2 * c->n * cells;
+    float *at = c->memory = physad__alloc_array(&c->b->model->ctx->mem, total, sizeof(float), "explanations");
     if (c->memory == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t k = 0; k <= c->n; k++, at += 4 * plane) {
