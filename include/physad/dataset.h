@@ -12,6 +12,8 @@
  *  - "frames"  videos as folders of frames: `{training,testing}/frames/<video>/<frame>`; a sample is one folder. Labels of
  *              the test frames from `frame_labels.json`, `frame_labels.npy` or `frame_labels_<set>.npy` in it, in
  *              `testing` or (the last) beside it; an .npy holds those of all test videos in order.
+ *  - "ucsd"    UCSD's sets as published: `Train/Train<n>/<frame>`, `Test/Test<n>/<frame>`; a frame is anomalous where its mask in
+ *              `Test/Test<n>_gt` has a pixel. The path may be that of both sets' folder.
  *  - "mvtec"   `<category>/train/<normal type>/...`, `test/<type>/...`, `validation/<type>/...`, masks in
  *              `ground_truth/<type>/...`: MVTec AD, LOCO, BTAD, MPDD, MAD, MIP, RAD, Phys-AD, and VisA as converted by
  *              others. Photos or videos; `train` may hold them directly. Folders of videos within a type's folder
@@ -98,7 +100,7 @@ typedef struct physad_sample {
     const char *persistence; /**< "persistent" or "intermittent" defect, NULL when not known */
     const char *text_file;   /**< the category's text_labels.json with the root, NULL when none */
     const char *prior_file;  /**< the category's physical priors with the root, NULL when none */
-    const char *frame_file;  /**< file with a label for each of its frames, for measuring only; NULL when none */
+    const char *frame_file;  /**< file (or folder of masks) with a label for each of its frames, for measuring only; NULL when none */
 } physad_sample;
 
 typedef struct physad_dataset_options {

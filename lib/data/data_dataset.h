@@ -75,6 +75,8 @@ physad_status physad__dataset_draw(const physad_dataset *dataset, double fractio
 
 /* What the texts of a category's folder tell of its samples from `first` on. */
 physad_status physad__read_texts(physad_dataset *ds, int64_t first, const char *folder);
+/* Folders of masks, one per frame, beside the videos from `first` on: `<video>_gt`. */
+physad_status physad__find_frame_masks(physad_dataset *ds, int64_t first);
 /* Notes where the labels of the frames of the videos from `first` on lie; none is fine. `part`: the folder of the test
  * videos' own folder, such as "testing". */
 physad_status physad__find_frame_labels(physad_dataset *ds, int64_t first, const char *folder, const char *part,
@@ -100,7 +102,7 @@ typedef struct physad__layout {
 } physad__layout;
 
 extern const physad__layout physad__layout_visa, physad__layout_realiad, physad__layout_mvtec3d, physad__layout_frames,
-    physad__layout_mvtec, physad__layout_folder;
+    physad__layout_ucsd, physad__layout_mvtec, physad__layout_folder;
 
 /* Whether the options want this category; counts it as skipped otherwise. */
 bool physad__scan_wants(physad__scan *scan, const char *category);

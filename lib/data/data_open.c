@@ -8,7 +8,7 @@
 /* In the order in which "auto" tries them: the more particular first. */
 static const physad__layout *const layouts[] = {
     &physad__layout_visa,   &physad__layout_realiad, &physad__layout_mvtec3d,
-    &physad__layout_frames, &physad__layout_mvtec,   &physad__layout_folder,
+    &physad__layout_frames, &physad__layout_ucsd,    &physad__layout_mvtec,   &physad__layout_folder,
 };
 
 /* A list may name a category again with each row. */

@@ -160,10 +160,23 @@ static physad_status push_folder(const branch *b, const leaf *l, const char *nam
     return status;
 }
 
+/* The folder of masks of the frames in a folder beside it: "Test001_gt" where there is "Test001". */
+static bool is_truth_of_neighbour(const physad__dir *dir, const char *name)
+{
+    const size_t length = strlen(name);
+    if (length <= 3 || strcmp(name + length - 3, "_gt") != 0)
+        return false;
+    for (int64_t i = 0; i < dir->count; i++)
+        if (dir->entries[i].is_dir && strlen(dir->entries[i].name) == length - 3 &&
+            strncmp(dir->entries[i].name, name, length - 3) == 0)
+            return true;
+    return false;
+}
+
 static physad_status push_entry(const branch *b, const leaf *l, const physad__dir *dir, const physad__dir_entry *e)
 {
     if (e->is_dir)
-        return push_folder(b, l, e->name);
+        return is_truth_of_neighbour(dir, e->name) ? PHYSAD_OK : push_folder(b, l, e->name);
     const int32_t kind = physad__media_kind(e->name);
     return kind == PHYSAD__MEDIA_NONE || is_mask_of_neighbour(dir, e->name) ? PHYSAD_OK
                                                                             : push_sample(b, l, e->name, kind);
@@ -488,20 +501,25 @@ static physad_status is_frames(physad__mem *mem, const char *folder, const physa
     return PHYSAD_OK;
 }
 
-static physad_status read_frames(branch *b, const physad__dir *dir)
+/* Normal videos to train on; test videos of which the labels of frames alone are known. */
+static physad_status read_both(branch *b, const char *train_part, const char *test_part, int64_t *first)
 {
-    leaf train = { .part = "training/frames", .type = "good", .split = PHYSAD_SPLIT_TRAIN, .label = 0 };
-    leaf test = { .part = "testing/frames", .type = "unknown", .split = PHYSAD_SPLIT_TEST, .label = -1 };
+    leaf train = { .part = train_part, .type = "good", .split = PHYSAD_SPLIT_TRAIN, .label = 0 };
+    leaf test = { .part = test_part, .type = "unknown", .split = PHYSAD_SPLIT_TEST, .label = -1 };
     PHYSAD__TRY(read_leaf(b, &train, true));
     char *path = physad__path_join(&b->scan->ds->ctx->mem, b->folder, test.part);
     if (path == NULL)
         return PHYSAD_ERR_NOMEM;
     const bool has = physad__path_is_dir(path);
-    const int64_t first = b->scan->ds->count;
     physad__free(path);
-    if (!has)
-        return PHYSAD_OK;
-    PHYSAD__TRY(read_leaf(b, &test, true));
+    *first = b->scan->ds->count;
+    return has ? read_leaf(b, &test, true) : PHYSAD_OK;
+}
+
+static physad_status read_frames(branch *b, const physad__dir *dir)
+{
+    int64_t first;
+    PHYSAD__TRY(read_both(b, "training/frames", "testing/frames", &first));
     return physad__find_frame_labels(b->scan->ds, first, b->folder, "testing", b->category);
 }
 
@@ -515,6 +533,45 @@ static physad_status scan_frames(physad__scan *scan)
     return read_tree(scan, is_frames, is_frames, read_frames);
 }
 
+/* --- UCSD's sets as they are published: Train/Train001/001.tif, Test/Test001/001.tif, Test/Test001_gt/001.bmp --- */
+
+static physad_status is_ucsd(physad__mem *mem, const char *folder, const physad__dir *dir, bool *is)
+{
+    physad__dir train;
+    const char *name = find_folder(dir, "Train");
+    *is = false;
+    if (name == NULL || find_folder(dir, "Test") == NULL)
+        return PHYSAD_OK;
+    char *path = physad__path_join(mem, folder, name);
+    if (path == NULL)
+        return PHYSAD_ERR_NOMEM;
+    const physad_status status = physad__dir_list(&train, mem, path);
+    physad__free(path);
+    PHYSAD__TRY(status);
+    for (int64_t i = 0; i < train.count; i++)
+        *is = *is || (train.entries[i].is_dir && strncmp(train.entries[i].name, "Train", 5) == 0);
+    physad__dir_free(&train);
+    return PHYSAD_OK;
+}
+
+static physad_status read_ucsd(branch *b, const physad__dir *dir)
+{
+    int64_t first;
+    PHYSAD__TRY(read_both(b, find_folder(dir, "Train"), find_folder(dir, "Test"), &first));
+    return physad__find_frame_masks(b->scan->ds, first);
+}
+
+static physad_status probe_ucsd(physad__scan *scan, bool *found)
+{
+    return probe_tree(scan, is_ucsd, is_ucsd, found);
+}
+
+static physad_status scan_ucsd(physad__scan *scan)
+{
+    return read_tree(scan, is_ucsd, is_ucsd, read_ucsd);
+}
+
+const physad__layout physad__layout_ucsd = { "ucsd", "Train/Train<n> beside Test", probe_ucsd, scan_ucsd };
 const physad__layout physad__layout_frames = { "frames", "training/frames/<video>", probe_frames, scan_frames };
 
 /* --- folders --- */

@@ -2,6 +2,7 @@
 /* What is told of videos beside their frames: texts of a category, and where the labels of single frames lie. */
 #include "data/data_dataset.h"
 
+#include <physad/image.h>
 #include <physad/tensors.h>
 
 static const uint64_t TEXTS_LIMIT = UINT64_C(64) << 20;
@@ -128,6 +129,67 @@ physad_status physad__find_frame_labels(physad_dataset *ds, int64_t first, const
     return file != NULL && physad__has_suffix(file, ".npy") ? number_frames(ds, first) : PHYSAD_OK;
 }
 
+/* Folders `<video>_gt` of masks, one per frame. */
+physad_status physad__find_frame_masks(physad_dataset *ds, int64_t first)
+{
+    for (int64_t i = first; i < ds->count; i++) {
+        physad_sample *s = &ds->records[i]->sample;
+        const char *path = physad__store_format(ds->store, "%s_gt", s->file);
+        if (path == NULL)
+            return PHYSAD_ERR_NOMEM;
+        if (physad__path_is_dir(path))
+            s->frame_file = path;
+    }
+    return PHYSAD_OK;
+}
+
+/* Whether a pixel of the mask is set. */
+static physad_status label_of_mask(const physad_dataset *ds, const char *path, uint8_t *label)
+{
+    physad_image *image;
+    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
+    o.channels = PHYSAD_IMAGE_GRAY;
+    o.dtype = PHYSAD_U8;
+    PHYSAD__TRY(physad_image_read(&image, ds->ctx, path, &o));
+    const physad_view v = physad_image_view(image);
+    *label = 0;
+    for (int64_t y = 0; y < v.shape[0] && *label == 0; y++)
+        for (int64_t x = 0; x < v.shape[1] && *label == 0; x++)
+            *label = ((const uint8_t *)v.data)[y * v.stride[0] + x * v.stride[1]] != 0;
+    physad_image_free(image);
+    return PHYSAD_OK;
+}
+
+static physad_status no_room(const physad_sample *s, int64_t capacity, int64_t count)
+{
+    return physad__error(PHYSAD_ERR_SHAPE, "physad_dataset_read_frame_labels: room for %lld labels; %s has %lld",
+                         (long long)capacity, s->path, (long long)count);
+}
+
+/* Masks in the order of their names, as the frames are. */
+static physad_status labels_of_masks(const physad_dataset *ds, const physad_sample *s, uint8_t *labels, int64_t capacity,
+                                     int64_t *count)
+{
+    physad__dir dir;
+    PHYSAD__TRY(physad__dir_list(&dir, &ds->ctx->mem, s->frame_file));
+    physad_status status = PHYSAD_OK;
+    for (int64_t i = 0; status == PHYSAD_OK && i < dir.count; i++) {
+        const physad__dir_entry *e = &dir.entries[i];
+        if (e->is_dir || physad__media_kind(e->name) != PHYSAD_KIND_IMAGE)
+            continue;
+        if (labels != NULL && *count < capacity) {
+            char *path = physad__path_join(&ds->ctx->mem, s->frame_file, e->name);
+            status = path != NULL ? label_of_mask(ds, path, &labels[*count]) : PHYSAD_ERR_NOMEM;
+            physad__free(path);
+        }
+        ++*count;
+    }
+    physad__dir_free(&dir);
+    if (status == PHYSAD_OK && labels != NULL && *count > capacity)
+        status = no_room(s, capacity, *count);
+    return status;
+}
+
 static double element(const physad_view *v, int64_t i)
 {
     const char *p = (const char *)v->data + i * v->stride[v->ndim - 1];
@@ -174,12 +236,6 @@ static physad_status labels_of_array(const physad_dataset *ds, const physad__rec
     return status;
 }
 
-static physad_status no_room(const physad_sample *s, int64_t capacity, int64_t count)
-{
-    return physad__error(PHYSAD_ERR_SHAPE, "physad_dataset_read_frame_labels: room for %lld labels; %s has %lld",
-                         (long long)capacity, s->path, (long long)count);
-}
-
 static physad_status labels_by_name(const physad_dataset *ds, const physad_sample *s, uint8_t *labels,
                                     int64_t capacity, int64_t *count)
 {
@@ -213,6 +269,8 @@ physad_status physad_dataset_read_frame_labels(const physad_dataset *dataset, in
     const physad__record *r = dataset->records[index];
     if (r->sample.frame_file == NULL)
         return physad__error(PHYSAD_ERR_STATE, "%s: nothing is known of its single frames", r->sample.path);
+    if (physad__path_is_dir(r->sample.frame_file))
+        return labels_of_masks(dataset, &r->sample, labels, capacity, count);
     if (r->label_count == 0)
         return labels_by_name(dataset, &r->sample, labels, capacity, count);
     *count = r->label_count;

@@ -167,6 +167,52 @@ static void arrays_label_folders_of_frames(void **state)
     end(ctx, ds);
 }
 
+static void mask(physad_context *ctx, const char *path, bool set)
+{
+    uint8_t pixels[6 * 4] = { 0 };
+    physad_view v = physad_view_gray8(pixels, 6, 4, 4);
+    pixels[17] = set ? 255 : 0;
+    make_folders(path);
+    assert_ok(physad_image_write(ctx, full(path), &v, NULL));
+}
+
+static void masks_label_frames(void **state)
+{
+    physad_context *ctx = new_context();
+    physad_dataset *ds;
+    uint8_t labels[8];
+    int64_t count;
+    char path[64];
+    files("ucsd/UCSDped2", "Train/Train001/001.tif Train/Train001/002.tif Train/Train002/001.tif Test/Test001/001.tif Test/Test001/002.tif "
+                           "Test/Test001/003.tif Test/Test002/001.tif");
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "ucsd/UCSDped2/Test/Test001_gt/%03d.png", i + 1);
+        mask(ctx, path, i == 1);
+    }
+    assert_ok(physad_dataset_open(&ds, ctx, full("ucsd"), NULL));
+    assert_string_equal(physad_dataset_format(ds), "ucsd");
+    assert_int_equal(physad_dataset_count(ds), 4);
+    const physad_sample *train = physad_dataset_sample(ds, find(ds, "UCSDped2/Train/Train002"));
+    assert_int_equal(train->split, PHYSAD_SPLIT_TRAIN);
+    assert_int_equal(train->label, 0);
+    assert_int_equal(train->kind, PHYSAD_KIND_FRAMES);
+    const int64_t test = find(ds, "UCSDped2/Test/Test001");
+    assert_int_equal(physad_dataset_sample(ds, test)->label, -1);
+    assert_ok(physad_dataset_read_frame_labels(ds, test, NULL, 0, &count));
+    assert_int_equal(count, 3);
+    assert_ok(physad_dataset_read_frame_labels(ds, test, labels, 8, &count));
+    assert_memory_equal(labels, "\0\1\0", 3);
+    assert_fails(PHYSAD_ERR_SHAPE, "room for 2 labels", physad_dataset_read_frame_labels(ds, test, labels, 2, &count));
+    assert_fails(PHYSAD_ERR_STATE, "nothing is known",
+                 physad_dataset_read_frame_labels(ds, find(ds, "UCSDped2/Test/Test002"), labels, 8, &count));
+    file("ucsd/UCSDped2/Test/Test001_gt/002.png", "no photo", 8);
+    assert_fails(PHYSAD_ERR_FORMAT, "002.png", physad_dataset_read_frame_labels(ds, test, labels, 8, &count));
+    physad_dataset_free(ds);
+    assert_ok(physad_dataset_open(&ds, ctx, full("ucsd/UCSDped2"), NULL)); /* one of them */
+    assert_int_equal(physad_dataset_count(ds), 4);
+    end(ctx, ds);
+}
+
 static void videos_carry_what_is_told(void **state)
 {
     physad_context *ctx = new_context();
@@ -457,6 +503,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recordings_have_labels), cmocka_unit_test(arrays_label_folders_of_frames),
+        cmocka_unit_test(masks_label_frames),
         cmocka_unit_test(videos_carry_what_is_told), cmocka_unit_test(protocols_move_videos),
         cmocka_unit_test(frames_are_photos), cmocka_unit_test(verdicts_reach_the_report), cmocka_unit_test(videos_are_evaluated),
     };
