@@ -559,5 +559,6 @@ static const physad__phys_scene clock_scene = {
 
 const physad__phys_scene *const physad__phys_scenes[] = {
     &ball, &band, &button, &clock_scene, &drawer, &fan, &gears, &hinge, &pendulum, &spring,
+    &physad__phys_conveyor, &physad__phys_dominoes, &physad__phys_tank,
 };
 const int64_t physad__phys_scene_count = PHYSAD__COUNT(physad__phys_scenes);

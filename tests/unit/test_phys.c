@@ -145,6 +145,14 @@ static void test_rules(void **state)
         }
         if (strcmp(scene->name, "drawer") == 0)
             assert_near(s[71][0], 1, 1e-9);
+        for (int n = 1; n < 72 && strcmp(scene->name, "conveyor") == 0; n++) {
+            assert_true(s[n][0] >= s[n - 1][0]);
+            assert_near(s[n][0], s[n][1], 0); /* boxes stay where they are on the belt */
+        }
+        for (int n = 0; n < 72 && strcmp(scene->name, "tank") == 0; n++)
+            assert_near(s[n][0] + s[n][1], 1, 1e-12); /* nothing is lost */
+        for (int m = 0; m < PHYSAD__MOST_STATE && strcmp(scene->name, "dominoes") == 0; m++)
+            assert_near(s[71][m], 1.15, 1e-9); /* all lie */
         if (strcmp(scene->name, "gears") == 0)
             for (int n = 0; n < 72; n++)
                 assert_near(s[n][1], -s[n][0] * 12 / 18, 1e-9);
