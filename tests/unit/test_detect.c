@@ -285,14 +285,14 @@ static float *map_of(const physad_detector *det, int64_t side, double *score)
     return map;
 }
 
-static physad_detector *fitted_in_tiles(physad_context *ctx, const char *method, const char *tiles)
+static physad_detector *fitted_in_tiles(physad_context *ctx, const char *method, const char *tiles, const char *calibrate)
 {
     physad_detector *det = new_detector(ctx, method);
     physad_dataset *ds = normals(ctx, 0, 8, -1);
     assert_ok(physad_detector_set(det, "input", "192"));
     assert_ok(physad_detector_set(det, "layers", "b2,b4")); /* what they see is less than a tile */
     assert_ok(physad_detector_set(det, "tiles", tiles));
-    assert_ok(strcmp(method, "padim") == 0 ? physad_detector_set(det, "dim", "32") : physad_detector_set(det, "calibrate", "none"));
+    assert_ok(strcmp(method, "padim") == 0 ? physad_detector_set(det, "dim", "32") : physad_detector_set(det, "calibrate", calibrate));
     assert_ok(physad_detector_fit(det, ds, NULL));
     physad_dataset_free(ds);
     return det;
@@ -313,8 +313,8 @@ static void tiles_leave_no_seam(void **state)
     enum { INPUT = 192 };
     physad_context *ctx = new_context(2), *one = new_context(1);
     for (int m = 0; m < 2; m++) {
-        physad_detector *whole = fitted_in_tiles(ctx, methods[m], "0"), *tiled = fitted_in_tiles(ctx, methods[m], "96");
-        physad_detector *large = fitted_in_tiles(ctx, methods[m], "192"), *alone = fitted_in_tiles(one, methods[m], "96");
+        physad_detector *whole = fitted_in_tiles(ctx, methods[m], "0", "none"), *tiled = fitted_in_tiles(ctx, methods[m], "96", "none");
+        physad_detector *large = fitted_in_tiles(ctx, methods[m], "192", "none"), *alone = fitted_in_tiles(one, methods[m], "96", "none");
         double want, got, same;
         float *a = map_of(whole, INPUT, &want), *b = map_of(tiled, INPUT, &got), *c = map_of(large, INPUT, &same);
         assert_true(same == want); /* one tile is the whole */
@@ -356,6 +356,26 @@ static void tiles_leave_no_seam(void **state)
     assert_int_equal(physad_context_memory_used(one), 0);
     physad_context_free(ctx);
     physad_context_free(one);
+}
+
+/* In deviations of normal distances: normal photos stay where they were, though at a tile's border a patch looks otherwise. What the
+ * hole is in these is less there, for the normals differ more. */
+static void tiles_keep_the_scale_of_positions(void **state)
+{
+    physad_context *ctx = new_context(2);
+    physad_detector *whole = fitted_in_tiles(ctx, "patchcore", "0", "position"), *tiled = fitted_in_tiles(ctx, "patchcore", "96", "position");
+    double usual = 0;
+    for (uint64_t i = 500; i < 508; i++) {
+        const double a = score_of(whole, i, false), b = score_of(tiled, i, false);
+        assert_near(a, b, 0.5);
+        usual = fmax(usual, fmax(a, b));
+    }
+    assert_true(usual < 3);
+    assert_true(score_of(whole, 1000, true) > 20 * usual && score_of(tiled, 1000, true) > 20 * usual);
+    physad_detector_free(whole);
+    physad_detector_free(tiled);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
 }
 
 static void another_precision_takes_the_promise_away(void **state)
@@ -678,6 +698,7 @@ int main(void)
         cmocka_unit_test(threads_and_loading_change_no_bit),
         cmocka_unit_test(weights_of_a_file_must_stay_the_same),
         cmocka_unit_test(tiles_leave_no_seam),
+        cmocka_unit_test(tiles_keep_the_scale_of_positions),
         cmocka_unit_test(another_precision_takes_the_promise_away),
         cmocka_unit_test(a_model_that_carries_its_weights_saves_equally),
         cmocka_unit_test(batches_change_no_bit),
