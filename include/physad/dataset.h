@@ -127,21 +127,21 @@ typedef struct physad_dataset_options {
  * links in a circle), PHYSAD_ERR_FORMAT (layout not recognised: the message lists what was looked for; no samples; a
  * broken list), PHYSAD_ERR_NOMEM, PHYSAD_ERR_UNSUPPORTED
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_open(physad_dataset **out, physad_context *ctx,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_open(physad_dataset **out, physad_context *context,
                                                               const char *path, const physad_dataset_options *options);
 
 /** A data set of `count` files (photos or videos), in the given order, all in `split` and with `label`; their paths are
  * kept as given. Each is its own group unless its name says otherwise (see above).
  * @return PHYSAD_OK, PHYSAD_ERR_ARG (no file, unknown suffix, bad split or label), PHYSAD_ERR_NOMEM
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_from_files(physad_dataset **out, physad_context *ctx,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_from_files(physad_dataset **out, physad_context *context,
                                                                     const char *const *paths, int64_t count,
                                                                     int32_t split, int32_t label);
 
 /** An empty data set for physad_dataset_add().
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_NOMEM
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_new(physad_dataset **out, physad_context *ctx);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_new(physad_dataset **out, physad_context *context);
 
 /** The views are copied. Without it they are borrowed until this data set and all that were made from it are freed. */
 #define PHYSAD_ITEM_COPY 1u

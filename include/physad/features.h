@@ -104,7 +104,7 @@ typedef struct physad_features_options {
 
 /** Loads the weights and compiles the network.
  * @param[out] out      the new handle, NULL on failure; freed by physad_features_free()
- * @param[in]  ctx      retained
+ * @param[in]  context  retained
  * @param[in]  options  copied; NULL for defaults
  * @return PHYSAD_OK; PHYSAD_ERR_ARG (unknown backbone, layer or option value); PHYSAD_ERR_IO (no such weights, with the places
  *         looked at); PHYSAD_ERR_FORMAT (a parameter is missing, left over, or has another shape: named); PHYSAD_ERR_NOMEM;
@@ -112,7 +112,7 @@ typedef struct physad_features_options {
  *         PHYSAD_ERR_CANCELLED
  * Cost: tens of milliseconds and the weights' size in memory.
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_features_new(physad_features **out, physad_context *ctx,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_features_new(physad_features **out, physad_context *context,
                                                               const physad_features_options *options);
 
 /** No call on the handle may be running. NULL is fine. */

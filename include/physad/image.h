@@ -75,7 +75,7 @@ typedef struct physad_image_info {
 
 /** Reads and decodes a file.
  * @param[out] out      the photo, NULL on failure; freed by physad_image_free()
- * @param[in]  ctx      retained by the photo
+ * @param[in]  context  retained by the photo
  * @param[in]  path     a file, pipe or device
  * @param[in]  options  copied; NULL for defaults
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (damaged, truncated, unknown or over a limit; the
@@ -84,7 +84,7 @@ typedef struct physad_image_info {
  *         PHYSAD_ERR_STATE (fork)
  * Any thread. Memory: the file, and the pixels at most twice.
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_read(physad_image **out, physad_context *ctx, const char *path,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_read(physad_image **out, physad_context *context, const char *path,
                                                             const physad_image_options *options);
 
 /** Decodes a file that is already in memory.
@@ -92,7 +92,7 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_read(physad_image **out, 
  * @param[in] name   said in messages; NULL: "image"
  * Otherwise as physad_image_read().
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_read_memory(physad_image **out, physad_context *ctx,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_read_memory(physad_image **out, physad_context *context,
                                                                    const void *bytes, size_t size, const char *name,
                                                                    const physad_image_options *options);
 
@@ -102,7 +102,7 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_read_memory(physad_image 
  * @param[in]  options  page, max_pixels and max_bytes count; NULL for defaults
  * @return as physad_image_read(). Any thread. What follows the header may still be damaged.
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_probe(physad_image_info *info, physad_context *ctx,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_probe(physad_image_info *info, physad_context *context,
                                                              const char *path, const physad_image_options *options);
 
 /** A read-only view of the pixels, H x W x C (always three dimensions), row-major without gaps; owned by the photo.
@@ -142,7 +142,7 @@ typedef struct physad_image_write_options {
  * @return PHYSAD_OK, PHYSAD_ERR_ARG (suffix, NULL), PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_IO,
  *         PHYSAD_ERR_NOMEM, PHYSAD_ERR_STATE (fork). Any thread.
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_write(physad_context *ctx, const char *path,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_write(physad_context *context, const char *path,
                                                              const physad_view *view,
                                                              const physad_image_write_options *options);
 

@@ -71,7 +71,7 @@ typedef struct physad_scene_quality {
 
 /** Fits a scene to a folder of photos with poses.
  * @param[out] out      the scene, NULL on failure; freed by physad_scene_free()
- * @param[in]  ctx      retained; its seed decides the order of photos
+ * @param[in]  context  retained; its seed decides the order of photos
  * @param[in]  data     a folder with transforms.json (camera to world, OpenGL's axes), or with a COLMAP model (cameras, images,
  *                      points3D as .bin or .txt) in sparse/0, sparse or itself. With both, cameras are COLMAP's. Photos are looked for
  *                      by their names in the folder itself, in images, in train/good and in train
@@ -82,17 +82,17 @@ typedef struct physad_scene_quality {
  *         place); PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork)
  * Any thread. One seed and one data set give one scene, whatever the number of threads.
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_fit(physad_scene **out, physad_context *ctx, const char *data,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_fit(physad_scene **out, physad_context *context, const char *data,
                                                            const physad_scene_options *options, const physad_call_options *call);
 
 /** Reads a scene from PLY as other 3D Gaussian splatting programs write it: ascii or binary_little_endian; x y z, f_dc_*, f_rest_*,
  * opacity, scale_*, rot_*. A scene that was read has no cameras.
  * @param[out] out   the scene, NULL on failure; freed by physad_scene_free()
- * @param[in]  ctx   retained
+ * @param[in]  context  retained
  * @param[in]  path  the file
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (names byte and reason); PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_load(physad_scene **out, physad_context *ctx, const char *path);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_load(physad_scene **out, physad_context *context, const char *path);
 
 /** Writes a scene as binary PLY that other viewers open; the path has its old content or the whole of the new one.
  * @param[in] scene  the scene

@@ -75,7 +75,7 @@ PHYSAD_API const char *physad_synth_rad_category(int64_t index);
  * noise-free photos differ there by more than 3 of 255 in some channel, small holes of that difference closed. A view whose mask
  * would be smaller than 1/2500 of the photo is not drawn; shadows that a defect throws elsewhere are not marked.
  *
- * @param[in] ctx      its seed decides everything that is drawn by chance: equal seed and options, equal bytes, for any
+ * @param[in] context  its seed decides everything that is drawn by chance: equal seed and options, equal bytes, for any
  *                     number of threads
  * @param[in] out_dir  made when missing, with the folders above it; must be empty unless PHYSAD_SYNTH_REPLACE
  * @param[in] options  copied; NULL for defaults
@@ -85,7 +85,7 @@ PHYSAD_API const char *physad_synth_rad_category(int64_t index);
  * Any thread, one call per folder. Cost: about 0.1 s per photo of 256 x 256 and core.
  * @since 0.1
  * @see Zhou et al., "RAD: A Dataset and Benchmark for Real-Life Anomaly Detection with Robotic Observations", 2024 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_synth_rad(physad_context *ctx, const char *out_dir,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_synth_rad(physad_context *context, const char *out_dir,
                                                            const physad_synth_rad_options *options,
                                                            const physad_call_options *call);
 
@@ -123,7 +123,7 @@ PHYSAD_API const char *physad_synth_phys_category(int64_t index);
  * `physad.json`: each video's `instance` (one of two things that look different). At the top `synth.json`: the seed and every
  * knob.
  *
- * @param[in] ctx      its seed decides everything that is drawn by chance: equal seed and options, equal frames, for any
+ * @param[in] context  its seed decides everything that is drawn by chance: equal seed and options, equal frames, for any
  *                     number of threads (equal files with one build of FFmpeg)
  * @param[in] out_dir  made when missing, with the folders above it; must be empty unless PHYSAD_SYNTH_REPLACE
  * @param[in] options  copied; NULL for defaults
@@ -134,7 +134,7 @@ PHYSAD_API const char *physad_synth_phys_category(int64_t index);
  * @since 0.1
  * @see Li et al., "Towards Visual Discrimination and Reasoning of Real-World Physical Dynamics: Physics-Grounded Anomaly
  * Detection", CVPR 2025 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_synth_phys(physad_context *ctx, const char *out_dir,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_synth_phys(physad_context *context, const char *out_dir,
                                                             const physad_synth_phys_options *options,
                                                             const physad_call_options *call);
 

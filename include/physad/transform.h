@@ -88,7 +88,7 @@ typedef struct physad_transform_options {
  * @param[in]  options  copied; NULL for defaults (256 x 256, stretched, bilinear on floats, ImageNet)
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_NOMEM, PHYSAD_ERR_UNSUPPORTED
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_transform_new(physad_transform **out, physad_context *ctx,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_transform_new(physad_transform **out, physad_context *context,
                                                                const physad_transform_options *options);
 /** Frees it; NULL is fine. */
 PHYSAD_API void physad_transform_free(physad_transform *transform);

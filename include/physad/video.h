@@ -99,7 +99,7 @@ typedef struct physad_frame {
 
 /** Opens a video file, a pipe or a folder of frames (photos, in natural order of their names) and decodes its first frame.
  * @param[out] out      the video, NULL on failure; freed by physad_video_free()
- * @param[in]  ctx      retained by the video
+ * @param[in]  context  retained by the video
  * @param[in]  path     borrowed
  * @param[in]  options  copied; NULL for defaults
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (no video, no frame that decodes, over a limit);
@@ -107,14 +107,14 @@ typedef struct physad_frame {
  *         PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork)
  * Memory of FFmpeg itself does not count in the context's.
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_open(physad_video **out, physad_context *ctx, const char *path,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_open(physad_video **out, physad_context *context, const char *path,
                                                             const physad_video_options *options);
 
 /** Opens a video file that lies in memory.
  * @param[in] bytes  borrowed until the video is freed, `size` of them
  * @param[in] name   said in messages; NULL: "video"
  * Otherwise as physad_video_open(). @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_open_memory(physad_video **out, physad_context *ctx,
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_open_memory(physad_video **out, physad_context *context,
                                                                    const void *bytes, size_t size, const char *name,
                                                                    const physad_video_options *options);
 
