@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* --- maps -------------------------------------------------------------------------------------------- */
 
@@ -109,14 +110,16 @@ static int write_map(predict *p, const physad_result *result, const physad_view 
 
 /* --- scores ------------------------------------------------------------------------------------------ */
 
-int predict_skip(predict *p, const char *path, physad_status status)
+int predict_skip(predict *p, const char *path, physad_status status, const char *reason)
 {
-    if (status == PHYSAD_ERR_CANCELLED || status == PHYSAD_ERR_NOMEM || !p->skip)
+    if (status == PHYSAD_ERR_CANCELLED)
         return tool_failed(status);
+    if (status == PHYSAD_ERR_NOMEM || !p->skip)
+        return tool_error("%s", reason);
     tool_progress_end();
-    fprintf(stderr, "physad: left out: %s\n", physad_last_error());
+    fprintf(stderr, "physad: left out: %s\n", reason);
     if (p->skipped != NULL)
-        json_array_append_new(p->skipped, json_pack("{so ss}", "path", tool_json_text(path), "reason", physad_last_error()));
+        json_array_append_new(p->skipped, json_pack("{so ss}", "path", tool_json_text(path), "reason", reason));
     return TOOL_DONE;
 }
 
@@ -167,7 +170,7 @@ int predict_waiting(predict *p)
         if (code == TOOL_DONE && status == PHYSAD_OK)
             code = report(p, p->paths[i], &views[i], results[i]);
         else if (code == TOOL_DONE)
-            code = predict_skip(p, p->paths[i], status);
+            code = predict_skip(p, p->paths[i], status, physad_last_error());
         physad_result_free(results[i]);
         physad_image_free(p->images[i]);
         free(p->paths[i]);
@@ -176,18 +179,14 @@ int predict_waiting(predict *p)
     return code;
 }
 
-static int add_photo(predict *p, const char *path)
+static int add_photo(predict *p, const char *path, predict_reader *reader)
 {
-    physad_image *image = NULL;
-    if (tool_interrupted())
-        return tool_failed(PHYSAD_ERR_CANCELLED);
-    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
-    const char *scale = physad_detector_get(p->detector, "jpeg_scale"); /* as the model learned; NULL: it has no such option */
-    o.jpeg_scale = scale != NULL ? atoi(scale) : 1;
-    const physad_status status = physad_image_read(&image, p->t->ctx, path, &o);
+    char reason[1024];
+    physad_image *image;
+    const physad_status status = predict_reader_take(reader, &image, reason);
     if (status != PHYSAD_OK) {
         const int code = predict_waiting(p); /* in the order given */
-        return code == TOOL_DONE ? predict_skip(p, path, status) : code;
+        return code == TOOL_DONE ? predict_skip(p, path, status, reason) : code;
     }
     p->images[p->waiting] = image;
     p->paths[p->waiting] = strdup(path);
@@ -199,9 +198,43 @@ static int add_photo(predict *p, const char *path)
     return p->waiting == p->batch ? predict_waiting(p) : TOOL_DONE;
 }
 
+static int score_inputs(predict *p)
+{
+    physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
+    const char *scale = physad_detector_get(p->detector, "jpeg_scale"); /* as the model learned; NULL: it has no such option */
+    o.jpeg_scale = scale != NULL ? atoi(scale) : 1;
+    predict_reader *reader = predict_reader_new(p->t->ctx, &o, p->inputs, p->input_count, p->batch);
+    if (reader == NULL)
+        return tool_error("no memory");
+    int code = TOOL_DONE;
+    for (int64_t i = 0; i < p->input_count && code == TOOL_DONE; i++) {
+        const predict_input *in = &p->inputs[i];
+        if (tool_interrupted())
+            code = tool_failed(PHYSAD_ERR_CANCELLED);
+        else
+            code = in->kind == PHYSAD_KIND_IMAGE ? add_photo(p, in->path, reader) : predict_video(p, in->path);
+    }
+    predict_reader_free(reader);
+    return code == TOOL_DONE ? predict_waiting(p) : code;
+}
+
+/* --- inputs ------------------------------------------------------------------------------------------ */
+
 static int add_sample(predict *p, const char *path, int32_t kind)
 {
-    return kind == PHYSAD_KIND_IMAGE ? add_photo(p, path) : predict_video(p, path);
+    if (p->input_count == p->input_room) {
+        const int64_t room = p->input_room * 2 + 64;
+        predict_input *inputs = realloc(p->inputs, (size_t)room * sizeof(*inputs));
+        if (inputs == NULL)
+            return tool_error("no memory");
+        p->inputs = inputs;
+        p->input_room = room;
+    }
+    char *copy = strdup(path);
+    if (copy == NULL)
+        return tool_error("no memory");
+    p->inputs[p->input_count++] = (predict_input){ copy, kind };
+    return TOOL_DONE;
 }
 
 /* By its suffix; what has none that is known is what the method is for. */
@@ -229,7 +262,7 @@ static int add_input(predict *p, const char *path)
         return tool_failed(status);
     int code = TOOL_DONE;
     if (p->wants_videos && physad_dataset_sample(data, 0)->kind == PHYSAD_KIND_IMAGE)
-        code = predict_video(p, path);
+        code = add_sample(p, path, PHYSAD_KIND_VIDEO);
     else
         for (int64_t i = 0; i < physad_dataset_count(data) && code == TOOL_DONE; i++)
             code = add_sample(p, physad_dataset_sample(data, i)->file, physad_dataset_sample(data, i)->kind);
@@ -250,7 +283,7 @@ static int prepare(predict *p, const char *model)
         !tool_choice(t, "pool", pools, TOOL_COUNT(pools), &p->pool) || !tool_skips(t, &p->skip))
         return TOOL_USAGE;
     p->maps = tool_text(t, "maps", NULL);
-    if (p->maps != NULL && mkdir(p->maps, 0777) != 0 && errno != EEXIST)
+    if (p->maps != NULL && ((mkdir(p->maps, 0777) != 0 && errno != EEXIST) || access(p->maps, W_OK | X_OK) != 0))
         return tool_error("%s: %s", p->maps, strerror(errno));
     physad_load_options o = PHYSAD_LOAD_OPTIONS_INIT;
     o.precision = tool_text(t, "precision", NULL);
@@ -290,13 +323,16 @@ int cmd_predict(tool *t)
     for (int i = 1; i < t->operand_count && code == TOOL_DONE; i++)
         code = add_input(p, t->operands[i]);
     if (code == TOOL_DONE)
-        code = predict_waiting(p);
+        code = score_inputs(p);
     if (code == TOOL_DONE && json != NULL)
         code = write_summary(p, json, model);
     for (int64_t i = 0; i < p->waiting; i++) {
         physad_image_free(p->images[i]);
         free(p->paths[i]);
     }
+    for (int64_t i = 0; i < p->input_count; i++)
+        free(p->inputs[i].path);
+    free(p->inputs);
     for (int64_t i = 0; i < p->map_count; i++)
         free(p->map_names[i]);
     free(p->map_names);

@@ -7,6 +7,12 @@
 
 #define MOST_AT_ONCE 256
 
+/* A photo or a video to be scored. */
+typedef struct predict_input {
+    char *path;
+    int32_t kind; /* PHYSAD_KIND_* */
+} predict_input;
+
 typedef struct predict {
     tool *t;
     physad_detector *detector;
@@ -18,6 +24,8 @@ typedef struct predict {
     char **map_names; /* taken in it */
     int64_t map_count, map_room;
     json_t *samples, *skipped;
+    predict_input *inputs;
+    int64_t input_count, input_room;
     char *paths[MOST_AT_ONCE];
     physad_image *images[MOST_AT_ONCE];
     int64_t waiting;
@@ -29,12 +37,22 @@ typedef struct predict {
 int predict_waiting(predict *p);
 /* The line and the JSON of what was scored; `map` is its file or NULL, `video` is given away, NULL for photos. */
 int predict_report(predict *p, const char *path, const physad_result *result, const char *map, json_t *video);
-/* What could not be scored is left out where that was asked for, else it is the end. */
-int predict_skip(predict *p, const char *path, physad_status status);
+/* What could not be scored, for `reason`, is left out where that was asked for, else it is the end. */
+int predict_skip(predict *p, const char *path, physad_status status, const char *reason);
 /* STEM.tiff with the scores as f32 and STEM.png to look at, `photo` of the map's size; *name is the former's, to be freed. */
 int predict_write_map(predict *p, const physad_view *map, const physad_view *photo, const char *path, char **name);
 
 /* A video file, or a folder of frames (predict_video.c). */
 int predict_video(predict *p, const char *path);
+
+/* --- reading ahead (predict_read.c) --- */
+
+typedef struct predict_reader predict_reader;
+/* Begins to read the photos among the inputs, which must stay, in their order; at most `ahead` wait to be taken. NULL: no memory. */
+predict_reader *predict_reader_new(physad_context *ctx, const physad_image_options *options, const predict_input *inputs, int64_t count,
+                                   int64_t ahead);
+/* The next photo, which is the caller's, or why it could not be read. One call for each. */
+physad_status predict_reader_take(predict_reader *reader, physad_image **image, char reason[1024]);
+void predict_reader_free(predict_reader *reader);
 
 #endif

@@ -94,7 +94,7 @@ int predict_video(predict *p, const char *path)
         status = physad_video_describe(video, &info);
     if (status == PHYSAD_OK)
         status = physad_detector_score_video(p->detector, video, p->pool, &result);
-    code = status == PHYSAD_OK ? report(p, path, result, info.frame_rate) : predict_skip(p, path, status);
+    code = status == PHYSAD_OK ? report(p, path, result, info.frame_rate) : predict_skip(p, path, status, physad_last_error());
     physad_result_free(result);
     physad_video_free(video);
     return code;
