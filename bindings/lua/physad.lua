@@ -66,6 +66,13 @@ local function take(options, ...)
   return rest, unpack(taken, 1, select("#", ...))
 end
 
+-- As take, where there are no others.
+local function only(options, ...)
+  local stray = next((take(options, ...)))
+  if stray ~= nil then fail("unknown option '%s': want %s", tostring(stray), table.concat({ ... }, ", ")) end
+  return select(2, take(options, ...))
+end
+
 --- physad.context{threads=, seed=, memory_limit=}
 local context_class = class("context", {
   cancel = function(self) core.context_cancel(self.h) end,
@@ -160,8 +167,7 @@ dataset_class = class("dataset", {
     return mask
   end,
   select = function(self, options)
-    local rest, category, split = take(options, "category", "split")
-    if next(rest) then fail("unknown option '%s': want category or split", tostring(next(rest))) end
+    local category, split = only(options, "category", "split")
     return new(dataset_class, core.dataset_select(self.h, category, bits_of(split)))
   end,
   subset = function(self, indices)
@@ -195,8 +201,7 @@ end
 
 --- physad.files(paths, {split=, label=})
 function physad.files(paths, options)
-  local rest, context, split, label = take(options, "context", "split", "label")
-  if next(rest) then fail("unknown option '%s': want split, label or context", tostring(next(rest))) end
+  local context, split, label = only(options, "context", "split", "label")
   return new(dataset_class, core.dataset_from_files(handle_of(context), paths, bits_of(split or "train"), label or 0))
 end
 
@@ -286,12 +291,13 @@ function physad.bank(dim, options)
   return new(bank_class, core.bank_new(handle_of(context), dim, rest))
 end
 function physad.load_bank(path, options)
-  local _, context = take(options, "context")
+  local context = only(options, "context")
   return new(bank_class, core.bank_load(handle_of(context), path))
 end
 
 --- physad.scores(): s:add(score, label, {type=, group=, type_scores={type = score}}); s:measure(options) is a table of metrics by
---- name, and by type {name = {vs_good=, vs_rest=}}. physad.pixels(): p:add(map, mask, {valid=, group=, saturation_area=}).
+--- name, by type {name = {vs_good=, vs_rest=}}, and the curve: an f64 array of rows threshold, false-positive rate, true-positive rate
+--- (recall), precision, overlap of regions. physad.pixels(): p:add(map, mask, {valid=, group=, saturation_area=}).
 local function measured(h)
   local found, types = {}, {}
   for i = 1, core.metrics_count(h) do
@@ -302,13 +308,12 @@ local function measured(h)
     local good, rest = core.metrics_type(h, i - 1)
     types[core.metrics_type_name(h, i - 1)] = { vs_good = good, vs_rest = rest }
   end
-  return found, types
+  return found, types, core.metrics_curve(h)
 end
 local scores_class = class("scores", {
   count = function(self) return core.scores_count(self.h) end,
   add = function(self, score, label, options)
-    local rest, type_, group, by_type = take(options, "type", "group", "type_scores")
-    if next(rest) then fail("unknown option '%s': want type, group or type_scores", tostring(next(rest))) end
+    local type_, group, by_type = only(options, "type", "group", "type_scores")
     if by_type then
       core.scores_add_typed(self.h, score, label, type_, group, by_type)
     else
@@ -324,15 +329,14 @@ local scores_class = class("scores", {
 })
 scores_class.__len = function(self) return core.scores_count(self.h) end
 function physad.scores(options)
-  local _, context = take(options, "context")
+  local context = only(options, "context")
   return new(scores_class, core.scores_new(handle_of(context)))
 end
 
 local pixels_class = class("pixels", {
   count = function(self) return core.pixels_count(self.h) end,
   add = function(self, map, mask, options)
-    local rest, valid, group, area = take(options, "valid", "group", "saturation_area")
-    if next(rest) then fail("unknown option '%s': want valid, group or saturation_area", tostring(next(rest))) end
+    local valid, group, area = only(options, "valid", "group", "saturation_area")
     core.pixels_add(self.h, map, mask, valid, group, area or 0)
     return self
   end,
@@ -344,7 +348,7 @@ local pixels_class = class("pixels", {
 })
 pixels_class.__len = function(self) return core.pixels_count(self.h) end
 function physad.pixels(options)
-  local _, context = take(options, "context")
+  local context = only(options, "context")
   return new(pixels_class, core.pixels_new(handle_of(context)))
 end
 
@@ -438,8 +442,7 @@ local detector_class = class("detector", {
   set = function(self, key, value) core.detector_set(self.h, key, text_of(value)) end,
   get = function(self, key) return core.detector_get(self.h, key) end,
   fit = function(self, dataset, options)
-    local rest, progress, batch, on_error = take(options, "progress", "batch", "on_error")
-    if next(rest) then fail("unknown option '%s': want progress, batch or on_error", tostring(next(rest))) end
+    local progress, batch, on_error = only(options, "progress", "batch", "on_error")
     if type(dataset) == "string" then dataset = physad.dataset(dataset) end
     core.detector_fit(self.h, dataset.h, call_of(progress, batch, on_error))
     return self
@@ -589,8 +592,7 @@ scene_class = class("scene", {
     return camera, core.scene_camera_name(self.h, i - 1)
   end,
   render = function(self, camera, options)
-    local rest, background, dtype = take(options, "background", "dtype")
-    if next(rest) then fail("unknown option '%s': want background or dtype", tostring(next(rest))) end
+    local background, dtype = only(options, "background", "dtype")
     if type(camera) == "number" then camera = self:camera(camera) end
     local h, w = camera.height or 0, camera.width or 0
     if h < 1 or w < 1 or h > 32768 or w > 32768 then h, w = 1, 1 end -- the library says what is wrong with it
@@ -609,7 +611,7 @@ function physad.fit_scene(folder, options)
   return new(scene_class, core.scene_fit(handle_of(context), folder, rest, progress))
 end
 function physad.scene(path, options)
-  local _, context = take(options, "context")
+  local context = only(options, "context")
   return new(scene_class, core.scene_load(handle_of(context), path))
 end
 

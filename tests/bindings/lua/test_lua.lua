@@ -135,7 +135,18 @@ test("metrics", function()
   raises("PHYSAD_ERR_NUMERIC", "", s.add, s, 0 / 0, 1)
   raises("PHYSAD_ERR_ARG", "label", s.add, s, 1, 2)
   raises("PHYSAD_ERR_ARG", "did you mean", s.measure, s, { replicate = 1 })
+  local _, _, curve = s:measure { replicates = -1 }
+  local rows, columns = curve:shape()[1], curve:shape()[2]
+  local flat = curve:totable()
+  assert(rows == 21 and columns == 5 and flat[1] == math.huge and flat[2] == 0 and flat[3] == 0)
+  assert(flat[8 * 5 + 1] == 13 / 20 and flat[8 * 5 + 2] == 0 and flat[8 * 5 + 3] == 1 and flat[8 * 5 + 4] == 1) -- the eight found
+  assert(flat[20 * 5 + 2] == 1 and flat[20 * 5 + 3] == 1)
+  raises("PHYSAD_ERR_ARG", "read-only", curve.set, curve, 1, 1)
   s:close()
+  raises("PHYSAD_ERR_ARG", "unknown option 'contxt': want context", physad.scores, { contxt = 1 })
+  raises("PHYSAD_ERR_ARG", "unknown option 'threads': want context", physad.pixels, { threads = 1 })
+  raises("PHYSAD_ERR_ARG", "unknown option 'map': want context", physad.load_bank, folder .. "/none", { map = true })
+  raises("PHYSAD_ERR_ARG", "unknown option 'sh': want context", physad.scene, folder .. "/none", { sh = 1 })
   raises("PHYSAD_ERR_STATE", "closed", s.count, s)
 end)
 
