@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* motion-bank: flow against known shifts, rules against takes that break them, models on disk, rules edited, streams against files. */
+#include "failing.h"
 #include "scratch.h"
 
 #include "detect/motion.h"
@@ -14,7 +15,7 @@
 static char root[256];
 static physad_context *shared;
 static physad_dataset *drawers;
-static physad_detector *fitted;
+static physad_detector *fitted, *streamed; /* to episodes, to a stream */
 
 static const char *full(const char *path)
 {
@@ -143,9 +144,8 @@ static void same_result(const physad_result *a, const physad_result *b)
 
 static void models_are_kept(void **state)
 {
-    const char *modes[] = { "episodes", "stream" };
     for (int i = 0; i < 2; i++) {
-        physad_detector *back, *det = i == 0 ? fitted : fit(shared, modes[i]);
+        physad_detector *back, *det = i == 0 ? fitted : streamed;
         assert_ok(physad_detector_save(det, full("model")));
         assert_ok(physad_detector_load(&back, shared, full("model")));
         physad_result *a = score(det, sample_of("slow")->file), *b = score(back, sample_of("slow")->file);
@@ -153,8 +153,6 @@ static void models_are_kept(void **state)
         physad_result_free(a);
         physad_result_free(b);
         physad_detector_free(back);
-        if (i > 0)
-            physad_detector_free(det);
     }
 }
 
@@ -188,7 +186,9 @@ static void threads_do_not_show(void **state)
 static void rules_can_be_edited(void **state)
 {
     const char *json;
-    physad_detector *det = fit(shared, "episodes");
+    physad_detector *det;
+    assert_ok(physad_detector_save(fitted, full("rules-model")));
+    assert_ok(physad_detector_load(&det, shared, full("rules-model")));
     assert_ok(physad_detector_rules(det, &json));
     assert_non_null(strstr(json, "\"rule\": \"speed\""));
     FILE *f = fopen(full("rules.json"), "w");
@@ -225,9 +225,8 @@ static void rules_can_be_edited(void **state)
 
 static void streams_equal_files(void **state)
 {
-    static const char *const modes[] = { "episodes", "stream" };
     for (int i = 0; i < 2; i++) {
-        physad_detector *det = i == 0 ? fitted : fit(shared, modes[i]);
+        physad_detector *det = i == 0 ? fitted : streamed;
         physad_stream *stream;
         assert_ok(physad_stream_new(&stream, det, NULL));
         const int64_t latency = physad_stream_latency(stream);
@@ -267,8 +266,6 @@ static void streams_equal_files(void **state)
             physad_video_free(v);
         }
         physad_stream_free(stream);
-        if (i > 0)
-            physad_detector_free(det);
     }
 }
 
@@ -304,6 +301,87 @@ static void streams_refuse_nonsense(void **state)
     physad_stream_free(NULL);
 }
 
+/* --- memory --- */
+
+static physad_status fit_rationed(physad_context *ctx, const char *file, double *score)
+{
+    physad_dataset *all = NULL, *train = NULL;
+    physad_detector *det = NULL;
+    physad_video *v = NULL;
+    physad_result *r = NULL;
+    const int64_t few[2] = { 0, 1 };
+    physad_status status = physad_dataset_open(&all, ctx, full("set"), NULL);
+    if (status == PHYSAD_OK)
+        status = physad_dataset_select(&train, all, NULL, PHYSAD_SPLIT_TRAIN);
+    physad_dataset_free(all);
+    all = NULL;
+    if (status == PHYSAD_OK)
+        status = physad_dataset_subset(&all, train, few, 2);
+    if (status == PHYSAD_OK)
+        status = physad_detector_new(&det, ctx, "motion-bank");
+    if (status == PHYSAD_OK)
+        status = physad_detector_set(det, "mode", "episodes");
+    if (status == PHYSAD_OK)
+        status = physad_detector_set(det, "bank_rows", "128");
+    if (status == PHYSAD_OK)
+        status = physad_detector_set(det, "calibration", "0");
+    if (status == PHYSAD_OK)
+        status = physad_detector_fit(det, all, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_video_open(&v, ctx, file, NULL);
+    if (status == PHYSAD_OK)
+        status = physad_detector_score_video(det, v, 0, &r);
+    *score = physad_result_score(r);
+    physad_result_free(r);
+    physad_video_free(v);
+    physad_detector_free(det);
+    physad_dataset_free(train);
+    physad_dataset_free(all);
+    return status;
+}
+
+/* The n-th allocation of a fit and a score fails: NOMEM each time, and nothing is kept. n grows by steps, for there are thousands. */
+static void failing_allocations_leave_nothing(void **state)
+{
+    char file[1024];
+    double score = 0;
+    physad_context *ctx;
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_status status;
+    int64_t n = 0;
+    snprintf(file, sizeof(file), "%s", sample_of("good")->file);
+    o.threads = 1;
+    o.allocator = &failing_allocator;
+    assert_ok(physad_context_new(&ctx, &o));
+    do {
+        allocations_left = n;
+        status = fit_rationed(ctx, file, &score);
+        if (status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM)
+            fail_msg("at allocation %lld: %s", (long long)n, physad_last_error());
+        assert_int_equal(physad_context_memory_used(ctx), 0);
+        n += 1 + n / 4;
+    } while (status != PHYSAD_OK);
+    assert_true(n > 200);
+    allocations_left = INT64_MAX;
+    physad_context_free(ctx);
+}
+
+static void a_limit_of_memory_is_kept(void **state)
+{
+    physad_context *ctx;
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    double score;
+    char file[1024];
+    snprintf(file, sizeof(file), "%s", sample_of("good")->file);
+    o.threads = 1;
+    o.memory_limit = 200 << 10;
+    assert_ok(physad_context_new(&ctx, &o));
+    assert_int_equal(fit_rationed(ctx, file, &score), PHYSAD_ERR_NOMEM);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    assert_true(physad_context_memory_peak(ctx) <= 200 << 10);
+    physad_context_free(ctx);
+}
+
 static int make(void **state)
 {
     physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
@@ -323,12 +401,14 @@ static int make(void **state)
         physad_dataset_open(&drawers, shared, full("set"), NULL))
         return -1;
     fitted = fit(shared, "auto");
+    streamed = fit(shared, "stream");
     return 0;
 }
 
 static int drop(void **state)
 {
     physad_detector_free(fitted);
+    physad_detector_free(streamed);
     physad_dataset_free(drawers);
     const bool leaks = physad_context_memory_used(shared) != 0;
     physad_context_free(shared);
@@ -342,7 +422,8 @@ int main(void)
         cmocka_unit_test(flow_follows_a_shift),   cmocka_unit_test(defects_are_odd_and_named),
         cmocka_unit_test(models_are_kept),        cmocka_unit_test(threads_do_not_show),
         cmocka_unit_test(rules_can_be_edited),    cmocka_unit_test(streams_equal_files),
-        cmocka_unit_test(streams_refuse_nonsense),
+        cmocka_unit_test(streams_refuse_nonsense), cmocka_unit_test(failing_allocations_leave_nothing),
+        cmocka_unit_test(a_limit_of_memory_is_kept),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }
