@@ -36,7 +36,7 @@ static const physad__option rows[] = {
     { "top_share", PHYSAD_OPTION_REAL, "0.001", 1e-6, 1, NULL, "a photo's score: the mean of this share of its map, the greatest", NULL },
     { "own", PHYSAD_OPTION_REAL, "1", 0, 2, NULL, "this share of what the photo's whole map rises to (95 of 100) is taken off its score", NULL },
     { "weigh_cover", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "places that few training photos see count less", NULL },
-    { "blur", PHYSAD_OPTION_REAL, "3", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels", NULL },
+    { "blur", PHYSAD_OPTION_REAL, "2", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels", NULL },
 };
 
 static void bank_free(void *state)
