@@ -4,7 +4,7 @@
 
 enum { ALIGN = 64 };
 
-static int32_t root_of(const physad__nn_net *net, int32_t value)
+int32_t physad__nn_root_of(const physad__nn_net *net, int32_t value)
 {
     while (net->values[value].same >= 0)
         value = net->values[value].same;
@@ -20,7 +20,7 @@ static void find_lives(physad__nn_net *net)
         for (int k = 0; k < 3; k++) {
             if (touched[k] < 0)
                 continue;
-            physad__nn_value *v = &net->values[root_of(net, touched[k])];
+            physad__nn_value *v = &net->values[physad__nn_root_of(net, touched[k])];
             if (v->first < 0)
                 v->first = (int32_t)i;
             v->last = (int32_t)i;
@@ -101,8 +101,12 @@ physad_status physad__nn_arena_place(physad__nn_net *net)
         if (is_placed(net, i))
             net->values[i].offset = items[n++].offset;
     physad__free(items);
-    for (int64_t i = 0; i < net->value_count; i++)
-        net->values[i].offset = net->values[root_of(net, (int32_t)i)].offset;
+    for (int64_t i = 0; i < net->value_count; i++) {
+        const physad__nn_value *root = &net->values[physad__nn_root_of(net, (int32_t)i)];
+        net->values[i].offset = root->offset;
+        net->values[i].place = root->place;
+        net->values[i].tap = root->tap;
+    }
     for (int64_t i = 0; i < net->operation_count; i++)
         net->scratch_bytes = physad__max(net->scratch_bytes, (int64_t)physad__dnn_op_bytes(net->operations[i].op, PHYSAD__DNN_SCRATCH));
     return status;

@@ -140,7 +140,7 @@ static physad_status place_residual(compiler *c, int64_t step, int32_t operation
 {
     physad__nn_net *net = c->net;
     const physad__nn_step *s = &c->steps[step];
-    const bool dies = !c->kept[s->residual] && !c->kept[s->dst] && c->last_step[s->residual] == step &&
+    const bool dies = !c->kept[s->residual] && c->last_step[s->residual] == step &&
                       operation_src != s->residual && s->src != s->residual && net->values[s->residual].place == PHYSAD__NN_ARENA &&
                       physad__dnn_layout_equal(net->values[s->residual].layout, net->values[s->dst].layout);
     if (!dies)
@@ -262,8 +262,10 @@ static physad_status compile_tap(compiler *c, int64_t tap)
     extents(c, value, nchw);
     memcpy(net->taps[tap].shape, (int64_t[]){ nchw[2], nchw[3], nchw[1] }, sizeof(net->taps[tap].shape));
     PHYSAD__TRY(node_layout(c, &plain, value, PHYSAD_F32, PHYSAD__DNN_CHANNELS_LAST));
-    physad__nn_value *v = &net->values[value];
-    if (v->place == PHYSAD__NN_ARENA && v->same < 0 && physad__dnn_layout_equal(plain, v->layout)) {
+    /* With the whole line of values that lie in the same memory: none of the others is a tap, or they would not share it. */
+    physad__nn_value *v = &net->values[physad__nn_root_of(net, value)];
+    if (v->place == PHYSAD__NN_ARENA && physad__dnn_layout_equal(plain, v->layout) &&
+        physad__dnn_layout_equal(plain, net->values[value].layout)) {
         physad__dnn_layout_free(plain);
         v->place = PHYSAD__NN_TAP;
         v->tap = tap;
