@@ -322,7 +322,8 @@ static void start(greedy *g)
 
 static physad_status run(greedy *g, int64_t first, int64_t count, int64_t *picks, double *radii, physad__call *call)
 {
-    const int64_t wanted = physad__max(256, physad__min(4096, g->plan->n / 32));
+    /* Lowering the bar looks at all places, a pick at the active ones: of many places more are active. */
+    const int64_t n = g->plan->n, wanted = physad__max(256, physad__max(physad__min(4096, n / 32), n / 128));
     int32_t place = 0;
     while (g->plan->row[place] != first)
         place++;
@@ -330,8 +331,9 @@ static physad_status run(greedy *g, int64_t first, int64_t count, int64_t *picks
     pick(g, place, picks, radii);
     start(g);
     while (g->centres.n < count) {
-        while (!farthest(g, &place))
-            lower_bar(g, wanted);
+        /* Where all that reached the bar fell below it as they caught up, there are more such: twice as many next time. */
+        for (int64_t some = wanted; !farthest(g, &place); some = physad__min(2 * some, n))
+            lower_bar(g, some);
         pick(g, place, picks, radii);
         compare(g, &g->workspaces[0], g->centres.n - 1, g->active, g->n_active);
         for (int64_t i = 0; i < g->n_active; i++)
