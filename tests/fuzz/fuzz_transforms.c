@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as transforms.json. */
-#include "fuzz.h"
-
-#include "io/io.h"
-
-#include <math.h>
-
-static void check_poses(const physad__poses *poses)
-{
-    check(poses->n_photos > 0);
-    for (int64_t i = 0; i < poses->n_photos; i++) {
-        const physad__posed *photo = &poses->photos[i];
-        check(photo->name != NULL && photo->name[0] != 0);
-        for (int k = 0; k < 3; k++) {
-            const double *r = photo->rotation + 3 * k;
-            check(isfinite(photo->translation[k]) && fabs(r[0] * r[0] + r[1] * r[1] + r[2] * r[2] - 1) < 0.02);
-        }
-    }
-    for (int64_t i = 0; i < 3 * poses->n_points; i++)
-        check(isfinite(poses->points[i]));
-}
+#include "fuzz_poses.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

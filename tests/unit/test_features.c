@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public side of features, and the joining of layers against anomalib's PatchCore and its first code. */
+#include "scarce.h"
 #include "test_formula.h"
 
 #include "nn/nn_features.h"
@@ -437,26 +438,6 @@ static void children_of_fork_are_refused(void **state)
 
 /* --- memory and threads --- */
 
-typedef struct counter {
-    _Atomic int64_t left;
-    _Atomic int64_t held;
-} counter;
-
-static void *counting_alloc(size_t size, void *user)
-{
-    counter *c = user;
-    if (atomic_fetch_sub(&c->left, 1) <= 0)
-        return NULL;
-    atomic_fetch_add(&c->held, (int64_t)size);
-    return malloc(size);
-}
-
-static void counting_free(void *ptr, size_t size, void *user)
-{
-    atomic_fetch_sub(&((counter *)user)->held, (int64_t)size);
-    free(ptr);
-}
-
 static physad_status make_and_compute(physad_context *ctx, float *x, float *y)
 {
     physad_features *f;
@@ -479,8 +460,8 @@ static void allocations_may_fail(void **state)
     float *x = photos(3), *y = malloc(3 * 32 * 32 * 4 * sizeof(*y));
     int64_t n = 1, failures = 0;
     for (physad_status status = PHYSAD_ERR_NOMEM; status != PHYSAD_OK; n += 1 + n / 40) {
-        counter c = { INT64_MAX, 0 };
-        const physad_allocator allocator = { counting_alloc, counting_free, &c };
+        scarce c = { INT64_MAX, 0 };
+        const physad_allocator allocator = scarce_allocator(&c);
         physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
         physad_context *ctx;
         o.allocator = &allocator;

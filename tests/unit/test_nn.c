@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine: every operation against a direct computation in double, the graph's checks, memory reuse, equal bits. */
+#include "scarce.h"
 #include "test_formula.h"
 
 #include "nn/nn_plan.h"
@@ -435,26 +436,6 @@ static void bf16_wants_its_instructions(void **state)
 
 /* --- allocations that fail, threads that share --- */
 
-typedef struct counter {
-    _Atomic int64_t left; /* allocations until one fails */
-    _Atomic int64_t held;
-} counter;
-
-static void *counting_alloc(size_t size, void *user)
-{
-    counter *c = user;
-    if (atomic_fetch_sub(&c->left, 1) <= 0)
-        return NULL;
-    atomic_fetch_add(&c->held, (int64_t)size);
-    return malloc(size);
-}
-
-static void counting_free(void *ptr, size_t size, void *user)
-{
-    atomic_fetch_sub(&((counter *)user)->held, (int64_t)size);
-    free(ptr);
-}
-
 static physad_status small_net(physad_context *ctx, const float *image, outputs *out)
 {
     physad__nn_graph g;
@@ -480,8 +461,8 @@ static void allocations_may_fail(void **state)
     outputs out = { .count = 2, .x = { room[0], room[1] } };
     int64_t n = 1;
     for (physad_status status = PHYSAD_ERR_NOMEM; status != PHYSAD_OK; n++) {
-        counter c = { INT64_MAX, 0 };
-        const physad_allocator allocator = { counting_alloc, counting_free, &c };
+        scarce c = { INT64_MAX, 0 };
+        const physad_allocator allocator = scarce_allocator(&c);
         physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
         physad_context *ctx;
         o.allocator = &allocator;

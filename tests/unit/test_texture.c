@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The columns of local brightness and contrast, and when PatchCore takes them in. */
+#include "scarce.h"
 #include "scratch.h"
 #include "test.h"
 
@@ -160,26 +161,11 @@ static void columns_are_as_defined(void **state)
     end_context(ctx);
 }
 
-typedef struct scarce {
-    int64_t calls, fail_at; /* the n-th call fails */
-} scarce;
-
-static void *scarce_alloc(size_t size, void *user)
-{
-    scarce *s = user;
-    return ++s->calls == s->fail_at ? NULL : malloc(size);
-}
-
-static void scarce_free(void *ptr, size_t size, void *user)
-{
-    free(ptr);
-}
-
 static void too_little_memory_is_told(void **state)
 {
     static float inputs[COUNT * HEIGHT * WIDTH * 3], cells[COUNT * CELLS * (NETWORK + 5)];
-    scarce s = { 0, 0 };
-    const physad_allocator allocator = { scarce_alloc, scarce_free, &s };
+    scarce s = { INT64_MAX, 0 };
+    const physad_allocator allocator = scarce_allocator(&s);
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_context *ctx = NULL;
     physad_transform *transform = NULL;
@@ -194,7 +180,7 @@ static void too_little_memory_is_told(void **state)
     const uint64_t before = physad_context_memory_used(ctx);
     int failures = 0;
     for (; failures < 100; failures++) {
-        s = (scarce){ 0, failures + 1 };
+        atomic_store(&s.left, failures);
         status = physad__texture_add(&front, inputs, COUNT, cells);
         assert_int_equal(physad_context_memory_used(ctx), before);
         if (status != PHYSAD_ERR_NOMEM)
@@ -202,7 +188,6 @@ static void too_little_memory_is_told(void **state)
     }
     assert_ok(status);
     assert_int_equal(failures, 3 * COUNT);
-    s.fail_at = 0;
     physad_transform_free(transform);
     end_context(ctx);
 }
