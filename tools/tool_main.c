@@ -103,7 +103,7 @@ static const tool_option json_options[] = {
 };
 
 static const tool_option scene_fit_options[] = {
-    { "output", "FILE", "the scene, as PLY", 'o', false },
+    { "output", "FILE", "the scene: PLY, or .safetensors, which keeps the photos' cameras", 'o', false },
     { "steps", "N", "photos shown (default 7000)", 0, false },
     { "max-side", "N", "shrink photos to this longest side (default: as they are)", 0, false },
     { "harmonics", "N", "degree of the colours' change with direction, 0 to 3 (default 3)", 0, false },

@@ -85,19 +85,26 @@ typedef struct physad_scene_quality {
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_fit(physad_scene **out, physad_context *context, const char *data,
                                                            const physad_scene_options *options, const physad_call_options *call);
 
-/** Reads a scene from PLY as other 3D Gaussian splatting programs write it: ascii or binary_little_endian; x y z, f_dc_*, f_rest_*,
- * opacity, scale_*, rot_*. A scene that was read has no cameras.
+/** Reads a scene; its first bytes say which of two formats it has:
+ *  - PLY as other 3D Gaussian splatting programs write it: ascii or binary_little_endian; x y z, f_dc_*, f_rest_*, opacity, scale_*,
+ *    rot_*. It has no cameras;
+ *  - safetensors as physad_scene_save() writes it, with the cameras of the photos.
  * @param[out] out   the scene, NULL on failure; freed by physad_scene_free()
  * @param[in]  context  retained
  * @param[in]  path  the file
- * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (names byte and reason); PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (names place and reason); PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE (an
+ *         array of safetensors has another); PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_load(physad_scene **out, physad_context *context, const char *path);
 
-/** Writes a scene as binary PLY that other viewers open; the path has its old content or the whole of the new one.
+/** Writes a scene; the path has its old content or the whole of the new one. As safetensors where the path ends so: arrays xyz (N, 3),
+ * log_scale (N, 3), quaternion (N, 4: w x y z), opacity (N: logits), harmonics (N, K, 3) in f32, and of the photos cameras.rotation (C, 3,
+ * 3), cameras.translation (C, 3), cameras.lens (C, 6: fx fy cx cy width height) in f64 with their names as JSON in the metadata "photos".
+ * Else as binary PLY that other viewers open, without the cameras.
  * @param[in] scene  the scene
  * @param[in] path   the file
- * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (safetensors: a photo's name is no UTF-8); PHYSAD_ERR_NOMEM;
+ *         PHYSAD_ERR_STATE (fork)
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_save(const physad_scene *scene, const char *path);
 

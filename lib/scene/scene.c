@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/io.h"
+#include "scene/scene_file.h"
 #include "scene/scene_train.h"
 
 #include <math.h>
 
 struct physad_scene {
     physad_context *ctx;
-    physad__gaussians gaussians;
+    physad__scene_parts parts;
     physad__scene_fitted fitted;
-    physad_camera *cameras;
-    char **names;
-    int64_t n_cameras;
 };
 
 static physad_status scene_new(physad_scene **out, physad_context *ctx)
@@ -26,12 +24,8 @@ void physad_scene_free(physad_scene *scene)
 {
     if (scene == NULL)
         return;
-    for (int64_t i = 0; i < scene->n_cameras; i++)
-        physad__free(scene->names[i]);
-    physad__free(scene->names);
-    physad__free(scene->cameras);
+    physad__scene_parts_free(&scene->parts);
     physad__free(scene->fitted.history);
-    physad__free(scene->gaussians.planes);
     physad_context *ctx = scene->ctx;
     physad__free(scene);
     physad_context_free(ctx);
@@ -140,15 +134,15 @@ static physad_status random_points(physad__scene_views *v, physad_context *ctx, 
 static physad_status keep_cameras(physad_scene *scene, const physad__scene_views *views)
 {
     physad__mem *mem = &scene->ctx->mem;
-    scene->cameras = physad__alloc_array(mem, views->count, sizeof(*scene->cameras), "cameras of a scene");
-    scene->names = physad__alloc_zero(mem, (size_t)views->count * sizeof(*scene->names), "cameras of a scene");
-    if (scene->cameras == NULL || scene->names == NULL)
+    scene->parts.cameras = physad__alloc_array(mem, views->count, sizeof(*scene->parts.cameras), "cameras of a scene");
+    scene->parts.names = physad__alloc_zero(mem, (size_t)views->count * sizeof(*scene->parts.names), "cameras of a scene");
+    if (scene->parts.cameras == NULL || scene->parts.names == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < views->count; i++) {
-        scene->cameras[i] = views->views[i].camera;
-        scene->names[i] = physad__strdup(mem, views->views[i].name);
-        scene->n_cameras = i + 1;
-        if (scene->names[i] == NULL)
+        scene->parts.cameras[i] = views->views[i].camera;
+        scene->parts.names[i] = physad__strdup(mem, views->views[i].name);
+        scene->parts.n_cameras = i + 1;
+        if (scene->parts.names[i] == NULL)
             return PHYSAD_ERR_NOMEM;
     }
     return PHYSAD_OK;
@@ -202,7 +196,7 @@ static physad_status fit(physad_scene *scene, const char *data, const physad_sce
     physad__scene_views views;
     const physad__scene_choice choice = { .masks = o->masks, .background = o->background };
     PHYSAD__TRY(physad__scene_views_open(&views, scene->ctx, data, o->max_side, o->hold_out, &choice, call));
-    physad_status status = fit_views(&scene->gaussians, &scene->fitted, scene->ctx, &views, o, call);
+    physad_status status = fit_views(&scene->parts.gaussians, &scene->fitted, scene->ctx, &views, o, call);
     if (status == PHYSAD_OK)
         status = keep_cameras(scene, &views);
     physad__scene_views_free(&views);
@@ -242,9 +236,9 @@ physad_status physad_scene_load(physad_scene **out, physad_context *ctx, const c
     *out = NULL;
     PHYSAD__TRY(physad__context_check(ctx, "physad_scene_load"));
     if (path == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_scene_load: path is NULL, want a PLY file");
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_load: path is NULL, want a PLY or safetensors file");
     PHYSAD__TRY(scene_new(out, ctx));
-    const physad_status status = physad__gaussians_read(&(*out)->gaussians, &ctx->mem, path, PHYSAD__SPLAT_GROUP);
+    const physad_status status = physad__scene_parts_read(&(*out)->parts, ctx, path);
     if (status != PHYSAD_OK) {
         physad_scene_free(*out);
         *out = NULL;
@@ -264,14 +258,16 @@ physad_status physad_scene_save(const physad_scene *scene, const char *path)
     PHYSAD__TRY(scene_check(scene, "physad_scene_save"));
     if (path == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_scene_save: path is NULL, want a file to write");
-    return physad__gaussians_write(&scene->ctx->mem, path, &scene->gaussians);
+    if (physad__has_suffix(path, ".safetensors"))
+        return physad__scene_parts_write(scene->ctx, path, &scene->parts);
+    return physad__gaussians_write(&scene->ctx->mem, path, &scene->parts.gaussians);
 }
 
 /* --- what it is --- */
 
 const physad__gaussians *physad__scene_gaussians(const physad_scene *scene)
 {
-    return &scene->gaussians;
+    return &scene->parts.gaussians;
 }
 
 physad_context *physad__scene_context(const physad_scene *scene)
@@ -281,7 +277,7 @@ physad_context *physad__scene_context(const physad_scene *scene)
 
 int64_t physad_scene_gaussians(const physad_scene *scene)
 {
-    return scene != NULL ? scene->gaussians.count : 0;
+    return scene != NULL ? scene->parts.gaussians.count : 0;
 }
 
 physad_scene_quality physad_scene_describe(const physad_scene *scene)
@@ -303,12 +299,12 @@ physad_scene_quality physad_scene_history_describe(const physad_scene *scene, in
 
 int64_t physad_scene_cameras(const physad_scene *scene)
 {
-    return scene != NULL ? scene->n_cameras : 0;
+    return scene != NULL ? scene->parts.n_cameras : 0;
 }
 
 const char *physad_scene_camera_name(const physad_scene *scene, int64_t index)
 {
-    return scene != NULL && index >= 0 && index < scene->n_cameras ? scene->names[index] : NULL;
+    return scene != NULL && index >= 0 && index < scene->parts.n_cameras ? scene->parts.names[index] : NULL;
 }
 
 physad_status physad_scene_camera(const physad_scene *scene, int64_t index, physad_camera *camera)
@@ -316,10 +312,10 @@ physad_status physad_scene_camera(const physad_scene *scene, int64_t index, phys
     PHYSAD__TRY(scene_check(scene, "physad_scene_camera"));
     if (camera == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_scene_camera: camera is NULL");
-    if (index < 0 || index >= scene->n_cameras)
+    if (index < 0 || index >= scene->parts.n_cameras)
         return physad__error(PHYSAD_ERR_ARG, "physad_scene_camera: index is %lld, want 0 to %lld", (long long)index,
-                             (long long)scene->n_cameras - 1);
-    *camera = scene->cameras[index];
+                             (long long)scene->parts.n_cameras - 1);
+    *camera = scene->parts.cameras[index];
     return PHYSAD_OK;
 }
 
@@ -385,7 +381,7 @@ static void put_all(const physad_view *colour, const physad_view *depth, const p
 
 static physad_status render(const physad_scene *scene, const physad_camera *camera, const float *background, float *memory)
 {
-    const physad__gaussians *g = &scene->gaussians;
+    const physad__gaussians *g = &scene->parts.gaussians;
     const int64_t plane = camera->width * camera->height;
     const physad__splat_images images = { memory, memory + 3 * plane, memory + 4 * plane, NULL };
     physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride), .count = g->count, .degree = g->degree,

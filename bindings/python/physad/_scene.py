@@ -118,7 +118,8 @@ class Quality(NamedTuple):
 
 
 class Scene(Handle):
-    """3D Gaussians: `Scene.fit()` to photos with poses, or `Scene(path)` of a PLY file as other splatting programs write it.
+    """3D Gaussians: `Scene.fit()` to photos with poses, or `Scene(path)` of a PLY file as other splatting programs write it, or of
+    safetensors as `save()` does.
 
     ``len(scene)`` Gaussians; immutable, so any number of threads may render it.
     Raises FileError, FormatError (names byte and reason), OutOfMemoryError.
@@ -165,7 +166,8 @@ class Scene(Handle):
             return cls.__new__(cls)._take(lib.scene_fit(_context.handle(context), folder, options, call))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a binary PLY file that other viewers open; complete or not at all. Cameras are not in it."""
+        """Writes safetensors, cameras included, where the path ends so; else a binary PLY file that other viewers open, without
+        them. Complete or not at all."""
         lib.scene_save(self._use(), path)
 
     def to_html(self, path: str | os.PathLike[str], *, title: str | None = None, background: Sequence[float] = (0, 0, 0)) -> None:
