@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fit: a photo each step, its picture, the loss, gradients, Adam; the published schedules (Kerbl et al. 2023), the place's rate
- * falling over as many steps as there are. */
+ * falling over as many steps as there are, faster where these are few. */
 #include "scene/scene_train.h"
 
 #include <math.h>
 #include <stdio.h>
 
 #define LAMBDA 0.2
-#define DEGREE_EVERY 1000 /* steps, or a thirtieth of a shorter fit: the published share */
+#define DEGREE_EVERY 1000 /* steps, or a seventh of a shorter fit */
 #define FADE_EVERY 3000
+#define PUBLISHED_STEPS 30000.0
+#define MOST_PACE 4.0 /* times the published rates */
 
 typedef physad__trainer trainer;
 
 /* The harmonics' degree in use at a step. */
 static int32_t degree_at(const trainer *t, int64_t step)
 {
-    const int64_t every = physad__max(1, physad__min(DEGREE_EVERY, t->o->steps / 30));
+    const int64_t every = physad__max(1, physad__min(DEGREE_EVERY, t->o->steps / 7));
     return (int32_t)physad__min(t->model->degree, (step - 1) / every);
 }
 
@@ -98,6 +100,21 @@ static const physad__scene_view *next_view(trainer *t, int64_t *index, int level
     return level > 0 ? &t->half[level - 1][*index] : &t->views->views[*index];
 }
 
+static double falling(const trainer *t, int64_t step, double first, double last)
+{
+    const double way = (double)(step - 1) / (double)physad__max(1, t->o->steps - 1);
+    return exp(log(first) * (1 - way) + log(last) * way);
+}
+
+/* Published rates are for 30000 steps. A shorter fit has fewer steps to go the same way, which Adam's are in any direction: rates by the
+ * root of the share, four times at most. Its second half they fall to a tenth, for there is no long end in which to settle. */
+static double pace_of(const trainer *t, int64_t step)
+{
+    const double steps = (double)t->o->steps, way = (double)(step - 1) / fmax(1, steps - 1);
+    const double settle = steps < PUBLISHED_STEPS ? pow(0.1, fmax(0, 2 * way - 1)) : 1;
+    return settle * fmin(MOST_PACE, sqrt(fmax(1, PUBLISHED_STEPS / steps)));
+}
+
 /* Renders a view and compares it; `grad` NULL: no gradient. Where the photo does not reach, the picture counts as right. `exposure`: the
  * photo whose colours it has; -1: the scene's own. `*picture` is what was compared. */
 static physad_status show(trainer *t, physad__splat_loss_result *result, float *grad, float **picture, const physad__scene_view *view,
@@ -124,23 +141,17 @@ static physad_status show(trainer *t, physad__splat_loss_result *result, float *
     return PHYSAD_OK;
 }
 
-static double falling(const trainer *t, int64_t step, double first, double last)
-{
-    const double way = (double)(step - 1) / (double)physad__max(1, t->o->steps - 1);
-    return exp(log(first) * (1 - way) + log(last) * way);
-}
-
 static void optimise(trainer *t, int64_t step, int32_t degree)
 {
     physad__scene_model *m = t->model;
-    const double place = t->views->extent * falling(t, step, 1.6e-4, 1.6e-6);
+    const double pace = pace_of(t, step), most = pace_of(t, 1), place = most * t->views->extent * falling(t, step, 1.6e-4, 1.6e-6);
     if (t->o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
         physad__mcmc_weigh(m);
     const struct {
         int first, planes;
         double rate;
-    } groups[] = { { 0, 3, place }, { 3, 3, 5e-3 }, { 6, 4, 1e-3 }, { 10, 1, 0.05 }, { 11, 3, 2.5e-3 },
-                   { 14, 3 * (physad__splat_coefficients(degree) - 1), 2.5e-3 / 20 } };
+    } groups[] = { { 0, 3, place }, { 3, 3, 5e-3 * pace }, { 6, 4, 1e-3 * pace }, { 10, 1, 0.05 * pace / most }, { 11, 3, 2.5e-3 * pace },
+                   { 14, 3 * (physad__splat_coefficients(degree) - 1), 2.5e-3 / 20 * pace } };
     for (int64_t g = 0; g < PHYSAD__COUNT(groups); g++) {
         const int64_t at = groups[g].first * m->stride, n = groups[g].planes * m->stride;
         physad__splat_adam_step(t->splat, m->value + at, m->mean + at, m->square + at, m->grad + at, n, groups[g].rate, step);
@@ -198,7 +209,7 @@ static physad_status train_step(trainer *t, int64_t step)
     PHYSAD__TRY(show(t, &result, t->grad, &shown, view, exposed ? index : -1, degree));
     if (exposed)
         physad__exposure_step(&t->exposures, index, t->grad, t->picture, view->camera.width * view->camera.height,
-                              falling(t, step, 0.01, 0.001), (step - 1) / t->n_train + 1, t->views);
+                              pace_of(t, 1) * falling(t, step, 0.01, 0.001), (step - 1) / t->n_train + 1, t->views);
     PHYSAD__TRY(physad__splat_backward(t->splat, &grads, &back));
     sum_up(t, level);
     optimise(t, step, degree);

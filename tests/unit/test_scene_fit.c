@@ -68,9 +68,16 @@ static void change_photos(physad_context *ctx, const char *folder, change_fn cha
 
 static void expose(float rgb[4], int view, int x, int y)
 {
-    if (view % 6 != 0) /* those held out stay as they are */
-        for (int k = 0; k < 3; k++)
-            rgb[k] = rgb[k] * (view % 2 ? 0.7f : 1.25f) + (view % 2 ? 0.04f : -0.04f);
+    /* held-out photos (0 and 6) show the mean of six odd ones and four even ones */
+    const float gain = view % 6 == 0 ? 1 : view % 2 ? 0.6f : 1.6f;
+    for (int k = 0; k < 3; k++)
+        rgb[k] *= 0.55f * gain;
+}
+
+static void dim(float rgb[4], int view, int x, int y)
+{
+    for (int k = 0; k < 3; k++)
+        rgb[k] *= 0.55f;
 }
 
 static void test_exposure(void **state)
@@ -80,7 +87,9 @@ static void test_exposure(void **state)
     physad_scene_options o = quick();
     scratch_make(folder, sizeof(folder));
     write_photos(ctx, folder);
+    change_photos(ctx, folder, dim, 3);
     const physad_scene_quality even = fit_to(NULL, ctx, folder, &o);
+    write_photos(ctx, folder);
     change_photos(ctx, folder, expose, 3);
     const physad_scene_quality without = fit_to(NULL, ctx, folder, &o);
     o.exposure = 1;
@@ -273,20 +282,35 @@ static void test_alpha(void **state)
 
 /* --- fits that were interrupted --- */
 
-static int stop_at(const physad_progress *progress, void *user)
+typedef struct stop {
+    physad_context *ctx;
+    char line[32]; /* how the log's line begins at which it is cancelled */
+} stop;
+
+static void cancel_at(int32_t level, const char *message, void *user)
 {
-    return progress->total == 240 && progress->done >= *(const int *)user;
+    const stop *s = user;
+    if (strncmp(message, s->line, strlen(s->line)) == 0)
+        physad_context_cancel(s->ctx);
 }
 
-static void interrupt(physad_context *ctx, const char *folder, const physad_scene_options *o, int at)
+/* At a step that is measured: the log's line comes before the fit looks for a cancel. */
+static void interrupt(const char *folder, const physad_scene_options *o, int at)
 {
-    physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+    physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_scene *scene = NULL;
-    call.progress = stop_at;
-    call.progress_user = &at;
-    assert_fails(PHYSAD_ERR_CANCELLED, "holds what was reached", physad_scene_fit(&scene, ctx, folder, o, &call));
+    stop s = { .ctx = NULL };
+    assert_int_equal(at % o->measure_every, 0);
+    snprintf(s.line, sizeof(s.line), "step %d,", at);
+    c.threads = 2;
+    c.log = cancel_at;
+    c.log_user = &s;
+    c.log_level = PHYSAD_LOG_INFO;
+    assert_ok(physad_context_new(&s.ctx, &c));
+    assert_fails(PHYSAD_ERR_CANCELLED, "holds what was reached", physad_scene_fit(&scene, s.ctx, folder, o, NULL));
     assert_null(scene);
     assert_true(physad__path_is_file(o->checkpoint));
+    end_context(s.ctx);
 }
 
 static void test_resume(void **state)
@@ -306,8 +330,8 @@ static void test_resume(void **state)
         fit_to(a, ctx, folder, &o);
         o.checkpoint = checkpoint;
         o.resume = 1;
-        interrupt(ctx, folder, &o, 1);   /* there is none yet: from the start */
-        interrupt(ctx, folder, &o, 100); /* twice, at any step */
+        interrupt(folder, &o, 40);  /* there is none yet: from the start */
+        interrupt(folder, &o, 160); /* and once more, from there */
         physad_scene *scene = NULL;
         assert_ok(physad_scene_fit(&scene, ctx, folder, &o, NULL));
         assert_ok(physad_scene_save(scene, b));
@@ -366,7 +390,8 @@ static void test_resume_refused(void **state)
     o.resume = 1;
     assert_fails(PHYSAD_ERR_ARG, "resume without checkpoint", physad_scene_fit(&scene, ctx, folder, &o, NULL));
     o.checkpoint = checkpoint;
-    interrupt(ctx, folder, &o, 20);
+    o.measure_every = 20;
+    interrupt(folder, &o, 20);
     o.harmonics = 9;
     assert_fails(PHYSAD_ERR_ARG, "other photos, options or seed", physad_scene_fit(&scene, ctx, folder, &o, NULL));
     o.harmonics = 4;
@@ -377,7 +402,7 @@ static void test_resume_refused(void **state)
                  { "physad", "model", "no interrupted fit" },       { "fit", "", "other photos" } };
     for (int64_t i = 0; i < PHYSAD__COUNT(lies); i++) {
         remove(checkpoint);
-        interrupt(ctx, folder, &o, 20);
+        interrupt(folder, &o, 20);
         rewrite(ctx, checkpoint, lies[i].key, lies[i].value);
         assert_int_not_equal(physad_scene_fit(&scene, ctx, folder, &o, NULL), PHYSAD_OK);
         if (strstr(physad_last_error(), lies[i].says) == NULL)
@@ -385,7 +410,7 @@ static void test_resume_refused(void **state)
         assert_null(scene);
     }
     remove(checkpoint);
-    interrupt(ctx, folder, &o, 20);
+    interrupt(folder, &o, 20);
     damage(checkpoint, 0, "nonsense");
     assert_int_not_equal(physad_scene_fit(&scene, ctx, folder, &o, NULL), PHYSAD_OK);
     o.resume = 0; /* begun anew, and over it */
