@@ -3,7 +3,6 @@
 #include "scene/scene_file.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define KIND "scene"
 #define LENS 6 /* fx fy cx cy width height */
@@ -75,18 +74,27 @@ static physad_status add_cameras(physad_tensors *file, physad__mem *mem, const p
     return status;
 }
 
-static physad_status add_names(physad_tensors *file, const physad__scene_parts *p)
+static physad_status put_list(physad_tensors *file, physad__mem *mem, const json_t *list)
+{
+    const size_t size = json_dumpb(list, NULL, 0, JSON_COMPACT);
+    char *text = physad__alloc_zero(mem, size + 1, "names of photos");
+    if (text == NULL)
+        return PHYSAD_ERR_NOMEM;
+    json_dumpb(list, text, size, JSON_COMPACT);
+    const physad_status status = physad_tensors_set_metadata(file, "photos", text);
+    physad__free(text);
+    return status;
+}
+
+static physad_status add_names(physad_tensors *file, physad__mem *mem, const physad__scene_parts *p)
 {
     json_t *list = json_array();
     physad_status status = list != NULL ? PHYSAD_OK : physad__error(PHYSAD_ERR_NOMEM, "no memory for the names of %lld photos", (long long)p->n_cameras);
     for (int64_t i = 0; i < p->n_cameras && status == PHYSAD_OK; i++)
         if (json_array_append_new(list, json_string(p->names[i])) != 0)
             status = physad__error(PHYSAD_ERR_FORMAT, "photo %lld: its name is no UTF-8 and cannot be written", (long long)i);
-    char *text = status == PHYSAD_OK ? json_dumps(list, JSON_COMPACT) : NULL;
     if (status == PHYSAD_OK)
-        status = text != NULL ? physad_tensors_set_metadata(file, "photos", text)
-                              : physad__error(PHYSAD_ERR_NOMEM, "no memory for the names of %lld photos", (long long)p->n_cameras);
-    free(text);
+        status = put_list(file, mem, list);
     json_decref(list);
     return status;
 }
@@ -102,7 +110,7 @@ static physad_status add_all(physad_tensors *file, physad__mem *mem, const physa
     if (p->n_cameras == 0)
         return PHYSAD_OK;
     PHYSAD__TRY(add_cameras(file, mem, p));
-    return add_names(file, p);
+    return add_names(file, mem, p);
 }
 
 physad_status physad__scene_parts_write(physad_context *ctx, const char *path, const physad__scene_parts *parts)

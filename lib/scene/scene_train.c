@@ -107,7 +107,7 @@ static double falling(const trainer *t, int64_t step, double first, double last)
 }
 
 /* Published rates are for 30000 steps. A shorter fit has fewer steps to go the same way, which Adam's are in any direction: rates by the
- * root of the share, four times at most. Its second half they fall to a tenth, for there is no long end in which to settle. */
+ * root of the share, four times at most (scales by three quarters of that: they run away first). Its second half they fall to a tenth, for there is no long end in which to settle. */
 static double pace_of(const trainer *t, int64_t step)
 {
     const double steps = (double)t->o->steps, way = (double)(step - 1) / fmax(1, steps - 1);
@@ -150,7 +150,7 @@ static void optimise(trainer *t, int64_t step, int32_t degree)
     const struct {
         int first, planes;
         double rate;
-    } groups[] = { { 0, 3, place }, { 3, 3, 5e-3 * pace }, { 6, 4, 1e-3 * pace }, { 10, 1, 0.05 * pace / most }, { 11, 3, 2.5e-3 * pace },
+    } groups[] = { { 0, 3, place }, { 3, 3, 5e-3 * fmax(pace / most, 0.75 * pace) }, { 6, 4, 1e-3 * pace }, { 10, 1, 0.05 * pace / most }, { 11, 3, 2.5e-3 * pace },
                    { 14, 3 * (physad__splat_coefficients(degree) - 1), 2.5e-3 / 20 * pace } };
     for (int64_t g = 0; g < PHYSAD__COUNT(groups); g++) {
         const int64_t at = groups[g].first * m->stride, n = groups[g].planes * m->stride;
