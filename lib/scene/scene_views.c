@@ -402,6 +402,18 @@ static bool is_chosen(const physad__scene_choice *chosen, const char *path)
     return chosen->paths == NULL;
 }
 
+/* Photos are sorted by name: two poses of one lie side by side. */
+static physad_status check_poses(const physad__poses *poses, const char *data)
+{
+    for (int64_t i = 1; i < poses->n_photos; i++) {
+        const physad__posed *a = &poses->photos[i - 1], *b = &poses->photos[i];
+        if (strcmp(a->name, b->name) == 0 && (memcmp(a->rotation, b->rotation, sizeof(a->rotation)) != 0 ||
+                                              memcmp(a->translation, b->translation, sizeof(a->translation)) != 0))
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: the photo %s has two poses that contradict each other", data, a->name);
+    }
+    return PHYSAD_OK;
+}
+
 static physad_status read_all(physad__scene_views *v, physad_context *ctx, const physad__poses *poses, const char *data, int32_t max_side,
                               const physad__scene_choice *chosen, physad__call *call)
 {
@@ -437,7 +449,9 @@ physad_status physad__scene_views_open(physad__scene_views *out, physad_context 
     physad__poses poses = { 0 };
     *out = (physad__scene_views){ 0 };
     PHYSAD__TRY(read_poses(&poses, &ctx->mem, data));
-    physad_status status = read_all(out, ctx, &poses, data, max_side, chosen != NULL ? chosen : &all, call);
+    physad_status status = check_poses(&poses, data);
+    if (status == PHYSAD_OK)
+        status = read_all(out, ctx, &poses, data, max_side, chosen != NULL ? chosen : &all, call);
     if (status == PHYSAD_OK)
         status = copy_points(out, &ctx->mem, &poses);
     if (status == PHYSAD_OK)

@@ -429,6 +429,28 @@ static void test_resume_refused(void **state)
     end_context(ctx);
 }
 
+/* One photo, two places. */
+static void test_contradiction(void **state)
+{
+    char folder[256], path[512];
+    physad_context *ctx = fresh_context(1);
+    physad_scene_options o = quick();
+    physad_scene *scene = NULL;
+    json_t *root = NULL;
+    scratch_make(folder, sizeof(folder));
+    snprintf(path, sizeof(path), "%s/transforms.json", folder);
+    write_photos(ctx, folder);
+    assert_ok(physad__json_read(&root, &ctx->mem, path, 0));
+    json_t *frames = json_object_get(root, "frames"), *again = json_deep_copy(json_array_get(frames, 3));
+    json_array_set_new(json_array_get(json_object_get(again, "transform_matrix"), 0), 3, json_real(7));
+    json_array_append_new(frames, again);
+    assert_ok(physad__json_write(&ctx->mem, path, root));
+    json_decref(root);
+    assert_fails(PHYSAD_ERR_FORMAT, "has two poses that contradict each other", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
 /* --- memory --- */
 
 static void test_memory(void **state)
@@ -472,6 +494,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_exposure), cmocka_unit_test(test_exposure_step), cmocka_unit_test(test_ways),
                                         cmocka_unit_test(test_masks),    cmocka_unit_test(test_alpha),         cmocka_unit_test(test_resume),
-                                        cmocka_unit_test(test_resume_refused), cmocka_unit_test(test_memory) };
+                                        cmocka_unit_test(test_resume_refused), cmocka_unit_test(test_contradiction), cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
