@@ -10,20 +10,20 @@
 #include "base/base.h"
 
 static _Atomic int64_t allocations_left = INT64_MAX; /* below zero: some were refused */
-static _Atomic int64_t allocations_live;
+static _Atomic int64_t allocations_live; /* bytes */
 
 static inline void *failing_alloc(size_t size, void *user)
 {
     void *ptr = atomic_fetch_sub(&allocations_left, 1) > 0 ? malloc(size) : NULL;
     if (ptr != NULL)
-        atomic_fetch_add(&allocations_live, 1);
+        atomic_fetch_add(&allocations_live, (int64_t)size);
     return ptr;
 }
 
 static inline void failing_free(void *ptr, size_t size, void *user)
 {
     if (ptr != NULL)
-        atomic_fetch_sub(&allocations_live, 1);
+        atomic_fetch_sub(&allocations_live, (int64_t)size);
     free(ptr);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "failing.h"
+#include "test.h"
 /* The public side of features, and the joining of layers against anomalib's PatchCore and its first code. */
-#include "scarce.h"
 #include "test_formula.h"
 
 #include "nn/nn_features.h"
@@ -460,20 +461,19 @@ static void allocations_may_fail(void **state)
     float *x = photos(3), *y = malloc(3 * 32 * 32 * 4 * sizeof(*y));
     int64_t n = 1, failures = 0;
     for (physad_status status = PHYSAD_ERR_NOMEM; status != PHYSAD_OK; n += 1 + n / 40) {
-        scarce c = { INT64_MAX, 0 };
-        const physad_allocator allocator = scarce_allocator(&c);
         physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
         physad_context *ctx;
-        o.allocator = &allocator;
+        o.allocator = &failing_allocator;
+        allocations_left = INT64_MAX;
         o.threads = 2;
         assert_ok(physad_context_new(&ctx, &o));
-        atomic_store(&c.left, n - 1);
+        allocations_left = n - 1;
         status = make_and_compute(ctx, x, y);
         failures += status != PHYSAD_OK;
         assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_NOMEM);
         assert_int_equal(physad_context_memory_used(ctx), 0);
         physad_context_free(ctx);
-        assert_int_equal(c.held, 0);
+        assert_int_equal(allocations_live, 0);
         assert_true(n < 100000);
     }
     assert_true(failures > 40);

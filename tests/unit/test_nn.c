@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "failing.h"
+#include "test.h"
 /* The engine: every operation against a direct computation in double, the graph's checks, memory reuse, equal bits. */
-#include "scarce.h"
 #include "test_formula.h"
 
 #include "nn/nn_plan.h"
@@ -461,18 +462,17 @@ static void allocations_may_fail(void **state)
     outputs out = { .count = 2, .x = { room[0], room[1] } };
     int64_t n = 1;
     for (physad_status status = PHYSAD_ERR_NOMEM; status != PHYSAD_OK; n++) {
-        scarce c = { INT64_MAX, 0 };
-        const physad_allocator allocator = scarce_allocator(&c);
         physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
         physad_context *ctx;
-        o.allocator = &allocator;
+        o.allocator = &failing_allocator;
+        allocations_left = INT64_MAX;
         assert_ok(physad_context_new(&ctx, &o));
-        atomic_store(&c.left, n - 1);
+        allocations_left = n - 1;
         status = small_net(ctx, image, &out);
         assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_NOMEM);
         assert_int_equal(physad_context_memory_used(ctx), 0);
         physad_context_free(ctx);
-        assert_int_equal(c.held, 0);
+        assert_int_equal(allocations_live, 0);
         assert_true(n < 10000);
     }
     assert_true(n > 30); /* the loop did meet failures */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The columns of local brightness and contrast, and when PatchCore takes them in. */
-#include "scarce.h"
 #include "scratch.h"
+#include "failing.h"
 #include "test.h"
 
 #include "detect/detect.h"
@@ -164,15 +164,13 @@ static void columns_are_as_defined(void **state)
 static void too_little_memory_is_told(void **state)
 {
     static float inputs[COUNT * HEIGHT * WIDTH * 3], cells[COUNT * CELLS * (NETWORK + 5)];
-    scarce s = { INT64_MAX, 0 };
-    const physad_allocator allocator = scarce_allocator(&s);
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_context *ctx = NULL;
     physad_transform *transform = NULL;
     physad__frontend front;
     physad_status status = PHYSAD_ERR_NOMEM;
     o.threads = 1;
-    o.allocator = &allocator;
+    o.allocator = &failing_allocator;
     assert_ok(physad_context_new(&ctx, &o));
     open_front(&front, ctx, &transform);
     assert_ok(physad__texture_open(&front, 1));
@@ -180,7 +178,7 @@ static void too_little_memory_is_told(void **state)
     const uint64_t before = physad_context_memory_used(ctx);
     int failures = 0;
     for (; failures < 100; failures++) {
-        atomic_store(&s.left, failures);
+        allocations_left = failures;
         status = physad__texture_add(&front, inputs, COUNT, cells);
         assert_int_equal(physad_context_memory_used(ctx), before);
         if (status != PHYSAD_ERR_NOMEM)
