@@ -82,6 +82,9 @@ static physad_status read_image(const physad_dataset *dataset, int64_t index, in
     PHYSAD__TRY(find_sample(dataset, index, what));
     const physad__record *r = dataset->records[index];
     PHYSAD__TRY(want_image(&r->sample));
+    /* Told alike for every sample, not by the files alone. */
+    if (jpeg_scale != 0 && jpeg_scale != 1 && jpeg_scale != 2 && jpeg_scale != 4 && jpeg_scale != 8)
+        return physad__error(PHYSAD_ERR_ARG, "%s: jpeg_scale is %d, want 1, 2, 4 or 8", what, jpeg_scale);
     return r->photo.data != NULL ? physad__image_copy(out, dataset->ctx, &r->photo) : read_file(dataset, r, jpeg_scale, out);
 }
 

@@ -45,7 +45,7 @@ static int64_t find(const physad__method *method, const char *name)
 
 static bool is_choice(const char *choices, const char *value)
 {
-    const size_t n = strlen(value);
+    const size_t n = strchr(value, '|') == NULL ? strlen(value) : 0; /* "a|b" stands in the list, and is none of it */
     for (const char *p = choices; n > 0 && p != NULL; p = strchr(p, '|')) {
         p += *p == '|';
         if (strncmp(p, value, n) == 0 && (p[n] == '|' || p[n] == '\0'))

@@ -537,6 +537,12 @@ static void samples_in_memory_are_read(void **state)
         assert_int_equal(v.shape[2], 3);
         assert_int_equal(((const unsigned char *)v.data)[11], i == 0 ? 12 : 99);
         physad_image_free(image);
+        assert_ok(physad_dataset_read_scaled(ds, i, 8, &image)); /* in memory: as it is */
+        assert_int_equal(physad_image_view(image).shape[0], 2);
+        physad_image_free(image);
+        assert_fails(PHYSAD_ERR_ARG, "physad_dataset_read_scaled: jpeg_scale is 3", physad_dataset_read_scaled(ds, i, 3, &image));
+        assert_fails(PHYSAD_ERR_ARG, "jpeg_scale is -1", physad_dataset_read_scaled(ds, i, -1, &image));
+        assert_null(image);
     }
     assert_ok(physad_dataset_read_mask(ds, 0, &out));
     assert_memory_equal(got, ((unsigned char[]){ 0, 0, 1, 1, 0, 0, 0, 0 }), 8);

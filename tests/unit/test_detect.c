@@ -636,6 +636,7 @@ static void bad_calls_say_what_is_wrong(void **state)
     physad_result *r = NULL;
     const physad_view v = photo(pixels, 0, false);
     physad_dataset *empty = NULL;
+    static const char *const no_scales[] = { "3", "16", "0", "02", "-1", "", "|", "2|", "1|2", "2|4", "1|2|4|8" };
     assert_fails(PHYSAD_ERR_ARG, "did you mean patchcore?", physad_detector_new(&det, ctx, "patchcor"));
     assert_fails(PHYSAD_ERR_ARG, "method is NULL", physad_detector_new(&det, ctx, NULL));
     assert_fails(PHYSAD_ERR_ARG, "context is NULL", physad_detector_new(&det, NULL, "patchcore"));
@@ -646,6 +647,8 @@ static void bad_calls_say_what_is_wrong(void **state)
     assert_fails(PHYSAD_ERR_ARG, "\"0,5\"", physad_detector_set(det, "coreset_ratio", "0,5"));
     assert_fails(PHYSAD_ERR_ARG, "want a whole number from 1 to 50", physad_detector_set(det, "neighbors", "0"));
     assert_fails(PHYSAD_ERR_ARG, "want one of physad|anomalib|original", physad_detector_set(det, "preset", "best"));
+    for (int i = 0; i < PHYSAD__COUNT(no_scales); i++)
+        assert_fails(PHYSAD_ERR_ARG, "want one of 1|2|4|8", physad_detector_set(det, "jpeg_scale", no_scales[i]));
     assert_fails(PHYSAD_ERR_ARG, "want true or false", physad_detector_set(det, "keep_features", "perhaps"));
     assert_fails(PHYSAD_ERR_STATE, "not fitted", physad_detector_score(det, &v, &r));
     assert_fails(PHYSAD_ERR_STATE, "not fitted", physad_detector_save(det, "x.physad"));

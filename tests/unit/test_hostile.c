@@ -180,6 +180,24 @@ static void options_may_not_shrink_the_grid(void **state)
     end_context(ctx);
 }
 
+/* What stands in the list of choices is not thereby one of them: readers of the option would take it for different numbers. */
+static void choices_are_one_of_the_list(void **state)
+{
+    static const char *const scales[] = { "\"jpeg_scale\":\"3\"", "\"jpeg_scale\":\"2|4\"", "\"jpeg_scale\":\"1|2|4|8\"",
+                                          "\"jpeg_scale\":\"\"", "\"jpeg_scale\":\"4294967297\"" };
+    physad_context *ctx = fresh_context();
+    physad_detector *det = NULL;
+    for (int i = 0; i < PHYSAD__COUNT(scales); i++) {
+        const char *const texts[1][2] = { { "\"jpeg_scale\":\"1\"", scales[i] } };
+        lie(ctx, honest, NULL, 0, 0, texts, 1);
+        assert_fails(PHYSAD_ERR_FORMAT, "want one of 1|2|4|8", physad_detector_load(&det, ctx, lying));
+    }
+    const char *const number[1][2] = { { "\"jpeg_scale\":\"1\"", "\"jpeg_scale\":2" } };
+    lie(ctx, honest, NULL, 0, 0, number, 1);
+    assert_fails(PHYSAD_ERR_FORMAT, "is no text", physad_detector_load(&det, ctx, lying));
+    end_context(ctx);
+}
+
 /* A model may name a file of weights; what has no end or no writer is none. */
 static void weights_are_regular_files(void **state)
 {
@@ -222,7 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kept_features_come_from_where_they_can),
         cmocka_unit_test(gaussians_are_numbers),
-        cmocka_unit_test(options_may_not_shrink_the_grid),
+        cmocka_unit_test(options_may_not_shrink_the_grid), cmocka_unit_test(choices_are_one_of_the_list),
         cmocka_unit_test(weights_are_regular_files),
         cmocka_unit_test(models_are_safetensors),
     };
