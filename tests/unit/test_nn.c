@@ -360,6 +360,40 @@ static void residuals(void **state)
     physad__nn_graph_clear(&g);
 }
 
+/* Chains and forks of additions as chance makes them, with taps anywhere: whoever shares memory leaves alone what is read later. */
+static void graphs_of_chance(void **state)
+{
+    enum { GRAPHS = 60, NODES = 14, CHANNELS = 8 };
+    physad__rng rng;
+    physad__rng_seed(&rng, 11, 3);
+    for (int k = 0; k < GRAPHS; k++) {
+        physad__nn_graph g;
+        int32_t taps[TAPS], node[NODES] = { 0 };
+        char name[16];
+        physad__nn_graph_init(&g, plain_memory());
+        node[0] = physad__nn_conv(&g, physad__nn_input(&g, 3), "first", CHANNELS, 3, 1, 1);
+        for (int i = 1; i < NODES; i++) {
+            /* Mostly the newest, so that lines come about. */
+            const int a = physad__rng_below(&rng, 3) > 0 ? i - 1 : (int)physad__rng_below(&rng, i);
+            const int b = (int)physad__rng_below(&rng, i), kernel = physad__rng_below(&rng, 2) > 0 ? 3 : 1;
+            const int64_t kind = physad__rng_below(&rng, 8);
+            snprintf(name, sizeof(name), "n%d", i);
+            node[i] = kind == 0 ? physad__nn_unary(&g, PHYSAD__NN_RELU, node[a])
+                                : physad__nn_conv(&g, node[a], name, CHANNELS, kernel, 1, 1);
+            if (kind > 3)
+                node[i] = physad__nn_binary(&g, PHYSAD__NN_ADD, kind == 4 ? node[b] : node[i], kind == 4 ? node[i] : node[b]);
+            if (kind > 6)
+                node[i] = physad__nn_unary(&g, PHYSAD__NN_RELU, node[i]);
+        }
+        const int64_t count = 1 + physad__rng_below(&rng, TAPS - 2);
+        taps[0] = node[NODES - 1];
+        for (int64_t i = 1; i < count; i++) /* one twice is fine */
+            taps[i] = node[physad__rng_below(&rng, NODES)];
+        check_graph(&g, taps, count, 5, 6, 3 * BF16); /* thrice as deep; what is overwritten is wrong by its size */
+        physad__nn_graph_clear(&g);
+    }
+}
+
 /* --- checks --- */
 
 static void graphs_that_make_no_sense(void **state)
@@ -548,6 +582,7 @@ int main(void)
         cmocka_unit_test(pools_and_linear),
         cmocka_unit_test(squeeze_and_excitation),
         cmocka_unit_test(residuals),
+        cmocka_unit_test(graphs_of_chance),
         cmocka_unit_test(graphs_that_make_no_sense),
         cmocka_unit_test(nets_that_cannot_be),
         cmocka_unit_test(bf16_wants_its_instructions),
