@@ -212,7 +212,9 @@ static int32_t late_place(const greedy *g, int64_t i)
 static void gather(const greedy *g, workspace *w, int64_t first, int64_t n)
 {
     const physad__plan *plan = g->plan;
-    const int64_t dims = plan->axes.scan_dims, size = plan->axes.size;
+    const int64_t dims = plan->axes.scan_dims, size = plan->axes.size, panels = (n + PHYSAD__PANEL - 1) / PHYSAD__PANEL;
+    if (n % PHYSAD__PANEL != 0) /* the last one's empty places, which are multiplied as well */
+        memset(w->panels + (panels - 1) * PHYSAD__PANEL * dims, 0, (size_t)(PHYSAD__PANEL * dims));
     for (int64_t i = 0; i < n; i++) {
         const uint8_t *code = plan->codes + late_place(g, first + i) * size;
         uint8_t *out = w->panels + i / PHYSAD__PANEL * PHYSAD__PANEL * dims + i % PHYSAD__PANEL * 4;
