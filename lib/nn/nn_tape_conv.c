@@ -4,6 +4,7 @@
 #include "nn/nn_tape_node.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { LANES = 8, ALIGN = 64 };
 
@@ -12,6 +13,7 @@ typedef struct routed {
     physad__dnn_op *op, *reorder;
     physad__dnn_call *call, *reorder_call;
     int64_t packed; /* bytes of the weights in the operation's order */
+    bool alone;     /* run by one thread */
 } routed;
 
 typedef struct conv {
@@ -58,10 +60,25 @@ static void conv_drop(physad__tape_node *n)
     physad__free(c->packed);
 }
 
+/* oneDNN's product of matrices splits its sums among the threads. Where nothing else can do a shape (AVX2 and odd numbers of
+ * channels), one thread does it, so that the bits are those of any number of threads. */
+static physad_status by_one_thread(physad__tape *t, const physad__dnn_pair *pair, physad__dnn_way way, routed *r)
+{
+    const int threads = physad__call_narrow();
+    physad__dnn_op_free(r->op);
+    r->op = NULL;
+    r->alone = true;
+    const physad_status status = physad__dnn_pair_new(t->dnn, &r->op, pair, way);
+    physad__call_widen(threads);
+    return status;
+}
+
 static physad_status routed_make(physad__tape *t, const physad__dnn_pair *pair, physad__dnn_way way, routed *r)
 {
     void *const none[PHYSAD__DNN_SLOTS] = { NULL };
     PHYSAD__TRY(physad__dnn_pair_new(t->dnn, &r->op, pair, way));
+    if (strstr(physad__dnn_op_name(r->op), "gemm") != NULL)
+        PHYSAD__TRY(by_one_thread(t, pair, way, r));
     PHYSAD__TRY(physad__dnn_pair_reorder(t->dnn, &r->reorder, pair, r->op));
     r->packed = round_up(
         (int64_t)physad__dnn_op_bytes(r->op, way == PHYSAD__DNN_WEIGH ? PHYSAD__DNN_DST : PHYSAD__DNN_WEIGHTS));
@@ -189,7 +206,12 @@ static physad_status run_routed(physad__tape *t, const physad__tape_node *n, con
                                             [PHYSAD__DNN_BIAS] = ARRAY(bias),
                                             [PHYSAD__DNN_DST] = dst,
                                             [PHYSAD__DNN_SCRATCH] = scratch_of(r->op) > 0 ? scratch : NULL };
-    return bind_and_run(r->call, t->stream, data);
+    if (!r->alone)
+        return bind_and_run(r->call, t->stream, data);
+    const int threads = physad__call_narrow();
+    const physad_status status = bind_and_run(r->call, t->stream, data);
+    physad__call_widen(threads);
+    return status;
 }
 
 static void add_bias(float *y, int64_t rows, int64_t channels, const float *bias)
