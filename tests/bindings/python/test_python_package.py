@@ -17,6 +17,9 @@ SOURCE = pathlib.Path(os.environ.get("PHYSAD_SOURCE", pathlib.Path(__file__).res
 #: Not for bindings: callbacks are wrapped, sizes are filled in.
 LEFT_OUT = {"struct_size", "reserved", "progress", "progress_user", "allocator", "log", "log_level", "log_user", "scored", "scored_user"}
 
+#: Of these alone: from Python and Lua the way around a scene begins where the library lets it begin.
+LEFT_OUT_OF = {"physad_scene_html_options": {"camera", "centre"}, "physad_scene_turntable_options": {"camera", "centre"}}
+
 
 def bound_headers():
     """Those that bindings/common.i takes in."""
@@ -31,7 +34,7 @@ def structures():
         text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
         for m in re.finditer(r"typedef struct (physad_\w+) \{(.*?)\}", text, re.S):
             fields = re.findall(r"(\w+)\s*(?:\[[^\]]*\]\s*)*(?=[;,])", m[2])
-            found[m[1]] = set(fields) - LEFT_OUT
+            found[m[1]] = set(fields) - LEFT_OUT - LEFT_OUT_OF.get(m[1], set())
     return found
 
 
