@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct slot {
     physad_image *image;
@@ -19,7 +20,7 @@ struct predict_reader {
     int64_t count, ahead;
     int64_t at, read, taken; /* inputs looked at; photos read and taken: those between lie in the slots */
     slot *slots;             /* photo n in n % ahead */
-    bool threaded, stop;
+    bool threaded, stop, asked; /* asked: somebody waits for the next photo */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -41,12 +42,20 @@ static void read_one(predict_reader *r, const char *path, slot *s)
     snprintf(s->reason, sizeof(s->reason), "%s", s->status != PHYSAD_OK ? physad_last_error() : "");
 }
 
+/* Pipes may have no writer yet: nobody could stop the thread that waits for one. */
+static bool may_block(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
 static void *read_all(void *user)
 {
     predict_reader *r = user;
     for (const char *path; (path = next_photo(r)) != NULL;) {
+        const bool wait = may_block(path); /* not ahead: only when it is its turn */
         pthread_mutex_lock(&r->lock);
-        while (!r->stop && r->read - r->taken == r->ahead)
+        while (!r->stop && (r->read - r->taken == r->ahead || (wait && !(r->asked && r->read == r->taken))))
             pthread_cond_wait(&r->changed, &r->lock);
         const bool stop = r->stop;
         slot *s = &r->slots[r->read % r->ahead];
@@ -85,8 +94,11 @@ physad_status predict_reader_take(predict_reader *r, physad_image **image, char 
     slot *s = &r->slots[r->taken % r->ahead];
     if (r->threaded) {
         pthread_mutex_lock(&r->lock);
+        r->asked = true;
+        pthread_cond_broadcast(&r->changed);
         while (r->read == r->taken)
             pthread_cond_wait(&r->changed, &r->lock);
+        r->asked = false;
         pthread_mutex_unlock(&r->lock);
     } else {
         read_one(r, next_photo(r), s);

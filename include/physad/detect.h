@@ -163,7 +163,8 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_score_video(const phys
 /** Writes the model to `path` as one file, data only (safetensors; see docs/model-format.md), by temporary file and rename.
  * @return PHYSAD_OK, PHYSAD_ERR_IO, PHYSAD_ERR_STATE (not fitted), PHYSAD_ERR_NOMEM @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_save(const physad_detector *detector, const char *path);
-/** Reads a model file at `path`. Nothing in it is ever executed.
+/** Reads a model file at `path`. Nothing in it is ever executed. It is mapped: it must stay as it is while the detector lives;
+ * replacing it by a rename, as physad_detector_save() does, is fine.
  * @return PHYSAD_OK, PHYSAD_ERR_IO, PHYSAD_ERR_FORMAT (says what and where), PHYSAD_ERR_UNSUPPORTED (a newer major format
  *         version: both are named), PHYSAD_ERR_NOMEM @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_load(physad_detector **out, physad_context *context, const char *path);

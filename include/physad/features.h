@@ -86,7 +86,8 @@ typedef struct physad_features_options {
     const char *backbone; /**< NULL: "efficientnet-lite0" */
     const char *weights;  /**< a file (a name with a slash or ending in .safetensors, .pth, .pt, .ckpt, .bin), a name in the
                                weights store (<physad/weights.h>), "random:SEED" or "random" (the context's seed); NULL: the
-                               backbone's own name in the store. Weights are never made up unless "random" is asked for */
+                               backbone's own name in the store. Weights are never made up unless "random" is asked for. A file
+                               is mapped: it must stay as it is while the handle lives (replace it by a rename) */
     const char *layers;   /**< names with commas between, from fine to coarse; NULL: the backbone's default */
     int64_t height;       /**< of the photos, in pixels, 32 to 8192; 0: the backbone's input size */
     int64_t width;        /**< 0: as `height` */

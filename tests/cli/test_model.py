@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import threading
 import unittest
 
 from cli import Case, files_of, interrupt_when, run
@@ -112,6 +113,16 @@ class Model(Case):
         facts = json.loads(done.stdout)
         self.assertEqual([s["path"] for s in facts["samples"]], [str(self.photos[0]), str(self.photos[1])])
         self.assertEqual([s["path"] for s in facts["skipped"]], [str(bad)])
+        pipe = self.place / "pipe.png"  # nobody writes it: it is not read before its turn
+        os.mkfifo(pipe)
+        done = run("predict", self.model, self.photos[0], bad, pipe, timeout=60)
+        self.assertEqual((done.returncode, "bad.png" in done.stderr), (1, True))
+        writer = threading.Thread(target=pipe.write_bytes, args=(self.photos[1].read_bytes(),))
+        writer.start()
+        through = self.ok(run("predict", self.model, self.photos[0], pipe, self.photos[2], timeout=60)).stdout.splitlines()
+        writer.join()
+        whole = self.ok(run("predict", self.model, *self.photos[:3])).stdout.splitlines()
+        self.assertEqual([line.split()[1:] for line in through], [line.split()[1:] for line in whole])
         folder = self.ok(run("predict", self.model, self.data / "can" / "test" / "good"))
         self.assertEqual(len(folder.stdout.splitlines()), 4)
 
