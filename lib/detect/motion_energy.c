@@ -3,9 +3,9 @@
  * one pixel in a hundred exceeds: a tenth of the frame by a tenth is the least thing that is to count. It learns nothing but,
  * where both sides count, how much is usual; what learns must do better. */
 #include "detect/detect.h"
+#include "metrics/metrics.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { LEVELS = 256 };
 static const double LEAST_ENERGY =
@@ -98,18 +98,6 @@ static physad_status pool(const physad_detector *det, const physad_result *r, do
 /* --- what is usual -------------------------------------------------------------------------------------------------
  */
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int64_t n)
-{
-    qsort(values, (size_t)n, sizeof(*values), ascending);
-    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 static double log_energy(double energy)
 {
     return log(energy + LEAST_ENERGY);
@@ -118,11 +106,11 @@ static double log_energy(double energy)
 /* Reorders the values. */
 static usual learn(double *values, int64_t n)
 {
-    usual u = { median(values, n), 0 };
+    usual u = { physad__median(values, n), 0 };
     for (int64_t i = 0; i < n; i++)
         values[i] = fabs(values[i] - u.middle);
-    u.spread =
-        fmax(1.4826 * median(values, n), 1e-3); /* alike videos: a thousandth of their energy counts as one deviation */
+    /* Alike videos: a thousandth of their energy counts as one deviation. */
+    u.spread = fmax(1.4826 * physad__median(values, n), 1e-3);
     return u;
 }
 

@@ -2,9 +2,9 @@
 /* motion-bank: what the normal videos are gathered into, in two passes over them: first lengths, amounts and patches, then each
  * video against the bank of the other folds. What is usual is learned from that in motion_learn.c. */
 #include "detect/motion_fit.h"
+#include "metrics/metrics.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { FOLDS = 4, LEAST_EPISODES = 8, LEAST_QUOTA = 64 };
 static const double ALIKE = 1.25; /* the longest episode to the shortest */
@@ -159,22 +159,11 @@ static physad_status survey_video(physad__motion_gathered *f, int64_t video)
     return status;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int64_t n)
-{
-    qsort(values, (size_t)n, sizeof(*values), ascending);
-    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 static void take_scale(physad__motion_gathered *f)
 {
     physad__motion_model *m = f->m;
-    m->scale = (physad__scale){ median(f->length, f->count), median(f->energy, f->count) + 1e-3, median(f->flow, f->count) + 1e-4 };
+    m->scale = (physad__scale){ physad__median(f->length, f->count), physad__median(f->energy, f->count) + 1e-3,
+                                physad__median(f->flow, f->count) + 1e-4 };
     m->episodes = physad__option_is(f->det, "mode", "episodes") ||
                   (physad__option_is(f->det, "mode", "auto") && f->count >= LEAST_EPISODES &&
                    f->length[f->count - 1] <= ALIKE * f->length[0]);

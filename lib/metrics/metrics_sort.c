@@ -56,6 +56,12 @@ void physad__sort_doubles(double *values, int64_t n)
     }
 }
 
+double physad__median(double *values, int64_t n)
+{
+    physad__sort_doubles(values, n);
+    return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
 float physad__key_float(uint32_t key)
 {
     const uint32_t bits = key ^ ((key >> 31) != 0 ? 0x80000000u : 0xffffffffu);

@@ -295,10 +295,8 @@ static void note_times(physad__run_state *run)
     physad__report *r = run->report;
     struct rusage usage;
     r->score_ms_median = NAN;
-    if (r->n_test > 0) {
-        physad__sort_doubles(run->milliseconds, r->n_test);
-        r->score_ms_median = (run->milliseconds[(r->n_test - 1) / 2] + run->milliseconds[r->n_test / 2]) / 2;
-    }
+    if (r->n_test > 0)
+        r->score_ms_median = physad__median(run->milliseconds, r->n_test);
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         r->peak_rss_mib = (double)usage.ru_maxrss / 1024;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pose of a photo: guesses by features, the best of them refined through the renderer, and a verdict whether any fits. */
+#include "metrics/metrics.h"
 #include "scene/scene_pose.h"
 
 #include <math.h>
@@ -12,18 +13,6 @@
 #define COST_SCALE 0.1 /* of the best's cost: as much worse a hypothesis is e times less likely */
 
 /* --- what is normal --- */
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int64_t n)
-{
-    qsort(values, (size_t)n, sizeof(*values), compare);
-    return 0.5 * (values[(n - 1) / 2] + values[n / 2]);
-}
 
 /* The level whose longer side is nearest to 240 pixels from below: where agreement is measured. */
 static int32_t middle_level(const physad__align_photo *photo)
@@ -70,8 +59,8 @@ static physad_status learn_agreement(physad__locator *l, physad__aligner *a, con
             status = physad__call_tick(call, i + 1);
     }
     if (status == PHYSAD_OK) {
-        l->normal = median(own, views->count);
-        l->foreign = median(other, views->count);
+        l->normal = physad__median(own, views->count);
+        l->foreign = physad__median(other, views->count);
     }
     physad__free(own);
     return status;
