@@ -89,16 +89,20 @@ static physad_status camera_add(parse *p, const reader *r, int64_t id, int32_t k
     return PHYSAD_OK;
 }
 
-static bool rotation_of(double out[9], const double q[4])
+double physad__quaternion_matrix(double out[9], const double q[4])
 {
     const double length = sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
-    if (!(length > 0.5 && length < 2)) /* also false for what is no number */
-        return false;
     const double w = q[0] / length, x = q[1] / length, y = q[2] / length, z = q[3] / length;
     const double r[9] = { 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y), 2 * (x * y + w * z), 1 - 2 * (x * x + z * z),
                           2 * (y * z - w * x), 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y) };
     memcpy(out, r, sizeof(r));
-    return true;
+    return length;
+}
+
+static bool rotation_of(double out[9], const double q[4])
+{
+    const double length = physad__quaternion_matrix(out, q);
+    return length > 0.5 && length < 2; /* also false for what is no number */
 }
 
 static physad_status image_add(parse *p, const reader *r, const double pose[7], int64_t camera_id, const char *name, size_t length)

@@ -42,6 +42,9 @@ physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const v
 physad_status physad__transforms_read(physad__poses *out, physad__mem *mem, const char *path);
 physad_status physad__transforms_parse(physad__poses *out, physad__mem *mem, const void *data, size_t size, const char *name);
 
+/* The rotation, row by row, of a quaternion w x y z of any length above 0, which it returns. */
+double physad__quaternion_matrix(double out[9], const double q[4]);
+
 /* Intrinsics for a photo of this size: scaled where the file speaks of another size, from the angle where it knows no more.
  * FORMAT where the two have different proportions. */
 physad_status physad__lens_fit(physad__lens *lens, int64_t width, int64_t height, const char *name);

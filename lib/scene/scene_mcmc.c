@@ -38,28 +38,17 @@ void physad__mcmc_weigh(physad__scene_model *m)
     }
 }
 
-static void axes_of(double r[9], const physad__scene_model *m, int64_t i)
-{
-    double q[4], length = 0;
-    for (int k = 0; k < 4; k++)
-        length += (double)m->value[(6 + k) * m->stride + i] * (double)m->value[(6 + k) * m->stride + i];
-    for (int k = 0; k < 4; k++)
-        q[k] = (double)m->value[(6 + k) * m->stride + i] / sqrt(length);
-    const double w = q[0], x = q[1], y = q[2], z = q[3];
-    const double out[9] = { 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y), 2 * (x * y + w * z), 1 - 2 * (x * x + z * z),
-                            2 * (y * z - w * x), 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y) };
-    memcpy(r, out, sizeof(out));
-}
-
 /* Adds covariance times a normal vector; each Gaussian draws from a stream of its own, so that threads do not matter. */
 static void wander(physad__scene_model *m, int64_t i, double size, uint64_t seed, uint64_t step)
 {
     physad__rng rng;
-    double r[9], along[3] = { 0 }, draw[3];
+    double q[4], r[9], along[3] = { 0 }, draw[3];
     physad__rng_seed(&rng, seed ^ step * 0x9e3779b97f4a7c15u, (uint64_t)i);
     for (int k = 0; k < 3; k++)
         draw[k] = size * physad__rng_normal(&rng);
-    axes_of(r, m, i);
+    for (int k = 0; k < 4; k++)
+        q[k] = (double)m->value[(6 + k) * m->stride + i];
+    physad__quaternion_matrix(r, q);
     for (int k = 0; k < 3; k++) {
         const double scale = exp((double)m->value[(3 + k) * m->stride + i]);
         along[k] = scale * scale * (r[k] * draw[0] + r[3 + k] * draw[1] + r[6 + k] * draw[2]);
