@@ -10,12 +10,6 @@ static float opacity(const physad__gaussians *g, int64_t i)
     return 1 / (1 + expf(-g->planes[10 * g->stride + i]));
 }
 
-static void centre_of(double out[3], const physad_camera *c)
-{
-    for (int k = 0; k < 3; k++)
-        out[k] = -(c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] + c->rotation[6 + k] * c->translation[2]);
-}
-
 static int by_value(const void *a, const void *b)
 {
     const float x = *(const float *)a, y = *(const float *)b;
@@ -55,7 +49,7 @@ static bool meeting(double out[3], const physad_scene *scene)
         double at[3];
         if (physad_scene_camera(scene, i, &c) != PHYSAD_OK)
             return false;
-        centre_of(at, &c);
+        physad__camera_centre(&c, at);
         for (int row = 0; row < 3; row++)
             for (int k = 0; k < 3; k++) {
                 const double value = (row == k) - c.rotation[6 + row] * c.rotation[6 + k];

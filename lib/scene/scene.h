@@ -152,6 +152,7 @@ physad_status physad__locator_find(const physad__locator *l, const physad__scene
 /* The training view with the most likeness in matches, as a pose with the photo's lens. */
 physad_status physad__locator_most_alike(const physad__locator *l, const physad__scene_view *photo, physad__pose *pose);
 double physad__pose_angle(const physad_camera *a, const physad_camera *b);    /* radians */
+void physad__camera_centre(const physad_camera *c, double out[3]);            /* where it stands */
 double physad__pose_distance(const physad_camera *a, const physad_camera *b); /* of their places */
 
 #endif

@@ -112,7 +112,7 @@ double physad__pose_angle(const physad_camera *a, const physad_camera *b)
     return trace > 1 ? 2 * asin(fmin(sine, 1)) : acos(fmin(fmax((trace - 1) / 2, -1), 1));
 }
 
-static void centre_of(const physad_camera *c, double out[3])
+void physad__camera_centre(const physad_camera *c, double out[3])
 {
     for (int k = 0; k < 3; k++)
         out[k] = -(c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] + c->rotation[6 + k] * c->translation[2]);
@@ -121,8 +121,8 @@ static void centre_of(const physad_camera *c, double out[3])
 double physad__pose_distance(const physad_camera *a, const physad_camera *b)
 {
     double p[3], q[3], square = 0;
-    centre_of(a, p);
-    centre_of(b, q);
+    physad__camera_centre(a, p);
+    physad__camera_centre(b, q);
     for (int k = 0; k < 3; k++)
         square += (p[k] - q[k]) * (p[k] - q[k]);
     return sqrt(square);
@@ -167,7 +167,7 @@ static double mean_distance(const physad__matcher *m)
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; i < m->count; i++) {
             double p[3], square = 0;
-            centre_of(&m->cameras[i], p);
+            physad__camera_centre(&m->cameras[i], p);
             for (int k = 0; k < 3; k++) {
                 centre[k] += pass == 0 ? p[k] / (double)m->count : 0;
                 square += (p[k] - centre[k]) * (p[k] - centre[k]);
