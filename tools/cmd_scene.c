@@ -20,12 +20,9 @@ static bool read_fit(const tool *t, physad_scene_options *o)
 {
     static const char *const degrees[] = { "0", "1", "2", "3" }, *const ways[] = { "split", "mcmc" };
     int degree = 3, densify = 0;
-    double background[3] = { 0 };
     if (!tool_choice(t, "harmonics", degrees, TOOL_COUNT(degrees), &degree) || !tool_choice(t, "densify", ways, TOOL_COUNT(ways), &densify) ||
-        !tool_place(t, "background", background))
+        !tool_background(t, o->background))
         return false;
-    for (int k = 0; k < 3; k++)
-        o->background[k] = (float)background[k];
     o->harmonics = (degree + 1) * (degree + 1);
     o->densify = densify;
     o->exposure = tool_given(t, "exposure");

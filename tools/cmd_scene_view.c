@@ -22,16 +22,6 @@ static int read_outlook(const tool *t, const physad_camera **camera, const doubl
     return TOOL_DONE;
 }
 
-static int read_background(const tool *t, float out[3])
-{
-    double background[3] = { 0 };
-    if (!tool_place(t, "background", background))
-        return TOOL_USAGE;
-    for (int k = 0; k < 3; k++)
-        out[k] = (float)background[k];
-    return TOOL_DONE;
-}
-
 int cmd_scene_view(tool *t)
 {
     physad_scene_html_options o = PHYSAD_SCENE_HTML_OPTIONS_INIT;
@@ -41,7 +31,7 @@ int cmd_scene_view(tool *t)
     const char *output = tool_text(t, "output", NULL);
     if (output == NULL)
         return tool_usage(t, "-o FILE is missing");
-    if (read_background(t, o.background) != TOOL_DONE || read_outlook(t, &o.camera, &o.centre, &camera, place) != TOOL_DONE)
+    if (!tool_background(t, o.background) || read_outlook(t, &o.camera, &o.centre, &camera, place) != TOOL_DONE)
         return TOOL_USAGE;
     o.title = tool_text(t, "title", NULL);
     physad_status status = physad_scene_load(&scene, t->ctx, t->operands[0]);
@@ -61,7 +51,7 @@ int cmd_scene_turntable(tool *t)
     const char *output = tool_text(t, "output", NULL);
     if (output == NULL)
         return tool_usage(t, "-o FILE is missing");
-    if (read_background(t, o.background) != TOOL_DONE || read_outlook(t, &o.camera, &o.centre, &camera, place) != TOOL_DONE ||
+    if (!tool_background(t, o.background) || read_outlook(t, &o.camera, &o.centre, &camera, place) != TOOL_DONE ||
         !tool_int(t, "frames", &frames, 1, 100000) || !tool_int(t, "rate", &rate, 1, 240) || !tool_int(t, "width", &width, 16, 8192) ||
         !tool_int(t, "height", &height, 16, 8192))
         return TOOL_USAGE;

@@ -79,6 +79,7 @@ const char *tool_nearest(const char *text, const char *const *names, int count);
 
 /* "X,Y,Z"; false after a usage error. */
 bool tool_place(const tool *t, const char *name, double out[3]);
+bool tool_background(const tool *t, float out[3]); /* --background, 0 0 0 by default */
 /* By --from, --to, --up, --angle, --width and --height. TOOL_DONE or TOOL_USAGE. */
 int tool_camera(const tool *t, physad_camera *camera);
 

@@ -21,6 +21,16 @@ bool tool_place(const tool *t, const char *name, double out[3])
     return true;
 }
 
+bool tool_background(const tool *t, float out[3])
+{
+    double colour[3] = { 0 };
+    if (!tool_place(t, "background", colour))
+        return false;
+    for (int k = 0; k < 3; k++)
+        out[k] = (float)colour[k];
+    return true;
+}
+
 static double normalise(double v[3])
 {
     const double length = sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
