@@ -283,16 +283,16 @@ static void take_least(const closely *c, float *out, float *const *of)
 
 static physad_status explain_by_all(closely *c, const int64_t *near)
 {
-    physad_status status = PHYSAD_OK;
+    physad__fault fault = { 0 };
 #pragma omp parallel for schedule(dynamic, 1) num_threads(c->b->model->ctx->threads)
     for (int64_t k = 0; k < c->n; k++) {
-        const physad_status one = explain_by(c, k, near[k]);
-        if (one != PHYSAD_OK) {
+        const physad_status status = explain_by(c, k, near[k]);
+        if (status != PHYSAD_OK) {
 #pragma omp critical(physad__splat_bank_pixels)
-            status = one;
+            physad__fault_take(&fault, status);
         }
     }
-    return status == PHYSAD_OK ? status : physad__error(status, "no memory for explanations of a photo");
+    return physad__fault_publish(&fault);
 }
 
 physad_status physad__splat_bank_pixels(const physad__splat_bank *b, const physad__scene_view *photo, const physad_camera *pose, int64_t view,
