@@ -54,7 +54,7 @@ struct tool_command {
     const tool_option *options;
     int option_count;
     int least, most; /* operands; most -1: any number */
-    bool computes;   /* takes --seed, --threads and --memory-limit */
+    bool computes;   /* takes --seed, --threads, --memory-limit and --verbose */
     int (*run)(tool *t);
 };
 
@@ -85,7 +85,7 @@ int tool_camera(const tool *t, physad_camera *camera);
 
 /* --- running (tool_run.c) --- */
 
-/* Makes t->ctx from --seed, --threads and --memory-limit and lets Ctrl-C cancel it. TOOL_DONE or an exit status. */
+/* Makes t->ctx from --seed, --threads, --memory-limit and --verbose and lets Ctrl-C cancel it. TOOL_DONE or an exit status. */
 /* Before anything computes: starts the program anew where its waiting threads would spin for long. Comes back where that is not
  * needed or not possible. */
 void tool_settle(char **argv);

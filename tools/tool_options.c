@@ -11,6 +11,7 @@ static const tool_option COMMON[] = {
     { "seed", "N", "seed of every random choice (default 0)", 0, false },
     { "threads", "N", "threads for computing; results do not depend on it (default: all)", 0, false },
     { "memory-limit", "MIB", "spill to files, or fail with the sizes, beyond it", 0, false },
+    { "verbose", NULL, "say on standard error what is done on the way, not only warnings", 0, false },
 };
 static const tool_option HELP = { "help", NULL, "this text", 'h', false };
 

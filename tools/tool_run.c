@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 /* What the handler may see: the one context of this process. */
 static physad_context *volatile running;
 static volatile sig_atomic_t interrupted;
-static bool progress_shown;
+static atomic_bool progress_shown;
 
 static void on_signal(int number)
 {
@@ -45,6 +46,16 @@ void tool_settle(char **argv)
     execv(path, argv);
 }
 
+/* Any thread: one line, written at once. */
+static void on_log(int32_t level, const char *text, void *user)
+{
+    char line[4096];
+    tool_progress_end();
+    snprintf(line, sizeof(line), "physad: %s%s", level <= PHYSAD_LOG_WARNING ? "warning: " : "", text);
+    tool_tidy(line);
+    fprintf(stderr, "%s\n", line);
+}
+
 int tool_start(tool *t)
 {
     int64_t seed = 0, threads = 0, limit = 0;
@@ -55,6 +66,8 @@ int tool_start(tool *t)
     o.seed = (uint64_t)seed;
     o.threads = (int32_t)threads;
     o.memory_limit = (uint64_t)limit << 20;
+    o.log = on_log;
+    o.log_level = tool_given(t, "verbose") ? PHYSAD_LOG_INFO : PHYSAD_LOG_WARNING;
     const physad_status status = physad_context_new(&t->ctx, &o);
     if (status != PHYSAD_OK)
         return tool_failed(status);

@@ -73,8 +73,11 @@ typedef struct physad_scene_quality {
  * @param[out] out      the scene, NULL on failure; freed by physad_scene_free()
  * @param[in]  context  retained; its seed decides the order of photos
  * @param[in]  data     a folder with transforms.json (camera to world, OpenGL's axes), or with a COLMAP model (cameras, images,
- *                      points3D as .bin or .txt) in sparse/0, sparse or itself. With both, cameras are COLMAP's. Photos are looked for
- *                      by their names in the folder itself, in images, in train/good and in train
+ *                      points3D as .bin or .txt) in sparse/0, sparse or itself. With both, cameras are those of transforms.json;
+ *                      COLMAP's points come over by the similarity of the cameras that both know and are found anew from where photos
+ *                      show them, and photos that COLMAP alone knows join (the log, level INFO, says the scale); where the two
+ *                      contradict each other, COLMAP's model is not used (a warning). Photos are looked for by their names in the
+ *                      folder itself, in images, in train/good and in train
  * @param[in]  options  copied; NULL for defaults
  * @param[in]  call     progress; NULL for none
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO (no poses, or not one of their photos, in the folder); PHYSAD_ERR_FORMAT (a file

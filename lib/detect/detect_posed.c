@@ -59,7 +59,7 @@ physad_status physad__posed_new(physad__posed_model **out, const physad_detector
     return PHYSAD_OK;
 }
 
-/* Where in the undistorted photo the pixels of the photo as taken lie: the lens' equation, solved by repeating it. */
+/* Where in the undistorted photo the pixels of the photo as taken lie. */
 static physad_status learn_undistortion(physad__posed_model *m)
 {
     const physad_camera *c = &m->views.views[0].camera;
@@ -70,13 +70,8 @@ static physad_status learn_undistortion(physad__posed_model *m)
     for (int64_t i = 0; i < m->height * m->width; i++) {
         const double u = ((double)(i % m->width) + 0.5) * (double)lens->width / (double)m->width;
         const double v = ((double)(i / m->width) + 0.5) * (double)lens->height / (double)m->height;
-        double x = (u - lens->cx) / lens->fx, y = (v - lens->cy) / lens->fy;
-        for (int step = 0; step < 12; step++) {
-            double got_u, got_v;
-            physad__lens_project(lens, x, y, &got_u, &got_v);
-            x += (u - got_u) / lens->fx;
-            y += (v - got_v) / lens->fy;
-        }
+        double x, y;
+        physad__lens_unproject(lens, u, v, &x, &y);
         m->undistorted[2 * i] = (float)(x * c->fx + c->cx);
         m->undistorted[2 * i + 1] = (float)(y * c->fy + c->cy);
     }

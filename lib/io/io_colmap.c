@@ -69,11 +69,17 @@ static physad_status lens_check(const reader *r, const physad__lens *lens, int32
     return PHYSAD_OK;
 }
 
+/* A point's number in the files and ours. */
+typedef struct numbered {
+    int64_t id, index;
+} numbered;
+
 /* What the parsing of a folder carries along. */
 typedef struct parse {
     physad__poses *out;
     camera *cameras;
-    int64_t n_cameras, cameras_size;
+    numbered *points;
+    int64_t n_cameras, cameras_size, points_size;
 } parse;
 
 static physad_status camera_add(parse *p, const reader *r, int64_t id, int32_t kind, int64_t width, int64_t height, const double *params)
@@ -130,13 +136,30 @@ static physad_status image_add(parse *p, const reader *r, const double pose[7], 
     photo.name = physad__strndup(out->mem, name, length);
     if (photo.name == NULL)
         return PHYSAD_ERR_NOMEM;
+    photo.first_seen = out->n_seen;
     out->photos[out->n_photos++] = photo;
     return PHYSAD_OK;
 }
 
-static physad_status point_add(parse *p, const reader *r, const double xyz[3], const int64_t rgb[3])
+/* A point that the photo added last shows; `id` is the files' until all is read, negative where it became no point. */
+static physad_status seen_add(parse *p, const reader *r, double x, double y, int64_t id)
 {
     physad__poses *out = p->out;
+    if (id < 0)
+        return PHYSAD_OK;
+    if (!isfinite(x) || !isfinite(y))
+        return fault(r, "an image's point is not finite");
+    PHYSAD__TRY(physad__grow(out->mem, &out->seen, &out->seen_size, out->n_seen + 1, sizeof(*out->seen), "points of photos"));
+    out->seen[out->n_seen++] = (physad__seen){ id, x, y };
+    out->photos[out->n_photos - 1].n_seen++;
+    return PHYSAD_OK;
+}
+
+static physad_status point_add(parse *p, const reader *r, int64_t id, const double xyz[3], const int64_t rgb[3])
+{
+    physad__poses *out = p->out;
+    PHYSAD__TRY(physad__grow(out->mem, &p->points, &p->points_size, out->n_points + 1, sizeof(*p->points), "points"));
+    p->points[out->n_points] = (numbered){ id, out->n_points };
     PHYSAD__TRY(physad__grow(out->mem, &out->points, &out->points_size, 3 * out->n_points + 3, sizeof(double), "points"));
     PHYSAD__TRY(physad__grow(out->mem, &out->colours, &out->colours_size, 3 * out->n_points + 3, 1, "colours of points"));
     for (int k = 0; k < 3; k++) {
@@ -217,7 +240,13 @@ static physad_status binary_images(parse *p, reader *r)
             return cut(r);
         if (n > (r->size - r->at) / 24)
             return fault(r, "an image's points do not fit in the file");
-        r->at += (size_t)n * 24;
+        for (uint64_t k = 0; k < n; k++) {
+            double at[2];
+            int64_t point = -1;
+            take(r, at, sizeof(at));
+            take(r, &point, sizeof(point));
+            PHYSAD__TRY(seen_add(p, r, at[0], at[1], point));
+        }
     }
     return PHYSAD_OK;
 }
@@ -235,7 +264,7 @@ static physad_status binary_points(parse *p, reader *r)
             return fault(r, "a point's track does not fit in the file");
         r->at += (size_t)n * 8;
         const int64_t colour[3] = { rgb[0], rgb[1], rgb[2] };
-        PHYSAD__TRY(point_add(p, r, xyz, colour));
+        PHYSAD__TRY(point_add(p, r, (int64_t)id, xyz, colour));
     }
     return PHYSAD_OK;
 }
@@ -321,6 +350,19 @@ static physad_status text_cameras(parse *p, reader *r)
     return PHYSAD_OK;
 }
 
+static physad_status text_seen(parse *p, const reader *r, const char *line, size_t length)
+{
+    char word[64];
+    while (next_word(word, &line, &length)) {
+        double x, y;
+        int64_t id;
+        if (!physad__parse_double(word, &x) || !next_doubles(&y, 1, &line, &length) || !next_int(&id, &line, &length))
+            return fault(r, "an image's points are not X Y POINT each");
+        PHYSAD__TRY(seen_add(p, r, x, y, id));
+    }
+    return length == 0 ? PHYSAD_OK : fault(r, "an image's points are not X Y POINT each");
+}
+
 static physad_status text_images(parse *p, reader *r)
 {
     const char *line;
@@ -331,7 +373,8 @@ static physad_status text_images(parse *p, reader *r)
         if (!next_int(&id, &line, &length) || !next_doubles(pose, 7, &line, &length) || !next_int(&camera_id, &line, &length) || length < 2)
             return fault(r, "an image's line is not ID QW QX QY QZ TX TY TZ CAMERA NAME");
         PHYSAD__TRY(image_add(p, r, pose, camera_id, line + 1, length - 1));
-        next_line(r, &line, &length); /* its points, perhaps none */
+        if (next_line(r, &line, &length)) /* its points, perhaps none */
+            PHYSAD__TRY(text_seen(p, r, line, length));
     }
     return PHYSAD_OK;
 }
@@ -346,7 +389,7 @@ static physad_status text_points(parse *p, reader *r)
         if (!next_int(&id, &line, &length) || !next_doubles(xyz, 3, &line, &length) || !next_int(&rgb[0], &line, &length) ||
             !next_int(&rgb[1], &line, &length) || !next_int(&rgb[2], &line, &length))
             return fault(r, "a point's line is not ID X Y Z R G B ERROR TRACK");
-        PHYSAD__TRY(point_add(p, r, xyz, rgb));
+        PHYSAD__TRY(point_add(p, r, id, xyz, rgb));
     }
     return PHYSAD_OK;
 }
@@ -365,7 +408,31 @@ void physad__poses_free(physad__poses *poses)
     physad__free(poses->photos);
     physad__free(poses->points);
     physad__free(poses->colours);
+    physad__free(poses->seen);
     *poses = (physad__poses){ 0 };
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const int64_t x = ((const numbered *)a)->id, y = ((const numbered *)b)->id;
+    return (x > y) - (x < y);
+}
+
+/* From the files' numbers of points to ours. */
+static physad_status number_points(parse *p, const char *folder)
+{
+    physad__poses *out = p->out;
+    if (out->n_points > 0)
+        qsort(p->points, (size_t)out->n_points, sizeof(*p->points), by_id);
+    for (int64_t i = 1; i < out->n_points; i++)
+        if (p->points[i].id == p->points[i - 1].id)
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: two points have one number, %lld", folder, (long long)p->points[i].id);
+    for (int64_t i = 0; i < out->n_seen; i++) {
+        const numbered key = { out->seen[i].point, 0 };
+        const numbered *found = out->n_points > 0 ? bsearch(&key, p->points, (size_t)out->n_points, sizeof(key), by_id) : NULL;
+        out->seen[i].point = found != NULL ? found->index : -1;
+    }
+    return PHYSAD_OK;
 }
 
 physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const void *const data[3], const size_t sizes[3], bool text,
@@ -385,7 +452,10 @@ physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const v
     }
     if (status == PHYSAD_OK && out->n_photos == 0)
         status = physad__error(PHYSAD_ERR_FORMAT, "%s: no image has a pose", name);
+    if (status == PHYSAD_OK)
+        status = number_points(&p, name);
     physad__free(p.cameras);
+    physad__free(p.points);
     if (status != PHYSAD_OK)
         physad__poses_free(out);
     else

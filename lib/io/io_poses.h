@@ -14,10 +14,17 @@ typedef struct physad__lens {
     double angle_x; /* horizontal field of view, radians; 0: not told */
 } physad__lens;
 
+/* Where a photo shows a point. */
+typedef struct physad__seen {
+    int64_t point; /* its number in `points`; -1: not there */
+    double x, y;   /* pixels of the photo as its camera's size says */
+} physad__seen;
+
 typedef struct physad__posed {
     char *name; /* of the photo, as the file says it */
     physad__lens lens;
     double rotation[9], translation[3]; /* world to camera: x right, y down, z ahead */
+    int64_t first_seen, n_seen;         /* in `seen` */
 } physad__posed;
 
 typedef struct physad__poses {
@@ -25,7 +32,8 @@ typedef struct physad__poses {
     physad__posed *photos; /* sorted by name as people number them */
     double *points;        /* (n_points, 3); COLMAP only */
     uint8_t *colours;      /* (n_points, 3) */
-    int64_t n_photos, n_points, photos_size, points_size, colours_size;
+    physad__seen *seen;    /* of all photos, each's together; COLMAP only */
+    int64_t n_photos, n_points, n_seen, photos_size, points_size, colours_size, seen_size;
 } physad__poses;
 
 void physad__poses_free(physad__poses *poses); /* zeroed is fine */
@@ -50,6 +58,8 @@ double physad__quaternion_matrix(double out[9], const double q[4]);
 physad_status physad__lens_fit(physad__lens *lens, int64_t width, int64_t height, const char *name);
 /* Where the point (x, y) at distance 1 appears, in pixels. */
 void physad__lens_project(const physad__lens *lens, double x, double y, double *u, double *v);
+/* And back, by repeating the lens' equation. */
+void physad__lens_unproject(const physad__lens *lens, double u, double v, double *x, double *y);
 
 /* --- 3D Gaussians in the usual PLY: x y z, nx ny nz, f_dc_*, f_rest_*, opacity, scale_*, rot_*, one float each --- */
 

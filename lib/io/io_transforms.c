@@ -189,3 +189,15 @@ void physad__lens_project(const physad__lens *lens, double x, double y, double *
     *u = lens->fx * (x * radial + 2 * lens->p1 * x * y + lens->p2 * (r2 + 2 * x * x)) + lens->cx;
     *v = lens->fy * (y * radial + lens->p1 * (r2 + 2 * y * y) + 2 * lens->p2 * x * y) + lens->cy;
 }
+
+void physad__lens_unproject(const physad__lens *lens, double u, double v, double *x, double *y)
+{
+    *x = (u - lens->cx) / lens->fx;
+    *y = (v - lens->cy) / lens->fy;
+    for (int step = 0; step < 12; step++) {
+        double got_u, got_v;
+        physad__lens_project(lens, *x, *y, &got_u, &got_v);
+        *x += (u - got_u) / lens->fx;
+        *y += (v - got_v) / lens->fy;
+    }
+}

@@ -53,6 +53,28 @@ void physad__scene_view_clear(physad__scene_view *view); /* zeroed is fine */
 void physad__scene_views_free(physad__scene_views *views); /* zeroed is fine */
 physad__splat_camera physad__scene_camera(const physad_camera *camera);
 
+/* --- cameras of one file, points of another (scene_bridge.c) --- */
+
+/* From one world to another: scale * rotation * x + translation. */
+typedef struct physad__similarity {
+    double scale, rotation[9], translation[3];
+} physad__similarity;
+
+typedef struct physad__bridge {
+    physad__similarity to;
+    int64_t cameras;      /* that both know */
+    double apart;         /* their median distance after it, as a share of how far they lie around their middle */
+    bool fits;            /* three cameras at least, not on one line, and hardly apart; else no more is set */
+    double before, after; /* median error of points in their photos, pixels: moved, and found anew */
+    int64_t dropped;      /* points on which photos do not agree */
+} physad__bridge;
+
+void physad__similarity_apply(const physad__similarity *s, const double in[3], double out[3]);
+/* Of a camera, in place. */
+void physad__similarity_pose(const physad__similarity *s, double rotation[9], double translation[3]);
+/* Brings the model's points to the views' world. `view_of`: per photo of the model, -1 where no view is it. */
+physad_status physad__scene_bridge(physad__bridge *out, physad__poses *model, const int64_t *view_of, const physad__scene_views *v);
+
 /* --- Gaussians with their optimiser (scene_model.c) --- */
 
 typedef struct physad__scene_model {

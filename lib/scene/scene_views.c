@@ -29,7 +29,8 @@ static physad_status is_model(bool *yes, physad__mem *mem, const char *folder)
     return PHYSAD_OK;
 }
 
-static physad_status read_poses(physad__poses *out, physad__mem *mem, const char *data)
+/* Of a COLMAP model within the folder; none where there is none. */
+static physad_status read_model(physad__poses *out, physad__mem *mem, const char *data)
 {
     char *path;
     for (int64_t i = 0; i < PHYSAD__COUNT(model_folders); i++) {
@@ -42,12 +43,25 @@ static physad_status read_poses(physad__poses *out, physad__mem *mem, const char
         if (status != PHYSAD_OK || yes)
             return status;
     }
+    return PHYSAD_OK;
+}
+
+/* Where there are both, transforms.json tells the cameras, for it is what a set's users mean, and `model` keeps what COLMAP found. */
+static physad_status read_poses(physad__poses *out, physad__poses *model, physad__mem *mem, const char *data)
+{
+    char *path;
+    PHYSAD__TRY(read_model(model, mem, data));
     PHYSAD__TRY(join(&path, mem, data, "transforms.json"));
-    const physad_status status = physad__path_is_file(path) ? physad__transforms_read(out, mem, path)
-        : physad__error(PHYSAD_ERR_IO, "%s: no camera poses: want transforms.json, or cameras, images and points3D (.bin or .txt) in "
-                        "sparse/0, sparse or the folder itself", data);
+    const bool transforms = physad__path_is_file(path);
+    const physad_status status = transforms ? physad__transforms_read(out, mem, path) : PHYSAD_OK;
     physad__free(path);
-    return status;
+    if (transforms || model->n_photos == 0)
+        return transforms ? status
+                          : physad__error(PHYSAD_ERR_IO, "%s: no camera poses: want transforms.json, or cameras, images and points3D (.bin or "
+                                          ".txt) in sparse/0, sparse or the folder itself", data);
+    *out = *model;
+    *model = (physad__poses){ 0 };
+    return PHYSAD_OK;
 }
 
 /* The photo's path, or NULL where it is nowhere. */
@@ -414,51 +428,139 @@ static physad_status check_poses(const physad__poses *poses, const char *data)
     return PHYSAD_OK;
 }
 
-static physad_status read_all(physad__scene_views *v, physad_context *ctx, const physad__poses *poses, const char *data, int32_t max_side,
-                              const physad__scene_choice *chosen, physad__call *call)
+/* Adds a photo that is chosen; *path goes to the view. */
+static physad_status add_view(physad__scene_views *v, physad_context *ctx, const physad__posed *posed, char *path, int32_t max_side,
+                              const physad__scene_choice *chosen)
 {
-    v->views = physad__alloc_zero(&ctx->mem, (size_t)poses->n_photos * sizeof(*v->views), "photos of a scene");
+    physad__scene_view *view = &v->views[v->count++];
+    view->name = physad__strdup(&ctx->mem, posed->name);
+    view->path = path;
+    return view->name != NULL ? read_view(view, ctx, posed, max_side, chosen) : PHYSAD_ERR_NOMEM;
+}
+
+/* `room`: views that may follow. */
+static physad_status read_all(physad__scene_views *v, physad_context *ctx, const physad__poses *poses, const char *data, int32_t max_side,
+                              const physad__scene_choice *chosen, int64_t room, physad__call *call)
+{
+    v->views = physad__alloc_zero(&ctx->mem, (size_t)(poses->n_photos + room) * sizeof(*v->views), "photos of a scene");
     if (v->views == NULL)
         return PHYSAD_ERR_NOMEM;
     physad__call_stage(call, "photos", poses->n_photos);
     for (int64_t i = 0; i < poses->n_photos; i++) {
         char *path;
         PHYSAD__TRY(find_photo(&path, &ctx->mem, data, poses->photos[i].name));
-        if (path != NULL && !is_chosen(chosen, path)) {
+        if (path != NULL && !is_chosen(chosen, path))
             physad__free(path);
-        } else if (path == NULL) {
+        else if (path == NULL)
             physad__log(ctx, PHYSAD_LOG_WARNING, "%s: the photo %s has a pose and is not there", data, poses->photos[i].name);
-        } else {
-            physad__scene_view *view = &v->views[v->count++];
-            view->name = physad__strdup(&ctx->mem, poses->photos[i].name);
-            view->path = path;
-            PHYSAD__TRY(view->name != NULL ? read_view(view, ctx, &poses->photos[i], max_side, chosen) : PHYSAD_ERR_NOMEM);
-        }
+        else
+            PHYSAD__TRY(add_view(v, ctx, &poses->photos[i], path, max_side, chosen));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
-    if (v->count == 0)
+    return PHYSAD_OK;
+}
+
+/* --- cameras of transforms.json, points of COLMAP's model --- */
+
+/* The view with this file, or -1. */
+static int64_t view_with(const physad__scene_views *v, const char *path)
+{
+    for (int64_t i = 0; i < v->count; i++)
+        if (strcmp(v->views[i].path, path) == 0)
+            return i;
+    return -1;
+}
+
+static physad_status match_photos(int64_t *view_of, physad_context *ctx, const physad__poses *model, const physad__scene_views *v, const char *data)
+{
+    for (int64_t i = 0; i < model->n_photos; i++) {
+        char *path;
+        PHYSAD__TRY(find_photo(&path, &ctx->mem, data, model->photos[i].name));
+        view_of[i] = path != NULL ? view_with(v, path) : -1;
+        physad__free(path);
+    }
+    return PHYSAD_OK;
+}
+
+/* Photos that the model alone knows come over with its lens. */
+static physad_status add_others(physad__scene_views *v, physad_context *ctx, physad__poses *model, const int64_t *view_of,
+                                const physad__similarity *to, const char *data, int32_t max_side, const physad__scene_choice *chosen)
+{
+    for (int64_t i = 0; i < model->n_photos; i++) {
+        physad__posed *photo = &model->photos[i];
+        char *path = NULL;
+        if (view_of[i] < 0)
+            PHYSAD__TRY(find_photo(&path, &ctx->mem, data, photo->name));
+        if (path == NULL || !is_chosen(chosen, path)) {
+            physad__free(path);
+            continue;
+        }
+        physad__similarity_pose(to, photo->rotation, photo->translation);
+        PHYSAD__TRY(add_view(v, ctx, photo, path, max_side, chosen));
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status join_model(physad__scene_views *v, physad_context *ctx, physad__poses *model, const char *data, int32_t max_side,
+                                const physad__scene_choice *chosen)
+{
+    physad__bridge bridge;
+    int64_t *view_of = physad__alloc_array(&ctx->mem, model->n_photos, sizeof(*view_of), "photos of a scene");
+    physad_status status = view_of != NULL ? match_photos(view_of, ctx, model, v, data) : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK)
+        status = physad__scene_bridge(&bridge, model, view_of, v);
+    if (status == PHYSAD_OK && !bridge.fits) {
+        physad__log(ctx, PHYSAD_LOG_WARNING, bridge.apart > 0 ? "%s: transforms.json and the COLMAP model contradict each other: %lld cameras that "
+                    "both know are %.3g of their spread apart after turning and scaling; the model is not used" : "%s: transforms.json and the COLMAP "
+                    "model share %lld cameras, too few or on one line, want 3 beside each other; the model is not used", data,
+                    (long long)bridge.cameras, bridge.apart);
+        model->n_points = 0;
+    } else if (status == PHYSAD_OK) {
+        physad__log(ctx, PHYSAD_LOG_INFO, "%s: cameras by transforms.json; %lld points of the COLMAP model, scaled by %.6g (cameras %.2g of their "
+                    "spread apart), are %.3g pixels off in their photos (%.3g before they were found anew); %lld left out", data,
+                    (long long)model->n_points, bridge.to.scale, bridge.apart, bridge.after, bridge.before, (long long)bridge.dropped);
+        status = add_others(v, ctx, model, view_of, &bridge.to, data, max_side, chosen);
+    }
+    physad__free(view_of);
+    return status;
+}
+
+/* Views of `poses`, points of `model` if it has photos. */
+static physad_status open_views(physad__scene_views *out, physad_context *ctx, physad__poses *poses, physad__poses *model, const char *data,
+                                int32_t max_side, const physad__scene_choice *chosen, physad__call *call)
+{
+    PHYSAD__TRY(check_poses(poses, data));
+    PHYSAD__TRY(check_poses(model, data));
+    PHYSAD__TRY(read_all(out, ctx, poses, data, max_side, chosen, model->n_photos, call));
+    if (out->count == 0 && model->n_photos > 0) { /* transforms.json may be of other photos */
+        physad__poses_free(poses);
+        physad__free(out->views);
+        *poses = *model;
+        *model = (physad__poses){ 0 };
+        PHYSAD__TRY(read_all(out, ctx, poses, data, max_side, chosen, 0, call));
+    }
+    if (out->count == 0)
         return physad__error(PHYSAD_ERR_IO, "%s: not one of %lld photos with poses is there (the first: %s)", data,
                              (long long)poses->n_photos, poses->photos[0].name);
-    return PHYSAD_OK;
+    if (model->n_photos > 0)
+        PHYSAD__TRY(join_model(out, ctx, model, data, max_side, chosen));
+    PHYSAD__TRY(copy_points(out, &ctx->mem, model->n_photos > 0 ? model : poses));
+    return measure_extent(out, data);
 }
 
 physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data, int32_t max_side,
                                        int32_t hold_out, const physad__scene_choice *chosen, physad__call *call)
 {
     const physad__scene_choice all = { 0 };
-    physad__poses poses = { 0 };
+    physad__poses poses = { 0 }, model = { 0 };
     *out = (physad__scene_views){ 0 };
-    PHYSAD__TRY(read_poses(&poses, &ctx->mem, data));
-    physad_status status = check_poses(&poses, data);
+    physad_status status = read_poses(&poses, &model, &ctx->mem, data);
     if (status == PHYSAD_OK)
-        status = read_all(out, ctx, &poses, data, max_side, chosen != NULL ? chosen : &all, call);
-    if (status == PHYSAD_OK)
-        status = copy_points(out, &ctx->mem, &poses);
-    if (status == PHYSAD_OK)
-        status = measure_extent(out, data);
+        status = open_views(out, ctx, &poses, &model, data, max_side, chosen != NULL ? chosen : &all, call);
     for (int64_t i = 0; i < out->count && hold_out > 1; i += hold_out)
         out->views[i].held_out = true;
     physad__poses_free(&poses);
+    physad__poses_free(&model);
     if (status != PHYSAD_OK)
         physad__scene_views_free(out);
     return status;

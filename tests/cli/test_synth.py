@@ -29,6 +29,16 @@ class Synth(Case):
         for name in same:
             self.assertTrue(more[name] == one[name], name)
 
+    def test_log(self):
+        out = self.place / "set"
+        self.ok(run("synth", "rad", out, *TINY))
+        fit = ("scene", "fit", out / "can", "--steps", "2", "--random-points", "50", "--hold-out", "2", "--measure-every", "1")
+        self.assertEqual(self.ok(run(*fit)).stderr, "")
+        self.assertIn("physad: step 1, ", self.ok(run(*fit, "--verbose")).stderr)
+        (out / "can/train/good/001.png").unlink()
+        self.assertEqual(self.ok(run(*fit)).stderr.count("physad: warning: "), 1)
+        self.assertIn("the photo train/good/001.png has a pose and is not there", self.ok(run(*fit)).stderr)
+
     def test_layout(self):
         out = self.place / "set"
         done = self.ok(run("synth", "rad", out, *TINY))

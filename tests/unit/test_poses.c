@@ -61,9 +61,13 @@ static model binary_model(void)
     PUT(i, double, 1, 0, 0, 0, 1, 2, 3);
     PUT(i, uint32_t, 9);
     put(i, "b 10.jpg", 9);
-    PUT(i, uint64_t, 1);
+    PUT(i, uint64_t, 3);
     PUT(i, double, 4, 5);
     PUT(i, int64_t, -1);
+    PUT(i, double, 6, 7.5);
+    PUT(i, int64_t, 33);
+    PUT(i, double, 8, 9);
+    PUT(i, int64_t, 34); /* not there */
     PUT(i, uint32_t, 2);
     PUT(i, double, 0.70710678118654752, 0, 0.70710678118654752, 0, -1, 0, 0.5);
     PUT(i, uint32_t, 7);
@@ -81,7 +85,7 @@ static model binary_model(void)
 
 static const char *const text_model[3] = {
     "# cameras\n7 OPENCV 640 480 500 510 320 240 0.1 -0.2 0.003 0.004\n9 SIMPLE_RADIAL 480 640 600 240 320 0.05\n",
-    "# images\n\n1 1 0 0 0 1 2 3 9 b 10.jpg\n4 5 -1\n2 0.70710678118654752 0 0.70710678118654752 0 -1 0 0.5 7 b 9.jpg\r\n\n",
+    "# images\n\n1 1 0 0 0 1 2 3 9 b 10.jpg\n4 5 -1 6 7.5 33 8 9 34\n2 0.70710678118654752 0 0.70710678118654752 0 -1 0 0.5 7 b 9.jpg\r\n\n",
     "33 0.5 -1.5 2.5 1 128 255 0.7 1 0\n",
 };
 
@@ -114,6 +118,13 @@ static void check_model(const physad__poses *p)
     assert_near(nine->translation[2], 0.5, 0);
     assert_near(p->points[1], -1.5, 0);
     assert_int_equal(p->colours[1], 128);
+    assert_int_equal(nine->n_seen, 0);
+    assert_int_equal(ten->n_seen, 2);
+    assert_int_equal(p->n_seen, 2);
+    assert_int_equal(ten->first_seen, 0);
+    assert_int_equal(p->seen[0].point, 0);
+    assert_near(p->seen[0].y, 7.5, 0);
+    assert_int_equal(p->seen[1].point, -1);
 }
 
 static void test_colmap(void **state)
@@ -209,10 +220,19 @@ static void test_colmap_lies(void **state)
     assert_fails(PHYSAD_ERR_FORMAT, "name is empty", parse(&p, ctx, &m));
     set(&m, 1, 81, &many, 8);
     assert_fails(PHYSAD_ERR_FORMAT, "points do not fit", parse(&p, ctx, &m));
+    set(&m, 1, 113, &nan, 8);
+    assert_fails(PHYSAD_ERR_FORMAT, "an image's point is not finite", parse(&p, ctx, &m));
     set(&m, 2, 16, &nan, 8);
     assert_fails(PHYSAD_ERR_FORMAT, "place is not finite", parse(&p, ctx, &m));
     set(&m, 2, 51, &many, 8);
     assert_fails(PHYSAD_ERR_FORMAT, "track does not fit", parse(&p, ctx, &m));
+    m = binary_model();
+    put(&m.files[2], binary_model().files[2].data + 8, binary_model().files[2].size - 8);
+    m.files[2].data[0] = 2;
+    assert_fails(PHYSAD_ERR_FORMAT, "here: two points have one number, 33", parse(&p, ctx, &m));
+    const void *data[3] = { text_model[0], "1 1 0 0 0 1 2 3 9 a.jpg\n4 5 -1 6\n", text_model[2] };
+    const size_t sizes[3] = { strlen(data[0]), strlen(data[1]), strlen(data[2]) };
+    assert_fails(PHYSAD_ERR_FORMAT, "X Y POINT", physad__colmap_parse(&p, &ctx->mem, data, sizes, true, "here"));
     m = binary_model();
     m.files[1].size = 8;
     memset(m.files[1].data, 0, 8);
