@@ -33,7 +33,7 @@ static physad_status run(physad_context *ctx, const physad_detector *det, int st
     physad__optimizer *optimizer = NULL;
     struct rusage usage;
     physad__params_init(&params, &ctx->mem, 1);
-    physad_status status = physad__clip_net_new(&net, det, &params, batch, true);
+    physad_status status = physad__clip_net_new(&net, det, &params, batch, physad__option_int(det, "size"), true);
     if (status == PHYSAD_OK)
         status = physad__clip_net_compile(net, true);
     if (status == PHYSAD_OK)

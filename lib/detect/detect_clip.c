@@ -12,13 +12,11 @@ const physad__clip_method *physad__clip_method_of(const physad_detector *det)
 /* --- networks
  * ---------------------------------------------------------------------------------------------------------- */
 
-static int32_t add_clip_input(const physad_detector *det, physad__tape *t, int64_t batch, int64_t frames)
+static int32_t add_clip_input(const physad__clip_method *m, const physad__clip_net *net, int64_t frames)
 {
-    const physad__clip_method *m = physad__clip_method_of(det);
-    const int64_t size = physad__option_int(det, "size");
-    const int64_t apart[5] = { batch, frames, size, size, m->channels },
-                  beside[4] = { batch, size, size, frames * m->channels };
-    return m->apart ? physad__tape_input(t, 5, apart, false) : physad__tape_input(t, 4, beside, false);
+    const int64_t apart[5] = { net->batch, frames, net->side, net->side, m->channels },
+                  beside[4] = { net->batch, net->side, net->side, frames * m->channels };
+    return m->apart ? physad__tape_input(net->t, 5, apart, false) : physad__tape_input(net->t, 4, beside, false);
 }
 
 void physad__clip_net_free(physad__clip_net *net)
@@ -30,17 +28,18 @@ void physad__clip_net_free(physad__clip_net *net)
 }
 
 physad_status physad__clip_net_new(physad__clip_net **out, const physad_detector *det, physad__params *params,
-                                   int64_t batch, bool train)
+                                   int64_t batch, int64_t side, bool train)
 {
     const physad__clip_method *m = physad__clip_method_of(det);
     physad__clip_net *net = physad__alloc_zero(&det->ctx->mem, sizeof(*net), "network");
     if (net == NULL)
         return PHYSAD_ERR_NOMEM;
     net->batch = batch;
+    net->side = side;
     physad_status status = physad__tape_new(&net->t, det->ctx, params, train);
     if (status == PHYSAD_OK) {
-        net->input = add_clip_input(det, net->t, batch, m->inputs);
-        net->target = m->inputs < m->length ? add_clip_input(det, net->t, batch, m->length - m->inputs) : net->input;
+        net->input = add_clip_input(m, net, m->inputs);
+        net->target = m->inputs < m->length ? add_clip_input(m, net, m->length - m->inputs) : net->input;
         status = m->build(det, params, net);
     }
     if (status == PHYSAD_OK)
@@ -58,13 +57,13 @@ physad_status physad__clip_net_compile(physad__clip_net *net, bool train)
     return physad__tape_compile(net->t, train ? net->loss : -1, net->kept, net->kept_count);
 }
 
-void physad__clip_fill(const physad__clip_method *m, const physad__clip_frames *f, int64_t video, int64_t from,
-                       int64_t place, float *input, float *target)
+physad_status physad__clip_fill(const physad__clip_method *m, const physad__clip_frames *f, const physad__clip_place *place,
+                                int64_t i, float *input, float *target)
 {
-    const int64_t frame = f->height * f->width * f->channels, rest = m->length - m->inputs;
-    physad__clip_take(f, video, from, m->inputs, m->apart, input + place * m->inputs * frame);
-    if (rest > 0)
-        physad__clip_take(f, video, from + m->inputs, rest, m->apart, target + place * rest * frame);
+    const int64_t side = place->side > 0 ? place->side : f->height, frame = side * side * f->channels;
+    const int64_t rest = m->length - m->inputs;
+    PHYSAD__TRY(physad__clip_take(f, place, 0, m->inputs, m->apart, input + i * m->inputs * frame));
+    return rest > 0 ? physad__clip_take(f, place, m->inputs, rest, m->apart, target + i * rest * frame) : PHYSAD_OK;
 }
 
 /* --- scoring
@@ -78,7 +77,7 @@ physad_status physad__clip_net_take(const physad_detector *det, physad__clip_mod
         m->idle = net->next;
     pthread_mutex_unlock(&m->lock);
     if (net == NULL) {
-        PHYSAD__TRY(physad__clip_net_new(&net, det, &m->params, PHYSAD__CLIP_SCORE_BATCH, false));
+        PHYSAD__TRY(physad__clip_net_new(&net, det, &m->params, PHYSAD__CLIP_SCORE_BATCH, physad__option_int(det, "size"), false));
         const physad_status status = physad__clip_net_compile(net, false);
         if (status != PHYSAD_OK) {
             physad__clip_net_free(net);
@@ -118,9 +117,11 @@ physad_status physad__clip_judge(const physad_detector *det, physad__clip_net *n
     physad_status status = v->terms != NULL && one != NULL && (!maps || v->maps != NULL) ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     float *input = physad__tape_data(net->t, net->input), *target = physad__tape_data(net->t, net->target);
     for (int64_t b = 0; status == PHYSAD_OK && b < v->count; b += net->batch) {
-        for (int64_t i = 0; i < net->batch; i++)
-            physad__clip_fill(m, f, video, physad__min(b + i, v->count - 1) * stride, i, input, target);
         status = physad__cancelled(det->ctx);
+        for (int64_t i = 0; status == PHYSAD_OK && i < net->batch; i++) {
+            const physad__clip_place place = { .video = video, .from = physad__min(b + i, v->count - 1) * stride };
+            status = physad__clip_fill(m, f, &place, i, input, target);
+        }
         if (status == PHYSAD_OK)
             status = physad__tape_forward(net->t);
         for (int64_t i = 0; status == PHYSAD_OK && i < net->batch && b + i < v->count; i++)
@@ -224,7 +225,7 @@ static physad_status judge_learning(const physad_detector *det, physad__clip_mod
     physad__clip_net *net = NULL;
     physad_status status = copy_params(&own, det, &m->params);
     if (status == PHYSAD_OK)
-        status = physad__clip_net_new(&net, det, &own, 1, false);
+        status = physad__clip_net_new(&net, det, &own, 1, physad__option_int(det, "size"), false);
     if (status == PHYSAD_OK)
         status = physad__clip_net_compile(net, false);
     if (status == PHYSAD_OK) {
@@ -266,7 +267,6 @@ physad_video_options physad__clip_video_options(const physad_detector *det)
 physad_status physad__clip_score(const physad_detector *det, const physad_video *video, physad_result *result,
                                  physad__call *call)
 {
-    const physad__clip_method *m = physad__clip_method_of(det);
     const physad_video_options o = physad__clip_video_options(det);
     physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
     physad__clip_frames f;
@@ -275,7 +275,7 @@ physad_status physad__clip_score(const physad_detector *det, const physad_video 
     result->photo_height = info.height;
     result->photo_width = info.width;
     PHYSAD__TRY(physad__video_beside(&v, video, &o));
-    physad__clip_frames_init(&f, &det->ctx->mem, o.height, m->channels, m->length);
+    physad__clip_frames_for(&f, det);
     physad_status status = physad__clip_frames_add(&f, v);
     physad_video_free(v);
     if (status == PHYSAD_OK)
@@ -289,10 +289,10 @@ physad_status physad__clip_score(const physad_detector *det, const physad_video 
 
 static physad_status check_options(const physad_detector *det)
 {
-    const int64_t size = physad__option_int(det, "size");
-    if (size % 16 != 0)
-        return physad__error(PHYSAD_ERR_ARG, "%s: option size is %lld, want a multiple of 16", det->method->name,
-                             (long long)size);
+    const int64_t size = physad__option_int(det, "size"), piece = physad__option_int(det, "piece");
+    if (size % 16 != 0 || piece % 16 != 0)
+        return physad__error(PHYSAD_ERR_ARG, "%s: options size and piece are %lld and %lld, want multiples of 16", det->method->name,
+                             (long long)size, (long long)piece);
     return PHYSAD_OK;
 }
 

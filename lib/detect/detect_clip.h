@@ -20,23 +20,34 @@
 typedef struct physad__clip_frames {
     physad__mem *mem;
     int64_t height, width, channels, length;
-    uint8_t *pixels;
-    int64_t count, capacity; /* bytes in use, room */
-    int64_t *first;          /* of each video, in frames; first[videos] is the number of all */
+    int64_t most_held;        /* bytes; frames beyond go to `rest`. No limit by default */
+    uint8_t **blocks;         /* the first `held` frames */
+    int64_t block_count, block_capacity, held;
+    physad__spill_file rest;
+    int64_t *first; /* of each video, in frames; first[videos] is the number of all */
     int64_t videos, video_capacity;
 } physad__clip_frames;
 
+/* Where a clip lies: its first frame, and of its frames a square piece; side 0: all of them. */
+typedef struct physad__clip_place {
+    int64_t video, from, top, left, side;
+} physad__clip_place;
+
 void physad__clip_frames_init(physad__clip_frames *f, physad__mem *mem, int64_t size, int64_t channels, int64_t length);
+/* As the detector's options say. */
+void physad__clip_frames_for(physad__clip_frames *f, const physad_detector *det);
 void physad__clip_frames_clear(physad__clip_frames *f);
 /* What video `v` reads, opened anew at the model's size. */
 physad_status physad__clip_frames_add(physad__clip_frames *f, physad_video *v);
 int64_t physad__clip_frames_of(const physad__clip_frames *f, int64_t video);
 /* Clips of a video: at least one, a short video's last frame stands in for those that are missing. */
 int64_t physad__clip_count(const physad__clip_frames *f, int64_t video);
-/* Frames [from, from + count) of a video as numbers in -1..1: side by side in the channels, or (`apart`) one after the
- * other. */
-void physad__clip_take(const physad__clip_frames *f, int64_t video, int64_t from, int64_t count, bool apart,
-                       float *out);
+/* Frame `k` of a video, or its last: where it lies in memory, or read into `room`, a frame's bytes. */
+physad_status physad__clip_frame(const physad__clip_frames *f, int64_t video, int64_t k, uint8_t *room, const uint8_t **out);
+/* `count` frames behind the first `skip` of a clip as numbers in -1..1: side by side in the channels, or (`apart`) one after the
+ * other. Any thread, several at once. */
+physad_status physad__clip_take(const physad__clip_frames *f, const physad__clip_place *place, int64_t skip, int64_t count,
+                                bool apart, float *out);
 
 /* --- members --- */
 
@@ -44,7 +55,7 @@ void physad__clip_take(const physad__clip_frames *f, int64_t video, int64_t from
  */
 typedef struct physad__clip_net {
     physad__tape *t;
-    int64_t batch;
+    int64_t batch, side;
     int32_t input, target; /* the same value where a clip is its own target */
     int32_t loss;
     int32_t kept[6];
@@ -73,7 +84,7 @@ typedef struct physad__clip_method {
     void (*judge)(const physad_detector *det, const physad__clip_net *net, int64_t i, double *terms, float *map);
     /* Which clips make a batch: `video` and `from` of each; NULL: all clips shuffled. */
     void (*draw)(const physad_detector *det, const physad__clip_frames *frames, int64_t epoch, int64_t batch,
-                 int64_t count, int64_t (*clips)[2]);
+                 int64_t count, physad__clip_place *places);
     int64_t (*batches)(const physad__clip_frames *frames); /* of an epoch, with `draw` */
     physad__schedule_kind schedule;
     /* After training: a further phase; may be NULL. */
@@ -93,12 +104,12 @@ struct physad__clip_model {
 
 /* The member of a detector's method. */
 const physad__clip_method *physad__clip_method_of(const physad_detector *det);
-/* A clip's numbers into place `place` of a batch's arrays. */
-void physad__clip_fill(const physad__clip_method *m, const physad__clip_frames *f, int64_t video, int64_t from,
-                       int64_t place, float *input, float *target);
-/* A tape with its inputs, `build` called. Not compiled. */
+/* A clip's numbers into row `i` of a batch's arrays. */
+physad_status physad__clip_fill(const physad__clip_method *m, const physad__clip_frames *f, const physad__clip_place *place,
+                                int64_t i, float *input, float *target);
+/* A tape with its inputs, pieces of `side` x `side` pixels, `build` called. Not compiled. */
 physad_status physad__clip_net_new(physad__clip_net **out, const physad_detector *det, physad__params *params,
-                                   int64_t batch, bool train);
+                                   int64_t batch, int64_t side, bool train);
 void physad__clip_net_free(physad__clip_net *net);
 physad_status physad__clip_net_compile(physad__clip_net *net, bool train);
 
@@ -125,7 +136,7 @@ physad_video_options physad__clip_video_options(const physad_detector *det);
 physad_status physad__clip_model_new(physad__clip_model **out, const physad_detector *det);
 
 /* Options of all members, to stand in their tables. `size`, `epochs`, ... are the CPU preset's. */
-#define PHYSAD__CLIP_ROWS(size, width, width_help, epochs, batch, rate, smooth)                                        \
+#define PHYSAD__CLIP_ROWS(size, piece, width, width_help, epochs, batch, rate, smooth)                                 \
     { "preset",                                                                                                        \
       PHYSAD_OPTION_CHOICE,                                                                                            \
       "cpu",                                                                                                           \
@@ -142,6 +153,14 @@ physad_status physad__clip_model_new(physad__clip_model **out, const physad_dete
           NULL,                                                                                                        \
           "rows and columns that frames are brought to, a multiple of 16",                                             \
           NULL },                                                                                                      \
+        { "piece",                                                                                                     \
+          PHYSAD_OPTION_INT,                                                                                           \
+          piece,                                                                                                       \
+          0,                                                                                                           \
+          1024,                                                                                                        \
+          NULL,                                                                                                        \
+          "rows and columns of the pieces of frames that training sees, most where something moves; 0: whole frames",  \
+          NULL },                                                                                                      \
         { "width", PHYSAD_OPTION_INT, width, 4, 512, NULL, width_help, NULL },                                         \
         { "epochs", PHYSAD_OPTION_INT, epochs, 1, 100000, NULL, "epochs of training", NULL },                          \
         { "epoch_clips",                                                                                               \
@@ -154,6 +173,15 @@ physad_status physad__clip_model_new(physad__clip_model **out, const physad_dete
           NULL },                                                                                                      \
         { "batch", PHYSAD_OPTION_INT, batch, 1, 256, NULL, "clips of a training step", NULL },                         \
         { "rate", PHYSAD_OPTION_REAL, rate, 1e-8, 1, NULL, "Adam's learning rate", NULL },                             \
+        { "memory",                                                                                                    \
+          PHYSAD_OPTION_INT,                                                                                           \
+          "1024",                                                                                                      \
+          1,                                                                                                           \
+          1e9,                                                                                                         \
+          NULL,                                                                                                        \
+          "MiB of decoded frames held in memory (at most a quarter of the context's limit); more go to a temporary "   \
+          "file in TMPDIR",                                                                                            \
+          NULL },                                                                                                      \
         { "patience",                                                                                                  \
           PHYSAD_OPTION_INT,                                                                                           \
           "0",                                                                                                         \

@@ -3,8 +3,9 @@
 #include "detect/detect_clip.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-enum { NORMAL_CLIPS = 512 };
+enum { NORMAL_CLIPS = 512, MOVED = 16 /* of 255 levels */, STILL_PIECES = 10 /* one piece in so many lies anywhere */ };
 
 /* What the thread that makes batches needs. */
 typedef struct source {
@@ -15,17 +16,17 @@ typedef struct source {
     physad__clip_net *net;
     int64_t batch, clips; /* of a step, of all videos */
     int64_t *order;       /* clips shuffled for `epoch` */
-    int64_t (*chosen)[2];
+    physad__clip_place *chosen;
+    uint8_t *frames_of_motion; /* room for two frames; NULL where no pieces are cut */
     int64_t epoch;
 } source;
 
-static void find_clip(const physad__clip_frames *f, int64_t k, int64_t clip[2])
+static physad__clip_place find_clip(const physad__clip_frames *f, int64_t k)
 {
     int64_t video = 0;
     while (k >= physad__clip_count(f, video))
         k -= physad__clip_count(f, video++);
-    clip[0] = video;
-    clip[1] = k;
+    return (physad__clip_place){ .video = video, .from = k };
 }
 
 static void shuffle(source *s, int64_t epoch)
@@ -40,18 +41,73 @@ static void shuffle(source *s, int64_t epoch)
     s->epoch = epoch;
 }
 
+static bool moved(const uint8_t *a, const uint8_t *b, int64_t channels)
+{
+    for (int64_t c = 0; c < channels; c++)
+        if (abs((int)a[c] - (int)b[c]) > MOVED)
+            return true;
+    return false;
+}
+
+/* One of the pixels that differ from the neighbouring frame in the clip's middle; false where there are none. */
+static physad_status pick_motion(const source *s, const physad__clip_place *p, physad__rng *rng, int64_t *pixel, bool *found)
+{
+    const physad__clip_frames *f = s->frames;
+    const int64_t pixels = f->height * f->width, last = physad__clip_frames_of(f, p->video) - 1;
+    const int64_t at = physad__min(p->from + f->length / 2, last), beside = at < last ? at + 1 : physad__max(at - 1, 0);
+    const uint8_t *a, *b;
+    int64_t count = 0;
+    PHYSAD__TRY(physad__clip_frame(f, p->video, at, s->frames_of_motion, &a));
+    PHYSAD__TRY(physad__clip_frame(f, p->video, beside, s->frames_of_motion + pixels * f->channels, &b));
+    for (int64_t i = 0; i < pixels; i++)
+        count += moved(a + i * f->channels, b + i * f->channels, f->channels);
+    *found = count > 0;
+    int64_t left = count > 0 ? physad__rng_below(rng, count) : 0;
+    for (int64_t i = 0; i < pixels && count > 0; i++)
+        if (moved(a + i * f->channels, b + i * f->channels, f->channels) && left-- == 0)
+            *pixel = i;
+    return PHYSAD_OK;
+}
+
+/* A small network that sees whole frames learns the place, which hardly changes; pieces around what moves show it that. */
+static physad_status cut_piece(const source *s, physad__rng *rng, physad__clip_place *p)
+{
+    const int64_t side = s->net->side, room = s->frames->height - side;
+    int64_t pixel = 0;
+    bool found = false;
+    p->side = side;
+    p->top = physad__rng_below(rng, room + 1);
+    p->left = physad__rng_below(rng, room + 1);
+    if (physad__rng_below(rng, STILL_PIECES) > 0)
+        PHYSAD__TRY(pick_motion(s, p, rng, &pixel, &found));
+    if (!found)
+        return PHYSAD_OK;
+    /* The pixel comes to lie in the piece's middle half. */
+    p->top = pixel / s->frames->width - side / 4 - physad__rng_below(rng, side / 2);
+    p->left = pixel % s->frames->width - side / 4 - physad__rng_below(rng, side / 2);
+    p->top = physad__max(physad__min(p->top, room), 0);
+    p->left = physad__max(physad__min(p->left, room), 0);
+    return PHYSAD_OK;
+}
+
 static physad_status fill_batch(void *user, int64_t epoch, int64_t batch, float *const *arrays)
 {
     source *s = user;
+    physad__rng rng;
     if (s->method->draw != NULL) {
         s->method->draw(s->det, s->frames, epoch, batch, s->batch, s->chosen);
     } else {
         shuffle(s, epoch);
         for (int64_t i = 0; i < s->batch; i++)
-            find_clip(s->frames, s->order[(batch * s->batch + i) % s->clips], s->chosen[i]);
+            s->chosen[i] = find_clip(s->frames, s->order[(batch * s->batch + i) % s->clips]);
     }
-    for (int64_t i = 0; i < s->batch; i++)
-        physad__clip_fill(s->method, s->frames, s->chosen[i][0], s->chosen[i][1], i, arrays[0], arrays[1]);
+    physad__rng_seed(&rng, s->det->seed, UINT64_C(0x91ece) + ((uint64_t)epoch << 32) + (uint64_t)batch);
+    for (int64_t i = 0; i < s->batch; i++) {
+        s->chosen[i].side = 0;
+        if (s->frames_of_motion != NULL)
+            PHYSAD__TRY(cut_piece(s, &rng, &s->chosen[i]));
+        PHYSAD__TRY(physad__clip_fill(s->method, s->frames, &s->chosen[i], i, arrays[0], arrays[1]));
+    }
     return PHYSAD_OK;
 }
 
@@ -61,9 +117,33 @@ static physad_status seen(void *user)
     return s->method->seen(s->det, &s->model->params, s->net);
 }
 
+/* A digest of all frames: the digests of each after those before. */
+static physad_status digest_frames(const physad__clip_frames *f, char out[65])
+{
+    const int64_t bytes = f->height * f->width * f->channels;
+    char both[2 * 64 + 1] = { 0 };
+    const uint8_t *frame;
+    uint8_t *room = physad__alloc(f->mem, (size_t)bytes, "a frame");
+    physad_status status = room != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    for (int64_t v = 0; v < f->videos; v++)
+        for (int64_t k = 0; status == PHYSAD_OK && k < physad__clip_frames_of(f, v); k++) {
+            status = physad__clip_frame(f, v, k, room, &frame);
+            if (status == PHYSAD_OK)
+                status = physad__sha256(both + 64, frame, (size_t)bytes);
+            if (status == PHYSAD_OK)
+                status = physad__sha256(out, both, 2 * 64);
+            memcpy(both, out, 64);
+        }
+    physad__free(room);
+    return status;
+}
+
 /* A text that tells one training from another: options and videos. */
 static physad_status signature_of(const physad_detector *det, const physad__clip_frames *f, char out[65])
 {
+    out[0] = '\0';
+    if (*physad__option_text(det, "checkpoint") == '\0')
+        return PHYSAD_OK;
     json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:{}}", "method", det->method->name, "seed", (json_int_t)det->seed,
                             "videos", (json_int_t)f->videos, "frames", (json_int_t)f->first[f->videos], "options");
     for (int64_t i = 0; all != NULL && i < physad__method_options(det->method); i++) {
@@ -76,7 +156,7 @@ static physad_status signature_of(const physad_detector *det, const physad__clip
     physad_status status = text != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK) {
         json_dumpb(all, text, size, JSON_SORT_KEYS | JSON_COMPACT);
-        status = physad__sha256(text + size, f->pixels, (size_t)f->count);
+        status = digest_frames(f, text + size);
     }
     if (status == PHYSAD_OK)
         status = physad__sha256(out, text, size + 64);
@@ -118,10 +198,18 @@ static physad_status run_training(source *s, physad__call *call)
     return PHYSAD_OK;
 }
 
+/* Sides of what training sees. */
+static int64_t training_side(const physad_detector *det)
+{
+    const int64_t size = physad__option_int(det, "size"), piece = physad__option_int(det, "piece");
+    return piece > 0 ? physad__min(piece, size) : size;
+}
+
 static physad_status train(const physad_detector *det, physad__clip_model *m, const physad__clip_frames *f,
                            physad__call *call)
 {
     physad__mem *mem = &det->ctx->mem;
+    const int64_t side = training_side(det);
     source s = {
         .det = det, .method = m->method, .frames = f, .model = m, .batch = physad__option_int(det, "batch"), .epoch = -1
     };
@@ -129,9 +217,12 @@ static physad_status train(const physad_detector *det, physad__clip_model *m, co
         s.clips += physad__clip_count(f, i);
     s.order = physad__alloc_array(mem, s.clips, sizeof(*s.order), "clips");
     s.chosen = physad__alloc_array(mem, s.batch, sizeof(*s.chosen), "clips");
-    physad_status status = s.order != NULL && s.chosen != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    if (side < f->height)
+        s.frames_of_motion = physad__alloc_array(mem, 2 * f->height * f->width, (size_t)f->channels, "frames");
+    physad_status status =
+        s.order != NULL && s.chosen != NULL && (side == f->height || s.frames_of_motion != NULL) ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
-        status = physad__clip_net_new(&s.net, det, &m->params, s.batch, true);
+        status = physad__clip_net_new(&s.net, det, &m->params, s.batch, side, true);
     if (status == PHYSAD_OK)
         status = physad__clip_net_compile(s.net, true);
     if (status == PHYSAD_OK)
@@ -139,6 +230,7 @@ static physad_status train(const physad_detector *det, physad__clip_model *m, co
     physad__clip_net_free(s.net);
     physad__free(s.order);
     physad__free(s.chosen);
+    physad__free(s.frames_of_motion);
     if (status == PHYSAD_OK && m->method->further != NULL)
         status = m->method->further(det, m, f, call);
     physad__params_freeze(&m->params);
@@ -209,7 +301,6 @@ static physad_status read_samples(const physad_detector *det, physad__clip_frame
 static physad_status score_aside(const physad_detector *det, physad__clip_model *m, const physad_dataset *normals,
                                  const uint8_t *aside, double *scores, physad__call *call)
 {
-    const physad__clip_method *method = m->method;
     const int64_t n = physad_dataset_count(normals);
     physad__call_stage(call, "calibration", n);
     for (int64_t i = 0; i < n; i++) {
@@ -217,7 +308,7 @@ static physad_status score_aside(const physad_detector *det, physad__clip_model 
         physad_result r = { 0 };
         if (!aside[i])
             continue;
-        physad__clip_frames_init(&f, &det->ctx->mem, physad__option_int(det, "size"), method->channels, method->length);
+        physad__clip_frames_for(&f, det);
         physad_status status = read_sample(det, &f, physad_dataset_sample(normals, i));
         if (status == PHYSAD_OK)
             status = physad__clip_score_frames(det, m, &f, 0, false, &r);
@@ -233,11 +324,10 @@ static physad_status score_aside(const physad_detector *det, physad__clip_model 
 physad_status physad__clip_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside,
                                double *scores, physad__call *call, void **model)
 {
-    const physad__clip_method *method = physad__clip_method_of(det);
     physad__clip_frames f;
     physad__clip_model *m;
     PHYSAD__TRY(physad__clip_model_new(&m, det));
-    physad__clip_frames_init(&f, &det->ctx->mem, physad__option_int(det, "size"), method->channels, method->length);
+    physad__clip_frames_for(&f, det);
     physad_status status = read_samples(det, &f, normals, aside, 0, call);
     if (status == PHYSAD_OK && f.videos == 0)
         status = physad__error(PHYSAD_ERR_ARG, "%s: no normal video is left for the model", det->method->name);

@@ -10,7 +10,7 @@ enum { LENGTH = 16 };
 static const physad__option rows[] = {
     /* Smaller frames than the others' and four times the steps, in the same time: the network halves them four times, and what it
      * rebuilds through its memory is blurred until it has learned long (at equal time the loss of normal recordings is halved). */
-    PHYSAD__CLIP_ROWS("64", "24", "channels of the first layer; the next have 4/3, 8/3 and 8/3 as many", "40", "4",
+    PHYSAD__CLIP_ROWS("64", "0", "24", "channels of the first layer; the next have 4/3, 8/3 and 8/3 as many", "40", "4",
                       "0.001", "0"),
     { "items", PHYSAD_OPTION_INT, "2000", 2, 100000, NULL, "entries of the memory", "paper" },
     /* The paper's least, 1 / items. At five times that (the published program's) hardly any entry of a memory that has learned nothing

@@ -10,7 +10,7 @@ enum { PROTOTYPES = 10, SEGMENTS = 32, TASK = 4, ADAPTATIONS = 8 };
 enum { MADE, FEATURES, NEAREST, KEPT };
 
 static const physad__option rows[] = {
-    PHYSAD__CLIP_ROWS("128", "16", "channels of the first layer; features of pixels have twice as many", "60", "4",
+    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; features of pixels have twice as many", "60", "4",
                       "0.001", "2"),
     { "mix", PHYSAD_OPTION_REAL, "0.5", 0, 1, NULL, "share of the frame's error in a score; the rest is the features'",
       "paper" },
@@ -103,7 +103,7 @@ static int64_t batches(const physad__clip_frames *f)
 
 /* Clips of one video, each from another of its 32 segments; every video once in an epoch. */
 static void draw(const physad_detector *det, const physad__clip_frames *f, int64_t epoch, int64_t batch, int64_t count,
-                 int64_t (*clips)[2])
+                 physad__clip_place *places)
 {
     physad__rng rng;
     int64_t segments[SEGMENTS];
@@ -117,8 +117,7 @@ static void draw(const physad_detector *det, const physad__clip_frames *f, int64
     for (int64_t i = 0; i < count; i++) {
         const int64_t s = segments[i % SEGMENTS], from = n * s / SEGMENTS,
                       to = physad__max(n * (s + 1) / SEGMENTS, from + 1);
-        clips[i][0] = video;
-        clips[i][1] = physad__min(from + physad__rng_below(&rng, to - from), n - 1);
+        places[i] = (physad__clip_place){ .video = video, .from = physad__min(from + physad__rng_below(&rng, to - from), n - 1) };
     }
 }
 
@@ -348,10 +347,10 @@ static physad_status task(void *user, float *const *arrays, double *loss)
 static physad_status fill_task(void *user, int64_t epoch, int64_t batch, float *const *arrays)
 {
     const meta *m = user;
-    int64_t clips[TASK][2];
-    draw(m->det, m->frames, epoch, batch, TASK, clips);
+    physad__clip_place places[TASK];
+    draw(m->det, m->frames, epoch, batch, TASK, places);
     for (int64_t i = 0; i < TASK; i++)
-        physad__clip_fill(m->method, m->frames, clips[i][0], clips[i][1], i, arrays[0], arrays[1]);
+        PHYSAD__TRY(physad__clip_fill(m->method, m->frames, &places[i], i, arrays[0], arrays[1]));
     return PHYSAD_OK;
 }
 
@@ -384,7 +383,7 @@ static physad_status run_meta(meta *m, physad__params *network, physad__call *ca
     const physad__train_options o = { .optimizer = { .kind = PHYSAD__ADAM, .rate = rate },
                                       .epochs = physad__option_int(m->det, "meta_epochs"),
                                       .batches = m->frames->videos };
-    PHYSAD__TRY(physad__clip_net_new(&m->body, m->det, network, TASK, false));
+    PHYSAD__TRY(physad__clip_net_new(&m->body, m->det, network, TASK, physad__option_int(m->det, "size"), false));
     PHYSAD__TRY(physad__clip_net_compile(m->body, false));
     PHYSAD__TRY(meta_head(m));
     PHYSAD__TRY(meta_take(m, network));

@@ -7,6 +7,7 @@
 #include "io/io_file.h"
 #include "io/io_image.h"
 #include "io/io_poses.h"
+#include "io/io_spill.h"
 #include "io/io_tensors.h"
 #include "io/io_video.h"
 #include "io/io_zip.h"

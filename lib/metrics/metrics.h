@@ -7,6 +7,7 @@
 #include <physad/metrics.h>
 
 #include "core/core.h"
+#include "io/io.h"
 
 __extension__ typedef unsigned __int128 physad__u128;
 
@@ -159,21 +160,12 @@ struct physad_scores {
     physad__names types, groups;
 };
 
-/* --- pixels (metrics_regions.c, metrics_spill.c, metrics_pixels*.c) --- */
+/* --- pixels (metrics_regions.c, metrics_pixels*.c) --- */
 
 /* 8-connected regions of an H x W mask of 0 and not 0: region[i] is 0 outside, else its number from 1 in raster order.
  */
 physad_status physad__regions(physad__mem *mem, const uint8_t *mask, int64_t height, int64_t width, int32_t *region,
                               int32_t *count);
-
-/* A file without a name, for what memory may not hold. */
-typedef struct physad__spill {
-    int fd; /* -1: not opened */
-    int64_t size;
-} physad__spill;
-physad_status physad__spill_write(physad__spill *spill, const void *data, int64_t size, int64_t *offset);
-physad_status physad__spill_read(const physad__spill *spill, int64_t offset, void *data, int64_t size);
-void physad__spill_close(physad__spill *spill);
 
 #define PHYSAD__SATURATED 0x80000000u /* in the lower half of an anomalous pixel: beyond its region's saturation */
 
@@ -204,12 +196,12 @@ struct physad_pixels {
     int64_t held; /* bytes of blocks in memory */
     bool saturated;
     physad__names groups;
-    physad__spill spill;
+    physad__spill_file spill;
 };
 
 /* Walks a run's normal keys upwards; those of a file come by the piece. */
 typedef struct physad__cursor {
-    const physad__spill *spill; /* NULL: all is in `keys` */
+    const physad__spill_file *spill; /* NULL: all is in `keys` */
     const uint32_t *keys;
     int64_t first, count; /* what `keys` holds of the run */
     int64_t total, offset;

@@ -126,7 +126,7 @@ static void compare_method(const char *method)
     physad__call call;
     physad__params_init(&params, &shared->mem, 1);
     assert_ok(physad__call_begin(&call, shared, NULL, "test"));
-    assert_ok(physad__clip_net_new(&net, det, &params, BATCH, true));
+    assert_ok(physad__clip_net_new(&net, det, &params, BATCH, SIZE, true));
     assert_ok(physad__clip_net_compile(net, true));
     for (int64_t i = 0; i < params.count; i++)
         fill_param(&params.items[i]);
@@ -409,7 +409,7 @@ static void test_options(void **state)
     assert_string_equal(physad_detector_get(det, "width"), "64");
     assert_string_equal(physad_detector_get(det, "epochs"), "60");
     assert_ok(physad_detector_set(det, "size", "40"));
-    assert_fails(PHYSAD_ERR_ARG, "multiple of 16", physad_detector_fit(det, fans, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "multiples of 16", physad_detector_fit(det, fans, NULL));
     assert_fails(PHYSAD_ERR_ARG, "pool", physad_detector_set(det, "pool", "median"));
     physad_detector_free(det);
 }
@@ -422,20 +422,88 @@ static void test_frames(void **state)
     int64_t first[2] = { 0, 3 };
     float out[5 * 4];
     physad__clip_frames_init(&f, &shared->mem, 2, 1, 5);
-    f.pixels = pixels;
+    uint8_t *blocks[1] = { pixels };
+    f.blocks = blocks;
+    f.held = 3;
     f.first = first;
     f.videos = 1;
+    const physad__clip_place whole = { 0 };
     assert_int_equal(physad__clip_count(&f, 0), 1);
-    physad__clip_take(&f, 0, 0, 5, true, out);
+    assert_ok(physad__clip_take(&f, &whole, 0, 5, true, out));
     assert_near((double)out[0], -1, 0);
     assert_near((double)out[1], 1, 0);
     assert_near((double)out[2], 51 / 127.5 - 1, 1e-6);
     assert_memory_equal(out + 8, out + 16, 4 * sizeof(float));
-    physad__clip_take(&f, 0, 1, 2, false, out);
+    assert_ok(physad__clip_take(&f, &whole, 1, 2, false, out));
     assert_near((double)out[0], 10 / 127.5 - 1, 1e-6);
     assert_near((double)out[1], 1 / 127.5 - 1, 1e-6);
     f.length = 2;
     assert_int_equal(physad__clip_count(&f, 0), 2);
+}
+
+/* Fits on pieces of frames that lie in memory (memory NULL) or in a file, and scores. */
+static physad_result *fit_large(physad_context *ctx, const char *memory, physad_detector **det)
+{
+    physad_dataset *set;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/set", folder);
+    assert_ok(physad_dataset_open(&set, ctx, path, NULL));
+    *det = small(ctx, "mnad-recon");
+    assert_ok(physad_detector_set(*det, "size", "256"));
+    assert_ok(physad_detector_set(*det, "piece", "32"));
+    assert_ok(physad_detector_set(*det, "epochs", "1"));
+    assert_ok(physad_detector_set(*det, "epoch_clips", "8"));
+    if (memory != NULL)
+        assert_ok(physad_detector_set(*det, "memory", memory));
+    assert_ok(physad_detector_fit(*det, set, NULL));
+    physad_result *r = score(*det, test_sample()->file);
+    physad_dataset_free(set);
+    return r;
+}
+
+/* More frames than memory is to hold: the same bits, and the memory is not taken. */
+static void test_memory_limit(void **state)
+{
+    enum { FRAMES_BYTES = 11 << 20 }; /* of four videos, less than they take; two are set aside */
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_result *all = NULL;
+    physad_detector *first = NULL;
+    physad_context *contexts[3];
+    uint64_t peak[3];
+    o.seed = 5;
+    o.threads = 1;
+    for (int i = 0; i < 3; i++) {
+        physad_detector *det;
+        o.memory_limit = i == 2 ? peak[0] - FRAMES_BYTES / 2 : 0;
+        assert_ok(physad_context_new(&contexts[i], &o));
+        physad_result *r = fit_large(contexts[i], i == 1 ? "1" : NULL, &det);
+        peak[i] = physad_context_memory_peak(contexts[i]);
+        if (i == 0) {
+            all = r;
+            first = det;
+            continue;
+        }
+        assert_alike(all, r);
+        physad_result_free(r);
+        physad_detector_free(det);
+    }
+    assert_true(peak[1] + FRAMES_BYTES <= peak[0]);
+    assert_true(peak[2] <= peak[0] - FRAMES_BYTES / 2);
+    physad_result_free(all);
+    physad_detector_free(first);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(physad_context_memory_used(contexts[i]), 0);
+        physad_context_free(contexts[i]);
+    }
+    /* Where the file cannot be made. */
+    physad_detector *det;
+    setenv("TMPDIR", "/nowhere", 1);
+    det = small(shared, "mnad-recon");
+    assert_ok(physad_detector_set(det, "size", "256"));
+    assert_ok(physad_detector_set(det, "memory", "1"));
+    assert_fails(PHYSAD_ERR_IO, "/nowhere", physad_detector_fit(det, fans, NULL));
+    unsetenv("TMPDIR");
+    physad_detector_free(det);
 }
 
 /* Against the mean of every window. */
@@ -503,7 +571,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parity),     cmocka_unit_test(test_second_order), cmocka_unit_test(test_memory_learns_while_scoring), cmocka_unit_test(test_fit_and_save),
         cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_options),      cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_window),     cmocka_unit_test(test_memory_limit),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "metrics/metrics.h"
+#include "io/io_spill.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@ static const char *reason_of(int code, char room[128])
     return strerror_r(code, room, 128);
 }
 
-static physad_status open_file(physad__spill *spill)
+static physad_status open_file(physad__spill_file *spill)
 {
     char path[PATH_MAX], room[128];
     const char *directory = getenv("TMPDIR");
@@ -38,14 +38,14 @@ static physad_status open_file(physad__spill *spill)
     return PHYSAD_OK;
 }
 
-void physad__spill_close(physad__spill *spill)
+void physad__spill_close(physad__spill_file *spill)
 {
     if (spill->fd >= 0)
         close(spill->fd);
     spill->fd = -1;
 }
 
-physad_status physad__spill_write(physad__spill *spill, const void *data, int64_t size, int64_t *offset)
+physad_status physad__spill_write(physad__spill_file *spill, const void *data, int64_t size, int64_t *offset)
 {
     const char *p = data;
     char room[128];
@@ -66,7 +66,7 @@ physad_status physad__spill_write(physad__spill *spill, const void *data, int64_
     return PHYSAD_OK;
 }
 
-physad_status physad__spill_read(const physad__spill *spill, int64_t offset, void *data, int64_t size)
+physad_status physad__spill_read(const physad__spill_file *spill, int64_t offset, void *data, int64_t size)
 {
     char *p = data, room[128];
     for (int64_t done = 0; done < size;) {
