@@ -39,6 +39,7 @@ typedef struct physad__splat_camera {
 typedef struct physad__splat_record {
     float x, y; /* of the centre; the first pixel is at 0 */
     float a, b, c, level;
+    float lean_x, lean_y;           /* where the ellipse bends: -b / 2a, -b / 2c */
     float reach_x, reach_y;         /* alpha is below 1/255 beyond */
     int16_t tile_x, tile_y;         /* first tile */
     int16_t tiles_x, tiles_y;       /* 0: not seen */
@@ -58,6 +59,7 @@ typedef struct physad__splat_project {
 
 typedef struct physad__splat_project_back {
     const float *sums;          /* per pair: moments, then channels */
+    int64_t first;              /* Gaussian that grads and screen begin at: a multiple of PHYSAD__SPLAT_GROUP */
     physad__splat_planes grads; /* written; coefficients of the degree in use alone */
     float *screen;              /* per Gaussian: length of the gradient by the centre in half images; NULL: not wanted */
     double pose[6];             /* added to: by translation and rotation (in this order) of a motion of the camera's space */
@@ -70,6 +72,7 @@ typedef struct physad__splat_tile {
     int32_t x, y; /* its first pixel */
     const int32_t *list; /* Gaussians, near to far */
     int64_t n;
+    uint16_t *reach;      /* n: blocks that each reaches, a bit each; forward writes them */
     float *transmittance; /* 256; forward: 1 where a pixel is wanted, -1 elsewhere; becomes the remaining, negated where stopped */
     float *out;           /* channels x 256, added to */
     /* backward */

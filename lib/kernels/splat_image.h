@@ -123,16 +123,29 @@ static void SPLAT_ENTRY(loss_back)(const physad__splat_loss *job, int64_t y)
     }
 }
 
+/* LANES numbers of Adam. A square below 1e-32 counts as that: its root is still less than eps. */
+SPLAT_INLINE V splat_adam_some(const physad__splat_adam *adam, V value, V *mean, V *square, V g)
+{
+    *mean = v_fma(v_set(adam->beta1), *mean, g * (1 - adam->beta1));
+    *square = v_fma(v_set(adam->beta2), *square, g * g * (1 - adam->beta2));
+    const V held = v_max(*square, v_set(1e-32f));
+    const V by = v_fma(held * v_inverse_sqrt(held), v_set(adam->scale), v_set(adam->eps));
+    return v_fnma(*mean * adam->step, v_inverse(by), value);
+}
+
 static void SPLAT_ENTRY(adam)(const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad, int64_t n)
 {
-    const V beta1 = v_set(adam->beta1), beta2 = v_set(adam->beta2), rest1 = v_set(1 - adam->beta1), rest2 = v_set(1 - adam->beta2);
-    for (int64_t i = 0; i < n; i += LANES) {
-        const V g = splat_columns(grad, i, n);
-        const V m = v_fma(beta1, splat_columns(mean, i, n), rest1 * g);
-        const V s = v_fma(beta2, splat_columns(square, i, n), rest2 * g * g);
-        const V by = v_fma(v_sqrt(s), v_set(adam->scale), v_set(adam->eps));
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        V m = v_load(mean + i), s = v_load(square + i);
+        v_store(value + i, splat_adam_some(adam, v_load(value + i), &m, &s, v_load(grad + i)));
+        v_store(mean + i, m);
+        v_store(square + i, s);
+    }
+    if (i < n) {
+        V m = splat_columns(mean, i, n), s = splat_columns(square, i, n);
+        splat_put_columns(value, i, n, splat_adam_some(adam, splat_columns(value, i, n), &m, &s, splat_columns(grad, i, n)));
         splat_put_columns(mean, i, n, m);
         splat_put_columns(square, i, n, s);
-        splat_put_columns(value, i, n, v_fnma(m / by, v_set(adam->step), splat_columns(value, i, n)));
     }
 }

@@ -26,6 +26,24 @@ SPLAT_INLINE V splat_plane(const float *planes, int64_t stride, int plane, int64
     return v_load(planes + plane * stride + i);
 }
 
+/* The Gaussians behind these are fetched while these are worked on. */
+SPLAT_INLINE void splat_fetch(const physad__splat_project *job, int64_t i)
+{
+    const physad__splat_planes *p = &job->planes;
+    const int n = 3 * (job->degree + 1) * (job->degree + 1);
+    if (i % PHYSAD__SPLAT_GROUP != 0 || i + 2 * PHYSAD__SPLAT_GROUP > p->stride)
+        return;
+    for (int k = 0; k < 3; k++) {
+        __builtin_prefetch(p->xyz + k * p->stride + i + PHYSAD__SPLAT_GROUP);
+        __builtin_prefetch(p->log_scale + k * p->stride + i + PHYSAD__SPLAT_GROUP);
+    }
+    for (int k = 0; k < 4; k++)
+        __builtin_prefetch(p->quaternion + k * p->stride + i + PHYSAD__SPLAT_GROUP);
+    __builtin_prefetch(p->opacity + i + PHYSAD__SPLAT_GROUP);
+    for (int k = 0; k < n; k++)
+        __builtin_prefetch(p->sh + k * p->stride + i + PHYSAD__SPLAT_GROUP);
+}
+
 SPLAT_INLINE void splat_rotation(V r[9], const V q[4])
 {
     const V w = q[0], x = q[1], y = q[2], z = q[3];
@@ -188,7 +206,7 @@ static void splat_tiles(int16_t *first, int16_t *count, float centre, float reac
 }
 
 typedef struct splat_lanes {
-    float x[LANES], y[LANES], a[LANES], b[LANES], c[LANES], level[LANES], reach_x[LANES], reach_y[LANES];
+    float x[LANES], y[LANES], a[LANES], b[LANES], c[LANES], level[LANES], lean_x[LANES], lean_y[LANES], reach_x[LANES], reach_y[LANES];
     float depth[LANES], radius[LANES], opacity[LANES], colours[3][LANES];
 } splat_lanes;
 
@@ -205,6 +223,8 @@ static void splat_records(const physad__splat_project *job, const splat_lanes *l
         r->b = l->b[k];
         r->c = l->c[k];
         r->level = l->level[k];
+        r->lean_x = l->lean_x[k];
+        r->lean_y = l->lean_y[k];
         r->reach_x = l->reach_x[k];
         r->reach_y = l->reach_y[k];
         r->depth = l->depth[k];
@@ -228,6 +248,7 @@ static void splat_project_some(const physad__splat_project *job, int64_t i)
     splat_lanes l;
     splat_shape s;
     V basis[16], colours[3];
+    splat_fetch(job, i);
     splat_shape_of(&s, job, i);
     if (!m_any(s.seen)) {
         memset(job->records + i, 0, LANES * sizeof(*job->records));
@@ -247,6 +268,8 @@ static void splat_project_some(const physad__splat_project *job, int64_t i)
     v_store(l.b, -SPLAT_LOG2E * s.b);
     v_store(l.c, -0.5f * SPLAT_LOG2E * s.c);
     v_store(l.level, level);
+    v_store(l.lean_x, -s.b / s.a);
+    v_store(l.lean_y, -s.b / s.c);
     v_store(l.reach_x, v_sqrt(v_max(reach * s.cxx, v_set(0))) * 1.0001f + 0.01f);
     v_store(l.reach_y, v_sqrt(v_max(reach * s.cyy, v_set(0))) * 1.0001f + 0.01f);
     v_store(l.depth, s.view[2]);
@@ -268,33 +291,50 @@ typedef struct splat_pixel_grads {
     V moments[PHYSAD__SPLAT_MOMENTS], colours[3], depth;
 } splat_pixel_grads;
 
-/* Sums up each Gaussian's pairs in the order of its tiles. */
+enum { SPLAT_SUMS = 16 }; /* at least a pair's, with depth and no further channel */
+
+/* One Gaussian's pairs, in the order of its tiles. */
+SPLAT_INLINE void splat_gather_one(float out[SPLAT_SUMS], const float *sums, int64_t pairs, int64_t size, const int wanted)
+{
+    float own[SPLAT_SUMS] = { 0 };
+    for (int64_t pair = 0; pair < pairs; pair++, sums += size)
+        for (int j = 0; j < wanted; j++)
+            own[j] += sums[j];
+    memcpy(out, own, sizeof(own));
+}
+
+/* Sums up each Gaussian's pairs. */
 static unsigned splat_gather(splat_pixel_grads *out, const physad__splat_project *job, const physad__splat_project_back *back, int64_t i)
 {
-    enum { N = PHYSAD__SPLAT_MOMENTS + 4 };
-    float lanes[N][LANES] = { { 0 } };
-    const int size = PHYSAD__SPLAT_MOMENTS + job->channels, wanted = PHYSAD__SPLAT_MOMENTS + 3 + (job->with_depth != 0);
+    enum { COLOUR = PHYSAD__SPLAT_MOMENTS, DEPTH = COLOUR + 3 };
+    float rows[LANES][SPLAT_SUMS], lanes[DEPTH + 1][LANES];
+    const int size = PHYSAD__SPLAT_MOMENTS + job->channels;
     unsigned seen = 0;
     for (int k = 0; k < LANES; k++) {
         const physad__splat_record *r = job->records + i + k;
         const int64_t n = (int64_t)r->tiles_x * r->tiles_y;
         const float *sums = back->sums + (int64_t)r->first * size;
         seen |= n > 0 ? 1u << k : 0;
-        for (int64_t pair = 0; pair < n; pair++, sums += size)
-            for (int j = 0; j < wanted; j++)
-                lanes[j][k] += sums[j];
+        if (job->with_depth)
+            splat_gather_one(rows[k], sums, n, size, DEPTH + 1);
+        else
+            splat_gather_one(rows[k], sums, n, size, DEPTH);
     }
+    for (int k = 0; k < LANES; k++)
+        for (int j = 0; j <= DEPTH; j++)
+            lanes[j][k] = rows[k][j];
     for (int j = 0; j < PHYSAD__SPLAT_MOMENTS; j++)
         out->moments[j] = v_load(lanes[j]);
     for (int j = 0; j < 3; j++)
-        out->colours[j] = v_load(lanes[PHYSAD__SPLAT_MOMENTS + j]);
-    out->depth = v_load(lanes[N - 1]);
+        out->colours[j] = v_load(lanes[COLOUR + j]);
+    out->depth = v_load(lanes[DEPTH]);
     return seen;
 }
 
-SPLAT_INLINE void splat_put(float *planes, int64_t stride, int plane, int64_t i, V value)
+/* Number i of the gradients' plane. */
+SPLAT_INLINE void splat_put(float *planes, const physad__splat_project_back *back, int plane, int64_t i, V value)
 {
-    v_store(planes + plane * stride + i, value);
+    v_store(planes + plane * back->grads.stride + (i - back->first), value);
 }
 
 /* Colour to harmonics and the ray; by_ray is the gradient by the Gaussian's place through its ray. */
@@ -310,7 +350,7 @@ static void splat_colour_back(V by_place[3], const splat_shape *s, const splat_p
     for (int k = 0; k < n; k++) {
         V along = v_set(0);
         for (int ch = 0; ch < 3; ch++) {
-            splat_put(back->grads.sh, back->grads.stride, k * 3 + ch, i, grads[ch] * basis[k]);
+            splat_put(back->grads.sh, back, k * 3 + ch, i, grads[ch] * basis[k]);
             along = v_fma(grads[ch], splat_plane(job->planes.sh, job->planes.stride, k * 3 + ch, i), along);
         }
         for (int axis = 0; k > 0 && axis < 3; axis++)
@@ -378,29 +418,28 @@ static void splat_shape_back(V by_view[3], V by_turn[3], const splat_shape *s, c
             by_rotation[row * 3 + k] = s->scale[k] * (c->rotation[row] * axes[k] + c->rotation[3 + row] * axes[3 + k] + c->rotation[6 + row] * axes[6 + k]);
             sum = sum + axes[row * 3 + k] * s->axes[row * 3 + k];
         }
-        splat_put(back->grads.log_scale, back->grads.stride, k, i, v_keep(seen, sum));
+        splat_put(back->grads.log_scale, back, k, i, v_keep(seen, sum));
     }
     splat_rotation_back(by_q, by_rotation, s);
     for (int k = 0; k < 4; k++)
-        splat_put(back->grads.quaternion, back->grads.stride, k, i, v_keep(seen, by_q[k]));
+        splat_put(back->grads.quaternion, back, k, i, v_keep(seen, by_q[k]));
 }
 
 static void splat_nothing_back(const physad__splat_project *job, physad__splat_project_back *back, int64_t i)
 {
     const int n = 3 * (job->degree + 1) * (job->degree + 1);
-    const int64_t stride = back->grads.stride;
     const V zero = v_set(0);
     for (int k = 0; k < 3; k++) {
-        splat_put(back->grads.xyz, stride, k, i, zero);
-        splat_put(back->grads.log_scale, stride, k, i, zero);
+        splat_put(back->grads.xyz, back, k, i, zero);
+        splat_put(back->grads.log_scale, back, k, i, zero);
     }
     for (int k = 0; k < 4; k++)
-        splat_put(back->grads.quaternion, stride, k, i, zero);
-    splat_put(back->grads.opacity, stride, 0, i, zero);
+        splat_put(back->grads.quaternion, back, k, i, zero);
+    splat_put(back->grads.opacity, back, 0, i, zero);
     for (int k = 0; k < n; k++)
-        splat_put(back->grads.sh, stride, k, i, zero);
+        splat_put(back->grads.sh, back, k, i, zero);
     if (back->screen != NULL)
-        v_store(back->screen + i, zero);
+        v_store(back->screen + (i - back->first), zero);
 }
 
 static void splat_project_back_some(const physad__splat_project *job, physad__splat_project_back *back, int64_t i)
@@ -409,6 +448,7 @@ static void splat_project_back_some(const physad__splat_project *job, physad__sp
     const float *rotation = c->rotation;
     splat_shape s;
     splat_pixel_grads g;
+    splat_fetch(job, i);
     const unsigned bits = splat_gather(&g, job, back, i);
     if (bits == 0) {
         splat_nothing_back(job, back, i);
@@ -427,12 +467,12 @@ static void splat_project_back_some(const physad__splat_project *job, physad__sp
     for (int k = 0; k < 3; k++)
         by_view[k] = v_keep(seen, by_view[k]);
     for (int k = 0; k < 3; k++)
-        splat_put(back->grads.xyz, back->grads.stride, k, i,
+        splat_put(back->grads.xyz, back, k, i,
                   rotation[k] * by_view[0] + rotation[3 + k] * by_view[1] + rotation[6 + k] * by_view[2] + by_ray[k]);
-    splat_put(back->grads.opacity, back->grads.stride, 0, i, v_keep(seen, g.moments[0] * (1.0f - s.opacity)));
+    splat_put(back->grads.opacity, back, 0, i, v_keep(seen, g.moments[0] * (1.0f - s.opacity)));
     if (back->screen != NULL) {
         const V sx = by_x * (0.5f * (float)c->width), sy = by_y * (0.5f * (float)c->height);
-        v_store(back->screen + i, v_keep(seen, v_sqrt(sx * sx + sy * sy)));
+        v_store(back->screen + (i - back->first), v_keep(seen, v_sqrt(sx * sx + sy * sy)));
     }
     /* The camera's own motion: through places and axes; a shift moves its centre, and with it every ray. */
     const V turn[3] = { s.view[1] * by_view[2] - s.view[2] * by_view[1], s.view[2] * by_view[0] - s.view[0] * by_view[2],

@@ -37,6 +37,17 @@ SPLAT_INLINE unsigned m_bits(M a) { return a; }
 SPLAT_INLINE V v_if(M m, V a, V b) { return _mm512_mask_blend_ps(m, b, a); }
 SPLAT_INLINE V v_keep(M m, V a) { return _mm512_maskz_mov_ps(m, a); }
 SPLAT_INLINE float v_sum(V a) { return _mm512_reduce_add_ps(a); }
+/* 1 / a and 1 / sqrt(a) of normal positive numbers, to some 3e-7: an estimate, and one step of Newton's */
+SPLAT_INLINE V v_inverse(V a)
+{
+    const V r = _mm512_rcp14_ps(a);
+    return r * _mm512_fnmadd_ps(a, r, _mm512_set1_ps(2));
+}
+SPLAT_INLINE V v_inverse_sqrt(V a)
+{
+    const V r = _mm512_rsqrt14_ps(a);
+    return r * _mm512_fnmadd_ps(a * r * 0.5f, r, _mm512_set1_ps(1.5f));
+}
 /* a in [1, 2) with value = a * 2^exponent, for normal positive numbers */
 SPLAT_INLINE V v_split(V value, V *exponent)
 {
@@ -48,8 +59,26 @@ SPLAT_INLINE __m128 v_quarter(V a)
     const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
     return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
-#define SPLAT_OFFSETS_X { 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3 }
-#define SPLAT_OFFSETS_Y { 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3 }
+/* The sums of eight vectors' lanes. */
+SPLAT_INLINE __m256 v_sum8(const V *a)
+{
+    V half[4], quarter[2];
+    for (int k = 0; k < 4; k++)
+        half[k] = _mm512_shuffle_f32x4(a[k], a[k + 4], 0x44) + _mm512_shuffle_f32x4(a[k], a[k + 4], 0xee);
+    for (int k = 0; k < 2; k++) /* parts of vectors k, k + 2, k + 4, k + 6 */
+        quarter[k] = _mm512_shuffle_f32x4(half[k], half[k + 2], 0x88) + _mm512_shuffle_f32x4(half[k], half[k + 2], 0xdd);
+    const V pairs = _mm512_unpacklo_ps(quarter[0], quarter[1]) + _mm512_unpackhi_ps(quarter[0], quarter[1]); /* 0 1 0 1 of each four */
+    const V sums = pairs + _mm512_permute_ps(pairs, 0x4e);
+    const __m512i order = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 13, 12, 5, 4, 9, 8, 1, 0);
+    return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, sums));
+}
+/* Which of 64 numbers have a bit. */
+SPLAT_INLINE uint64_t v_column(const uint16_t numbers[64], int bit)
+{
+    const __m512i mask = _mm512_set1_epi16((short)(1 << bit));
+    const uint64_t low = _mm512_test_epi16_mask(_mm512_loadu_si512(numbers), mask);
+    return low | (uint64_t)_mm512_test_epi16_mask(_mm512_loadu_si512(numbers + 32), mask) << 32;
+}
 
 #elif SPLAT_LANES == 8
 
@@ -88,14 +117,34 @@ SPLAT_INLINE float v_sum(V a)
     q = _mm_hadd_ps(q, q);
     return _mm_cvtss_f32(_mm_hadd_ps(q, q));
 }
+SPLAT_INLINE V v_inverse(V a)
+{
+    const V r = _mm256_rcp_ps(a);
+    return r * _mm256_fnmadd_ps(a, r, _mm256_set1_ps(2));
+}
+SPLAT_INLINE V v_inverse_sqrt(V a)
+{
+    const V r = _mm256_rsqrt_ps(a);
+    return r * _mm256_fnmadd_ps(a * r * 0.5f, r, _mm256_set1_ps(1.5f));
+}
 SPLAT_INLINE V v_split(V value, V *exponent)
 {
     const __m256i bits = _mm256_castps_si256(value);
     *exponent = _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(127)));
     return _mm256_castsi256_ps(_mm256_or_si256(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)), _mm256_set1_epi32(0x3f800000)));
 }
-#define SPLAT_OFFSETS_X { 0, 1, 2, 3, 0, 1, 2, 3 }
-#define SPLAT_OFFSETS_Y { 0, 0, 0, 0, 1, 1, 1, 1 }
+SPLAT_INLINE uint64_t v_column(const uint16_t numbers[64], int bit)
+{
+    const __m256i mask = _mm256_set1_epi16((short)(1 << bit));
+    uint64_t out = 0;
+    for (int k = 0; k < 64; k += 32) {
+        const __m256i a = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(numbers + k)), mask);
+        const __m256i b = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(numbers + k + 16)), mask);
+        const __m256i bytes = _mm256_packs_epi16(_mm256_cmpeq_epi16(a, mask), _mm256_cmpeq_epi16(b, mask));
+        out |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(bytes, 0xd8)) << k;
+    }
+    return out;
+}
 
 #else
 
@@ -124,12 +173,21 @@ SPLAT_INLINE unsigned m_bits(M a) { return (unsigned)a; }
 SPLAT_INLINE V v_if(M m, V a, V b) { return m ? a : b; }
 SPLAT_INLINE V v_keep(M m, V a) { return m ? a : 0; }
 SPLAT_INLINE float v_sum(V a) { return a; }
+SPLAT_INLINE V v_inverse(V a) { return 1 / a; }
+SPLAT_INLINE V v_inverse_sqrt(V a) { return 1 / sqrtf(a); }
 SPLAT_INLINE V v_split(V value, V *exponent)
 {
     int e;
     const float m = frexpf(value, &e);
     *exponent = (float)(e - 1);
     return m * 2;
+}
+SPLAT_INLINE uint64_t v_column(const uint16_t numbers[64], int bit)
+{
+    uint64_t out = 0;
+    for (int k = 0; k < 64; k++)
+        out |= (uint64_t)(numbers[k] >> bit & 1) << k;
+    return out;
 }
 
 #endif

@@ -81,13 +81,15 @@ typedef struct physad__scene_model {
     physad__mem *mem;
     int64_t count, stride;
     int32_t degree, planes;
-    float *value, *mean, *square, *grad; /* planes x stride each, one block */
-    float *screen, *pull, *shown, *radius; /* per Gaussian: of this step; sums of it, of pictures, largest radius */
+    float *value, *mean, *square;  /* planes x stride each, one block */
+    float *pull, *shown, *radius;  /* per Gaussian, one block: sums of gradients on the screen, of pictures, largest radius */
 } physad__scene_model;
 
 void physad__scene_model_free(physad__scene_model *model); /* zeroed is fine */
 /* Room for `count` Gaussians, all zeros. */
 physad_status physad__scene_model_make(physad__scene_model *out, physad__mem *mem, int64_t count, int32_t degree);
+/* Puts the Gaussians in the order of a curve that fills space, so that what a tile shows lies close together. */
+physad_status physad__scene_model_sort(physad__scene_model *model);
 /* One Gaussian per point, as large as its three nearest neighbours are far. */
 physad_status physad__scene_model_begin(physad__scene_model *out, physad__mem *mem, const float *points, const float *colours,
                                         int64_t n, int32_t degree);

@@ -82,7 +82,7 @@ static int parts_of(part out[MAX_PARTS], const physad__trainer *t)
         { "value", m->value, PHYSAD_F32, 2, { m->planes, m->stride } },
         { "mean", m->mean, PHYSAD_F32, 2, { m->planes, m->stride } },
         { "square", m->square, PHYSAD_F32, 2, { m->planes, m->stride } },
-        { "sums", m->screen, PHYSAD_F32, 2, { 4, m->stride } },
+        { "sums", m->pull, PHYSAD_F32, 2, { 3, m->stride } },
         { "order", t->order, PHYSAD_I64, 1, { t->n_train } },
         { "random", (void *)t->rng.state, PHYSAD_I64, 1, { 4 } },
         { "history", t->history, PHYSAD_I64, 1, { history } },

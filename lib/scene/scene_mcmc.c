@@ -27,14 +27,14 @@ void physad__mcmc_begin(physad__scene_model *m)
     }
 }
 
-void physad__mcmc_weigh(physad__scene_model *m)
+void physad__mcmc_weigh(float *grads, const physad__scene_model *m, int64_t begin, int64_t end)
 {
     const double by = WEIGHT / (double)physad__max(1, m->count);
-    for (int64_t i = 0; i < m->count; i++) {
+    for (int64_t i = begin; i < end; i++) {
         const double o = opacity(m, i);
-        m->grad[10 * m->stride + i] += (float)(by * o * (1 - o));
+        grads[10 * PHYSAD__SPLAT_PIECE + i - begin] += (float)(by * o * (1 - o));
         for (int k = 3; k < 6; k++)
-            m->grad[k * m->stride + i] += (float)(by / 3 * exp((double)m->value[k * m->stride + i]));
+            grads[k * PHYSAD__SPLAT_PIECE + i - begin] += (float)(by / 3 * exp((double)m->value[k * m->stride + i]));
     }
 }
 

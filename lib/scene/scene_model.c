@@ -7,7 +7,7 @@
 void physad__scene_model_free(physad__scene_model *m)
 {
     physad__free(m->value);
-    physad__free(m->screen);
+    physad__free(m->pull);
     *m = (physad__scene_model){ 0 };
 }
 
@@ -15,16 +15,14 @@ physad_status physad__scene_model_make(physad__scene_model *out, physad__mem *me
 {
     const int64_t stride = physad__splat_stride(count), planes = physad__splat_plane_count(degree);
     *out = (physad__scene_model){ .mem = mem, .count = count, .stride = stride, .degree = degree, .planes = (int32_t)planes };
-    out->value = physad__alloc_zero(mem, (size_t)(4 * planes * stride + 1) * sizeof(float), "Gaussians and their optimiser");
-    out->screen = physad__alloc_zero(mem, (size_t)(4 * stride + 1) * sizeof(float), "Gaussians and their optimiser");
-    if (out->value == NULL || out->screen == NULL) {
+    out->value = physad__alloc_zero(mem, (size_t)(3 * planes * stride + 1) * sizeof(float), "Gaussians and their optimiser");
+    out->pull = physad__alloc_zero(mem, (size_t)(3 * stride + 1) * sizeof(float), "Gaussians and their optimiser");
+    if (out->value == NULL || out->pull == NULL) {
         physad__scene_model_free(out);
         return PHYSAD_ERR_NOMEM;
     }
     out->mean = out->value + planes * stride;
     out->square = out->mean + planes * stride;
-    out->grad = out->square + planes * stride;
-    out->pull = out->screen + stride;
     out->shown = out->pull + stride;
     out->radius = out->shown + stride;
     return PHYSAD_OK;
@@ -106,5 +104,82 @@ physad_status physad__scene_model_begin(physad__scene_model *out, physad__mem *m
         }
     }
     physad__free(order);
+    return status == PHYSAD_OK ? physad__scene_model_sort(out) : status;
+}
+
+/* --- neighbours in space are neighbours in memory --- */
+
+typedef struct by_code {
+    uint64_t code;
+    int64_t index;
+} by_code;
+
+static int compare_codes(const void *a, const void *b)
+{
+    const by_code *p = a, *q = b;
+    return p->code != q->code ? (p->code > q->code) - (p->code < q->code) : (p->index > q->index) - (p->index < q->index);
+}
+
+/* Each bit followed by two zeros. */
+static uint64_t spread_bits(uint64_t n)
+{
+    uint64_t out = 0;
+    for (int bit = 0; bit < 16; bit++)
+        out |= (n >> bit & 1) << (3 * bit);
+    return out;
+}
+
+/* Adds an axis to the codes: 16 bits over four mean deviations each way, what is farther at the ends, and in the later of three passes no
+ * part of mean and deviation. */
+static void add_axis(by_code *codes, const float *plane, int64_t n, int axis)
+{
+    double mean = 0, spread = INFINITY;
+    for (int pass = 0; pass < 3; pass++) {
+        double sum = 0, off = 0;
+        int64_t count = 0;
+        for (int64_t i = 0; i < n; i++) {
+            const double d = (double)plane[i] - mean;
+            if (fabs(d) <= 4 * spread) {
+                sum += d;
+                count++;
+            }
+        }
+        const double next = mean + sum / (double)physad__max(1, count);
+        for (int64_t i = 0; i < n; i++)
+            off += fabs((double)plane[i] - mean) <= 4 * spread ? fabs((double)plane[i] - next) : 0;
+        mean = next;
+        spread = off / (double)physad__max(1, count);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const double at = 32768 + 8192 * ((double)plane[i] - mean) / fmax(spread, 1e-30);
+        codes[i].code |= spread_bits((uint64_t)fmin(fmax(at, 0), 65535)) << axis;
+    }
+}
+
+static void take_row(float *plane, float *scratch, const by_code *codes, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        scratch[i] = plane[codes[i].index];
+    memcpy(plane, scratch, (size_t)n * sizeof(float));
+}
+
+physad_status physad__scene_model_sort(physad__scene_model *m)
+{
+    by_code *codes = physad__alloc_zero(m->mem, (size_t)(m->count + 1) * sizeof(*codes), "order of Gaussians");
+    float *scratch = physad__alloc_array(m->mem, m->count + 1, sizeof(float), "order of Gaussians");
+    const physad_status status = codes != NULL && scratch != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK) {
+        for (int64_t i = 0; i < m->count; i++)
+            codes[i].index = i;
+        for (int axis = 0; axis < 3; axis++)
+            add_axis(codes, m->value + axis * m->stride, m->count, axis);
+        qsort(codes, (size_t)m->count, sizeof(*codes), compare_codes);
+        for (int64_t k = 0; k < 3 * (int64_t)m->planes; k++) /* values, means, squares */
+            take_row(m->value + k * m->stride, scratch, codes, m->count);
+        for (int64_t k = 0; k < 3; k++)
+            take_row(m->pull + k * m->stride, scratch, codes, m->count);
+    }
+    physad__free(codes);
+    physad__free(scratch);
     return status;
 }

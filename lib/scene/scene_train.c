@@ -115,6 +115,15 @@ static double pace_of(const trainer *t, int64_t step)
     return settle * fmin(MOST_PACE, sqrt(fmax(1, PUBLISHED_STEPS / steps)));
 }
 
+/* Where the photo does not reach: `from`, or zeros. */
+static void fill_missing(float *picture, const float *from, const uint8_t *missing, int64_t plane)
+{
+    for (int64_t ch = 0; ch < 3; ch++, picture += plane)
+        for (int64_t i = 0; i < plane; i++)
+            if (missing[i])
+                picture[i] = from != NULL ? from[ch * plane + i] : 0;
+}
+
 /* Renders a view and compares it; `grad` NULL: no gradient. Where the photo does not reach, the picture counts as right. `exposure`: the
  * photo whose colours it has; -1: the scene's own. `*picture` is what was compared. */
 static physad_status show(trainer *t, physad__splat_loss_result *result, float *grad, float **picture, const physad__scene_view *view,
@@ -130,49 +139,75 @@ static physad_status show(trainer *t, physad__splat_loss_result *result, float *
     float *const shown = exposure >= 0 ? t->shown : t->picture;
     if (exposure >= 0)
         physad__exposure_apply(shown, &t->exposures, exposure, t->picture, plane);
-    for (int64_t i = 0; view->missing != NULL && i < 3 * plane; i++)
-        if (view->missing[i % plane])
-            shown[i] = view->pixels[i];
+    if (view->missing != NULL)
+        fill_missing(shown, view->pixels, view->missing, plane);
     *picture = shown;
     PHYSAD__TRY(physad__splat_compare(t->splat, result, grad, shown, view->pixels, width, height, LAMBDA));
-    for (int64_t i = 0; grad != NULL && view->missing != NULL && i < 3 * plane; i++)
-        if (view->missing[i % plane])
-            grad[i] = 0;
+    if (grad != NULL && view->missing != NULL)
+        fill_missing(grad, NULL, view->missing, plane);
     return PHYSAD_OK;
 }
 
-static void optimise(trainer *t, int64_t step, int32_t degree)
+/* Planes that share a rate. */
+typedef struct group {
+    int first, planes;
+    physad__splat_adam adam;
+} group;
+
+enum { GROUPS = 6 };
+
+/* What a step does to the Gaussians once their gradients are known. */
+typedef struct update {
+    const trainer *t;
+    group groups[GROUPS];
+    float size; /* pixels of a halved photo are counted as those of the photo */
+} update;
+
+static update update_for(const trainer *t, int64_t step, int32_t degree, int level, double place)
 {
-    physad__scene_model *m = t->model;
-    const double pace = pace_of(t, step), most = pace_of(t, 1), place = most * t->views->extent * falling(t, step, 1.6e-4, 1.6e-6);
-    if (t->o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
-        physad__mcmc_weigh(m);
+    const double pace = pace_of(t, step), most = pace_of(t, 1);
     const struct {
         int first, planes;
         double rate;
-    } groups[] = { { 0, 3, place }, { 3, 3, 5e-3 * fmax(pace / most, 0.75 * pace) }, { 6, 4, 1e-3 * pace }, { 10, 1, 0.05 * pace / most }, { 11, 3, 2.5e-3 * pace },
-                   { 14, 3 * (physad__splat_coefficients(degree) - 1), 2.5e-3 / 20 * pace } };
-    for (int64_t g = 0; g < PHYSAD__COUNT(groups); g++) {
-        const int64_t at = groups[g].first * m->stride, n = groups[g].planes * m->stride;
-        physad__splat_adam_step(t->splat, m->value + at, m->mean + at, m->square + at, m->grad + at, n, groups[g].rate, step);
-    }
-    if (t->o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
-        physad__mcmc_wander(m, place, t->ctx->seed, (uint64_t)step);
+    } rates[GROUPS] = { { 0, 3, place }, { 3, 3, 5e-3 * fmax(pace / most, 0.75 * pace) }, { 6, 4, 1e-3 * pace }, { 10, 1, 0.05 * pace / most },
+                        { 11, 3, 2.5e-3 * pace }, { 14, 3 * (physad__splat_coefficients(degree) - 1), 2.5e-3 / 20 * pace } };
+    update u = { .t = t, .size = (float)(1 << level) };
+    for (int g = 0; g < GROUPS; g++)
+        u.groups[g] = (group){ rates[g].first, rates[g].planes, physad__splat_adam_at(rates[g].rate, step) };
+    return u;
 }
 
-/* Pixels of a halved photo are counted as those of the photo. */
-static void sum_up(trainer *t, int level)
+/* Memory that will be wanted soon. */
+static void fetch(const float *from, int64_t n)
 {
+    for (int64_t i = 0; i < n; i += 16)
+        __builtin_prefetch(from + i, 1);
+}
+
+/* Some Gaussians, from any thread: what densification will ask for is summed up, then Adam. */
+static void update_some(void *user, int64_t begin, int64_t end, float *grads, const float *screen)
+{
+    const update *u = user;
+    const trainer *t = u->t;
     physad__scene_model *m = t->model;
-    const float size = (float)(1 << level);
     const physad__splat_record *records = physad__splat_records(t->splat);
-    for (int64_t i = 0; i < m->count; i++) {
+    for (int64_t i = begin; i < physad__min(end, m->count); i++) {
         if (records[i].tiles_x == 0)
             continue;
-        m->pull[i] += m->screen[i];
+        m->pull[i] += screen[i - begin];
         m->shown[i] += 1;
-        m->radius[i] = fmaxf(m->radius[i], size * records[i].radius);
+        m->radius[i] = fmaxf(m->radius[i], u->size * records[i].radius);
     }
+    if (t->o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
+        physad__mcmc_weigh(grads, m, begin, physad__min(end, m->count));
+    for (int g = 0; g < GROUPS; g++)
+        for (int k = u->groups[g].first; k < u->groups[g].first + u->groups[g].planes; k++) {
+            const int64_t at = k * m->stride + begin;
+            fetch(m->mean + at + m->stride, end - begin);
+            fetch(m->square + at + m->stride, end - begin);
+            physad__splat_adam_step(t->splat, &u->groups[g].adam, m->value + at, m->mean + at, m->square + at, grads + k * PHYSAD__SPLAT_PIECE,
+                                    end - begin);
+        }
 }
 
 static physad_status change_density(trainer *t, int64_t step)
@@ -184,10 +219,12 @@ static physad_status change_density(trainer *t, int64_t step)
         const physad__density d = { .gradient = o->densify_gradient, .extent = (float)t->views->extent, .prune_large = step > FADE_EVERY,
                                     .budget = o->max_gaussians, .seed = t->ctx->seed, .step = (uint64_t)step };
         if (o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
-            return physad__mcmc_relocate(t->model, &d);
-        PHYSAD__TRY(physad__scene_densify(t->model, &d));
+            PHYSAD__TRY(physad__mcmc_relocate(t->model, &d));
+        else
+            PHYSAD__TRY(physad__scene_densify(t->model, &d));
         if (t->model->count == 0)
             return physad__error(PHYSAD_ERR_NUMERIC, "all Gaussians have faded by step %lld: the poses do not fit the photos", (long long)step);
+        PHYSAD__TRY(physad__scene_model_sort(t->model));
     }
     if (o->densify == PHYSAD_SCENE_DENSIFY_SPLIT && step % FADE_EVERY == 0 && step < o->densify_until)
         physad__scene_fade(t->model);
@@ -202,7 +239,10 @@ static physad_status train_step(trainer *t, int64_t step)
     int64_t index;
     float *shown;
     physad__splat_loss_result result;
-    physad__splat_back back = { .planes = physad__splat_planes_at(m->grad, m->stride), .screen = m->screen };
+    const double place = pace_of(t, 1) * t->views->extent * falling(t, step, 1.6e-4, 1.6e-6);
+    const bool samples = t->o->densify == PHYSAD_SCENE_DENSIFY_MCMC;
+    update u = update_for(t, step, degree, level, place);
+    physad__splat_back back = { .take = update_some, .user = &u };
     const physad__splat_images grads = { .colour = t->grad };
     const physad__scene_view *view = next_view(t, &index, level);
     const bool exposed = t->exposures.count > 0;
@@ -211,8 +251,8 @@ static physad_status train_step(trainer *t, int64_t step)
         physad__exposure_step(&t->exposures, index, t->grad, t->picture, view->camera.width * view->camera.height,
                               pace_of(t, 1) * falling(t, step, 0.01, 0.001), (step - 1) / t->n_train + 1, t->views);
     PHYSAD__TRY(physad__splat_backward(t->splat, &grads, &back));
-    sum_up(t, level);
-    optimise(t, step, degree);
+    if (samples)
+        physad__mcmc_wander(m, place, t->ctx->seed, (uint64_t)step);
     return change_density(t, step);
 }
 

@@ -47,8 +47,8 @@ void physad__exposure_step(physad__exposures *e, int64_t index, float *grad, con
 
 /* Opacities and scales to begin with. */
 void physad__mcmc_begin(physad__scene_model *m);
-/* Before Adam: gradients of the means of opacity and of scale. */
-void physad__mcmc_weigh(physad__scene_model *m);
+/* Before Adam: to the gradients of Gaussians begin..end-1 (planes of PHYSAD__SPLAT_PIECE) those of the means of opacity and of scale. */
+void physad__mcmc_weigh(float *grads, const physad__scene_model *m, int64_t begin, int64_t end);
 /* After Adam: faint Gaussians wander. `rate`: the place's. */
 void physad__mcmc_wander(physad__scene_model *m, double rate, uint64_t seed, uint64_t step);
 /* Moves dead Gaussians to live ones, and adds a twentieth within the budget. */

@@ -7,6 +7,8 @@
 #include "core/core.h"
 #include "kernels/kernels.h"
 
+#define PHYSAD__SPLAT_PIECE 256 /* Gaussians whose gradients are handed out together */
+
 /* Floats of a plane that holds `count` Gaussians. */
 static inline int64_t physad__splat_stride(int64_t count)
 {
@@ -49,6 +51,11 @@ typedef struct physad__splat_back {
     float *screen;               /* count, padded: length of the gradient by the centre, in half images */
     float *extra;                /* (count, extra); for image gradients that are values, these lift pixels onto Gaussians */
     double pose[6];              /* written: by a motion exp(tangent) of the camera's space, translation first */
+    /* NULL, or called in place of writing planes and screen, once for each PHYSAD__SPLAT_PIECE Gaussians, from any thread in any order:
+     * the gradients of begin..end-1 alone, plane after plane of PHYSAD__SPLAT_PIECE numbers, good until it returns. It may change these
+     * Gaussians and gradients. */
+    void (*take)(void *user, int64_t begin, int64_t end, float *grads, const float *screen);
+    void *user;
 } physad__splat_back;
 
 typedef struct physad__splat physad__splat;
@@ -73,8 +80,10 @@ typedef struct physad__splat_loss_result {
 physad_status physad__splat_compare(physad__splat *s, physad__splat_loss_result *result, float *grad, const float *image,
                                     const float *target, int64_t width, int64_t height, double lambda);
 
-/* value -= Adam of grad, n numbers; t counts from 1. */
-void physad__splat_adam_step(const physad__splat *s, float *value, float *mean, float *square, const float *grad, int64_t n,
-                             double rate, int64_t t);
+/* Step number t (from 1) of Adam. */
+physad__splat_adam physad__splat_adam_at(double rate, int64_t t);
+/* value -= Adam of grad, n numbers, on the calling thread. */
+void physad__splat_adam_step(const physad__splat *s, const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad,
+                             int64_t n);
 
 #endif

@@ -5,6 +5,16 @@
 
 #include "splat/splat.h"
 
+/* Of a chunk, and after numbering: of all before it. */
+typedef struct splat_tally {
+    int64_t seen, pairs;
+} splat_tally;
+
+/* The tiles of a Gaussian. */
+typedef struct splat_rect {
+    int16_t x, y, nx, ny;
+} splat_rect;
+
 typedef struct splat_key {
     uint32_t depth; /* its bits: positive numbers sort as they are */
     int32_t index;
@@ -20,11 +30,14 @@ struct physad__splat {
     /* grown, never shrunk; capacities in elements */
     physad__splat_record *records;
     float *features, *sums, *tiles, *loss;
+    splat_tally *tallies; /* of the chunks */
     splat_key *keys;
+    splat_rect *rects; /* near to far */
     int32_t *lists;
+    uint16_t *reach; /* of the lists' entries */
     int64_t *starts; /* of the tiles' lists; tiles + 1 */
     double *rows;
-    int64_t records_size, features_size, sums_size, tiles_size, loss_size, keys_size, lists_size, starts_size, rows_size;
+    int64_t records_size, features_size, sums_size, tiles_size, loss_size, tallies_size, keys_size, rects_size, lists_size, reach_size, starts_size, rows_size;
 };
 
 /* Fills starts and lists from the records: near to far, ties by index; numbers the pairs. */

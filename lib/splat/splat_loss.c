@@ -93,17 +93,16 @@ physad_status physad__splat_compare(physad__splat *s, physad__splat_loss_result 
     return PHYSAD_OK;
 }
 
-void physad__splat_adam_step(const physad__splat *s, float *value, float *mean, float *square, const float *grad, int64_t n,
-                             double rate, int64_t t)
+physad__splat_adam physad__splat_adam_at(double rate, int64_t t)
 {
     const double beta1 = 0.9, beta2 = 0.999;
     const physad__splat_adam adam = { (float)beta1, (float)beta2, 1e-15f, (float)(rate / (1 - pow(beta1, (double)t))),
                                       (float)(1 / sqrt(1 - pow(beta2, (double)t))) };
-    enum { PIECE = 4096 };
-    const int64_t pieces = (n + PIECE - 1) / PIECE;
-#pragma omp parallel for schedule(static) num_threads(s->ctx->threads)
-    for (int64_t k = 0; k < pieces; k++) {
-        const int64_t at = k * PIECE;
-        s->kernels->adam(&adam, value + at, mean + at, square + at, grad + at, physad__min(PIECE, n - at));
-    }
+    return adam;
+}
+
+void physad__splat_adam_step(const physad__splat *s, const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad,
+                             int64_t n)
+{
+    s->kernels->adam(adam, value, mean, square, grad, n);
 }

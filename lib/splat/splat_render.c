@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define CHUNK 256 /* Gaussians projected as one piece of work; also the unit in which pose gradients are added up */
+#define CHUNK PHYSAD__SPLAT_PIECE /* Gaussians that are one piece of work; also the unit in which pose gradients are added up */
 
 physad__splat_planes physad__splat_planes_at(float *memory, int64_t stride)
 {
@@ -65,7 +65,7 @@ void physad__splat_free(physad__splat *s)
 {
     if (s == NULL)
         return;
-    void *const parts[] = { s->records, s->features, s->sums, s->tiles, s->loss, s->keys, s->lists, s->starts, s->rows };
+    void *const parts[] = { s->records, s->features, s->sums, s->tiles, s->loss, s->tallies, s->keys, s->rects, s->lists, s->reach, s->starts, s->rows };
     for (int64_t i = 0; i < PHYSAD__COUNT(parts); i++)
         physad__free(parts[i]);
     physad_context *ctx = s->ctx;
@@ -188,6 +188,7 @@ static physad__splat_tile tile_job(const physad__splat *s, int64_t tile)
         .records = s->records, .features = s->features, .channels = s->job.channels,
         .x = (int32_t)(tile % s->tiles_x * PHYSAD__SPLAT_TILE), .y = (int32_t)(tile / s->tiles_x * PHYSAD__SPLAT_TILE),
         .list = s->lists + s->starts[tile], .n = s->starts[tile + 1] - s->starts[tile],
+        .reach = s->reach + s->starts[tile],
         .transmittance = memory, .out = memory + PHYSAD__SPLAT_PIXELS,
     };
     return t;
@@ -291,16 +292,31 @@ static void extra_back(const physad__splat *s, float *extra)
     }
 }
 
+/* One chunk: its gradients go to the planes, or to memory of its own and from there to who takes them. */
+static void chunk_back(physad__splat *s, const physad__splat_back *back, int64_t chunk)
+{
+    enum { PLANES = 11 + 3 * 16 };
+    const int64_t begin = chunk * CHUNK, end = physad__min(begin + CHUNK, physad__splat_stride(s->input.count));
+    float memory[(PLANES + 1) * CHUNK];
+    physad__splat_project_back job = { .sums = s->sums, .grads = back->planes, .screen = back->screen };
+    if (back->take != NULL) {
+        job.first = begin;
+        job.grads = physad__splat_planes_at(memory, CHUNK);
+        job.screen = memory + PLANES * CHUNK;
+    }
+    s->kernels->project_back(&s->job, &job, begin, end);
+    memcpy(s->rows + chunk * 6, job.pose, sizeof(job.pose));
+    if (back->take != NULL)
+        back->take(back->user, begin, end, memory, job.screen);
+}
+
 static physad_status project_back(physad__splat *s, physad__splat_back *back)
 {
     const int64_t padded = physad__splat_stride(s->input.count), chunks = (padded + CHUNK - 1) / CHUNK;
     PHYSAD__TRY(physad__grow(&s->ctx->mem, &s->rows, &s->rows_size, chunks * 6 + 1, sizeof(double), "gradients of the pose"));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(s->ctx->threads)
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        physad__splat_project_back job = { .sums = s->sums, .grads = back->planes, .screen = back->screen };
-        s->kernels->project_back(&s->job, &job, chunk * CHUNK, physad__min(chunk * CHUNK + CHUNK, padded));
-        memcpy(s->rows + chunk * 6, job.pose, sizeof(job.pose));
-    }
+    for (int64_t chunk = 0; chunk < chunks; chunk++)
+        chunk_back(s, back, chunk);
     for (int64_t chunk = 0; chunk < chunks; chunk++)
         for (int k = 0; k < 6; k++)
             back->pose[k] += s->rows[chunk * 6 + k];
@@ -321,7 +337,7 @@ physad_status physad__splat_backward(physad__splat *s, const physad__splat_image
     memset(back->pose, 0, sizeof(back->pose));
     if (back->extra != NULL)
         extra_back(s, back->extra);
-    if (back->planes.xyz != NULL)
+    if (back->planes.xyz != NULL || back->take != NULL)
         PHYSAD__TRY(project_back(s, back));
     return PHYSAD_OK;
 }

@@ -169,6 +169,9 @@ static void compare_record(const physad__splat_project *job, const physad__splat
         !near(r->radius, want->radius, 1))
         check_failed("Gaussian %lld: reaches %.9g %.9g %.9g, want %.9g %.9g %.9g", (long long)i, (double)r->reach_x, (double)r->reach_y,
                      (double)r->radius, (double)want->reach_x, (double)want->reach_y, (double)want->radius);
+    if (!near(r->lean_x, -0.5 * (double)r->b / (double)r->a, 1e-5 * (1 + fabs((double)r->lean_x))) ||
+        !near(r->lean_y, -0.5 * (double)r->b / (double)r->c, 1e-5 * (1 + fabs((double)r->lean_y))))
+        check_failed("Gaussian %lld: leans by %.9g and %.9g", (long long)i, (double)r->lean_x, (double)r->lean_y);
     if ((r->tiles_x == 0) != (r->tiles_y == 0) ||
         (r->tiles_x > 0 && (!right_tiles(r->x, r->reach_x, r->radius, job->camera.width, r->tile_x, r->tiles_x) ||
                             !right_tiles(r->y, r->reach_y, r->radius, job->camera.height, r->tile_y, r->tiles_y))))
@@ -281,6 +284,7 @@ typedef struct scene {
     physad__splat_record *records;
     float *features, *transmittance; /* as the pixels begin */
     int32_t *list;
+    uint16_t *reach; /* of each: by the last tile() */
     int64_t n, pairs;
 } scene;
 
@@ -294,6 +298,8 @@ static void fill_record(physad__splat_record *r, int32_t *pairs)
     r->a = -0.72134752f / (rest * sx * sx);
     r->b = 1.44269504f * lean / (rest * sx * sy);
     r->c = -0.72134752f / (rest * sy * sy);
+    r->lean_x = -0.5f * r->b / r->a;
+    r->lean_y = -0.5f * r->b / r->c;
     const float reach = sqrtf(fmaxf(2 * 0.693147181f * (r->level + 7.995f), 0)) * 1.0001f;
     r->reach_x = reach * sx + 0.01f;
     r->reach_y = reach * sy + 0.01f;
@@ -329,6 +335,7 @@ static scene make_scene(int64_t n, int channels)
     s.records = check_alloc((size_t)(n + 3) * sizeof(*s.records), 0);
     s.features = check_alloc((size_t)((n + 3) * channels) * sizeof(float), 0);
     s.list = check_alloc((size_t)n * sizeof(int32_t), 0);
+    s.reach = check_alloc((size_t)n * sizeof(uint16_t), 0);
     s.transmittance = check_alloc(PIXELS * sizeof(float), 0);
     for (int64_t i = 0; i < n + 3; i++)
         fill_record(s.records + i, &pairs);
@@ -337,7 +344,7 @@ static scene make_scene(int64_t n, int channels)
     for (int64_t i = 0; i < n; i++)
         s.list[i] = (int32_t)((i * 7 + 2) % (n + 3)); /* not all of them, in another order */
     s.pairs = pairs;
-    s.tile = (physad__splat_tile){ .records = s.records, .features = s.features, .channels = channels, .x = 16, .y = 16, .list = s.list, .n = n };
+    s.tile = (physad__splat_tile){ .records = s.records, .features = s.features, .channels = channels, .x = 16, .y = 16, .list = s.list, .n = n, .reach = s.reach };
     const int wide = 1 + (int)check_below(16), high = 1 + (int)check_below(16);
     for (int y = 0; y < 16; y++)
         for (int x = 0; x < 16; x++)
@@ -364,6 +371,26 @@ static pixels run_tile(const physad__splat_kernels *kernels, const scene *s)
     return p;
 }
 
+/* Wherever a Gaussian adds something to a pixel, its block must be among those that it reaches. */
+static void check_reach(const scene *s)
+{
+    for (int pixel = 0; pixel < PIXELS; pixel++) {
+        const int x = pixel / 16 % 4 * 4 + pixel % 4, y = pixel / 64 * 4 + pixel % 16 / 4;
+        double left = 1;
+        for (int64_t i = 0; i < s->n && s->transmittance[pixel] > 0; i++) {
+            const physad__splat_record *r = s->records + s->list[i];
+            const double dx = s->tile.x + x - (double)r->x, dy = s->tile.y + y - (double)r->y;
+            const double e = (double)r->level + (double)r->a * dx * dx + (double)r->b * dx * dy + (double)r->c * dy * dy;
+            left *= e >= log2(1.0 / 255) ? 1 - fmin(exp2(e), 0.99) : 1;
+            if (left < 1e-4)
+                break;
+            if (e >= log2(1.0 / 255) && !(s->reach[i] >> pixel / 16 & 1))
+                check_failed("%lld Gaussians: number %lld does not reach pixel %d %d of the tile, where alpha is %.3g", (long long)s->n,
+                             (long long)i, x, y, exp2(e));
+        }
+    }
+}
+
 static const int64_t lists[] = { 0, 1, 3, 40, 150 };
 static const int channel_counts[] = { 3, 4, 5, MOST };
 
@@ -373,6 +400,7 @@ static void check_tile(const physad__splat_kernels *reference, const physad__spl
         for (int b = 0; b < COUNT(channel_counts); b++) {
             const scene s = make_scene(lists[a], channel_counts[b]);
             const pixels want = run_tile(reference, &s), got = run_tile(tested, &s);
+            check_reach(&s);
             for (int i = 0; i < PIXELS; i++)
                 if (!near(got.transmittance[i], want.transmittance[i], 2e-5))
                     check_failed("%lld Gaussians: transmittance %d is %.9g, want %.9g", (long long)s.n, i, (double)got.transmittance[i],

@@ -3,6 +3,8 @@
 #include "failing.h"
 #include "test.h"
 
+#include "scene/scene.h"
+
 #include "scene_help.h"
 
 static physad_scene_options quick(void)
@@ -199,9 +201,48 @@ static void test_memory(void **state)
     scratch_remove(folder);
 }
 
+/* Sorted, Gaussians are the same ones with all that is theirs, and neighbours in memory are nearer to each other. */
+static void test_sort(void **state)
+{
+    enum { N = 3000 };
+    physad_context *ctx = fresh_context(1);
+    physad__scene_model m;
+    physad__rng rng;
+    uint8_t seen[N] = { 0 };
+    double ways[2] = { 0 };
+    physad__rng_seed(&rng, 3, 3);
+    assert_ok(physad__scene_model_make(&m, &ctx->mem, N, 1));
+    for (int64_t i = 0; i < N; i++) {
+        for (int64_t k = 0; k < 3 * m.planes; k++)
+            m.value[k * m.stride + i] = k < 3 ? (float)physad__rng_normal(&rng) : (float)(k * N + i);
+        for (int64_t k = 0; k < 3; k++)
+            m.pull[k * m.stride + i] = (float)(-k * N - i);
+    }
+    m.value[17] = 1e30f; /* a stray one */
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t i = 1; i < N; i++)
+            for (int64_t k = 0; k < 3; k++)
+                ways[pass] += fmin(fabs((double)m.value[k * m.stride + i] - (double)m.value[k * m.stride + i - 1]), 10);
+        assert_ok(physad__scene_model_sort(&m));
+    }
+    print_message("from one to the next: %.3f, sorted %.3f\n", ways[0] / N, ways[1] / N);
+    assert_true(ways[1] < 0.2 * ways[0]);
+    for (int64_t i = 0; i < N; i++) {
+        const int64_t id = (int64_t)m.value[3 * m.stride + i] - 3 * N;
+        assert_in_range(id, 0, N - 1);
+        assert_int_equal(seen[id]++, 0);
+        for (int64_t k = 3; k < 3 * m.planes; k++)
+            assert_true(m.value[k * m.stride + i] == (float)(k * N + id));
+        for (int64_t k = 0; k < 3; k++)
+            assert_true(m.pull[k * m.stride + i] == (float)(-k * N - id));
+    }
+    physad__scene_model_free(&m);
+    end_context(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_fit), cmocka_unit_test(test_render), cmocka_unit_test(test_refused),
-                                        cmocka_unit_test(test_memory) };
+                                        cmocka_unit_test(test_memory), cmocka_unit_test(test_sort) };
     return cmocka_run_group_tests_name("scene", tests, NULL, NULL);
 }

@@ -313,6 +313,52 @@ static void test_threads(void **state)
     free(weights);
 }
 
+typedef struct taken {
+    scene *scene;
+    float *planes, *screen;
+    int64_t pieces[64]; /* how often each has come */
+} taken;
+
+static void take(void *user, int64_t begin, int64_t end, float *grads, const float *screen)
+{
+    taken *t = user;
+    for (int k = 0; k < physad__splat_plane_count(t->scene->ref.degree); k++)
+        memcpy(t->planes + k * t->scene->stride + begin, grads + k * PHYSAD__SPLAT_PIECE, (size_t)(end - begin) * sizeof(float));
+    memcpy(t->screen + begin, screen, (size_t)(end - begin) * sizeof(float));
+#pragma omp atomic
+    t->pieces[begin / PHYSAD__SPLAT_PIECE]++;
+}
+
+/* Handed out piece by piece, gradients are the same bits. */
+static void test_pieces(void **state)
+{
+    physad_context *ctx = context(0, 3);
+    for (int degree = 0; degree <= 3; degree++) {
+        scene s = scene_make(1500, degree, 0, 131, 90, 0, 22);
+        const size_t planes = (size_t)(physad__splat_plane_count(degree) * s.stride), bytes = planes * sizeof(float);
+        float *got = pixels(&s), *weights = random_weights(&s, 5), *whole = calloc(planes, sizeof(float)), *screen = calloc((size_t)s.stride, sizeof(float));
+        taken t = { &s, calloc(planes, sizeof(float)), calloc((size_t)s.stride, sizeof(float)), { 0 } };
+        physad__splat *splat = NULL;
+        physad__splat_back all = { .planes = physad__splat_planes_at(whole, s.stride), .screen = screen }, parts = { .take = take, .user = &t };
+        const physad__splat_images images = images_at(&s, got), by = images_at(&s, weights);
+        assert_ok(physad__splat_new(&splat, ctx));
+        assert_ok(physad__splat_forward(splat, &s.input, &images));
+        assert_ok(physad__splat_backward(splat, &by, &all));
+        assert_ok(physad__splat_backward(splat, &by, &parts));
+        assert_memory_equal(t.planes, whole, bytes);
+        assert_memory_equal(t.screen, screen, (size_t)s.stride * sizeof(float));
+        assert_memory_equal(parts.pose, all.pose, sizeof(all.pose));
+        for (int64_t k = 0; k < 64; k++)
+            assert_int_equal(t.pieces[k], k * PHYSAD__SPLAT_PIECE < s.stride);
+        physad__splat_free(splat);
+        void *const parts_of[] = { got, weights, whole, screen, t.planes, t.screen };
+        for (int64_t k = 0; k < PHYSAD__COUNT(parts_of); k++)
+            free(parts_of[k]);
+        scene_free(&s);
+    }
+    physad_context_free(ctx);
+}
+
 /* --- the loss and the optimiser --- */
 
 static double slow_loss(const double *a, const double *b, int64_t width, int64_t height, double lambda)
@@ -412,7 +458,8 @@ static void test_adam(void **state)
                 s[i] = 0.999 * s[i] + 0.001 * (double)grad[i] * (double)grad[i];
                 v[i] -= 0.01 * (m[i] / (1 - pow(0.9, t))) / (sqrt(s[i] / (1 - pow(0.999, t))) + 1e-15);
             }
-            physad__splat_adam_step(splat, value, mean, square, grad, N, 0.01, t);
+            const physad__splat_adam adam = physad__splat_adam_at(0.01, t);
+            physad__splat_adam_step(splat, &adam, value, mean, square, grad, N);
         }
         for (int i = 0; i < N; i++)
             assert_near((double)value[i], v[i], 1e-5);
@@ -512,6 +559,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pictures), cmocka_unit_test(test_gradients), cmocka_unit_test(test_adjoint), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_loss),     cmocka_unit_test(test_adam),      cmocka_unit_test(test_refused), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests_name("splat", tests, NULL, NULL);
