@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "predict.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -248,24 +249,73 @@ static int32_t kind_of(const predict *p, const char *path)
     return kind;
 }
 
-/* A photo, a video, or a folder: all that is in it, or, for methods on videos, the frames of one. */
-static int add_input(predict *p, const char *path)
+/* All of a data set, or, for methods on videos, the frames of one in a folder. */
+static int add_data(predict *p, const char *path, const physad_dataset *data)
 {
-    struct stat info;
-    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
-        return add_sample(p, path, kind_of(p, path));
-    physad_dataset *data = NULL;
-    physad_dataset_options o = PHYSAD_DATASET_OPTIONS_INIT;
-    o.format = tool_text(p->t, "format", NULL);
-    const physad_status status = physad_dataset_open(&data, p->t->ctx, path, &o);
-    if (status != PHYSAD_OK)
-        return tool_failed(status);
     int code = TOOL_DONE;
     if (p->wants_videos && physad_dataset_sample(data, 0)->kind == PHYSAD_KIND_IMAGE)
         code = add_sample(p, path, PHYSAD_KIND_VIDEO);
     else
         for (int64_t i = 0; i < physad_dataset_count(data) && code == TOOL_DONE; i++)
             code = add_sample(p, physad_dataset_sample(data, i)->file, physad_dataset_sample(data, i)->kind);
+    return code;
+}
+
+/* What one of many folders holds; nothing where it is no folder, or one of other things. */
+static int add_child(predict *p, const char *folder, const char *name)
+{
+    struct stat info;
+    physad_dataset *data = NULL;
+    int code = TOOL_DONE;
+    char *path = NULL;
+    if (name[0] == '.')
+        return TOOL_DONE;
+    if (asprintf(&path, "%s/%s", folder, name) < 0)
+        return tool_error("no memory");
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        const physad_status status = physad_dataset_open(&data, p->t->ctx, path, NULL);
+        if (status == PHYSAD_OK)
+            code = add_data(p, path, data);
+        else if (status != PHYSAD_ERR_FORMAT)
+            code = tool_failed(status);
+    }
+    physad_dataset_free(data);
+    free(path);
+    return code;
+}
+
+/* A folder that is no data set but has folders of frames or videos in it, in the order of their names. */
+static int add_folders(predict *p, const char *folder, const char *reason)
+{
+    struct dirent **entries = NULL;
+    const int64_t before = p->input_count;
+    const int count = scandir(folder, &entries, NULL, alphasort);
+    int code = TOOL_DONE;
+    for (int i = 0; i < count; i++) {
+        if (code == TOOL_DONE)
+            code = add_child(p, folder, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return code == TOOL_DONE && p->input_count == before ? tool_error("%s", reason) : code;
+}
+
+/* A photo, a video, or a folder: all that is in it. */
+static int add_input(predict *p, const char *path)
+{
+    struct stat info;
+    char reason[1024];
+    physad_dataset *data = NULL;
+    physad_dataset_options o = PHYSAD_DATASET_OPTIONS_INIT;
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+        return add_sample(p, path, kind_of(p, path));
+    o.format = tool_text(p->t, "format", NULL);
+    const physad_status status = physad_dataset_open(&data, p->t->ctx, path, &o);
+    if (status == PHYSAD_ERR_FORMAT && p->wants_videos && o.format == NULL) {
+        snprintf(reason, sizeof(reason), "%s", physad_last_error());
+        return add_folders(p, path, reason);
+    }
+    const int code = status == PHYSAD_OK ? add_data(p, path, data) : tool_failed(status);
     physad_dataset_free(data);
     return code;
 }
@@ -282,6 +332,7 @@ static int prepare(predict *p, const char *model)
     if (!tool_int(t, "batch", &p->batch, 1, MOST_AT_ONCE) || !tool_real(t, "threshold", &threshold, -1e300, 1e300) ||
         !tool_choice(t, "pool", pools, TOOL_COUNT(pools), &p->pool) || !tool_skips(t, &p->skip))
         return TOOL_USAGE;
+    p->shorten = tool_given(t, "shorten");
     p->maps = tool_text(t, "maps", NULL);
     if (p->maps != NULL && ((mkdir(p->maps, 0777) != 0 && errno != EEXIST) || access(p->maps, W_OK | X_OK) != 0))
         return tool_error("%s: %s", p->maps, strerror(errno));

@@ -18,6 +18,7 @@ typedef struct predict {
     physad_detector *detector;
     bool wants_videos; /* the method is one for videos */
     bool skip, lines;
+    bool shorten; /* damaged videos end before the damage */
     int pool;
     int64_t batch;
     const char *maps; /* folder or NULL */

@@ -21,7 +21,7 @@ static physad_worst find_worst(const physad_result *r, bool *told)
 }
 
 /* As docs/eval.schema.json has it. */
-static json_t *describe(const physad_result *r, const physad_worst *worst, bool told, double rate)
+static json_t *describe(const physad_result *r, const physad_worst *worst, bool told, double rate, bool shortened)
 {
     json_t *scores = json_array(), *nearest = json_null();
     for (int64_t i = 0; i < physad_result_frame_count(r); i++)
@@ -31,8 +31,11 @@ static json_t *describe(const physad_result *r, const physad_worst *worst, bool 
     json_t *moment = json_pack("{sI so so so so}", "frame", (json_int_t)worst->frame, "y", tool_json_real(worst->y), "x",
                                tool_json_real(worst->x), "distance",
                                tool_json_real(isnan(worst->y) ? (double)NAN : worst->distance), "nearest", nearest);
-    return json_pack("{so so so so}", "frame_rate", rate > 0 ? json_real(rate) : json_null(), "frame_scores", scores, "verdict",
-                     told ? tool_json_text(physad_result_verdict(r)) : json_null(), "worst", moment);
+    json_t *all = json_pack("{so so so so}", "frame_rate", rate > 0 ? json_real(rate) : json_null(), "frame_scores", scores, "verdict",
+                            told ? tool_json_text(physad_result_verdict(r)) : json_null(), "worst", moment);
+    if (shortened)
+        json_object_set_new(all, "shortened", json_true());
+    return all;
 }
 
 /* The map of the oddest frame, of methods that keep maps of frames. */
@@ -67,14 +70,27 @@ static int write_worst(predict *p, const char *path, const physad_result *r, int
     return code;
 }
 
-static int report(predict *p, const char *path, const physad_result *r, double rate)
+/* Whether damage ended the video early: known once its end was read, at the cost of decoding it once more. */
+static bool was_shortened(const predict *p, physad_video *video, const char *path)
+{
+    physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
+    int64_t frames;
+    if (!p->shorten || physad_video_frame_count(video, &frames) != PHYSAD_OK || physad_video_describe(video, &info) != PHYSAD_OK ||
+        info.shortened == 0)
+        return false;
+    tool_progress_end();
+    fprintf(stderr, "physad: %s: damaged or cut off: scored by the %lld frames before that\n", path, (long long)frames);
+    return true;
+}
+
+static int report(predict *p, const char *path, const physad_result *r, double rate, bool shortened)
 {
     bool told;
     char *map = NULL;
     const physad_worst worst = find_worst(r, &told);
     int code = p->maps != NULL ? write_worst(p, path, r, worst.frame, &map) : TOOL_DONE;
     if (code == TOOL_DONE)
-        code = predict_report(p, path, r, map, p->samples != NULL ? describe(r, &worst, told, rate) : NULL);
+        code = predict_report(p, path, r, map, p->samples != NULL ? describe(r, &worst, told, rate, shortened) : NULL);
     free(map);
     return code;
 }
@@ -84,17 +100,19 @@ int predict_video(predict *p, const char *path)
     physad_video *video = NULL;
     physad_result *result = NULL;
     physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
+    physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
     int code = predict_waiting(p);
     if (code != TOOL_DONE)
         return code;
     if (tool_interrupted())
         return tool_failed(PHYSAD_ERR_CANCELLED);
-    physad_status status = physad_video_open(&video, p->t->ctx, path, NULL);
+    o.on_error = p->shorten ? PHYSAD_VIDEO_SHORTEN : PHYSAD_VIDEO_STOP;
+    physad_status status = physad_video_open(&video, p->t->ctx, path, &o);
     if (status == PHYSAD_OK)
         status = physad_video_describe(video, &info);
     if (status == PHYSAD_OK)
         status = physad_detector_score_video(p->detector, video, p->pool, &result);
-    code = status == PHYSAD_OK ? report(p, path, result, info.frame_rate) : predict_skip(p, path, status, physad_last_error());
+    code = status == PHYSAD_OK ? report(p, path, result, info.frame_rate, was_shortened(p, video, path)) : predict_skip(p, path, status, physad_last_error());
     physad_result_free(result);
     physad_video_free(video);
     return code;

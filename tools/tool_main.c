@@ -89,6 +89,7 @@ static const tool_option predict_options[] = {
     { "weights", "FILE", "where the network's weights lie, for a model that only names them", 0, false },
     TOOL_BATCH_OPTION,
     TOOL_ERROR_OPTION,
+    { "shorten", NULL, "score a damaged, cut off or endless video by the frames before that, and say so", 0, false },
     { "format", "NAME", "the layout of folders, where it is not recognised (default auto)", 0, false },
     { "pool", "top|max|mean", "from frames to the score of a video, for methods on photos (default top)", 0, false },
     { "json", "OUT", "scores as JSON to a file, or - for standard output instead of the lines", 0, false },

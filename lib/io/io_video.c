@@ -324,6 +324,11 @@ void physad_video_free(physad_video *video)
     physad_context_free(ctx);
 }
 
+const char *physad__video_name(const physad_video *video)
+{
+    return video->input.name;
+}
+
 physad_status physad__video_beside(physad_video **out, const physad_video *video, const physad_video_options *options)
 {
     *out = NULL;
@@ -331,7 +336,16 @@ physad_status physad__video_beside(physad_video **out, const physad_video *video
     if (!video->source->seekable)
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: a pipe can be read once only; write it to a file first",
                              video->input.name);
-    return make(out, video->ctx, &video->input, options != NULL ? options : &video->options);
+    if (options == NULL)
+        return make(out, video->ctx, &video->input, &video->options);
+    physad_video_options o = *options;
+    o.on_error = video->options.on_error;
+    o.max_frames = o.max_frames != 0 ? o.max_frames : video->options.max_frames;
+    o.max_pixels = o.max_pixels != 0 ? o.max_pixels : video->options.max_pixels;
+    o.max_bytes = o.max_bytes != 0 ? o.max_bytes : video->options.max_bytes;
+    o.max_seconds = o.max_seconds > 0 ? o.max_seconds : video->options.max_seconds;
+    o.frame_rate = o.frame_rate > 0 ? o.frame_rate : video->options.frame_rate;
+    return make(out, video->ctx, &video->input, &o);
 }
 
 /* --- the caller's side ---------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import threading
 import unittest
 
@@ -271,6 +272,26 @@ class Videos(Case):
         self.fails(run("predict", self.model, bad, good), 1, "bad.mp4")
         facts = json.loads(self.ok(run("predict", self.model, bad, good, "--on-error", "skip", "--json", "-")).stdout)
         self.assertEqual(([s["path"] for s in facts["samples"]], [s["path"] for s in facts["skipped"]]), ([str(good)], [str(bad)]))
+        # Folders of frames in a folder, beside others.
+        bare = self.place / "bare"
+        (bare / "notes").mkdir(parents=True)
+        (bare / "notes" / "a.txt").write_text("a")
+        for name, video in (("b", good), ("a", slow)):
+            shutil.copytree(video, bare / name)
+        lines = self.ok(run("predict", self.model, bare)).stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in lines], [str(bare / "a"), str(bare / "b")])
+        self.fails(run("predict", self.model, bare / "notes"), 1, "no known layout")
+        # One frame: what is wrong, and with which.
+        for photo in sorted((bare / "b").iterdir())[1:]:
+            photo.unlink()
+        self.fails(run("predict", self.model, bare / "b"), 1, f"{bare / 'b'}: a video of 1 frame has no motion")
+        # A photo amid the frames that is none.
+        sorted((bare / "a").iterdir())[9].write_bytes(b"no photo")
+        self.fails(run("predict", self.model, bare / "a"), 1, str(bare / "a"))
+        short = self.ok(run("predict", self.model, bare / "a", good, "--shorten", "--json", "-"))
+        self.assertIn(f"{bare / 'a'}: damaged or cut off: scored by the 9 frames", short.stderr)
+        videos = [s["video"] for s in json.loads(short.stdout)["samples"]]
+        self.assertEqual([(v.get("shortened"), len(v["frame_scores"])) for v in videos], [(True, 9), (None, 24)])
 
     def test_protocols(self):
         def split(*more):
