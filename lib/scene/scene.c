@@ -131,6 +131,28 @@ static physad_status random_points(physad__scene_views *v, physad_context *ctx, 
     return PHYSAD_OK;
 }
 
+/* Points that came with the poses are what photos have in common: one that sees none of them would only spoil the others. */
+static physad_status check_overlap(const physad__scene_views *v, const char *data)
+{
+    const physad__scene_view *blind = NULL;
+    int64_t n = 0;
+    for (int64_t i = 0; i < v->count && v->n_points > 0; i++) {
+        bool some = false;
+        for (int64_t k = 0; k < v->n_points && !some; k++) {
+            const double p[3] = { (double)v->points[3 * k], (double)v->points[3 * k + 1], (double)v->points[3 * k + 2] };
+            some = is_seen(&v->views[i].camera, p);
+        }
+        blind = some || blind != NULL ? blind : &v->views[i];
+        n += !some;
+    }
+    if (n == 0)
+        return PHYSAD_OK;
+    return physad__error(PHYSAD_ERR_NUMERIC, "%s: %s%s shows none of the %lld points that came with the poses%s", data, blind->name,
+                         n == v->count ? ", like all photos," : "", (long long)v->n_points,
+                         n == v->count ? ": are points and poses of one world, do the poses' axes follow the format (OpenGL in transforms.json)?"
+                                       : ": its pose is wrong, or it overlaps with no other; remove it");
+}
+
 static physad_status keep_cameras(physad_scene *scene, const physad__scene_views *views)
 {
     physad__mem *mem = &scene->ctx->mem;
@@ -196,7 +218,9 @@ static physad_status fit(physad_scene *scene, const char *data, const physad_sce
     physad__scene_views views;
     const physad__scene_choice choice = { .masks = o->masks, .background = o->background };
     PHYSAD__TRY(physad__scene_views_open(&views, scene->ctx, data, o->max_side, o->hold_out, &choice, call));
-    physad_status status = fit_views(&scene->parts.gaussians, &scene->fitted, scene->ctx, &views, o, call);
+    physad_status status = check_overlap(&views, data);
+    if (status == PHYSAD_OK)
+        status = fit_views(&scene->parts.gaussians, &scene->fitted, scene->ctx, &views, o, call);
     if (status == PHYSAD_OK)
         status = keep_cameras(scene, &views);
     physad__scene_views_free(&views);
