@@ -18,6 +18,7 @@
 #include <physad/tensors.h>
 #include <physad/dataset.h>
 #include <physad/detect.h>
+#include <physad/region.h>
 #include <physad/transform.h>
 #include <physad/metrics.h>
 #include <physad/image.h>
