@@ -143,7 +143,8 @@ BINDING_STRUCT(physad_frame, PHYSAD_FRAME_INIT, F(S, key), F(S, index), F(S, sec
 #undef S
 #define S physad_evaluate_options
 BINDING_STRUCT(physad_evaluate_options, PHYSAD_EVALUATE_OPTIONS_INIT, F(S, metrics_size), F(S, on_error), F(S, replicates),
-               F(S, categories), F(S, settings), F(S, overlays), F(S, gallery), F(S, gallery_side), F(S, pool))
+               F(S, categories), F(S, settings), F(S, overlays), F(S, gallery), F(S, gallery_side), F(S, pool),
+               F(S, types), F(S, examples))
 #undef S
 #define S physad_load_options
 BINDING_STRUCT(physad_load_options, PHYSAD_LOAD_OPTIONS_INIT, F(S, weights), F(S, precision))
@@ -212,6 +213,10 @@ BINDING_STRUCT(physad_nearest, PHYSAD_NEAREST_INIT, F(S, distance), F(S, y), F(S
 #define S physad_worst
 BINDING_STRUCT(physad_worst, PHYSAD_WORST_INIT, F(S, frame), F(S, y), F(S, x), F(S, distance), F(S, sample), F(S, near_frame), F(S, path))
 #undef S
+#define S physad_region
+BINDING_STRUCT(physad_region, PHYSAD_REGION_INIT, F(S, kind), F(S, top), F(S, left), F(S, bottom), F(S, right), F(S, area), F(S, peak),
+               F(S, peak_y), F(S, peak_x), F(S, length), F(S, width), F(S, angle), F(S, hole), F(S, line), F(S, tint), F(S, deformation))
+#undef S
 #define S physad_stream_options
 BINDING_STRUCT(physad_stream_options, PHYSAD_STREAM_OPTIONS_INIT, F(S, pool), F(S, frame_rate))
 #undef S
@@ -232,7 +237,7 @@ static const binding_struct *const binding_structs[] = {
 #endif
 #ifdef PHYSAD_DETECT_H
     &binding_physad_method_info, &binding_physad_option_info, &binding_physad_threshold, &binding_physad_nearest,
-    &binding_physad_worst, &binding_physad_stream_options,
+    &binding_physad_worst, &binding_physad_region, &binding_physad_stream_options,
 #endif
 };
 #define BINDING_STRUCTS (sizeof(binding_structs) / sizeof(binding_structs[0]))

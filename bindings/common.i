@@ -48,6 +48,8 @@ PHYSAD_HANDLE(bank)
 PHYSAD_HANDLE(detector)
 PHYSAD_HANDLE(result)
 PHYSAD_HANDLE(stream)
+PHYSAD_HANDLE(regions)
+PHYSAD_HANDLE(types)
 #endif
 #ifdef PHYSAD_WITH_EVALUATE
 PHYSAD_HANDLE(evaluation)
@@ -103,6 +105,7 @@ PHYSAD_ANSWER(physad_option_info, out)
 PHYSAD_ANSWER(physad_threshold, out)
 PHYSAD_ANSWER(physad_nearest, out)
 PHYSAD_ANSWER(physad_worst, out)
+PHYSAD_ANSWER(physad_region, out)
 PHYSAD_OPTIONS(physad_stream_options)
 #endif
 
@@ -123,6 +126,7 @@ PHYSAD_VIEW_WRITTEN(physad_view *out)
 %include <physad/locate.h>
 #ifdef PHYSAD_WITH_DETECT
 %include <physad/detect.h>
+%include <physad/region.h>
 #endif
 %include <physad/evaluate.h>
 #ifdef PHYSAD_WITH_BANK

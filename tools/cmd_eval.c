@@ -75,6 +75,8 @@ static bool read_options(const tool *t, physad_evaluate_options *o)
         return false;
     o->metrics_size = size == 0 ? PHYSAD_METRICS_PHOTO : PHYSAD_METRICS_INPUT;
     o->pool = pool;
+    o->examples = tool_text(t, "examples", NULL);
+    o->types = o->examples != NULL || tool_given(t, "types");
     o->on_error = skip ? PHYSAD_ERRORS_SKIP : PHYSAD_ERRORS_STOP;
     o->gallery = tool_given(t, "report") ? (int32_t)gallery : 0;
     o->replicates = tool_given(t, "replicates") && replicates == 0 ? -1 : (int32_t)replicates;

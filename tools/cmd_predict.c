@@ -124,15 +124,19 @@ int predict_skip(predict *p, const char *path, physad_status status, const char 
     return TOOL_DONE;
 }
 
-int predict_report(predict *p, const char *path, const physad_result *result, const char *map, json_t *video)
+int predict_report(predict *p, const char *path, const physad_result *result, const char *map, const physad_regions *regions,
+                   json_t *video)
 {
     char score[32];
     const int32_t anomalous = physad_result_is_anomalous(result);
     const char *verdict = physad_result_verdict(result);
     if (p->lines) {
         tool_put_name(path);
-        printf(" %s %s%s%s\n", tool_number(score, physad_result_score(result)),
+        printf(" %s %s%s%s", tool_number(score, physad_result_score(result)),
                anomalous > 0 ? "anomalous" : anomalous == 0 ? "normal" : "unknown", *verdict != '\0' ? "\t" : "", verdict);
+        if (regions != NULL)
+            predict_put_type(p, regions);
+        printf("\n");
     }
     if (p->samples == NULL) {
         json_decref(video);
@@ -142,6 +146,11 @@ int predict_report(predict *p, const char *path, const physad_result *result, co
                                "anomalous", anomalous < 0 ? json_null() : json_boolean(anomalous), "map", tool_json_text(map));
     if (video != NULL)
         json_object_set_new(sample, "video", video);
+    const int code = regions != NULL ? predict_add_types(p, sample, regions) : TOOL_DONE;
+    if (code != TOOL_DONE) {
+        json_decref(sample);
+        return code;
+    }
     return json_array_append_new(p->samples, sample) == 0 ? TOOL_DONE : tool_error("%s: no memory for its line", path);
 }
 
@@ -149,8 +158,12 @@ static int report(predict *p, const char *path, const physad_view *photo, const 
 {
     char *map = NULL;
     int code = p->maps != NULL ? write_map(p, result, photo, path, &map) : TOOL_DONE;
+    physad_regions *regions = NULL;
     if (code == TOOL_DONE)
-        code = predict_report(p, path, result, map, NULL);
+        code = predict_regions(p, result, photo, &regions);
+    if (code == TOOL_DONE)
+        code = predict_report(p, path, result, map, regions, NULL);
+    physad_regions_free(regions);
     free(map);
     return code;
 }
@@ -371,6 +384,8 @@ int cmd_predict(tool *t)
     p->samples = json != NULL ? json_array() : NULL;
     p->skipped = json != NULL ? json_array() : NULL;
     int code = prepare(p, model);
+    if (code == TOOL_DONE)
+        code = predict_types_begin(p);
     for (int i = 1; i < t->operand_count && code == TOOL_DONE; i++)
         code = add_input(p, t->operands[i]);
     if (code == TOOL_DONE)
@@ -389,6 +404,7 @@ int cmd_predict(tool *t)
     free(p->map_names);
     json_decref(p->samples);
     json_decref(p->skipped);
+    physad_types_free(p->types);
     physad_detector_free(p->detector);
     free(p);
     return code;

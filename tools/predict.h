@@ -25,6 +25,7 @@ typedef struct predict {
     char **map_names; /* taken in it */
     int64_t map_count, map_room;
     json_t *samples, *skipped;
+    physad_types *types; /* NULL: they are not asked for */
     predict_input *inputs;
     int64_t input_count, input_room;
     char *paths[MOST_AT_ONCE];
@@ -36,12 +37,20 @@ typedef struct predict {
 
 /* Scores the photos that wait, so that results come in the order of the inputs (cmd_predict.c). */
 int predict_waiting(predict *p);
-/* The line and the JSON of what was scored; `map` is its file or NULL, `video` is given away, NULL for photos. */
-int predict_report(predict *p, const char *path, const physad_result *result, const char *map, json_t *video);
+/* The line and the JSON of what was scored; `map` is its file or NULL; `regions` are those of a photo with defects or NULL; `video` is
+ * given away, NULL for photos. */
+int predict_report(predict *p, const char *path, const physad_result *result, const char *map, const physad_regions *regions,
+                   json_t *video);
 /* What could not be scored, for `reason`, is left out where that was asked for, else it is the end. */
 int predict_skip(predict *p, const char *path, physad_status status, const char *reason);
 /* STEM.tiff with the scores as f32 and STEM.png to look at, `photo` of the map's size; *name is the former's, to be freed. */
 int predict_write_map(predict *p, const physad_view *map, const physad_view *photo, const char *path, char **name);
+
+/* Where and what (predict_types.c). Begins where types are asked for; regions are NULL where they are not, or nothing is odd. */
+int predict_types_begin(predict *p);
+int predict_regions(predict *p, const physad_result *result, const physad_view *photo, physad_regions **out);
+void predict_put_type(const predict *p, const physad_regions *regions); /* behind a line */
+int predict_add_types(const predict *p, json_t *sample, const physad_regions *regions);
 
 /* A video file, or a folder of frames (predict_video.c). */
 int predict_video(predict *p, const char *path);

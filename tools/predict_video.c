@@ -90,7 +90,7 @@ static int report(predict *p, const char *path, const physad_result *r, double r
     const physad_worst worst = find_worst(r, &told);
     int code = p->maps != NULL ? write_worst(p, path, r, worst.frame, &map) : TOOL_DONE;
     if (code == TOOL_DONE)
-        code = predict_report(p, path, r, map, p->samples != NULL ? describe(r, &worst, told, rate, shortened) : NULL);
+        code = predict_report(p, path, r, map, NULL, p->samples != NULL ? describe(r, &worst, told, rate, shortened) : NULL);
     free(map);
     return code;
 }

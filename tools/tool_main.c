@@ -73,6 +73,7 @@ static const tool_option eval_options[] = {
     { "replicates", "N", "of the bootstrap for intervals (default 1000); 0: no intervals", 0, false },
     { "json", "OUT", "results as JSON to a file, or - for standard output", 0, false },
     { "report", "DIR", "report.html: tables, curves and pictures in one page; results.json, results.csv", 0, false },
+    TOOL_TYPES_OPTIONS,
     { "gallery", "N", "pictures in the page, of each type so many samples, highest and lowest scores (default 12)", 0, false },
 };
 static const tool_option fit_options[] = {
@@ -93,6 +94,7 @@ static const tool_option predict_options[] = {
     { "format", "NAME", "the layout of folders, where it is not recognised (default auto)", 0, false },
     { "pool", "top|max|mean", "from frames to the score of a video, for methods on photos (default top)", 0, false },
     { "json", "OUT", "scores as JSON to a file, or - for standard output instead of the lines", 0, false },
+    TOOL_TYPES_OPTIONS,
     { "maps", "DIR", "for each photo (a video's oddest frame) NAME.tiff, its score map in f32, and NAME.png to look at", 0, false },
 };
 static const tool_option data_split_options[] = {

@@ -16,6 +16,9 @@
     { "precision", "f32|bf16", "arithmetic of the network; as --set precision=...", 0, false },       \
     { "weights", "FILE", "weights of the network, a file or a name; as --set weights=...", 0, false }
 #define TOOL_BATCH_OPTION { "batch", "N", "photos at once; results do not depend on it", 0, false }
+#define TOOL_TYPES_OPTIONS \
+    { "types", NULL, "tell where a defect is and what it looks like: hole, line, tint, deformation", 0, false }, \
+    { "examples", "DIR", "tell its type by a few photos of each, in DIR/TYPE/; implies --types", 0, false }
 #define TOOL_ERROR_OPTION { "on-error", "stop|skip", "what to do about a photo that cannot be read (default stop)", 0, false }
 
 /* TOOL_USAGE (told, with the nearest name) for a method that there is not. */

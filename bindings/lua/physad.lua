@@ -352,9 +352,19 @@ function physad.pixels(options)
   return new(pixels_class, core.pixels_new(handle_of(context)))
 end
 
---- What det:score() gives: .score, .is_anomalous (nil without a threshold), .threshold, .p_value, .map (array), :nearest(y, x);
---- of a video .frames, a score per frame, .verdict (in words, may be empty), .worst (its oddest moment) and :frame_map(i).
+--- What det:score() gives: .score, .is_anomalous (nil without a threshold), .threshold, .p_value, .map (array), :nearest(y, x),
+--- :regions(photo, level); of a video .frames, a score per frame, .verdict (in words, may be empty), .worst (its oddest moment) and :frame_map(i).
+local region_kinds = { "hole", "line", "tint", "deformation" }
 local result_class = class("result", {
+  regions = function(self, photo, level) -- a list of where the map is above the level, and what kind of defect each place looks like
+    local handle = core.regions_find(self.h, pixels_of(photo), level or 0 / 0)
+    local list = { handle = handle, level = core.regions_level(handle) }
+    for i = 1, core.regions_count(handle) do
+      list[i] = core.regions_get(handle, i - 1)
+      list[i].kind = region_kinds[list[i].kind + 1]
+    end
+    return list
+  end,
   nearest = function(self, y, x)
     local near = core.result_nearest(self.h, y - 1, x - 1)
     near.sample = near.sample + 1
@@ -408,6 +418,27 @@ local result_class = class("result", {
     return map
   end,
 })
+
+--- physad.types(): types of defect, by the nearest labelled example; without any, the four kinds. t:add(type, regions),
+--- t:add_folder(det, folder), t:tell(regions): how much the first one looks like each type; t.names.
+local types_class = class("types", {
+  add = function(self, kind, regions) core.types_add(self.h, kind, regions.handle) end,
+  add_folder = function(self, det, folder) core.types_add_folder(self.h, det.h, folder) end,
+  tell = function(self, regions)
+    local told = {}
+    for i, name in ipairs(self.names) do told[name] = core.types_likeness(self.h, regions.handle, i - 1) end
+    return told
+  end,
+}, {
+  names = function(self)
+    local names = {}
+    for i = 1, core.types_count(self.h) do names[i] = core.types_name(self.h, i - 1) end
+    return names
+  end,
+})
+function physad.types(options)
+  return new(types_class, core.types_new(handle_of(only(options, "context"))))
+end
 
 --- det:stream{frame_rate=, pool=}: frames scored as they come. push(frame) gives a list of {frame=, score=} that have become ready,
 --- finish() the result of the take, whose .frames are the scores not yet given; .latency is the most frames that a score lags behind.

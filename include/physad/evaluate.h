@@ -68,12 +68,14 @@ typedef struct physad_evaluate_options {
                           10000. About 20 KiB each at the default size */
     int32_t gallery_side; /**< longer side of these pictures in pixels, 32 to 1024; 0: 192 */
     int32_t pool; /**< PHYSAD_POOL_*: how methods on photos come from the scores of a video's frames to its own */
-    int32_t reserved; /**< zero */
+    int32_t types; /**< 1: tells what kind of defect each photo's map shows (see <physad/region.h>), as `type_scores`. AUROC of a type
+                        against the rest then goes by them where the set's types are all known by kind, or by the examples' names */
+    const char *examples; /**< folder for physad_types_add_folder(), whose types are then told; NULL: none; needs `types` */
 } physad_evaluate_options;
 
 #define PHYSAD_EVALUATE_OPTIONS_INIT                                                                                   \
     {                                                                                                                  \
-        sizeof(physad_evaluate_options), 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0                                   \
+        sizeof(physad_evaluate_options), 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL                             \
     }
 
 /** Fits, scores and measures every method on every category. Seed and threads are the context's.

@@ -47,6 +47,7 @@ typedef struct physad__report_sample {
     int32_t reserved;
     physad__thumbs *thumbs; /* NULL: not in the gallery */
     physad__take *take;     /* of videos */
+    double *told;           /* how much it looks like each type that the report tells, or NULL */
 } physad__report_sample;
 
 typedef struct physad__report_skip {
@@ -86,6 +87,8 @@ typedef struct physad__report {
     int64_t sample_count, sample_capacity;
     physad__report_skip *skipped;
     int64_t skipped_count, skipped_capacity;
+    char **told; /* types of defect that are told; NULL: none */
+    int64_t told_count;
 } physad__report;
 
 struct physad_evaluation {

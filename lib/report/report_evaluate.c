@@ -56,6 +56,10 @@ static physad_status check(physad_evaluation **out, physad_context *context, con
     if (o->pool < PHYSAD_POOL_TOP || o->pool > PHYSAD_POOL_MEAN)
         return physad__error(PHYSAD_ERR_ARG, "physad_evaluate_options: pool is %d, want PHYSAD_POOL_TOP, _MAX or _MEAN",
                              o->pool);
+    if (o->types != 0 && o->types != 1)
+        return physad__error(PHYSAD_ERR_ARG, "physad_evaluate_options: types is %d, want 0 or 1", o->types);
+    if (o->examples != NULL && o->types == 0)
+        return physad__error(PHYSAD_ERR_ARG, "physad_evaluate_options: examples are given, but no types asked for");
     return check_settings(o->settings, methods, count);
 }
 

@@ -64,6 +64,7 @@ void physad__report_free(physad__report *r)
         physad__free(r->samples[i].view);
         physad__thumbs_free(r->samples[i].thumbs);
         physad__take_free(r->samples[i].take);
+        physad__free(r->samples[i].told);
     }
     physad__free(r->samples);
     for (int64_t i = 0; i < r->skipped_count; i++) {
@@ -71,6 +72,9 @@ void physad__report_free(physad__report *r)
         physad__free(r->skipped[i].reason);
     }
     physad__free(r->skipped);
+    for (int64_t i = 0; i < r->told_count; i++)
+        physad__free(r->told[i]);
+    physad__free(r->told);
     physad__free(r->threshold_reason);
     physad_metrics_free(r->images);
     physad_metrics_free(r->pixels);

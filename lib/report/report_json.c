@@ -189,6 +189,14 @@ static json_t *take_object(maker *m, const physad__take *t)
     return object;
 }
 
+static json_t *told_object(maker *m, const physad__report *r, const double *told)
+{
+    json_t *object = json_object();
+    for (int64_t i = 0; i < r->told_count; i++)
+        set_named(m, object, r->told[i], real(told[i]));
+    return object;
+}
+
 static json_t *samples_array(maker *m, const physad__report *r)
 {
     json_t *array = json_array();
@@ -199,6 +207,8 @@ static json_t *samples_array(maker *m, const physad__report *r)
         set(m, object, "label", json_integer(s->label));
         set(m, object, "type", text(s->type));
         set(m, object, "score", real(s->score));
+        if (s->told != NULL)
+            set(m, object, "type_scores", told_object(m, r, s->told));
         set(m, object, "group", text(s->group));
         if (s->view != NULL)
             set(m, object, "view", text(s->view));

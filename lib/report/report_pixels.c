@@ -186,8 +186,9 @@ static physad_status write_picture(const physad__run_state *run, const planes *p
     return status;
 }
 
-/* The photo where it is at hand, else read again: pictures are few, and photos large. */
-static physad_status find_photo(const physad__run_state *run, const physad_scored *s, const physad_view *photo, physad_image **image, physad_view *out)
+/* Read again: pictures are few, and photos large. */
+physad_status physad__run_photo(const physad__run_state *run, const physad_scored *s, const physad_view *photo, physad_image **image,
+                                physad_view *out)
 {
     *image = NULL;
     if (photo == NULL)
@@ -206,7 +207,7 @@ physad_status physad__run_picture(physad__run_state *run, const physad_scored *s
         return PHYSAD_OK;
     physad_status status = read_map(&p, mem, s->result, false);
     if (status == PHYSAD_OK)
-        status = find_photo(run, s, photo, &image, &pixels);
+        status = physad__run_photo(run, s, photo, &image, &pixels);
     if (status == PHYSAD_OK)
         status = read_mask(&p.mask, mem, s->dataset, s->index, p.height, p.width);
     if (status == PHYSAD_OK)
@@ -232,7 +233,7 @@ physad_status physad__run_gallery(physad__run_state *run, const physad_scored *s
     if (status == PHYSAD_OK && p.height > 0)
         status = read_mask(&p.mask, mem, s->dataset, s->index, p.height, p.width);
     if (status == PHYSAD_OK)
-        status = find_photo(run, s, photo, &image, &pixels);
+        status = physad__run_photo(run, s, photo, &image, &pixels);
     if (status == PHYSAD_OK) {
         const physad_view map = plane(p.map, PHYSAD_F32, p.height, p.width),
                           mask = plane(p.mask, PHYSAD_U8, p.height, p.width);

@@ -126,8 +126,9 @@ static physad_status fit(physad__run_state *run, const physad_dataset *dataset)
 
 /* --- one sample --- */
 
-physad_status physad__run_count(physad__run_state *run, const physad_scored *s)
+physad_status physad__run_count(physad__run_state *run, const physad_scored *s, double *told)
 {
+    const int64_t typed = told != NULL ? run->typed_count : 0;
     const physad__report_sample kept = {
         .path = (char *)(uintptr_t)s->sample->path,
         .type = (char *)(uintptr_t)s->sample->type,
@@ -136,8 +137,15 @@ physad_status physad__run_count(physad__run_state *run, const physad_scored *s)
         .score = s->score,
         .label = s->sample->label,
     };
-    PHYSAD__TRY(physad_scores_add(run->scores, s->score, s->sample->label, s->sample->type, s->sample->group));
-    return physad__report_add_sample(run->report, &run->ctx->mem, &kept);
+    physad_status status = physad_scores_add_typed(run->scores, s->score, s->sample->label, s->sample->type, s->sample->group, typed,
+                                                   run->typed_name, run->typed_score);
+    if (status == PHYSAD_OK)
+        status = physad__report_add_sample(run->report, &run->ctx->mem, &kept);
+    if (status == PHYSAD_OK)
+        run->report->samples[run->report->sample_count - 1].told = told;
+    else
+        physad__free(told);
+    return status;
 }
 
 /* What is done with a photo's result; `photo` is NULL where it was read ahead and only its result is here. */
@@ -152,7 +160,9 @@ static physad_status take_result(physad__run_state *run, int64_t index, const ph
         return physad__error(PHYSAD_ERR_NUMERIC, "the score is NaN");
     PHYSAD__TRY(physad__run_pixels(run, &s));
     PHYSAD__TRY(physad__run_picture(run, &s, photo));
-    PHYSAD__TRY(physad__run_count(run, &s));
+    double *told;
+    PHYSAD__TRY(physad__run_tell(run, &s, photo, &told));
+    PHYSAD__TRY(physad__run_count(run, &s, told));
     PHYSAD__TRY(physad__run_gallery(run, &s, photo));
     run->milliseconds[run->report->n_test++] = 1000 * seconds;
     if (run->options->scored != NULL && run->options->scored(&s, run->options->scored_user) != 0)
@@ -364,6 +374,8 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
     if (status == PHYSAD_OK)
         status = physad_pixels_new(&run->pixels, run->ctx);
     if (status == PHYSAD_OK)
+        status = physad__run_types_begin(run);
+    if (status == PHYSAD_OK)
         status = score_all(run);
     if (status == PHYSAD_OK && r->video)
         status = physad__run_whole(run, whole, &o);
@@ -373,6 +385,7 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
     physad__free(run->milliseconds);
     physad_scores_free(run->scores);
     physad_scores_free(run->frames);
+    physad__run_types_end(run);
     physad_dataset_free(whole);
     physad_pixels_free(run->pixels);
     physad_dataset_free(test);

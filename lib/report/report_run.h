@@ -6,6 +6,8 @@
 #include "detect/detect.h"
 #include "report/report.h"
 
+#include <physad/region.h>
+
 typedef struct physad__run_state {
     physad_context *ctx;
     const physad_evaluate_options *options;
@@ -23,6 +25,10 @@ typedef struct physad__run_state {
     physad_scores *frames; /* of videos that have labels of their frames */
     int64_t recordings;    /* how many of these came so far */
     bool by_blocks;        /* they are few: intervals go by blocks of their frames */
+    physad_types *types;   /* NULL: they are not asked for */
+    const char **typed_name; /* types of the test set that are told, as which of `types`, and how much the last photo looks like each */
+    int64_t *typed_index, typed_count;
+    double *typed_score;
 } physad__run_state;
 
 /* Fits, scores and measures; fills in `report`, whose names are set. */
@@ -32,8 +38,20 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
 physad_status physad__run_pixels(physad__run_state *run, const physad_scored *scored);
 physad_status physad__run_picture(physad__run_state *run, const physad_scored *scored, const physad_view *photo);
 
-/* Adds a sample's score to the figures and to the report (report_run.c). */
-physad_status physad__run_count(physad__run_state *run, const physad_scored *scored);
+/* The photo where it is at hand, else read again, to be freed. */
+physad_status physad__run_photo(const physad__run_state *run, const physad_scored *scored, const physad_view *photo, physad_image **image,
+                                physad_view *out);
+
+/* Adds a sample's score to the figures and to the report (report_run.c); `told` is given away, NULL: no types are told. */
+physad_status physad__run_count(physad__run_state *run, const physad_scored *scored, double *told);
+
+/* --- types of defect (report_types.c) --- */
+
+/* Where they are asked for and the samples are photos. */
+physad_status physad__run_types_begin(physad__run_state *run);
+void physad__run_types_end(physad__run_state *run);
+/* How much a photo looks like each type: *told is the caller's, NULL where nothing is told. */
+physad_status physad__run_tell(physad__run_state *run, const physad_scored *scored, const physad_view *photo, double **told);
 
 /* --- videos (report_video.c) --- */
 

@@ -199,7 +199,7 @@ static physad_status count_video(physad__run_state *run, const physad_dataset *s
     PHYSAD__TRY(count_frames(run, samples, index, result));
     if (sample->label != 0 && sample->label != 1)
         return PHYSAD_OK;
-    PHYSAD__TRY(physad__run_count(run, &s));
+    PHYSAD__TRY(physad__run_count(run, &s, NULL));
     PHYSAD__TRY(keep_take(run, result, video));
     PHYSAD__TRY(show_worst(run, video, &s));
     run->milliseconds[r->n_test++] = 1000 * took;

@@ -47,6 +47,28 @@ class Model(Case):
                 raise AssertionError(f"{args}: {done.stderr}")
         cls.photos = sorted((cls.data / "can" / "test").rglob("*.png"))
 
+    def test_types(self):
+        bad = next(p for p in self.photos if p.parent.name == "scratched")
+        told = ["predict", self.model, bad, "--threshold", "-1e9"]
+        line = self.ok(run(*told, "--types")).stdout
+        self.assertRegex(line, r" anomalous\t(hole|line|tint|deformation) \(\d+ %\) at \d+,\d+")
+        sample = json.loads(self.ok(run(*told, "--types", "--json", "-")).stdout)["samples"][0]
+        left, top, right, bottom = sample["regions"][0]["box"]
+        x, y = sample["regions"][0]["at"]
+        self.assertTrue(left <= x < right and top <= y < bottom)
+        self.assertAlmostEqual(sum(sample["type_scores"].values()), 1)
+        self.assertEqual(sample["type_scores"], sample["regions"][0]["kinds"])
+        normal = json.loads(self.ok(run("predict", self.model, bad, "--threshold", "1e9", "--types", "--json", "-")).stdout)["samples"][0]
+        self.assertNotIn("regions", normal)
+        examples = self.place / "examples"
+        for name, kind in (("scar", "scratched"), ("dent", "squeezed")):
+            (examples / name).mkdir(parents=True)
+            shutil.copy(next(p for p in self.photos if p.parent.name == kind), examples / name)
+        self.assertIn("\tscar (", self.ok(run(*told, "--examples", examples)).stdout)
+        self.fails(run(*told, "--examples", self.place / "none"), 1, "none")
+        (self.place / "empty").mkdir()
+        self.fails(run(*told, "--examples", self.place / "empty"), 1, "want a folder for each type")
+
     def test_usage(self):
         out = self.place / "m"
         fit = ["fit", self.data, "-o", out]
@@ -160,6 +182,14 @@ class Model(Case):
             return {k: v for k, v in result.items() if k not in ("seconds", "score_ms_median", "peak_rss_mib", "threads", "options")}
         again = self.evaluate("--category", "can", "--threads", "1", "--batch", "7")
         self.assertEqual(still(again), still(one))
+
+        typed = self.evaluate("--category", "can", "--types")
+        for plain, told in zip(one["samples"], typed["samples"], strict=True):
+            scores = told.pop("type_scores")
+            self.assertEqual(told, plain)
+            self.assertAlmostEqual(sum(scores.values()), 1)
+        self.assertEqual({t: v["vs_good"] for t, v in typed["per_type"].items()}, {t: v["vs_good"] for t, v in one["per_type"].items()})
+        self.assertNotEqual([v["vs_rest"] for v in typed["per_type"].values()], [v["vs_rest"] for v in one["per_type"].values()])
 
         several = self.evaluate()
         self.assertEqual([r["category"] for r in several["results"]], ["box", "can"])

@@ -59,7 +59,7 @@ static physad_status fill(physad__report *r, physad_context *ctx, const char *me
                                           i % 2 ? "front" : NULL,
                                           (i * 37) % 60 / 30.0 + (type > 0) * shift,
                                           type > 0,
-                                          0, NULL, NULL };
+                                          0, NULL, NULL, NULL };
         status = physad__report_add_sample(r, mem, &s);
         if (status == PHYSAD_OK)
             status = physad_scores_add(scores, s.score, s.label, s.type, s.group);

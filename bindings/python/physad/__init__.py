@@ -26,6 +26,7 @@ from ._video import Frame, Video
 from ._scene import Camera, Locator, Pose, Quality, Rendering, Scene
 from ._bank import Bank, Coreset
 from ._stream import FrameScore, Stream
+from ._region import Region, Regions, Types
 from ._detector import Detector, Method, Nearest, Option, Result, Threshold, Worst, load, method, methods
 from ._evaluate import Results, evaluate
 
@@ -42,8 +43,8 @@ __all__ = [
     "ArgumentError", "Bank", "Camera", "CancelledError", "Conformal", "Context", "Coreset", "Dataset", "Detector",
     "DtypeError", "Error", "Features", "FileError", "FormatError", "Frame", "FrameScore", "Image", "InternalError", "Locator",
     "Method", "Metric", "Metrics", "Nearest", "NumericError", "Option", "OutOfMemoryError", "Pixels", "Pose",
-    "Quality", "Rendering", "Result", "Results", "Sample", "Scene", "Scores", "ShapeError", "StateError", "Stream", "Tensors",
-    "Threshold", "Transform", "UnsupportedError", "Video", "Worst", "backbone", "backbones", "build_info", "conformal",
+    "Quality", "Region", "Regions", "Rendering", "Result", "Results", "Sample", "Scene", "Scores", "ShapeError", "StateError", "Stream", "Tensors",
+    "Threshold", "Transform", "Types", "UnsupportedError", "Video", "Worst", "backbone", "backbones", "build_info", "conformal",
     "conformal_needed", "conformal_p_value", "evaluate", "find_weights", "install_weights", "load", "method",
     "methods", "save_tensors", "synth_phys", "synth_phys_categories", "synth_rad", "synth_rad_categories", "weights",
     "write_image",

@@ -20,6 +20,7 @@ from ._handle import Gated, Handle
 from ._image import Image, bytes_of, photo as photo_of, png
 from ._native import lib
 from ._progress import Progress, Reporter
+from ._region import Regions
 from ._stream import Stream, make_stream
 from ._video import Video
 
@@ -210,6 +211,18 @@ class Result(Handle):
             file = os.path.join(self._root, found["path"])
             file = file if os.path.exists(file) else None
         return Nearest(found["distance"], found["y"], found["x"], found["sample"], found["path"], file)
+
+    def regions(self, level: float | None = None, photo: Any = None) -> Regions:
+        """Where the map is above a level, and what kind of defect each place looks like.
+
+        level: in the map's unit; None: half way from its median to its peak, whether the photo is anomalous or not. photo: what was
+        scored, where this result does not keep it. Raises UnsupportedError (no map), StateError (no photo), ShapeError (another's).
+        """
+        source = self._source if photo is None else photo
+        if source is None:
+            raise StateError("the photo is not known any more: give it as photo=")
+        pixels = photo_of(source, scale=self._scale)
+        return Regions(lib.regions_find(self._use(), pixels, math.nan if level is None else float(level)))
 
     @property
     def frames(self) -> Array | None:

@@ -168,8 +168,9 @@ def _shown(value: Any) -> str:
 
 def evaluate(data: Any, methods: str | Sequence[str], *, categories: str | Sequence[str] | None = None, metrics_size: str = "photo",
              on_error: str = "stop", replicates: int | None = None, overlays: str | os.PathLike[str] | None = None,
-             gallery: int = 12, gallery_side: int = 0, batch: int = 0, settings: Mapping[str, Any] | None = None, progress: Progress = None, context: _context.Context | None = None,
-             **options: Any) -> Results:
+             gallery: int = 12, gallery_side: int = 0, batch: int = 0, types: bool = False,
+             examples: str | os.PathLike[str] | None = None, settings: Mapping[str, Any] | None = None, progress: Progress = None,
+             context: _context.Context | None = None, **options: Any) -> Results:
     """Fits, scores and measures every method on every category.
 
     data: a Dataset or its folder. methods: names. options: of the methods; settings: the same as a dict, whose keys may be
@@ -177,7 +178,8 @@ def evaluate(data: Any, methods: str | Sequence[str], *, categories: str | Seque
     on_error: "stop" or "skip" a sample that cannot be read. replicates: of the bootstrap (None: 1000, 0: none).
     overlays: a folder for a picture per sample. gallery: so many samples of each type, method and category keep their pictures for
     `Results.to_html()`, half of them with the highest scores (about 20 KiB each); 0: none. gallery_side: the longer side of these, 32 to
-    1024 pixels (0: 192). batch: samples computed together; no figure depends on it. Seed and threads are the context's.
+    1024 pixels (0: 192). batch: samples computed together; no figure depends on it. types: tell each photo's
+    kind of defect as `type_scores`, by `examples` where they are given: a folder with a folder of photos for each type. Seed and threads are the context's.
     Raises ArgumentError, FileError, FormatError, CancelledError, NumericError, UnsupportedError.
     """
     if metrics_size not in _SIZES:
@@ -190,6 +192,6 @@ def evaluate(data: Any, methods: str | Sequence[str], *, categories: str | Seque
         "metrics_size": _SIZES[metrics_size], "on_error": ERRORS[on_error], "replicates": -1 if replicates == 0 else replicates,
         "categories": categories if categories is None or isinstance(categories, str) else ",".join(categories),
         "settings": [f"{key}={_text(value)}" for key, value in chosen.items() if value is not None], "overlays": overlays,
-        "gallery": gallery, "gallery_side": gallery_side}
+        "gallery": gallery, "gallery_side": gallery_side, "types": int(types or examples is not None), "examples": examples}
     with reporter as call, dataset._gate.shared as h:
         return Results(lib.evaluate(_context.handle(context), h, names, arguments, call))

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import threading
 
@@ -55,6 +56,34 @@ def test_score(fitted, rad):
         result.nearest(-1, 0)
     with pytest.raises(physad.ShapeError):
         result.map_into(np.empty((3, 3), np.float32))
+
+
+def test_regions_and_types(fitted, rad, tmp_path):
+    bad = [i for i, s in enumerate(rad.test) if s.label == 1][:2]
+    regions = fitted.score(rad.test[bad[0]].file).regions()
+    first = regions[0]
+    assert len(regions) >= 1 and regions[-1].peak <= first.peak and first.peak > regions.level
+    assert first.left <= first.peak_x < first.right and first.top <= first.peak_y < first.bottom
+    assert sum(first.kinds.values()) == pytest.approx(1) and first.kind == max(first.kinds, key=first.kinds.get)
+    with pytest.raises(IndexError):
+        regions[len(regions)]
+    result = fitted.score(rad.test.read(bad[0]))
+    assert result.regions()[0] == first and len(result.regions(float("inf"))) == 0
+    with pytest.raises(physad.ShapeError):
+        result.regions(photo=np.zeros((3, 3), np.uint8))
+    types = physad.Types()
+    assert types.names == ["hole", "line", "tint", "deformation"] and types.tell(regions) == pytest.approx(first.kinds)
+    types.add("scar", regions)
+    types.add("dent", fitted.score(rad.test[bad[1]].file).regions())
+    assert types.names == ["scar", "dent"] and types.tell(regions)["scar"] > 0.5
+    with pytest.raises(physad.ArgumentError):
+        types.add("nothing", result.regions(float("inf")))
+    for name, index in (("a", bad[0]), ("b", bad[1])):
+        (tmp_path / name).mkdir()
+        shutil.copy(rad.test[index].file, tmp_path / name)
+    folder = physad.Types()
+    folder.add_folder(fitted, tmp_path)
+    assert folder.names == ["a", "b"] and folder.tell(regions)["a"] == pytest.approx(types.tell(regions)["scar"])
 
 
 def test_every_way_in_gives_the_same_bits(fitted, rad):
