@@ -3,7 +3,8 @@
  * What a score map shows: its regions, their place, shape and strength, and what kind of defect each looks like.
  *
  * The kind is told from the photo and the region alone, by shape, colour and texture against a ring around it: a small linear model
- * that was fitted on objects drawn by physad_synth_rad(), never on photos (docs/design.md gives its figures). Where a few labelled
+ * that was fitted on objects drawn by physad_synth_rad(), never on photos. It is a hint: on things like those it tells 0.56 of the
+ * regions right, on coarse maps of textured surfaces it was no better than chance (docs/design.md). Where a few labelled
  * photos are at hand, physad_types tells their types apart instead, by the nearest example in the same measures.
  */
 #ifndef PHYSAD_REGION_H
