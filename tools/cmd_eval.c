@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_METRICS 6
-static const char *const IMAGE_METRICS[MOST_METRICS] = { "image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro" };
-static const char *const IMAGE_TITLES[MOST_METRICS] = { "image AUROC", "image AP", "image F1-max*", "pixel AUROC", "pixel AP", "AUPRO" };
-static const char *const VIDEO_METRICS[MOST_METRICS] = { "video_auroc", "video_ap", "video_f1_max", "video_accuracy", "frame_auroc", NULL };
-static const char *const VIDEO_TITLES[MOST_METRICS] = { "video AUROC", "video AP", "video F1-max*", "video accuracy*", "frame AUROC", NULL };
+#define MOST_METRICS 7
+static const char *const IMAGE_METRICS[MOST_METRICS] = { "image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro",
+                                                           "instance_auroc" };
+static const char *const IMAGE_TITLES[MOST_METRICS] = { "image AUROC", "image AP", "image F1-max*", "pixel AUROC", "pixel AP", "AUPRO",
+                                                          "instance AUROC" };
+static const char *const VIDEO_METRICS[MOST_METRICS] = { "video_auroc", "video_ap", "video_f1_max", "video_accuracy", "frame_auroc", NULL, NULL };
+static const char *const VIDEO_TITLES[MOST_METRICS] = { "video AUROC", "video AP", "video F1-max*", "video accuracy*", "frame AUROC", NULL, NULL };
 
 static void number_cell(char *out, size_t size, const physad_metric *m)
 {
@@ -19,6 +21,17 @@ static void number_cell(char *out, size_t size, const physad_metric *m)
         snprintf(out, size, "%.4f", m->value);
     else
         snprintf(out, size, "%.4f [%.3f, %.3f]", m->value, m->lower, m->upper);
+}
+
+/* Whether there are things with several photos. */
+static bool has_instances(const physad_evaluation *e)
+{
+    for (int64_t i = 0; i < physad_evaluation_count(e); i++) {
+        physad_metric m = PHYSAD_METRIC_INIT;
+        if (physad_evaluation_metric(e, i, "instance_auroc", &m) == PHYSAD_OK && !isnan(m.value))
+            return true;
+    }
+    return false;
 }
 
 /* The table on standard output. */
@@ -31,6 +44,8 @@ static int print_table(const physad_evaluation *e)
     int columns = 2;
     while (columns - 2 < MOST_METRICS && metrics[columns - 2] != NULL)
         columns++;
+    if (!video && !has_instances(e))
+        columns--;
     const char **cells = calloc((size_t)(n + 1) * (size_t)columns, sizeof(*cells));
     char(*text)[40] = calloc((size_t)(n + 1) * (size_t)columns, sizeof(*text));
     if (cells == NULL || text == NULL) {

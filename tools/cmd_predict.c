@@ -185,7 +185,10 @@ int predict_waiting(predict *p)
             code = report(p, p->paths[i], &views[i], results[i]);
         else if (code == TOOL_DONE)
             code = predict_skip(p, p->paths[i], status, physad_last_error());
-        physad_result_free(results[i]);
+        if (code == TOOL_DONE && status == PHYSAD_OK)
+            code = predict_groups_add(p, p->waiting_input[i], results[i]);
+        else
+            physad_result_free(results[i]);
         physad_image_free(p->images[i]);
         free(p->paths[i]);
     }
@@ -193,8 +196,9 @@ int predict_waiting(predict *p)
     return code;
 }
 
-static int add_photo(predict *p, const char *path, predict_reader *reader)
+static int add_photo(predict *p, int64_t input, predict_reader *reader)
 {
+    const char *path = p->inputs[input].path;
     char reason[1024];
     physad_image *image;
     const physad_status status = predict_reader_take(reader, &image, reason);
@@ -203,6 +207,7 @@ static int add_photo(predict *p, const char *path, predict_reader *reader)
         return code == TOOL_DONE ? predict_skip(p, path, status, reason) : code;
     }
     p->images[p->waiting] = image;
+    p->waiting_input[p->waiting] = input;
     p->paths[p->waiting] = strdup(path);
     if (p->paths[p->waiting] == NULL) {
         physad_image_free(image);
@@ -226,7 +231,7 @@ static int score_inputs(predict *p)
         if (tool_interrupted())
             code = tool_failed(PHYSAD_ERR_CANCELLED);
         else
-            code = in->kind == PHYSAD_KIND_IMAGE ? add_photo(p, in->path, reader) : predict_video(p, in->path);
+            code = in->kind == PHYSAD_KIND_IMAGE ? add_photo(p, i, reader) : predict_video(p, in->path);
     }
     predict_reader_free(reader);
     return code == TOOL_DONE ? predict_waiting(p) : code;
@@ -234,7 +239,8 @@ static int score_inputs(predict *p)
 
 /* --- inputs ------------------------------------------------------------------------------------------ */
 
-static int add_sample(predict *p, const char *path, int32_t kind)
+/* `sample`: of a photo; NULL: a video. */
+static int add_sample(predict *p, const char *path, const physad_sample *sample)
 {
     if (p->input_count == p->input_room) {
         const int64_t room = p->input_room * 2 + 64;
@@ -244,22 +250,29 @@ static int add_sample(predict *p, const char *path, int32_t kind)
         p->inputs = inputs;
         p->input_room = room;
     }
-    char *copy = strdup(path);
-    if (copy == NULL)
+    char *copy = strdup(path), *group = sample != NULL ? predict_group_name(p, path, sample) : NULL;
+    if (copy == NULL || (sample != NULL && group == NULL)) {
+        free(copy);
+        free(group);
         return tool_error("no memory");
-    p->inputs[p->input_count++] = (predict_input){ copy, kind };
+    }
+    p->inputs[p->input_count++] = (predict_input){ copy, group, sample != NULL ? PHYSAD_KIND_IMAGE : PHYSAD_KIND_VIDEO };
     return TOOL_DONE;
 }
 
-/* By its suffix; what has none that is known is what the method is for. */
-static int32_t kind_of(const predict *p, const char *path)
+/* What has a suffix that is not known is what the method is for. */
+static int add_file(predict *p, const char *path)
 {
     physad_dataset *one = NULL;
-    int32_t kind = p->wants_videos ? PHYSAD_KIND_VIDEO : PHYSAD_KIND_IMAGE;
-    if (physad_dataset_from_files(&one, p->t->ctx, &path, 1, PHYSAD_SPLIT_TEST, -1) == PHYSAD_OK)
-        kind = physad_dataset_sample(one, 0)->kind;
+    const physad_sample unknown = { .category = "", .group = path };
+    const physad_sample *sample = p->wants_videos ? NULL : &unknown;
+    if (physad_dataset_from_files(&one, p->t->ctx, &path, 1, PHYSAD_SPLIT_TEST, -1) == PHYSAD_OK) {
+        sample = physad_dataset_sample(one, 0);
+        sample = sample->kind == PHYSAD_KIND_IMAGE ? sample : NULL;
+    }
+    const int code = add_sample(p, path, sample);
     physad_dataset_free(one);
-    return kind;
+    return code;
 }
 
 /* All of a data set, or, for methods on videos, the frames of one in a folder. */
@@ -267,10 +280,12 @@ static int add_data(predict *p, const char *path, const physad_dataset *data)
 {
     int code = TOOL_DONE;
     if (p->wants_videos && physad_dataset_sample(data, 0)->kind == PHYSAD_KIND_IMAGE)
-        code = add_sample(p, path, PHYSAD_KIND_VIDEO);
+        code = add_sample(p, path, NULL);
     else
-        for (int64_t i = 0; i < physad_dataset_count(data) && code == TOOL_DONE; i++)
-            code = add_sample(p, physad_dataset_sample(data, i)->file, physad_dataset_sample(data, i)->kind);
+        for (int64_t i = 0; i < physad_dataset_count(data) && code == TOOL_DONE; i++) {
+            const physad_sample *s = physad_dataset_sample(data, i);
+            code = add_sample(p, s->file, s->kind == PHYSAD_KIND_IMAGE ? s : NULL);
+        }
     return code;
 }
 
@@ -321,7 +336,7 @@ static int add_input(predict *p, const char *path)
     physad_dataset *data = NULL;
     physad_dataset_options o = PHYSAD_DATASET_OPTIONS_INIT;
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
-        return add_sample(p, path, kind_of(p, path));
+        return add_file(p, path);
     o.format = tool_text(p->t, "format", NULL);
     const physad_status status = physad_dataset_open(&data, p->t->ctx, path, &o);
     if (status == PHYSAD_ERR_FORMAT && p->wants_videos && o.format == NULL) {
@@ -343,7 +358,8 @@ static int prepare(predict *p, const char *model)
     physad_method_info method = PHYSAD_METHOD_INFO_INIT;
     p->batch = 8;
     if (!tool_int(t, "batch", &p->batch, 1, MOST_AT_ONCE) || !tool_real(t, "threshold", &threshold, -1e300, 1e300) ||
-        !tool_choice(t, "pool", pools, TOOL_COUNT(pools), &p->pool) || !tool_skips(t, &p->skip))
+        !tool_choice(t, "pool", pools, TOOL_COUNT(pools), &p->pool) || !tool_skips(t, &p->skip) ||
+        !predict_groups_how(t, &p->group))
         return TOOL_USAGE;
     p->shorten = tool_given(t, "shorten");
     p->maps = tool_text(t, "maps", NULL);
@@ -358,10 +374,13 @@ static int prepare(predict *p, const char *model)
     if (status == PHYSAD_OK)
         status = physad_method_describe(physad_detector_method(p->detector), &method);
     p->wants_videos = method.input == PHYSAD_INPUT_VIDEO;
+    p->in_space = method.input == PHYSAD_INPUT_VIEWS;
+    if (status == PHYSAD_OK && p->wants_videos && tool_given(t, "group"))
+        return tool_usage(t, "--group is for methods on photos, %s is one on videos", physad_detector_method(p->detector));
     return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
 }
 
-static int write_summary(predict *p, const char *json, const char *model)
+static int write_summary(predict *p, const char *json, const char *model, json_t *groups)
 {
     char sha256[65];
     physad_threshold threshold = PHYSAD_THRESHOLD_INIT;
@@ -370,6 +389,8 @@ static int write_summary(predict *p, const char *json, const char *model)
     const bool have = physad_detector_threshold(p->detector, &threshold) == PHYSAD_OK && isfinite(threshold.value);
     json_t *all = json_pack("{ss so sO sO}", "model_sha256", sha256, "threshold", have ? json_real(threshold.value) : json_null(),
                             "samples", p->samples, "skipped", p->skipped);
+    if (groups != NULL)
+        json_object_set(all, "groups", groups);
     return tool_write_json(json, all);
 }
 
@@ -383,21 +404,29 @@ int cmd_predict(tool *t)
     p->lines = json == NULL || strcmp(json, "-") != 0;
     p->samples = json != NULL ? json_array() : NULL;
     p->skipped = json != NULL ? json_array() : NULL;
+    json_t *groups = NULL;
     int code = prepare(p, model);
     if (code == TOOL_DONE)
         code = predict_types_begin(p);
     for (int i = 1; i < t->operand_count && code == TOOL_DONE; i++)
         code = add_input(p, t->operands[i]);
+    if (code == TOOL_DONE && (p->in_space || tool_given(t, "group")))
+        code = predict_groups_new(p);
     if (code == TOOL_DONE)
         code = score_inputs(p);
+    if (code == TOOL_DONE)
+        code = predict_groups_end(p, &groups);
     if (code == TOOL_DONE && json != NULL)
-        code = write_summary(p, json, model);
+        code = write_summary(p, json, model, groups);
     for (int64_t i = 0; i < p->waiting; i++) {
         physad_image_free(p->images[i]);
         free(p->paths[i]);
     }
-    for (int64_t i = 0; i < p->input_count; i++)
+    predict_groups_free(p->groups);
+    for (int64_t i = 0; i < p->input_count; i++) {
         free(p->inputs[i].path);
+        free(p->inputs[i].group);
+    }
     free(p->inputs);
     for (int64_t i = 0; i < p->map_count; i++)
         free(p->map_names[i]);

@@ -10,13 +10,17 @@
 /* A photo or a video to be scored. */
 typedef struct predict_input {
     char *path;
+    char *group;  /* of photos of one thing; photos alone */
     int32_t kind; /* PHYSAD_KIND_* */
 } predict_input;
+
+typedef struct predict_groups predict_groups;
 
 typedef struct predict {
     tool *t;
     physad_detector *detector;
     bool wants_videos; /* the method is one for videos */
+    bool in_space;     /* the method is one for photos with poses */
     bool skip, lines;
     bool shorten; /* damaged videos end before the damage */
     int pool;
@@ -28,7 +32,10 @@ typedef struct predict {
     physad_types *types; /* NULL: they are not asked for */
     predict_input *inputs;
     int64_t input_count, input_room;
+    int group;              /* how photos belong together, see predict_groups_how() */
+    predict_groups *groups; /* NULL: each is for itself */
     char *paths[MOST_AT_ONCE];
+    int64_t waiting_input[MOST_AT_ONCE];
     physad_image *images[MOST_AT_ONCE];
     int64_t waiting;
 } predict;
@@ -54,6 +61,20 @@ int predict_add_types(const predict *p, json_t *sample, const physad_regions *re
 
 /* A video file, or a folder of frames (predict_video.c). */
 int predict_video(predict *p, const char *path);
+
+/* --- photos of one thing (predict_group.c) --- */
+
+/* The option --group; false with a message. */
+bool predict_groups_how(const tool *t, int *how);
+/* The group of a photo, to be freed; NULL: no memory. */
+char *predict_group_name(const predict *p, const char *path, const physad_sample *sample);
+/* Once all inputs are known. */
+int predict_groups_new(predict *p);
+/* Takes the result; tells of the group with its last photo. */
+int predict_groups_add(predict *p, int64_t input, physad_result *result);
+/* Tells of the rest; *told is borrowed, NULL where there is no JSON. */
+int predict_groups_end(predict *p, json_t **told);
+void predict_groups_free(predict_groups *groups); /* NULL is fine */
 
 /* --- reading ahead (predict_read.c) --- */
 

@@ -93,6 +93,7 @@ static const tool_option predict_options[] = {
     { "shorten", NULL, "score a damaged, cut off or endless video by the frames before that, and say so", 0, false },
     { "format", "NAME", "the layout of folders, where it is not recognised (default auto)", 0, false },
     { "pool", "top|max|mean", "from frames to the score of a video, for methods on photos (default top)", 0, false },
+    { "group", "name|folder|all", "photos of one thing get a line together: by names or physad.json (default), folders, or all", 0, false },
     { "json", "OUT", "scores as JSON to a file, or - for standard output instead of the lines", 0, false },
     TOOL_TYPES_OPTIONS,
     { "maps", "DIR", "for each photo (a video's oddest frame) NAME.tiff, its score map in f32, and NAME.png to look at", 0, false },
@@ -179,7 +180,9 @@ const tool_command tool_commands[] = {
       .least = 1, .most = 1, .computes = true, .run = cmd_fit },
     { .name = "predict", .operands = "MODEL INPUT...", .summary = "Score photos, videos, or folders of them: a line \"path score label\" each.",
       .details = "Of videos a tab and what is odd in words follow, where the method tells; --json has the scores of the frames, the\n"
-                 "oddest moment and the normal one most like it. To methods on videos a folder of photos is a video.",
+                 "oddest moment and the normal one most like it. To methods on videos a folder of photos is a video.\n"
+                 "Of photos with --group a line \"thing score label\" follows those of its photos; methods on photos with poses say where\n"
+                 "in space the thing is odd, in the frame of the training photos' poses. --json has it under \"groups\".",
       OPTIONS(predict_options), .least = 2, .most = -1, .computes = true, .run = cmd_predict },
     { .name = "methods", .operands = "[METHOD]", .summary = "List the methods, or one method's options with ranges, defaults, sources.",
       OPTIONS(json_options), .most = 1, .run = cmd_methods },

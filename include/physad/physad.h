@@ -12,6 +12,7 @@
 #include <physad/context.h>
 #include <physad/evaluate.h>
 #include <physad/features.h>
+#include <physad/group.h>
 #include <physad/locate.h>
 #include <physad/scene.h>
 #include <physad/synth.h>

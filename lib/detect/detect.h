@@ -178,6 +178,10 @@ physad_status physad__calibrate(physad_detector *det, const char *const *groups,
 
 /* --- result (detect_result.c) --- */
 
+/* What a photo with a pose saw odd, and where (detect_sight.h). */
+typedef struct physad__sight physad__sight;
+void physad__sight_free(physad__sight *sight); /* NULL is fine */
+
 struct physad_result {
     physad__origin *origin;
     double score, threshold, p_value;
@@ -197,7 +201,10 @@ struct physad_result {
     double worst_distance; /* to the nearest normal patch there */
     double worst_y, worst_x;
     int64_t near_sample, near_frame; /* -1: nothing moves there */
+    physad__sight *sight;  /* of methods on photos with poses; NULL: its pose is not known */
 };
+/* A result with the score of `from` and what it saw, which goes over; without maps and patches. */
+physad_status physad__result_keep(physad_result **out, physad_result *from);
 /* Threshold, verdict and p-value of a result that has its score. */
 void physad__decide(const physad_detector *det, physad_result *r);
 

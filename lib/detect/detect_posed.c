@@ -3,6 +3,7 @@
 #include "detect/detect_posed.h"
 
 #include "detect/detect_feature.h"
+#include "detect/detect_sight.h"
 #include "nn/nn.h"
 
 #include <math.h>
@@ -259,9 +260,9 @@ static void distort(float *out, const physad__posed_model *m, const float *map)
     }
 }
 
-/* Pose, then the method; `map` of the undistorted photo. */
+/* Pose, then the method; `map` of the undistorted photo, `best` its pose. */
 static physad_status score_view(const physad_detector *det, const physad__posed_model *m, const physad__scene_view *view,
-                                const physad__scene_view *fine, float *map, double *score, physad__call *call)
+                                const physad__scene_view *fine, float *map, double *score, physad__pose *best, physad__call *call)
 {
     physad__pose poses[PHYSAD__POSES];
     physad__posed_query query = { .photo = view, .fine = fine->pixels != NULL ? fine : NULL, .poses = poses, .view = -1 };
@@ -271,6 +272,7 @@ static physad_status score_view(const physad_detector *det, const physad__posed_
                              (long long)m->width, (long long)m->height);
     PHYSAD__TRY(m->method->find != NULL ? m->method->find(det, m, view, poses, &query.n)
                                         : physad__locator_find(&m->locator, view, -1, poses, &query.n));
+    *best = poses[0];
     return m->method->score(det, m, &query, map, score, call);
 }
 
@@ -279,6 +281,7 @@ physad_status physad__posed_score(const physad_detector *det, const physad_view 
     const physad__posed_model *m = det->model;
     physad__mem *mem = &det->ctx->mem;
     physad__scene_view view = { 0 }, fine = { 0 };
+    physad__pose pose;
     if (photo->ndim < 2)
         return physad__error(PHYSAD_ERR_SHAPE, "the photo has %d dimensions, want 2 or 3", photo->ndim);
     float *map = physad__alloc_array(mem, m->height * m->width, sizeof(float), "score map");
@@ -289,7 +292,9 @@ physad_status physad__posed_score(const physad_detector *det, const physad_view 
     if (status == PHYSAD_OK && m->fine.count > 0)
         status = fill_fine(&fine, det, &m->locator.lens, photo, "the photo");
     if (status == PHYSAD_OK)
-        status = score_view(det, m, &view, &fine, map, &r->score, call);
+        status = score_view(det, m, &view, &fine, map, &r->score, &pose, call);
+    if (status == PHYSAD_OK && pose.fit >= PHYSAD__LEAST_FIT)
+        status = physad__sight_make(&r->sight, m, &view, &pose.camera, map);
     if (status == PHYSAD_OK) {
         distort(r->map, m, map);
         r->photo_height = photo->shape[0];
@@ -334,6 +339,7 @@ static physad_status fit_model(physad_detector *det, physad__posed_model *m, phy
 static physad_status score_aside(physad_detector *det, physad__posed_model *m, int64_t total, double *scores, physad__call *call)
 {
     physad_status status = PHYSAD_OK;
+    physad__pose pose;
     float *map = physad__alloc_array(&det->ctx->mem, m->height * m->width, sizeof(float), "score map");
     if (map == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -343,7 +349,7 @@ static physad_status score_aside(physad_detector *det, physad__posed_model *m, i
         if (m->fine.count > 0)
             status = read_fine(&fine, det, &m->views.views[i]);
         if (status == PHYSAD_OK)
-            status = score_view(det, m, &m->views.views[i], &fine, map, &scores[m->samples[i]], call);
+            status = score_view(det, m, &m->views.views[i], &fine, map, &scores[m->samples[i]], &pose, call);
         physad__scene_view_clear(&fine);
         if (status == PHYSAD_OK)
             status = physad__call_tick(call, i + 1 - m->views.count);

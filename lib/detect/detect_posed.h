@@ -50,6 +50,7 @@ struct physad__posed_method {
     physad_status (*write)(const physad_detector *det, const physad__posed_model *model, physad__tensors_writer *writer);
     physad_status (*read)(const physad_detector *det, physad__posed_model *model, physad_tensors *file, const json_t *config, void **state);
     void (*free)(void *state);
+    bool surprises; /* scores are -log10 of shares of normal places, less what the photo's map rises to anyhow; maps the former */
     bool fine; /* it has an option `detail`, pixels of the longer side: photos are kept at that size as well, unless it is 0 */
 };
 

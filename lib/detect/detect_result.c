@@ -119,6 +119,18 @@ physad_status physad_result_nearest(const physad_result *result, int64_t y, int6
     return PHYSAD_OK;
 }
 
+physad_status physad__result_keep(physad_result **out, physad_result *from)
+{
+    *out = physad__alloc_zero(&from->origin->ctx->mem, sizeof(**out), "result");
+    if (*out == NULL)
+        return PHYSAD_ERR_NOMEM;
+    **out = (physad_result){ .origin = physad__origin_retain(from->origin), .score = from->score, .threshold = from->threshold,
+                             .p_value = from->p_value, .anomalous = from->anomalous, .photo_height = from->photo_height,
+                             .photo_width = from->photo_width, .sight = from->sight, .near_sample = -1, .near_frame = -1 };
+    from->sight = NULL;
+    return PHYSAD_OK;
+}
+
 void physad_result_free(physad_result *result)
 {
     if (result == NULL)
@@ -130,6 +142,7 @@ void physad_result_free(physad_result *result)
     physad__free(result->nearest_distance);
     physad__free(result->frame_scores);
     physad__free(result->verdict);
+    physad__sight_free(result->sight);
     physad__origin *origin = result->origin;
     physad__free(result);
     physad__origin_release(origin);

@@ -307,6 +307,7 @@ static const physad__posed_method posed = {
     .write = bank_write,
     .read = bank_read,
     .free = bank_free,
+    .surprises = true,
     .fine = true,
 };
 

@@ -4,6 +4,7 @@
 #define PHYSAD__REPORT_H
 
 #include <physad/evaluate.h>
+#include <physad/group.h>
 
 #include "core/core.h"
 #include "io/io.h"
@@ -50,6 +51,17 @@ typedef struct physad__report_sample {
     double *told;           /* how much it looks like each type that the report tells, or NULL */
 } physad__report_sample;
 
+/* Photos of one thing. */
+typedef struct physad__report_group {
+    double score;
+    int32_t label, anomalous; /* anomalous: -1 without a threshold */
+    int64_t *photos;          /* numbers of samples */
+    int64_t photo_count;
+    int64_t first_odd;        /* of `photos`: the first with label 1, else the first */
+    physad_place *places;
+    int64_t place_count;
+} physad__report_group;
+
 typedef struct physad__report_skip {
     char *path, *reason;
 } physad__report_skip;
@@ -76,6 +88,7 @@ typedef struct physad__report {
     physad_metrics *images; /* whole samples; clips of a video set */
     physad_metrics *pixels; /* NULL: see pixel_reason */
     physad_metrics *frames;
+    physad_metrics *things; /* groups of photos; NULL: no two photos are of one thing */
     const char *pixel_reason; /* static: why there are no pixel metrics */
     const char *frame_reason;
     double threshold;                  /* the detector's own, chosen on normal samples; NaN: see threshold_reason */
@@ -85,6 +98,8 @@ typedef struct physad__report {
     double fit_seconds, score_seconds, metrics_seconds, score_ms_median, peak_rss_mib;
     physad__report_sample *samples;
     int64_t sample_count, sample_capacity;
+    physad__report_group *groups;
+    int64_t group_count, group_capacity;
     physad__report_skip *skipped;
     int64_t skipped_count, skipped_capacity;
     char **told; /* types of defect that are told; NULL: none */
@@ -113,7 +128,7 @@ typedef struct physad__figure {
     int32_t interval;   /* 1: an interval belongs to it */
     const char *metric; /* its name in <physad/metrics.h> */
 } physad__figure;
-enum { PHYSAD__FIGURE_IMAGE = 1, PHYSAD__FIGURE_PIXEL = 2, PHYSAD__FIGURE_VIDEO = 4, PHYSAD__FIGURE_FRAME = 8 };
+enum { PHYSAD__FIGURE_IMAGE = 1, PHYSAD__FIGURE_PIXEL = 2, PHYSAD__FIGURE_VIDEO = 4, PHYSAD__FIGURE_FRAME = 8, PHYSAD__FIGURE_THING = 16 };
 extern const physad__figure physad__figures[];
 extern const int64_t physad__figure_count;
 /* Whether such reports have this figure at all. */

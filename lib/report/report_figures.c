@@ -13,6 +13,7 @@ const physad__figure physad__figures[] = {
     { "pixel_f1_max", "pixel F1-max", PHYSAD__FIGURE_PIXEL, 0, "f1_max" },
     { "aupro", "AUPRO to 0.3", PHYSAD__FIGURE_PIXEL, 0, "aupro@0.3" },
     { "aupro_05", "AUPRO to 0.05", PHYSAD__FIGURE_PIXEL, 0, "aupro@0.05" },
+    { "instance_auroc", "instance AUROC", PHYSAD__FIGURE_THING, 1, "auroc" },
     { "video_auroc", "video AUROC", PHYSAD__FIGURE_VIDEO, 1, "auroc" },
     { "video_ap", "video AP", PHYSAD__FIGURE_VIDEO, 1, "ap" },
     { "video_f1_max", "video F1-max", PHYSAD__FIGURE_VIDEO, 1, "f1_max" },
@@ -38,6 +39,9 @@ physad_metric physad__figure_of(const physad__figure *figure, const physad__repo
     } else if (figure->kind == PHYSAD__FIGURE_FRAME) {
         from = report->frames;
         reason = report->frame_reason;
+    } else if (figure->kind == PHYSAD__FIGURE_THING) {
+        from = report->things;
+        reason = "no two photos are of one thing";
     }
     if (from == NULL)
         return physad__metric_none(reason != NULL ? reason : "not measured");
@@ -75,6 +79,12 @@ void physad__report_free(physad__report *r)
     for (int64_t i = 0; i < r->told_count; i++)
         physad__free(r->told[i]);
     physad__free(r->told);
+    for (int64_t i = 0; i < r->group_count; i++) {
+        physad__free(r->groups[i].photos);
+        physad__free(r->groups[i].places);
+    }
+    physad__free(r->groups);
+    physad_metrics_free(r->things);
     physad__free(r->threshold_reason);
     physad_metrics_free(r->images);
     physad_metrics_free(r->pixels);

@@ -219,6 +219,46 @@ static json_t *samples_array(maker *m, const physad__report *r)
     return array;
 }
 
+static json_t *place_object(maker *m, const physad__report *r, const physad__report_group *g, const physad_place *p)
+{
+    json_t *object = json_object();
+    set(m, object, "position", json_pack("[f,f,f]", p->position[0], p->position[1], p->position[2]));
+    set(m, object, "radius", real(p->radius));
+    set(m, object, "score", real(p->score));
+    set(m, object, "agreeing", json_integer(p->agreeing));
+    set(m, object, "seen_by", json_integer(p->seen_by));
+    set(m, object, "path", text(r->samples[g->photos[p->photo]].path));
+    set(m, object, "y", real(p->y));
+    set(m, object, "x", real(p->x));
+    return object;
+}
+
+static json_t *group_object(maker *m, const physad__report *r, const physad__report_group *g)
+{
+    json_t *object = json_object(), *places = json_array(), *paths = json_array();
+    for (int64_t k = 0; k < g->place_count; k++)
+        append(m, places, place_object(m, r, g, &g->places[k]));
+    for (int64_t k = 0; k < g->photo_count; k++)
+        append(m, paths, text(r->samples[g->photos[k]].path));
+    set(m, object, "group", text(r->samples[g->photos[0]].group));
+    set(m, object, "label", json_integer(g->label));
+    set(m, object, "score", real(g->score));
+    set(m, object, "anomalous", g->anomalous < 0 ? json_null() : json_boolean(g->anomalous));
+    set(m, object, "photos", paths);
+    set(m, object, "places", places);
+    return object;
+}
+
+/* Things of several photos, and those whose odd places are known in space. */
+static json_t *groups_array(maker *m, const physad__report *r)
+{
+    json_t *array = json_array();
+    for (int64_t i = 0; i < r->group_count; i++)
+        if (r->groups[i].photo_count > 1 || r->groups[i].place_count > 0)
+            append(m, array, group_object(m, r, &r->groups[i]));
+    return array;
+}
+
 static json_t *skipped_array(maker *m, const physad__report *r)
 {
     json_t *array = json_array();
@@ -275,6 +315,8 @@ static json_t *report_object(maker *m, const physad__report *r)
     set(m, object, "score_ms_median", real(r->score_ms_median));
     set(m, object, "peak_rss_mib", real(r->peak_rss_mib));
     set(m, object, "samples", samples_array(m, r));
+    if (!r->video)
+        set(m, object, "groups", groups_array(m, r));
     set(m, object, "skipped", skipped_array(m, r));
     return object;
 }

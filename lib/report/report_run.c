@@ -149,7 +149,7 @@ physad_status physad__run_count(physad__run_state *run, const physad_scored *s, 
 }
 
 /* What is done with a photo's result; `photo` is NULL where it was read ahead and only its result is here. */
-static physad_status take_result(physad__run_state *run, int64_t index, const physad_result *result, const physad_view *photo,
+static physad_status take_result(physad__run_state *run, int64_t index, physad_result *result, const physad_view *photo,
                                  double seconds)
 {
     const physad_scored s = {
@@ -167,7 +167,7 @@ static physad_status take_result(physad__run_state *run, int64_t index, const ph
     run->milliseconds[run->report->n_test++] = 1000 * seconds;
     if (run->options->scored != NULL && run->options->scored(&s, run->options->scored_user) != 0)
         return physad__error(PHYSAD_ERR_CANCELLED, "cancelled by the callback for scored samples");
-    return PHYSAD_OK;
+    return physad__run_keep(run, index, result);
 }
 
 static physad_status score_photo(physad__run_state *run, int64_t index, const physad_image *image)
@@ -333,6 +333,8 @@ static physad_status measure(physad__run_state *run)
         r->pixel_reason = "no sample has a mask";
     if (r->pixel_reason == NULL)
         PHYSAD__TRY(physad_pixels_measure(&r->pixels, run->pixels, &o, run->call_options));
+    if (!r->video)
+        PHYSAD__TRY(physad__run_groups(run, &o));
     r->metrics_seconds = physad__seconds() - start;
     return PHYSAD_OK;
 }
@@ -386,6 +388,7 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
     physad_scores_free(run->scores);
     physad_scores_free(run->frames);
     physad__run_types_end(run);
+    physad__run_kept_free(run);
     physad_dataset_free(whole);
     physad_pixels_free(run->pixels);
     physad_dataset_free(test);

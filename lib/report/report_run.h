@@ -8,6 +8,12 @@
 
 #include <physad/region.h>
 
+/* A scored photo's result without its map. */
+typedef struct physad__kept {
+    physad_result *result;
+    int64_t index, sample; /* in the test samples, in the report's */
+} physad__kept;
+
 typedef struct physad__run_state {
     physad_context *ctx;
     const physad_evaluate_options *options;
@@ -24,6 +30,8 @@ typedef struct physad__run_state {
     char **reasons;       /* why a test sample was left out; NULL: it was not */
     physad_scores *frames; /* of videos that have labels of their frames */
     int64_t recordings;    /* how many of these came so far */
+    physad__kept *kept;    /* of photos */
+    int64_t kept_count, kept_capacity;
     bool by_blocks;        /* they are few: intervals go by blocks of their frames */
     physad_types *types;   /* NULL: they are not asked for */
     const char **typed_name; /* types of the test set that are told, as which of `types`, and how much the last photo looks like each */
@@ -52,6 +60,14 @@ physad_status physad__run_types_begin(physad__run_state *run);
 void physad__run_types_end(physad__run_state *run);
 /* How much a photo looks like each type: *told is the caller's, NULL where nothing is told. */
 physad_status physad__run_tell(physad__run_state *run, const physad_scored *scored, const physad_view *photo, double **told);
+
+/* --- groups (report_groups.c) --- */
+
+/* Of the sample that was counted last; the result loses what it saw. */
+physad_status physad__run_keep(physad__run_state *run, int64_t index, physad_result *result);
+void physad__run_kept_free(physad__run_state *run);
+/* Fuses and measures. */
+physad_status physad__run_groups(physad__run_state *run, const physad_measure_options *options);
 
 /* --- videos (report_video.c) --- */
 

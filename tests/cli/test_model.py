@@ -69,6 +69,27 @@ class Model(Case):
         (self.place / "empty").mkdir()
         self.fails(run(*told, "--examples", self.place / "empty"), 1, "want a folder for each type")
 
+    def test_groups(self):
+        told = self.place / "told.json"
+        by_name = self.ok(run("predict", self.model, *self.photos, "--group", "name", "--json", told))
+        facts = json.loads(told.read_text())
+        self.assertEqual(len(by_name.stdout.splitlines()), len(self.photos) + len(facts["groups"]))
+        scores = {s["path"]: s["score"] for s in facts["samples"]}
+        several = [g for g in facts["groups"] if len(g["photos"]) == 2]
+        self.assertEqual(len(several), 4) # one instance of four types, two views each
+        for group in facts["groups"]:
+            self.assertEqual(group["score"], max(scores[p] for p in group["photos"]))
+            self.assertEqual(group["places"], [])
+            self.assertRegex(by_name.stdout, rf"(?m)^{group['group']} \S+ \w+\t{len(group['photos'])} photo")
+        whole = self.ok(run("predict", self.model, *self.photos, "--group", "all"))
+        self.assertEqual(whole.stdout.splitlines()[-1].split()[0], "all")
+        folders = json.loads(self.ok(run("predict", self.model, *self.photos, "--group", "folder", "--json", "-")).stdout)
+        self.assertEqual({g["group"] for g in folders["groups"]}, {str(p.parent) for p in self.photos})
+        plain = json.loads(self.ok(run("predict", self.model, *self.photos, "--json", "-")).stdout)
+        self.assertNotIn("groups", plain)
+        self.assertEqual(plain["samples"], folders["samples"])
+        self.fails(run("predict", self.model, *self.photos, "--group", "names"), 2, "--group")
+
     def test_usage(self):
         out = self.place / "m"
         fit = ["fit", self.data, "-o", out]

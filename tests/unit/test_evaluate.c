@@ -84,6 +84,29 @@ static physad_evaluation *evaluate(physad_context *ctx, const physad_dataset *ds
     return e;
 }
 
+/* Photos lie in pairs of one thing: the greater score counts, and one odd photo makes an odd thing. */
+static void assert_instances(const physad_evaluation *e, int64_t result, physad_context *ctx)
+{
+    physad_scores *scores = NULL;
+    physad_metrics *m = NULL;
+    physad_metric metric = PHYSAD_METRIC_INIT;
+    physad_measure_options mo = PHYSAD_MEASURE_OPTIONS_INIT;
+    assert_ok(physad_scores_new(&scores, ctx));
+    for (int64_t i = 0; i < 12; i += 2) {
+        physad_evaluated s = PHYSAD_EVALUATED_INIT, t = PHYSAD_EVALUATED_INIT;
+        assert_ok(physad_evaluation_sample(e, result, i, &s));
+        assert_ok(physad_evaluation_sample(e, result, i + 1, &t));
+        assert_string_equal(s.group, t.group);
+        assert_ok(physad_scores_add(scores, fmax(s.score, t.score), s.label > t.label ? s.label : t.label, "any", s.group));
+    }
+    mo.replicates = -1;
+    assert_ok(physad_scores_measure(&m, scores, &mo, NULL));
+    assert_ok(physad_evaluation_metric(e, result, "instance_auroc", &metric));
+    assert_near(metric.value, metric_of(m, "auroc").value, 0);
+    physad_metrics_free(m);
+    physad_scores_free(scores);
+}
+
 static void results_hang_together(void **state)
 {
     physad_context *ctx = context_with(2, 0);
@@ -118,6 +141,7 @@ static void results_hang_together(void **state)
         assert_true(metric.value > 0.9); /* a checkered square is seen even by random features */
         assert_ok(physad_evaluation_metric(e, r, "aupro", &metric));
         assert_true(metric.value > 0.5);
+        assert_instances(e, r, ctx);
         assert_int_equal(physad_metrics_positives(physad_evaluation_metrics(e, r, 1)), 7 * 144);
         assert_int_equal(physad_metrics_negatives(physad_evaluation_metrics(e, r, 1)), 12 * H * W - 7 * 144);
         physad_metrics_free(m);
@@ -157,6 +181,12 @@ static void the_json_keeps_the_schema(void **state)
     if (!schema_valid(schema, json_object_get(json_object_get(schema, "$defs"), "result"), root, why, sizeof(why)))
         fail_msg("%s", why);
     assert_string_equal(json_string_value(json_object_get(root, "category")), "b");
+    const json_t *groups = json_object_get(root, "groups"), *mixed = json_array_get(groups, 2);
+    assert_int_equal(json_array_size(groups), 6);
+    assert_string_equal(json_string_value(json_object_get(mixed, "group")), "g6");
+    assert_int_equal(json_integer_value(json_object_get(mixed, "label")), 1);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(mixed, "photos"), 1)), "b/13.png");
+    assert_int_equal(json_array_size(json_object_get(mixed, "places")), 0); /* nobody knows where */
     assert_near(number(json_object_get(root, "options"), "coreset_ratio"), 0.2, 0);
     assert_int_equal((int)number(root, "n_train"), 8);
     assert_int_equal((int)number(root, "n_test"), 12);

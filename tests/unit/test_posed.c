@@ -5,6 +5,7 @@
 
 #include <physad/dataset.h>
 #include <physad/detect.h>
+#include <physad/group.h>
 #include <physad/tensors.h>
 
 #include <sys/stat.h>
@@ -73,6 +74,29 @@ static double score(const physad_detector *det, uint8_t *memory, float *map)
     return value;
 }
 
+/* Where the painted patch lies in space: each method with a pose tells, in the photo and in the world. */
+static void check_place(const physad_detector *det, uint8_t *memory)
+{
+    const physad_view photo = picture(memory);
+    physad_result *r = NULL;
+    physad_group *g = NULL;
+    physad_place p = PHYSAD_PLACE_INIT;
+    assert_ok(physad_detector_score(det, &photo, &r));
+    assert_ok(physad_group_new(&g, (const physad_result *const *)&r, 1));
+    assert_true(physad_group_score(g) == physad_result_score(r));
+    if (physad_group_place_count(g) > 0) {
+        assert_ok(physad_group_place(g, 0, &p));
+        print_message("%s: odd at %.2f %.2f %.2f (radius %.2f), pixel %.1f %.1f\n", physad_detector_method(det), p.position[0], p.position[1],
+                      p.position[2], p.radius, p.x, p.y);
+        assert_true(p.x > 0 && p.x < WIDTH && p.y > 0 && p.y < HEIGHT);
+        for (int k = 0; k < 3; k++) /* the scene lies within 2 or so of the origin */
+            assert_true(fabs(p.position[k]) < 3);
+    }
+    assert_true(physad_group_place_count(g) > 0 || strcmp(physad_detector_method(det), "splat-bank") != 0);
+    physad_group_free(g);
+    physad_result_free(r);
+}
+
 static void test_score(void **state)
 {
     static uint8_t good[HEIGHT * WIDTH * 3], bad[HEIGHT * WIDTH * 3];
@@ -94,6 +118,7 @@ static void test_score(void **state)
         print_message("%s: normal %.3f, painted %.3f; in the patch %.3f, elsewhere %.3f\n", methods[k], normal, odd, inside, outside);
         assert_true(odd > normal);
         assert_true(inside > outside);
+        check_place(det, bad);
 
         assert_true(score(alone, bad, again) == odd); /* whatever the threads */
         assert_memory_equal(map, again, sizeof(map));
