@@ -205,6 +205,9 @@ struct physad_result {
 };
 /* A result with the score of `from` and what it saw, which goes over; without maps and patches. */
 physad_status physad__result_keep(physad_result **out, physad_result *from);
+/* What the model's scene shows from where the photo was taken, through the photo's lens: bytes (height, width, 3), to be freed; *pixels is
+ * NULL where that is not known. Of a result that keeps what it saw. */
+physad_status physad__result_render(const physad_detector *det, const physad_result *r, uint8_t **pixels, int64_t *height, int64_t *width);
 /* Threshold, verdict and p-value of a result that has its score. */
 void physad__decide(const physad_detector *det, physad_result *r);
 

@@ -260,6 +260,35 @@ static void distort(float *out, const physad__posed_model *m, const float *map)
     }
 }
 
+/* In the first photo's colours, which the scene was fitted to: they may be brighter or darker than the photo's. */
+physad_status physad__result_render(const physad_detector *det, const physad_result *r, uint8_t **pixels, int64_t *height, int64_t *width)
+{
+    const physad__posed_model *m = det->model;
+    physad__posed_look look = { 0 };
+    *pixels = NULL;
+    if (det->method->posed == NULL || r->sight == NULL)
+        return PHYSAD_OK;
+    const int64_t plane = m->height * m->width;
+    float *taken = physad__alloc_array(&m->ctx->mem, plane, sizeof(float), "picture of a scene");
+    uint8_t *out = physad__alloc_array(&m->ctx->mem, plane, 3, "picture of a scene");
+    physad_status status = taken != NULL && out != NULL ? physad__posed_look_make(&look, m, &m->scene, &r->sight->camera) : PHYSAD_ERR_NOMEM;
+    for (int64_t ch = 0; status == PHYSAD_OK && ch < 3; ch++) {
+        distort(taken, m, look.colour + ch * plane);
+        for (int64_t i = 0; i < plane; i++)
+            out[3 * i + ch] = (uint8_t)(fminf(fmaxf(taken[i], 0), 1) * 255 + 0.5f);
+    }
+    physad__posed_look_free(&look);
+    physad__free(taken);
+    if (status != PHYSAD_OK) {
+        physad__free(out);
+        return status;
+    }
+    *pixels = out;
+    *height = m->height;
+    *width = m->width;
+    return PHYSAD_OK;
+}
+
 /* Pose, then the method; `map` of the undistorted photo, `best` its pose. */
 static physad_status score_view(const physad_detector *det, const physad__posed_model *m, const physad__scene_view *view,
                                 const physad__scene_view *fine, float *map, double *score, physad__pose *best, physad__call *call)

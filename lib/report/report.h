@@ -18,7 +18,7 @@ typedef struct physad__thumb {
 } physad__thumb;
 
 enum { PHYSAD__THUMB_PHOTO, PHYSAD__THUMB_TRUTH, PHYSAD__THUMB_MAP, PHYSAD__THUMB_PATCH, PHYSAD__THUMB_NEAREST,
-       PHYSAD__THUMBS };
+       PHYSAD__THUMB_RENDER, PHYSAD__THUMB_RESIDUAL, PHYSAD__THUMBS };
 /* What the gallery keeps of a sample. */
 typedef struct physad__thumbs {
     physad__thumb image[PHYSAD__THUMBS];

@@ -268,6 +268,53 @@ static physad_status draw_nearest(physad__thumbs *t, const physad__run_state *ru
     return status;
 }
 
+/* --- what a scene shows from there, and what differs --- */
+
+#define MOST_DIFFERENT 0.25 /* of 0..1, mean of the colours: full colour */
+
+/* Brings `render` to the photo's brightness and contrast, colour by colour, by least squares; then the colour of how far they differ. */
+static void colour_difference(uint8_t *out, const uint8_t *render, const uint8_t *photo, int64_t n)
+{
+    double gain[3], offset[3];
+    for (int c = 0; c < 3; c++) {
+        double x = 0, y = 0, xx = 0, xy = 0;
+        for (int64_t i = 0; i < n; i++) {
+            const double a = render[3 * i + c], b = photo[3 * i + c];
+            x += a;
+            y += b;
+            xx += a * a;
+            xy += a * b;
+        }
+        const double spread = xx - x * x / (double)n;
+        gain[c] = spread > 1e-6 * xx ? (xy - x * y / (double)n) / spread : 1;
+        offset[c] = (y - gain[c] * x) / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double d = 0;
+        for (int c = 0; c < 3; c++)
+            d += fabs(gain[c] * render[3 * i + c] + offset[c] - photo[3 * i + c]) / (3 * 255);
+        physad_overlay_color(d / MOST_DIFFERENT, out + 3 * i);
+    }
+}
+
+/* `c` holds the photo; its pair is room. */
+static physad_status draw_scene(physad__thumbs *t, canvas *c, const physad__run_state *run, const physad_scored *s)
+{
+    uint8_t *pixels = NULL;
+    int64_t shape[3] = { 0, 0, 3 };
+    PHYSAD__TRY(physad__result_render(run->detector, s->result, &pixels, &shape[0], &shape[1]));
+    if (pixels == NULL)
+        return PHYSAD_OK;
+    const physad_view view = physad_view_array(pixels, PHYSAD_U8, 3, shape);
+    const window all = { 0, 0, shape[0], shape[1] };
+    uint8_t *difference = c->pair + 3 * c->height * c->width;
+    resize(c->pair, c->height, c->width, &view, &all);
+    colour_difference(difference, c->pair, c->photo, c->height * c->width);
+    physad__free(pixels);
+    PHYSAD__TRY(encode(&t->image[PHYSAD__THUMB_RENDER], run->ctx, c->pair, c->height, c->width, c->width));
+    return encode(&t->image[PHYSAD__THUMB_RESIDUAL], run->ctx, difference, c->height, c->width, c->width);
+}
+
 static int32_t side_of(const physad__run_state *run)
 {
     return run->options->gallery_side > 0 ? run->options->gallery_side : SIDE;
@@ -296,6 +343,8 @@ physad_status physad__gallery_add(physad__run_state *run, const physad_scored *s
     physad_status status = t != NULL ? canvas_make(&c, &run->ctx->mem, photo, side_of(run)) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = draw(t, &c, run->ctx, photo, map, mask, physad_result_threshold(s->result));
+    if (status == PHYSAD_OK && !r->video)
+        status = draw_scene(t, &c, run, s);
     if (status == PHYSAD_OK && map != NULL && !r->video)
         status = draw_nearest(t, run, s, photo, map);
     canvas_free(&c);

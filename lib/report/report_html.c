@@ -113,6 +113,66 @@ static void put_summary(physad__text *out, const physad_evaluation *e)
     physad__html_raw(out, e->methods > 1 ? " Bold: the highest of the methods.</p>\n" : "</p>\n");
 }
 
+/* Methods may have left out different photos. */
+static const physad__report_group *find_thing(const physad__report *r, const char *name)
+{
+    for (int64_t i = 0; i < r->group_count; i++)
+        if (strcmp(r->samples[r->groups[i].photos[0]].group, name) == 0)
+            return &r->groups[i];
+    return NULL;
+}
+
+static void put_thing(physad__text *out, const physad__report *reports, int64_t count, int64_t stride, int64_t index)
+{
+    const physad__report_group *g = &reports[0].groups[index];
+    const physad__report_sample *s = &reports[0].samples[g->photos[g->first_odd]];
+    physad__html_raw(out, "<tr><td>");
+    physad__html_text(out, s->group);
+    physad__html_raw(out, "</td><td class=\"left\">");
+    physad__html_text(out, s->type);
+    physad__html_format(out, "</td><td>%lld</td>", (long long)g->photo_count);
+    for (int64_t k = 0; k < count; k++) {
+        const physad__report *r = &reports[k * stride];
+        const physad__report_group *same = find_thing(r, s->group);
+        physad__html_raw(out, "<td>");
+        if (same != NULL)
+            physad__html_number(out, same->score);
+        physad__html_raw(out, "</td><td class=\"left\">");
+        if (same != NULL && same->place_count > 0) {
+            const physad_place *p = &same->places[0];
+            physad__html_format(out, "%.3g, %.3g, %.3g (%.2g), %d of %d photos", p->position[0], p->position[1], p->position[2], p->radius,
+                                p->agreeing, p->seen_by);
+        }
+        physad__html_raw(out, "</td>");
+    }
+    physad__html_raw(out, "</tr>\n");
+}
+
+/* One verdict per thing: a row each, its score by every method, and where it is oddest. Things of a single photo have it at their card. */
+static void put_things(physad__text *out, const physad__report *reports, int64_t count, int64_t stride)
+{
+    const physad__report *first = &reports[0];
+    int64_t n = 0;
+    for (int64_t i = 0; i < first->group_count; i++)
+        n += first->groups[i].photo_count > 1;
+    if (n == 0)
+        return;
+    physad__html_raw(out, "<h3>Things of several photos</h3>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
+                          "aria-label=\"Things\"><table><thead><tr><th scope=\"col\">thing</th><th scope=\"col\" class=\"left\">type</th>"
+                          "<th scope=\"col\">photos</th>");
+    for (int64_t k = 0; k < count; k++) {
+        physad__html_raw(out, "<th scope=\"col\">");
+        physad__html_text(out, reports[k * stride].method);
+        physad__html_raw(out, "</th><th scope=\"col\" class=\"left\">oddest at</th>");
+    }
+    physad__html_raw(out, "</tr></thead><tbody>\n");
+    for (int64_t i = 0; i < first->group_count; i++)
+        if (first->groups[i].photo_count > 1)
+            put_thing(out, reports, count, stride, i);
+    physad__html_raw(out, "</tbody></table></div>\n<p class=\"soft\">Places are x, y, z in the frame of the training photos&#39; poses, with the "
+                          "radius of what is odd, and in how many of the photos that see the place it is odd.</p>\n");
+}
+
 /* A row per type, two columns per method. Types are those of the first method that has any. */
 static void put_types(physad__text *out, const physad__report *reports, int64_t count, int64_t stride)
 {
@@ -194,6 +254,7 @@ static void put_category(physad__text *out, const physad_evaluation *e, int64_t 
     physad__html_format(out, "</h2>\n<p>%lld normal training samples, %lld test samples.</p>\n", (long long)first->n_train,
                         (long long)first->n_test);
     put_types(out, first, e->methods, categories);
+    put_things(out, first, e->methods, categories);
     physad__html_raw(out, "<h3>Curves</h3>\n");
     physad__html_curves(out, first, e->methods, categories);
     physad__html_raw(out, "<div class=\"scores\">\n");

@@ -91,6 +91,17 @@ static void put_take(physad__text *out, const physad__take *take, const physad__
     put_figure(out, &t->image[PHYSAD__THUMB_NEAREST], place, take->near_path);
 }
 
+/* Of methods on photos with poses: what the scene shows from the photo's place. */
+static void put_scene(physad__text *out, const physad__thumbs *t)
+{
+    if (t == NULL || t->image[PHYSAD__THUMB_RENDER].bytes == NULL)
+        return;
+    physad__html_raw(out, "<div class=\"pair\">\n");
+    put_figure(out, &t->image[PHYSAD__THUMB_RENDER], "the scene from there", NULL);
+    put_figure(out, &t->image[PHYSAD__THUMB_RESIDUAL], "what differs from it", NULL);
+    physad__html_raw(out, "</div>");
+}
+
 /* What one method says: its map where there is one, score and verdict, and below the patch that decided beside its neighbour. */
 static void put_method(physad__text *out, const entry *e)
 {
@@ -113,6 +124,7 @@ static void put_method(physad__text *out, const entry *e)
         put_figure(out, &t->image[PHYSAD__THUMB_NEAREST], "nearest normal:", t->nearest_path);
         physad__html_raw(out, "</div>");
     }
+    put_scene(out, t);
     physad__html_raw(out, "</div>\n");
 }
 

@@ -5,6 +5,7 @@
 
 #include <physad/dataset.h>
 #include <physad/detect.h>
+#include <physad/evaluate.h>
 #include <physad/group.h>
 #include <physad/tensors.h>
 
@@ -134,6 +135,61 @@ static void test_score(void **state)
         end_context(one);
         end_context(ctx);
     }
+}
+
+/* A whole evaluation: things of two photos get one verdict with places, and the page shows the scene. */
+static void test_evaluation(void **state)
+{
+    static const char *const within[] = { "test", "test/good", "test/odd" };
+    static const char *const settings[] = { "steps=60", "random_points=300", "max_gaussians=500", "weights=random:1", "harmonics=0",
+                                            "calibration=0", NULL };
+    static uint8_t memory[HEIGHT * WIDTH * 3];
+    static const char *const method[] = { "splat-bank" };
+    char folder[256], path[512];
+    physad_context *ctx = fresh_context(2);
+    physad_dataset *set = NULL;
+    physad_evaluation *e = NULL;
+    physad_evaluate_options o = PHYSAD_EVALUATE_OPTIONS_INIT;
+    physad_metric metric = PHYSAD_METRIC_INIT;
+    unsigned char *page = NULL;
+    size_t size;
+    const physad_view photo = picture(memory);
+    make_set(ctx, folder, sizeof(folder), 0);
+    for (int64_t i = 0; i < PHYSAD__COUNT(within); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, within[i]);
+        assert_int_equal(mkdir(path, 0777), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof(path), i < 2 ? "%s/test/good/q0%d.png" : "%s/test/odd/i01_q0%d.png", folder, i);
+        draw_query(ctx, folder, memory, i >= 2);
+        assert_ok(physad_image_write(ctx, path, &photo, NULL));
+    }
+    o.settings = settings;
+    o.replicates = -1;
+    o.gallery = 4;
+    assert_ok(physad_dataset_open(&set, ctx, folder, NULL));
+    assert_ok(physad_evaluate(&e, ctx, set, method, 1, &o, NULL));
+    assert_ok(physad_evaluation_metric(e, 0, "instance_auroc", &metric));
+    assert_near(metric.value, 1, 0);
+    json_t *root = NULL;
+    const char *text = physad_evaluation_json(e);
+    assert_ok(physad__json_parse(&root, text, strlen(text), "evaluation"));
+    const json_t *thing = json_array_get(json_object_get(root, "groups"), 2), *place = json_array_get(json_object_get(thing, "places"), 0);
+    assert_string_equal(json_string_value(json_object_get(thing, "group")), "i01");
+    assert_int_equal(json_array_size(json_object_get(thing, "photos")), 2);
+    assert_int_equal(json_integer_value(json_object_get(place, "seen_by")), 2); /* both were taken from one place */
+    assert_int_equal(json_array_size(json_object_get(place, "position")), 3);
+    json_decref(root);
+    assert_ok(physad_evaluation_html(e, folder, NULL));
+    snprintf(path, sizeof(path), "%s/report.html", folder);
+    assert_ok(physad__file_read(&page, &size, &ctx->mem, path, 1 << 26));
+    assert_true(memmem(page, size, "the scene from there", 20) != NULL && memmem(page, size, "what differs from it", 20) != NULL);
+    assert_non_null(memmem(page, size, "Things of several photos", 24));
+    physad__free(page);
+    physad_evaluation_free(e);
+    physad_dataset_free(set);
+    scratch_remove(folder);
+    end_context(ctx);
 }
 
 /* Poses of photos that are no training photos are not read: without them everything is the same. */
@@ -309,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_score),
+        cmocka_unit_test(test_evaluation),
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_layers),
