@@ -233,7 +233,7 @@ typedef struct physad__frontend {
     int64_t height, width, dim; /* of the grid */
     int64_t network_dim;        /* the first columns; behind them those of the texture, if any */
     float texture;              /* factor of these; 0: there are none */
-    float mean[3], std[3];      /* of the transform, for them */
+    float mean[3], std[3];      /* of the transform */
 } physad__frontend;
 
 /* `file`: a model that holds the backbone's weights, used during the call; NULL: from the weights store. `channels`: a choice of
@@ -241,6 +241,8 @@ typedef struct physad__frontend {
 physad_status physad__frontend_open(physad__frontend *front, const physad_detector *det, const physad_transform *transform,
                                     const physad_tensors *file, const int64_t *channels);
 void physad__frontend_close(physad__frontend *front);
+/* Takes `mean` and `std` from the transform. */
+physad_status physad__frontend_levels(physad__frontend *front);
 /* Which cells take part for photos of a size: height * width of 1 or 0. */
 physad_status physad__frontend_valid(const physad__frontend *front, physad_context *ctx, int64_t photo_height, int64_t photo_width,
                                      uint8_t *valid);
@@ -285,12 +287,16 @@ typedef struct physad__verdict {
 
 struct physad__feature_method {
     bool texture; /* it has the option `texture` */
+    bool learns;  /* it has the option `learn`, and `learn` below */
     /* Adds what the method needs to the front end's options, such as a choice of channels; `text` is room for what these point to,
      * during the call that follows. May be NULL. */
     void (*configure)(const physad_detector *det, physad_features_options *options, char *text, size_t size);
     /* `store` holds the cells of the normals that may enter the model: rows with their sample (an index of the origin) and position. */
     physad_status (*fit)(const physad_detector *det, const physad__frontend *front, const physad_bank *store, physad__call *call,
                          void **state);
+    /* After fit: `lesson` holds cells of painted photos (detect_learn.h). */
+    physad_status (*learn)(const physad_detector *det, const physad__frontend *front, const physad_bank *store,
+                           const physad_bank *lesson, physad__call *call, void *state);
     physad_status (*score)(const physad_detector *det, const void *state, const physad__cells *cells, physad__verdict *verdict,
                            physad__call *call);
     physad_status (*declare)(const physad_detector *det, const void *state, physad__tensors_writer *writer, json_t *config);

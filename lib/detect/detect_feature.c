@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The feature family: leaves some samples aside, hands the cells of the rest to the method, and scores. */
 #include "detect/detect_feature.h"
+#include "detect/detect_learn.h"
 
 /* --- scoring --- */
 
@@ -141,11 +142,13 @@ static physad_status select_side(physad_bank **out, const physad_bank *all, cons
     return status;
 }
 
-/* Fits the method on store, scores apart. */
+/* Fits the method on store, teaches it the lesson if there is one, scores apart. */
 static physad_status fit_method(physad_detector *det, physad__feature_model *m, const physad_bank *store, const physad_bank *apart,
-                                double *scores, physad__call *call)
+                                const physad_bank *lesson, double *scores, physad__call *call)
 {
     PHYSAD__TRY(det->method->features->fit(det, &m->front, store, call, &m->state));
+    if (lesson != NULL)
+        PHYSAD__TRY(det->method->features->learn(det, &m->front, store, lesson, call, m->state));
     return physad_bank_count(apart) > 0 ? score_apart(det, m, apart, scores, call) : PHYSAD_OK;
 }
 
@@ -158,7 +161,7 @@ static physad_status fit_kept(physad_detector *det, physad__feature_model *m, co
     if (status == PHYSAD_OK)
         status = select_side(&apart, m->kept, aside, 1, mem);
     if (status == PHYSAD_OK)
-        status = fit_method(det, m, store, apart, scores, call);
+        status = fit_method(det, m, store, apart, NULL, scores, call);
     physad_bank_free(store);
     physad_bank_free(apart);
     return status;
@@ -216,6 +219,37 @@ static physad_status open_texture(const physad_detector *det, physad__frontend *
     return physad__texture_open(front, 1);
 }
 
+/* Made-up defects are of use on a surface, where they may lie anywhere: there the texture is in use. */
+static bool wants_lesson(const physad_detector *det, const physad__frontend *front)
+{
+    if (!det->method->features->learns || physad__option_is(det, "learn", "none"))
+        return false;
+    return physad__option_is(det, "learn", "painted") || (front->texture != 0 && physad__option_is(det, "calibrate", "position"));
+}
+
+static physad_status check_lesson(const physad_detector *det, bool keep)
+{
+    const char *reason = keep ? "keep_features=true (or coreset_ratio=1): what is learned of a sample would hang on all others" : NULL;
+    if (!det->method->features->learns || !physad__option_is(det, "learn", "painted"))
+        return PHYSAD_OK;
+    if (physad__option_is(det, "calibrate", "none"))
+        reason = "calibrate=none: distances and what is learned would have no common unit";
+    return reason == NULL ? PHYSAD_OK
+                          : physad__error(PHYSAD_ERR_ARG, "%s: learn=painted does not go with %s; want learn=none or auto",
+                                          det->method->name, reason);
+}
+
+/* *lesson stays NULL where none is wanted. */
+static physad_status read_lesson(const physad_detector *det, physad__frontend *front, const physad_dataset *normals,
+                                 const uint8_t *aside, physad_bank **lesson, physad__call *call)
+{
+    if (!wants_lesson(det, front))
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__frontend_levels(front));
+    PHYSAD__TRY(physad_bank_new(lesson, det->ctx, front->dim, NULL));
+    return physad__lesson_read(det, front, normals, aside, *lesson, call);
+}
+
 physad_status physad__feature_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
                                   physad__call *call, void **model)
 {
@@ -223,6 +257,7 @@ physad_status physad__feature_fit(physad_detector *det, const physad_dataset *no
     physad_bank *banks[2] = { NULL, NULL };
     const bool keep = keeps_features(det);
     const physad__reading what = { normals, 0, keep ? NULL : aside, banks, det->origin->sizes };
+    PHYSAD__TRY(check_lesson(det, keep));
     PHYSAD__TRY(physad__feature_model_new(&m, det));
     physad_status status = physad__transform_make(&det->origin->transform, det);
     if (status == PHYSAD_OK)
@@ -242,7 +277,11 @@ physad_status physad__feature_fit(physad_detector *det, const physad_dataset *no
         banks[0] = NULL;
         status = fit_kept(det, m, aside, scores, call);
     } else if (status == PHYSAD_OK) {
-        status = fit_method(det, m, banks[0], banks[1], scores, call);
+        physad_bank *lesson = NULL;
+        status = read_lesson(det, &m->front, normals, aside, &lesson, call);
+        if (status == PHYSAD_OK)
+            status = fit_method(det, m, banks[0], banks[1], lesson, scores, call);
+        physad_bank_free(lesson);
     }
     if (status == PHYSAD_OK)
         status = physad__feature_take_weights(det, m);

@@ -220,6 +220,17 @@ physad_status physad__frontend_open(physad__frontend *front, const physad_detect
     return status;
 }
 
+physad_status physad__frontend_levels(physad__frontend *front)
+{
+    physad_transform_options o = PHYSAD_TRANSFORM_OPTIONS_INIT;
+    PHYSAD__TRY(physad_transform_get(front->transform, &o));
+    for (int c = 0; c < 3; c++) {
+        front->mean[c] = o.mean[c];
+        front->std[c] = o.std[c];
+    }
+    return PHYSAD_OK;
+}
+
 void physad__frontend_close(physad__frontend *front)
 {
     physad_features_free(front->features);

@@ -18,12 +18,7 @@ static const double SHARE = 0.5;      /* variance of the texture's columns toget
 
 physad_status physad__texture_open(physad__frontend *front, float factor)
 {
-    physad_transform_options o = PHYSAD_TRANSFORM_OPTIONS_INIT;
-    PHYSAD__TRY(physad_transform_get(front->transform, &o));
-    for (int c = 0; c < 3; c++) {
-        front->mean[c] = o.mean[c];
-        front->std[c] = o.std[c];
-    }
+    PHYSAD__TRY(physad__frontend_levels(front));
     front->texture = factor;
     front->dim = front->network_dim + PHYSAD__TEXTURE_DIM;
     return PHYSAD_OK;

@@ -4,8 +4,10 @@
  *
  * Ours beyond the paper: distances are judged by the place in the photo (`calibrate=position`). Normal patches at a photo's
  * border, or where a thing's outline lies, are farther from each other than those within; the mean and spread of these distances,
- * taken from training photos against the coreset without their own patches, turn a distance into a number of standard deviations. */
-#include "detect/detect.h"
+ * taken from training photos against the coreset without their own patches, turn a distance into a number of standard deviations.
+ * On surfaces, where things of one kind differ much among themselves, defects painted over the normal photos teach a small network
+ * which differences from the photo's mean are defects (`learn`); its judgement, likewise in deviations, is added. */
+#include "detect/detect_learn.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -28,6 +30,10 @@ static const physad__option rows[] = {
     { "blur_border", PHYSAD_OPTION_CHOICE, "mirror", 0, 0, "mirror|repeat", "beyond the border: the edge once, or twice", NULL },
     { "texture", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "none|auto|local", "compare local brightness and contrast too, against the photo's; "
       "auto: where the training photos are of a surface, and their features are not kept", NULL },
+    { "learn", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "none|auto|painted", "learn from defects painted over the training photos which "
+      "differences count, and judge by that too; auto: where texture is in use and distances are calibrated", NULL },
+    { "learn_weight", PHYSAD_OPTION_REAL, "1", 0, 100, NULL, "weight of that judgement against the distance, both as deviations",
+      NULL },
     { "keep_features", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL,
       "keep the features of all normal samples in the model, so that samples can be added and removed", NULL },
 };
@@ -36,10 +42,11 @@ static const physad__preset presets[] = {
     /* anomalib's torch_model.py; use it with backbone wide_resnet50_2 and input 256 for its published figures */
     { "anomalib", "projection", "sparse" }, { "anomalib", "neighbors", "9" },     { "anomalib", "calibrate", "none" },
     { "anomalib", "score", "patch" },       { "anomalib", "upsample", "nearest" }, { "anomalib", "texture", "none" },
+    { "anomalib", "learn", "none" },
     /* amazon-science/patchcore-inspection */
     { "original", "projection", "sparse" }, { "original", "distance", "squared" }, { "original", "calibrate", "none" },
     { "original", "score", "patch" },       { "original", "pool", "unfold" },      { "original", "blur_border", "repeat" },
-    { "original", "texture", "none" },
+    { "original", "texture", "none" },      { "original", "learn", "none" },
 };
 
 typedef struct patchcore {
@@ -47,6 +54,7 @@ typedef struct patchcore {
     physad_bank *bank;
     int64_t cells;
     float *mean, *inverse; /* per cell: of the normals' distances, 1 / spread; NULL: not calibrated */
+    physad__learned *learned; /* NULL: nothing was */
 } patchcore;
 
 static void patchcore_free(void *state)
@@ -55,6 +63,7 @@ static void patchcore_free(void *state)
     physad_bank_free(p->bank);
     physad__free(p->mean);
     physad__free(p->inverse);
+    physad__learned_free(p->learned);
     physad__free(p);
 }
 
@@ -114,11 +123,7 @@ static physad_status foreign_distances(const physad_detector *det, const patchco
     return status;
 }
 
-typedef struct moments {
-    double *sum, *squares, *count; /* per cell */
-} moments;
-
-static physad_status collect_moments(const physad_detector *det, const patchcore *p, const physad_bank *store, moments *m,
+static physad_status collect_moments(const physad_detector *det, const patchcore *p, const physad_bank *store, physad__moments *m,
                                      physad__call *call)
 {
     physad__mem *mem = &det->ctx->mem;
@@ -144,9 +149,7 @@ static physad_status collect_moments(const physad_detector *det, const patchcore
             for (int64_t i = 0; status == PHYSAD_OK && i < n; i++) {
                 const int64_t cell = physad_bank_position(store, row + i);
                 const double d = squared ? (double)distance[i] * (double)distance[i] : (double)distance[i];
-                m->sum[cell] += d;
-                m->squares[cell] += d * d;
-                m->count[cell] += 1;
+                physad__moments_add(m, cell, d);
             }
         }
         row += n;
@@ -155,45 +158,6 @@ static physad_status collect_moments(const physad_detector *det, const patchcore
     }
     physad__free(distance);
     return status;
-}
-
-/* Each cell's moments from itself and its neighbours (Gaussian over 1 cell), drawn towards those of the whole photo by the weight of
- * ten photos: few photos say little about one cell. */
-static physad_status settle_moments(patchcore *p, const moments *m, int64_t height, int64_t width)
-{
-    static const double kernel[3] = { 0.3989, 0.2420, 0.0540 };
-    const double prior = 10;
-    double sum = 0, squares = 0, count = 0;
-    for (int64_t i = 0; i < p->cells; i++) {
-        sum += m->sum[i];
-        squares += m->squares[i];
-        count += m->count[i];
-    }
-    const double mean = sum / count;
-    const double variance = fmax(squares / count - mean * mean, 0);
-    if (!(variance > 0))
-        return physad__error(PHYSAD_ERR_NUMERIC, "patchcore: all normal patches are equally far from each other; use calibrate=none");
-    for (int64_t y = 0; y < height; y++) {
-        for (int64_t x = 0; x < width; x++) {
-            double s = 0, q = 0, n = 0;
-            for (int64_t dy = -2; dy <= 2; dy++) {
-                for (int64_t dx = -2; dx <= 2; dx++) {
-                    const int64_t yy = y + dy, xx = x + dx;
-                    const double w = kernel[dy < 0 ? -dy : dy] * kernel[dx < 0 ? -dx : dx];
-                    if (yy < 0 || xx < 0 || yy >= height || xx >= width)
-                        continue;
-                    s += w * m->sum[yy * width + xx];
-                    q += w * m->squares[yy * width + xx];
-                    n += w * m->count[yy * width + xx];
-                }
-            }
-            const double own = n > 0 ? s / n : mean;
-            const double own_variance = n > 0 ? fmax(q / n - own * own, 0) : variance;
-            p->mean[y * width + x] = (float)((n * own + prior * mean) / (n + prior));
-            p->inverse[y * width + x] = (float)(1 / sqrt((n * own_variance + prior * variance) / (n + prior)));
-        }
-    }
-    return PHYSAD_OK;
 }
 
 static physad_status calibrate_positions(const physad_detector *det, patchcore *p, const physad__frontend *front,
@@ -207,17 +171,16 @@ static physad_status calibrate_positions(const physad_detector *det, patchcore *
         row++;
     if (row == physad_bank_count(store))
         return PHYSAD_OK; /* one thing: nothing to compare it with */
-    double *block = physad__alloc_zero(mem, (size_t)(3 * p->cells) * sizeof(*block), "positions");
+    physad__moments m;
+    PHYSAD__TRY(physad__moments_new(&m, mem, p->cells));
     p->mean = physad__alloc_array(mem, p->cells, sizeof(*p->mean), "positions");
     p->inverse = physad__alloc_array(mem, p->cells, sizeof(*p->inverse), "positions");
-    physad_status status = block != NULL && p->mean != NULL && p->inverse != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    if (status == PHYSAD_OK) {
-        moments m = { block, block + p->cells, block + 2 * p->cells };
+    physad_status status = p->mean != NULL && p->inverse != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK)
         status = collect_moments(det, p, store, &m, call);
-        if (status == PHYSAD_OK)
-            status = settle_moments(p, &m, front->height, front->width);
-    }
-    physad__free(block);
+    if (status == PHYSAD_OK && !physad__moments_settle(&m, front->height, front->width, p->mean, p->inverse))
+        status = physad__error(PHYSAD_ERR_NUMERIC, "patchcore: all normal patches are equally far from each other; use calibrate=none");
+    physad__moments_free(&m);
     return status;
 }
 
@@ -247,6 +210,14 @@ static physad_status patchcore_fit(const physad_detector *det, const physad__fro
     }
     *state = p;
     return PHYSAD_OK;
+}
+
+/* Where distances have no unit, for want of a second thing, nothing can be weighed against them. */
+static physad_status patchcore_learn(const physad_detector *det, const physad__frontend *front, const physad_bank *store,
+                                     const physad_bank *lesson, physad__call *call, void *state)
+{
+    patchcore *p = state;
+    return p->mean != NULL ? physad__learned_fit(&p->learned, det, front, store, lesson, call) : PHYSAD_OK;
 }
 
 /* --- scoring --- */
@@ -319,14 +290,29 @@ static double top_mean(const physad_detector *det, float *grid, const physad__ce
     return sum / (double)share;
 }
 
+static physad_status to_deviations(const physad_detector *det, const patchcore *p, const physad__cells *cells, float *grid)
+{
+    const int64_t n = cells->height * cells->width;
+    const float weight = (float)physad__option_real(det, "learn_weight");
+    for (int64_t i = 0; p->mean != NULL && i < n; i++)
+        grid[i] = (grid[i] - p->mean[i]) * p->inverse[i];
+    if (p->learned == NULL || weight == 0)
+        return PHYSAD_OK;
+    float *looks = physad__alloc_array(&det->ctx->mem, n, sizeof(*looks), "judgement");
+    const physad_status status = looks != NULL ? physad__learned_judge(p->learned, cells, looks) : PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; status == PHYSAD_OK && i < n; i++)
+        grid[i] += weight * looks[i];
+    physad__free(looks);
+    return status;
+}
+
 static physad_status judge(const physad_detector *det, const patchcore *p, const physad__cells *cells, const int64_t *nearest,
                            float *grid, physad__verdict *v, physad__call *call)
 {
     const int64_t n = cells->height * cells->width;
     int64_t worst = -1;
+    PHYSAD__TRY(to_deviations(det, p, cells, grid));
     for (int64_t i = 0; i < n; i++) {
-        if (p->mean != NULL)
-            grid[i] = (grid[i] - p->mean[i]) * p->inverse[i];
         if (cells->valid[i] && (worst < 0 || grid[i] > grid[worst]))
             worst = i;
     }
@@ -381,7 +367,8 @@ static physad_status patchcore_declare(const physad_detector *det, const void *s
     if (p->mean == NULL)
         return PHYSAD_OK;
     PHYSAD__TRY(physad__tensors_writer_declare(w, "patchcore.mean", PHYSAD_F32, 1, &p->cells));
-    return physad__tensors_writer_declare(w, "patchcore.inverse", PHYSAD_F32, 1, &p->cells);
+    PHYSAD__TRY(physad__tensors_writer_declare(w, "patchcore.inverse", PHYSAD_F32, 1, &p->cells));
+    return p->learned != NULL ? physad__learned_declare(p->learned, w) : PHYSAD_OK;
 }
 
 static physad_status patchcore_write(const physad_detector *det, const void *state, physad__tensors_writer *w)
@@ -393,7 +380,8 @@ static physad_status patchcore_write(const physad_detector *det, const void *sta
     const physad_view mean = physad_view_array(p->mean, PHYSAD_F32, 1, &p->cells);
     const physad_view inverse = physad_view_array(p->inverse, PHYSAD_F32, 1, &p->cells);
     PHYSAD__TRY(physad__tensors_writer_append(w, "patchcore.mean", &mean));
-    return physad__tensors_writer_append(w, "patchcore.inverse", &inverse);
+    PHYSAD__TRY(physad__tensors_writer_append(w, "patchcore.inverse", &inverse));
+    return p->learned != NULL ? physad__learned_write(p->learned, w) : PHYSAD_OK;
 }
 
 static physad_status read_positions(patchcore *p, const physad_tensors *file)
@@ -441,6 +429,8 @@ static physad_status patchcore_read(const physad_detector *det, const physad__fr
         status = check_bank(det, p, front);
     if (status == PHYSAD_OK && physad_tensors_has(file, "patchcore.mean"))
         status = read_positions(p, file);
+    if (status == PHYSAD_OK && p->mean != NULL)
+        status = physad__learned_read(&p->learned, det->ctx, front, file);
     if (status != PHYSAD_OK) {
         patchcore_free(p);
         return status;
@@ -451,7 +441,9 @@ static physad_status patchcore_read(const physad_detector *det, const physad__fr
 
 static const physad__feature_method patchcore_features = {
     .texture = true,
+    .learns = true,
     .fit = patchcore_fit,
+    .learn = patchcore_learn,
     .score = patchcore_score,
     .declare = patchcore_declare,
     .write = patchcore_write,
