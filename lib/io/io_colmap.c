@@ -132,6 +132,8 @@ static physad_status image_add(parse *p, const reader *r, const double pose[7], 
         return fault(r, "an image names a camera that is not there");
     if (length == 0 || length > MAX_NAME)
         return fault(r, "an image's name is empty or longer than 4096 bytes");
+    if (memchr(name, '\0', length) != NULL)
+        return fault(r, "an image's name has a zero byte");
     PHYSAD__TRY(physad__grow(out->mem, &out->photos, &out->photos_size, out->n_photos + 1, sizeof(photo), "photos"));
     photo.name = physad__strndup(out->mem, name, length);
     if (photo.name == NULL)

@@ -31,7 +31,7 @@ static void arrays_of(physad_view out[ARRAYS], const char *names[ARRAYS], const 
     const int64_t row = g->stride * (int64_t)sizeof(float);
     for (int k = 0; k < ARRAYS; k++) {
         names[k] = table[k].name;
-        out[k] = (physad_view){ .data = g->planes + table[k].first * g->stride, .dtype = PHYSAD_F32, .ndim = 2 };
+        out[k] = (physad_view){ .data = g->planes != NULL ? g->planes + table[k].first * g->stride : NULL, .dtype = PHYSAD_F32, .ndim = 2 };
         out[k].shape[0] = g->count;
         out[k].shape[1] = table[k].parts;
         out[k].stride[0] = sizeof(float);
