@@ -103,6 +103,24 @@ void physad__clip_verdicts_clear(physad__clip_verdicts *v)
     physad__free(v->maps);
 }
 
+/* By how much the clip's scored frame differs from the frame before (the first: from the next), over the channels' mean, 0..1; less
+ * where the contrast is high (physad__clip_contrast). */
+static physad_status measure_motion(const physad_detector *det, const physad__clip_frames *f, int64_t video, int64_t from,
+                                    float *pair, float *motion)
+{
+    const int64_t pixels = f->height * f->width, channels = f->channels, scored = physad__clip_method_of(det)->scored;
+    const physad__clip_place at = { .video = video, .from = physad__max(from + scored - 1, 0) };
+    PHYSAD__TRY(physad__clip_take(f, &at, 0, 2, true, pair));
+    const float *frame = pair + (from + scored > 0 ? pixels * channels : 0);
+    for (int64_t i = 0; i < pixels; i++) {
+        float sum = 0;
+        for (int64_t c = 0; c < channels; c++)
+            sum += fabsf(pair[(pixels + i) * channels + c] - pair[i * channels + c]);
+        motion[i] = sum / (float)(2 * channels);
+    }
+    return physad__clip_contrast(f->mem, frame, f->height, f->width, channels, physad__option_real(det, "window"), motion);
+}
+
 /* Every `stride`-th clip of a video, in batches whose rest repeats the last clip. */
 physad_status physad__clip_judge(const physad_detector *det, physad__clip_net *net, const physad__clip_frames *f,
                                  int64_t video, int64_t stride, bool maps, physad__clip_verdicts *v)
@@ -113,8 +131,11 @@ physad_status physad__clip_judge(const physad_detector *det, physad__clip_net *n
     *v = (physad__clip_verdicts){ .count = (physad__clip_count(f, video) + stride - 1) / stride };
     v->terms = physad__alloc_array(mem, v->count, sizeof(*v->terms), "scores of clips");
     v->maps = maps ? physad__alloc_array(mem, v->count * pixels, sizeof(float), "maps of frames") : NULL;
-    float *one = physad__alloc_array(mem, pixels, sizeof(float), "map of a frame");
+    /* A map, the motion, and the two frames that it is between. */
+    float *one = physad__alloc_array(mem, 2 * pixels * (1 + f->channels), sizeof(float), "map of a frame"), *motion = NULL;
     physad_status status = v->terms != NULL && one != NULL && (!maps || v->maps != NULL) ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK && physad__option_is(det, "weight", "motion"))
+        motion = one + pixels;
     float *input = physad__tape_data(net->t, net->input), *target = physad__tape_data(net->t, net->target);
     for (int64_t b = 0; status == PHYSAD_OK && b < v->count; b += net->batch) {
         status = physad__cancelled(det->ctx);
@@ -124,8 +145,12 @@ physad_status physad__clip_judge(const physad_detector *det, physad__clip_net *n
         }
         if (status == PHYSAD_OK)
             status = physad__tape_forward(net->t);
-        for (int64_t i = 0; status == PHYSAD_OK && i < net->batch && b + i < v->count; i++)
-            m->judge(det, net, i, v->terms[b + i], maps ? v->maps + (b + i) * pixels : one);
+        for (int64_t i = 0; status == PHYSAD_OK && i < net->batch && b + i < v->count; i++) {
+            if (motion != NULL)
+                status = measure_motion(det, f, video, (b + i) * stride, one + 2 * pixels, motion);
+            if (status == PHYSAD_OK)
+                m->judge(det, net, i, motion, v->terms[b + i], maps ? v->maps + (b + i) * pixels : one);
+        }
         if (status == PHYSAD_OK && net->learns != NULL && m->novelty(det, net) < physad__option_real(det, "update"))
             status = m->seen(det, net->learns, net);
     }

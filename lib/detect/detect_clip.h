@@ -80,8 +80,9 @@ typedef struct physad__clip_method {
     /* How new the last clip is to a network of batch 1: `seen` is called while scoring where it is less than option "update"; NULL:
      * the member has no such option. */
     double (*novelty)(const physad_detector *det, const physad__clip_net *net);
-    /* The parts of clip `i`'s score, greater is odder, and its map (size x size). */
-    void (*judge)(const physad_detector *det, const physad__clip_net *net, int64_t i, double *terms, float *map);
+    /* The parts of clip `i`'s score, greater is odder, and its map (size x size). `motion`: by how much each pixel of the scored frame
+     * differs from the frame before, 0..1, less where the contrast is high, to weigh errors by; NULL: they are not weighed. */
+    void (*judge)(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion, double *terms, float *map);
     /* Which clips make a batch: `video` and `from` of each; NULL: all clips shuffled. */
     void (*draw)(const physad_detector *det, const physad__clip_frames *frames, int64_t epoch, int64_t batch,
                  int64_t count, physad__clip_place *places);
@@ -136,7 +137,7 @@ physad_video_options physad__clip_video_options(const physad_detector *det);
 physad_status physad__clip_model_new(physad__clip_model **out, const physad_detector *det);
 
 /* Options of all members, to stand in their tables. `size`, `epochs`, ... are the CPU preset's. */
-#define PHYSAD__CLIP_ROWS(size, piece, width, width_help, epochs, batch, rate, smooth)                                 \
+#define PHYSAD__CLIP_ROWS(size, piece, width, width_help, epochs, epoch_clips, batch, rate, weight, smooth)            \
     { "preset",                                                                                                        \
       PHYSAD_OPTION_CHOICE,                                                                                            \
       "cpu",                                                                                                           \
@@ -165,7 +166,7 @@ physad_status physad__clip_model_new(physad__clip_model **out, const physad_dete
         { "epochs", PHYSAD_OPTION_INT, epochs, 1, 100000, NULL, "epochs of training", NULL },                          \
         { "epoch_clips",                                                                                               \
           PHYSAD_OPTION_INT,                                                                                           \
-          "400",                                                                                                       \
+          epoch_clips,                                                                                                 \
           0,                                                                                                           \
           1e9,                                                                                                         \
           NULL,                                                                                                        \
@@ -207,6 +208,15 @@ physad_status physad__clip_model_new(physad__clip_model **out, const physad_dete
           "share of a frame's sides: errors are averaged over the worst window of that size; 1: over the frame, as "   \
           "published",                                                                                                 \
           NULL },                                                                                                      \
+        { "weight",                                                                                                    \
+          PHYSAD_OPTION_CHOICE,                                                                                        \
+          weight,                                                                                                      \
+          0,                                                                                                           \
+          0,                                                                                                           \
+          "none|motion",                                                                                               \
+          "none: errors count alike, as published; motion: times the scored frame's difference from the one before, "    \
+          "over the contrast around",                                                                                  \
+          NULL },                                                                                                      \
         { "stride", PHYSAD_OPTION_INT, "1", 1, 1024, NULL, "frames from one scored clip to the next", NULL },          \
         { "pool",                                                                                                      \
           PHYSAD_OPTION_CHOICE,                                                                                        \
@@ -247,13 +257,18 @@ void physad__clip_free(void *model);
 
 /* The greatest mean of a map over windows of `share` of its sides; `columns`: room for `width` numbers. */
 double physad__clip_worst(const float *map, int64_t height, int64_t width, double share, double *columns);
+/* Scales a map of a frame (numbers in -1..1) by 1 / (1 + v / 0.0025): v is the variance, in 0..1, of the channels' mean in the window
+ * of `share` of the sides around the pixel. */
+physad_status physad__clip_contrast(physad__mem *mem, const float *frame, int64_t height, int64_t width, int64_t channels,
+                                    double share, float *map);
 /* Mean squared error of numbers in 0..1 over the worst window of a frame (option "window") as -10 log10(1 / error), and
- * a map of the channels' mean squared error. */
+ * a map of the channels' mean squared error; where there is `motion`, of the error times the motion. */
 double physad__clip_psnr_term(const physad_detector *det, const float *made, const float *want, int64_t channels,
-                              float *map);
-/* Mean squared difference of rows of features, `side` x `side` of them, over the worst window. */
+                              const float *motion, float *map);
+/* Mean squared difference of rows of features, `side` x `side` of them, over the worst window; times the motion in the row's cell,
+ * as 10 log10, where there is `motion`. */
 double physad__clip_feature_term(const physad_detector *det, const float *a, const float *b, int64_t side,
-                                 int64_t channels);
+                                 int64_t channels, const float *motion);
 /* 3 x 3 convolution <prefix>.<name>, batch norm <prefix>.<name>.norm (or none), ReLU; two of them; a transposed one
  * that doubles the size; and MNAD's and MPN's encoder: three such pairs, each then halved, and a fourth that ends in a
  * bare convolution. */

@@ -5,6 +5,7 @@
 #include <math.h>
 
 static const double LEAST_ERROR = 1e-10; /* a perfect frame has 100 dB */
+static const double USUAL_VARIANCE = 0.0025; /* of pixels in 0..1: a deviation of a twentieth */
 
 /* The means of all windows, by sums over rows, then over columns. */
 double physad__clip_worst(const float *map, int64_t height, int64_t width, double share, double *columns)
@@ -25,8 +26,50 @@ double physad__clip_worst(const float *map, int64_t height, int64_t width, doubl
     return worst;
 }
 
+/* Sums of numbers and of their squares above and left of each place, so that four of them give those of a window. */
+static void sum_up(const float *frame, int64_t height, int64_t width, int64_t channels, double (*sums)[2])
+{
+    memset(sums, 0, (size_t)(width + 1) * sizeof(*sums));
+    for (int64_t y = 0; y < height; y++) {
+        double (*row)[2] = sums + (y + 1) * (width + 1), line[2] = { 0 };
+        row[0][0] = row[0][1] = 0;
+        for (int64_t x = 0; x < width; x++) {
+            double mean = 0;
+            for (int64_t c = 0; c < channels; c++)
+                mean += ((double)frame[(y * width + x) * channels + c] + 1) / 2 / (double)channels;
+            line[0] += mean;
+            line[1] += mean * mean;
+            for (int k = 0; k < 2; k++)
+                row[x + 1][k] = row[x + 1 - (width + 1)][k] + line[k];
+        }
+    }
+}
+
+physad_status physad__clip_contrast(physad__mem *mem, const float *frame, int64_t height, int64_t width, int64_t channels,
+                                    double share, float *map)
+{
+    const int64_t h = physad__max(1, (int64_t)(share * (double)height + 0.5)) / 2,
+                  w = physad__max(1, (int64_t)(share * (double)width + 0.5)) / 2;
+    double (*sums)[2] = physad__alloc_array(mem, (height + 1) * (width + 1), sizeof(*sums), "contrast");
+    if (sums == NULL)
+        return PHYSAD_ERR_NOMEM;
+    sum_up(frame, height, width, channels, sums);
+    for (int64_t y = 0; y < height; y++) {
+        const int64_t top = physad__max(y - h, 0) * (width + 1), end = physad__min(y + h + 1, height) * (width + 1);
+        for (int64_t x = 0; x < width; x++) {
+            const int64_t left = physad__max(x - w, 0), right = physad__min(x + w + 1, width);
+            const double count = (double)((end - top) / (width + 1) * (right - left));
+            const double mean = (sums[end + right][0] - sums[top + right][0] - sums[end + left][0] + sums[top + left][0]) / count,
+                         square = (sums[end + right][1] - sums[top + right][1] - sums[end + left][1] + sums[top + left][1]) / count;
+            map[y * width + x] *= (float)(1 / (1 + fmax(square - mean * mean, 0) / USUAL_VARIANCE));
+        }
+    }
+    physad__free(sums);
+    return PHYSAD_OK;
+}
+
 double physad__clip_psnr_term(const physad_detector *det, const float *made, const float *want, int64_t channels,
-                              float *map)
+                              const float *motion, float *map)
 {
     const int64_t size = physad__option_int(det, "size"), pixels = size * size;
     double columns[1024]; /* the greatest size */
@@ -36,7 +79,8 @@ double physad__clip_psnr_term(const physad_detector *det, const float *made, con
             const double d = ((double)made[i * channels + c] - (double)want[i * channels + c]) / 2; /* -1..1 to 0..1 */
             error += d * d;
         }
-        map[i] = (float)(error / (double)channels);
+        error /= (double)channels;
+        map[i] = (float)(motion != NULL ? sqrt(error) * (double)motion[i] : error);
     }
     return 10 *
            log10(fmax(physad__clip_worst(map, size, size, physad__option_real(det, "window"), columns), LEAST_ERROR));
@@ -50,10 +94,24 @@ static double row_distance(const float *a, const float *b, int64_t row, int64_t 
     return sum / (double)channels;
 }
 
+/* Mean motion in the cell that a row of features is of; 1 where motion does not count. */
+static double cell_motion(const float *motion, int64_t size, int64_t side, int64_t row)
+{
+    const int64_t cell = size / side, top = row / side * cell, left = row % side * cell;
+    double sum = 0;
+    if (motion == NULL)
+        return 1;
+    for (int64_t y = top; y < top + cell; y++)
+        for (int64_t x = left; x < left + cell; x++)
+            sum += (double)motion[y * size + x];
+    return sum / (double)(cell * cell);
+}
+
 double physad__clip_feature_term(const physad_detector *det, const float *a, const float *b, int64_t side,
-                                 int64_t channels)
+                                 int64_t channels, const float *motion)
 {
     const double share = physad__option_real(det, "window");
+    const int64_t size = physad__option_int(det, "size");
     const int64_t window = physad__max(1, (int64_t)(share * (double)side + 0.5));
     double columns[1024], worst = 0;
     memset(columns, 0, (size_t)side * sizeof(double));
@@ -61,15 +119,16 @@ double physad__clip_feature_term(const physad_detector *det, const float *a, con
     for (int64_t y = 0; y < side; y++) {
         double sum = 0;
         for (int64_t x = 0; x < side; x++) {
-            columns[x] += row_distance(a, b, y * side + x, channels);
+            const int64_t in = y * side + x, out = in - window * side;
+            columns[x] += cell_motion(motion, size, side, in) * row_distance(a, b, in, channels);
             if (y >= window)
-                columns[x] -= row_distance(a, b, (y - window) * side + x, channels);
+                columns[x] -= cell_motion(motion, size, side, out) * row_distance(a, b, out, channels);
             sum += columns[x] - (x >= window ? columns[x - window] : 0);
             if (y >= window - 1 && x >= window - 1)
                 worst = fmax(worst, sum / (double)(window * window));
         }
     }
-    return worst;
+    return motion != NULL ? 10 * log10(fmax(worst, LEAST_ERROR)) : worst;
 }
 
 int32_t physad__clip_conv(physad__tape *t, int32_t x, const char *prefix, const char *name, int64_t channels, bool norm)

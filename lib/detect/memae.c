@@ -8,10 +8,10 @@
 enum { LENGTH = 16 };
 
 static const physad__option rows[] = {
-    /* Smaller frames than the others' and four times the steps, in the same time: the network halves them four times, and what it
-     * rebuilds through its memory is blurred until it has learned long (at equal time the loss of normal recordings is halved). */
-    PHYSAD__CLIP_ROWS("64", "0", "24", "channels of the first layer; the next have 4/3, 8/3 and 8/3 as many", "40", "4",
-                      "0.001", "0"),
+    /* Smaller frames than the others': the network halves them four times, and what it rebuilds through its memory is blurred until it
+     * has learned long. */
+    PHYSAD__CLIP_ROWS("96", "32", "24", "channels of the first layer; the next have 4/3, 8/3 and 8/3 as many", "10", "4800", "12",
+                      "0.002", "motion", "0"),
     { "items", PHYSAD_OPTION_INT, "2000", 2, 100000, NULL, "entries of the memory", "paper" },
     /* The paper's least, 1 / items. At five times that (the published program's) hardly any entry of a memory that has learned nothing
      * passes, so neither it nor the encoder gets a gradient for a long time: a short training ends at the mean picture. */
@@ -21,6 +21,7 @@ static const physad__option rows[] = {
 };
 
 static const physad__preset presets[] = {
+    { "paper", "piece", "0" },       { "paper", "weight", "none" },
     { "paper", "epoch_clips", "0" }, { "paper", "window", "1" },   { "paper", "size", "256" },
     { "paper", "width", "96" },      { "paper", "epochs", "100" }, { "paper", "batch", "10" },
     { "paper", "rate", "0.0001" },  { "paper", "shrink", "0.0025" },
@@ -73,15 +74,21 @@ static physad_status build(const physad_detector *det, physad__params *params, p
     return PHYSAD_OK;
 }
 
-/* Mean distance of the clip's pixels over time, in the worst window: also the map. */
-static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, double *terms, float *map)
+/* Mean distance of the clip's pixels over time, in the worst window: also the map. Where motion counts, the scored frame's alone: what
+ * moves is elsewhere in the others. */
+static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion, double *terms, float *map)
 {
     const int64_t size = physad__option_int(det, "size"), frame = size * size, clip = LENGTH * frame;
     const float *made = physad__tape_data(net->t, net->kept[0]) + i * clip,
                 *want = physad__tape_data(net->t, net->target) + i * clip;
     double columns[1024];
     for (int64_t p = 0; p < frame; p++) {
+        const int64_t now = p + LENGTH / 2 * frame;
         double sum = 0;
+        if (motion != NULL) {
+            map[p] = (float)fabs((double)made[now] - (double)want[now]) * motion[p];
+            continue;
+        }
         for (int64_t k = p; k < clip; k += frame)
             sum += fabs((double)made[k] - (double)want[k]);
         map[p] = (float)(sum / LENGTH);

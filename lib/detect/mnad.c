@@ -12,8 +12,8 @@ enum { MADE, QUERIES, SCORES, NEAREST, KEPT };
 static const char MEMORY[] = "memory.items";
 
 static const physad__option pred_rows[] = {
-    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; the memory's items have eight times as many", "10",
-                      "4", "0.001", "0"),
+    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; the memory's items have eight times as many", "10", "400",
+                      "4", "0.001", "none", "0"),
     { "mix", PHYSAD_OPTION_REAL, "0.6", 0, 1, NULL, "share of the frame's error in a score; the rest is the features'",
       "paper, 4.1" },
     { "compactness", PHYSAD_OPTION_REAL, "0.1", 0, 100, NULL, "weight of the features' distance to their nearest item",
@@ -25,8 +25,8 @@ static const physad__option pred_rows[] = {
 };
 
 static const physad__option recon_rows[] = {
-    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; the memory's items have eight times as many", "10",
-                      "4", "0.001", "0"),
+    PHYSAD__CLIP_ROWS("128", "32", "16", "channels of the first layer; the memory's items have eight times as many", "10", "6400",
+                      "16", "0.001", "motion", "0"),
     { "mix", PHYSAD_OPTION_REAL, "0.7", 0, 1, NULL, "share of the frame's error in a score; the rest is the features'",
       "paper, 4.1" },
     { "compactness", PHYSAD_OPTION_REAL, "0.01", 0, 100, NULL, "weight of the features' distance to their nearest item",
@@ -38,7 +38,8 @@ static const physad__option recon_rows[] = {
 };
 
 #define PAPER(update)                                                                                                  \
-    { "paper", "epoch_clips", "0" }, { "paper", "window", "1" }, { "paper", "size", "256" },                           \
+    { "paper", "piece", "0" }, { "paper", "weight", "none" }, { "paper", "epoch_clips", "0" },                         \
+    { "paper", "window", "1" }, { "paper", "size", "256" },                                                            \
     { "paper", "width", "64" }, { "paper", "epochs", "60" }, { "paper", "batch", "4" },                                \
     { "paper", "rate", "0.0002" }, { "paper", "update", update },
 static const physad__preset pred_presets[] = { PAPER("0.01") }, recon_presets[] = { PAPER("0.015") };
@@ -165,15 +166,15 @@ static physad_status seen(const physad_detector *det, physad__params *params, ph
 /* --- scores
  * ------------------------------------------------------------------------------------------------------------ */
 
-static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, double *terms, float *map)
+static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion, double *terms, float *map)
 {
     const int64_t size = physad__option_int(det, "size"), frame = size * size * 3;
     const int64_t part = physad__tape_count(net->t, net->kept[QUERIES]) / net->batch;
     const float *q = physad__tape_data(net->t, net->kept[QUERIES]) + i * part;
     const float *near = physad__tape_data(net->t, net->kept[NEAREST]) + i * part;
     terms[0] = physad__clip_psnr_term(det, physad__tape_data(net->t, net->kept[MADE]) + i * frame,
-                                      physad__tape_data(net->t, net->target) + i * frame, 3, map);
-    terms[1] = physad__clip_feature_term(det, q, near, size / 8, part / (size / 8 * (size / 8)));
+                                      physad__tape_data(net->t, net->target) + i * frame, 3, motion, map);
+    terms[1] = physad__clip_feature_term(det, q, near, size / 8, part / (size / 8 * (size / 8)), motion);
 }
 
 /* The mean squared error of numbers in 0..1, weighted by 1 - exp(-error). */

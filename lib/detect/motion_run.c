@@ -353,7 +353,7 @@ static void say(const physad__motion_model *m, const double *values, const doubl
     for (int64_t i = 1; odds != NULL && i < PHYSAD__VIEWS; i++)
         odd = odds[i] > odds[odd] ? i : odd;
     if (used == 0 && odds != NULL && odds[odd] > CLEAR)
-        physad__snprintf(out, size, "no single rule is broken, but %s is unlike that of any normal video",
+        physad__snprintf(out, size, "no single rule is broken; unlike any normal video: %s",
                          physad__view_kinds[odd].words);
     used = strlen(out);
     if (used > 0)

@@ -10,8 +10,8 @@ enum { PROTOTYPES = 10, SEGMENTS = 32, TASK = 4, ADAPTATIONS = 8 };
 enum { MADE, FEATURES, NEAREST, KEPT };
 
 static const physad__option rows[] = {
-    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; features of pixels have twice as many", "60", "4",
-                      "0.001", "2"),
+    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; features of pixels have twice as many", "60", "400", "4",
+                      "0.001", "none", "2"),
     { "mix", PHYSAD_OPTION_REAL, "0.5", 0, 1, NULL, "share of the frame's error in a score; the rest is the features'",
       "paper" },
     { "compactness", PHYSAD_OPTION_REAL, "1", 0, 100, NULL,
@@ -124,15 +124,17 @@ static void draw(const physad_detector *det, const physad__clip_frames *f, int64
 /* --- scores
  * ------------------------------------------------------------------------------------------------------------ */
 
-static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, double *terms, float *map)
+static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion, double *terms, float *map)
 {
     const int64_t size = physad__option_int(det, "size"), frame = size * size * 3;
     const int64_t part = physad__tape_count(net->t, net->kept[FEATURES]) / net->batch;
     const float *x = physad__tape_data(net->t, net->kept[FEATURES]) + i * part;
     const float *near = physad__tape_data(net->t, net->kept[NEAREST]) + i * part;
     terms[0] = physad__clip_psnr_term(det, physad__tape_data(net->t, net->kept[MADE]) + i * frame,
-                                      physad__tape_data(net->t, net->target) + i * frame, 3, map);
-    terms[1] = 10 * log10(fmax(physad__clip_feature_term(det, x, near, size, part / (size * size)), 1e-10));
+                                      physad__tape_data(net->t, net->target) + i * frame, 3, motion, map);
+    terms[1] = physad__clip_feature_term(det, x, near, size, part / (size * size), motion);
+    if (motion == NULL)
+        terms[1] = 10 * log10(fmax(terms[1], 1e-10));
 }
 
 /* --- the meta phase

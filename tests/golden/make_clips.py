@@ -176,9 +176,12 @@ def mpn_task(out):
         out[f"task.d.{k}"], out[f"task.step.{k}"] = net.p[k].grad, steps[k].grad
 
 
-def memae(out):
-    net, items, width = Net(True), 50, (6, 8, 16, 16)
-    x = wave(BATCH * 16 * SIZE * SIZE, 2.0).float().reshape(BATCH, 1, 16, SIZE, SIZE)
+def memae_clips(phase):
+    return wave(BATCH * 16 * SIZE * SIZE, phase).float().reshape(BATCH, 1, 16, SIZE, SIZE)
+
+
+def memae_pass(net, x):
+    items, width = 50, (6, 8, 16, 16)
     leaky = lambda v: F.leaky_relu(v, 0.2)  # noqa: E731
     z = net.conv(x, "encoder.1", width[0], leaky, stride=(1, 2, 2))
     for i in (1, 2, 3):
@@ -192,9 +195,28 @@ def memae(out):
     for i, c in ((1, width[3]), (2, width[1]), (3, width[0])):
         y = net.deconv(y, f"decoder.{i}", c, leaky)
     made = net.deconv(y, "decoder.4", 1, lambda v: v, False, (1, 2, 2))
-    loss = F.mse_loss(made, x) + 0.0002 * -(w * (w + 1e-12).log()).sum(1).mean()
+    return made, F.mse_loss(made, x) + 0.0002 * -(w * (w + 1e-12).log()).sum(1).mean()
+
+
+def memae(out):
+    net, x = Net(True), memae_clips(2.0)
+    made, loss = memae_pass(net, x)
     finish(out, "memae", net, loss, made)
     out["memae.terms"] = torch.stack([(made - x).abs().flatten(1).mean(1), torch.zeros(BATCH)], 1)
+
+
+def memae_run(out):
+    """Losses of twenty steps of Adam, each on other clips."""
+    net, losses = Net(True), []
+    memae_pass(net, memae_clips(2.0))  # makes the parameters
+    adam = torch.optim.Adam(net.p.values(), 1e-3)
+    for step in range(20):
+        loss = memae_pass(net, memae_clips(2 + 0.1 * step))[1]
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        losses.append(loss.detach())
+    out["memae.run"] = torch.stack(losses)
 
 
 def finish(out, name, net, loss, made):
@@ -212,6 +234,7 @@ def main():
     mnad(out, "mnad-pred", True)
     mnad(out, "mnad-recon", False)
     memae(out)
+    memae_run(out)
     mpn(out)
     mpn_task(out)
     folder = pathlib.Path(sys.argv[1]) / "train"

@@ -116,6 +116,36 @@ static void compare_gradients(const char *method, const physad__params *params)
     }
 }
 
+/* Errors weighed by a motion, against their definition; features' distances where all moves alike. */
+static void compare_weighed(const physad_detector *det, const char *method, const physad__clip_net *net, const double *plain)
+{
+    const physad__clip_method *m = physad__clip_method_of(det);
+    const bool memae = strcmp(method, "memae") == 0;
+    float motion[SIZE * SIZE], map[SIZE * SIZE];
+    double got[2] = { 0 }, sum = 0;
+    for (int64_t i = 0; i < SIZE * SIZE; i++)
+        motion[i] = (float)fabs(wave(i, 4));
+    m->judge(det, net, 0, motion, got, map);
+    for (int64_t i = 0; i < SIZE * SIZE; i++) {
+        const int64_t channels = m->channels, at = memae ? 8 * SIZE * SIZE + i : i * channels;
+        double squares = 0;
+        for (int64_t c = 0; c < channels; c++) {
+            const double d = (double)physad__tape_data(net->t, net->kept[0])[at + c] - (double)physad__tape_data(net->t, net->target)[at + c];
+            squares += d * d / (double)channels;
+        }
+        const double want = (double)motion[i] * sqrt(squares) / (memae ? 1 : 2); /* of numbers in -1..1, or in 0..1 */
+        assert_near((double)map[i], want, 1e-6);
+        sum += want;
+    }
+    const double mean = sum / (SIZE * SIZE);
+    assert_near(got[0], memae ? mean : 10 * log10(mean), 1e-5);
+    for (int64_t i = 0; i < SIZE * SIZE; i++)
+        motion[i] = 0.5f;
+    m->judge(det, net, 0, motion, got, map);
+    if (m->terms == 2) /* a mean square, but in mpn decibels already */
+        assert_near(got[1], 10 * log10(0.5) + (strcmp(method, "mpn") == 0 ? plain[1] : 10 * log10(plain[1])), 1e-5);
+}
+
 static void compare_method(const char *method)
 {
     physad_detector *det = small(shared, method);
@@ -147,9 +177,11 @@ static void compare_method(const char *method)
     float *map = test_malloc(SIZE * SIZE * sizeof(float));
     for (int64_t i = 0; i < BATCH; i++) {
         double got[2] = { 0 };
-        m->judge(det, net, i, got, map);
+        m->judge(det, net, i, NULL, got, map);
         for (int k = 0; k < 2; k++)
             assert_near(got[k], (double)terms[2 * i + k], 1e-4 * fmax(1, fabs(got[k])));
+        if (i == 0)
+            compare_weighed(det, method, net, got);
     }
     test_free(map);
     assert_ok(physad__tape_backward(net->t));
@@ -161,6 +193,39 @@ static void compare_method(const char *method)
         for (int64_t i = 0; i < memory->count; i++)
             assert_near((double)memory->data[i], (double)want[i], 1e-4);
     }
+    physad__call_end(&call);
+    physad__clip_net_free(net);
+    physad__params_clear(&params);
+    physad_detector_free(det);
+}
+
+/* Twenty steps of Adam, each on other clips, follow PyTorch's losses. */
+static void test_memae_run(void **state)
+{
+    physad_detector *det = small(shared, "memae");
+    const physad__optimizer_options adam = { .kind = PHYSAD__ADAM, .rate = 1e-3 };
+    physad__params params;
+    physad__clip_net *net;
+    physad__optimizer *optimizer;
+    physad__call call;
+    const float *losses = find("memae", "run", 20);
+    physad__params_init(&params, &shared->mem, 1);
+    assert_ok(physad__call_begin(&call, shared, NULL, "test"));
+    assert_ok(physad__clip_net_new(&net, det, &params, BATCH, SIZE, true));
+    assert_ok(physad__clip_net_compile(net, true));
+    for (int64_t i = 0; i < params.count; i++)
+        fill_param(&params.items[i]);
+    assert_ok(physad__optimizer_new(&optimizer, &params, &adam));
+    for (int step = 0; step < 20; step++) {
+        fill_wave(physad__tape_data(net->t, net->input), physad__tape_count(net->t, net->input), 2 + 0.1 * step);
+        physad__params_zero_grad(&params);
+        assert_ok(physad__tape_forward(net->t));
+        assert_near((double)physad__tape_data(net->t, net->loss)[0], (double)losses[step], 1e-4 * (double)losses[step]);
+        assert_ok(physad__tape_backward(net->t));
+        assert_ok(physad__optimizer_step(optimizer, 1));
+    }
+    assert_true((double)losses[19] < 0.9 * (double)losses[0]);
+    physad__optimizer_free(optimizer);
     physad__call_end(&call);
     physad__clip_net_free(net);
     physad__params_clear(&params);
@@ -530,6 +595,34 @@ static void test_window(void **state)
     }
 }
 
+/* Contrast against sums over each window. */
+static void test_contrast(void **state)
+{
+    enum { H = 9, W = 7, C = 3 };
+    float frame[H * W * C], map[H * W];
+    for (int i = 0; i < H * W * C; i++)
+        frame[i] = (float)((i * 37) % 23) / 11.5f - 1;
+    for (int i = 0; i < H * W; i++)
+        map[i] = 0.5f;
+    assert_ok(physad__clip_contrast(&shared->mem, frame, H, W, C, 0.45, map)); /* 4 rows, 3 columns: two and one to each side */
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++) {
+            double n = 0, sum = 0, squares = 0;
+            for (int v = y - 2; v <= y + 2; v++)
+                for (int u = x - 1; u <= x + 1; u++) {
+                    if (v < 0 || v >= H || u < 0 || u >= W)
+                        continue;
+                    double mean = 0;
+                    for (int c = 0; c < C; c++)
+                        mean += ((double)frame[(v * W + u) * C + c] + 1) / 2 / C;
+                    n++;
+                    sum += mean;
+                    squares += mean * mean;
+                }
+            assert_near((double)map[y * W + x], 0.5 / (1 + (squares / n - sum * sum / n / n) / 0.0025), 1e-6);
+        }
+}
+
 static int make(void **state)
 {
     physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
@@ -571,7 +664,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parity),     cmocka_unit_test(test_second_order), cmocka_unit_test(test_memory_learns_while_scoring), cmocka_unit_test(test_fit_and_save),
         cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_options),      cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_window),     cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_window),     cmocka_unit_test(test_memory_limit), cmocka_unit_test(test_memae_run), cmocka_unit_test(test_contrast),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }
