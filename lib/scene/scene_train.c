@@ -203,8 +203,10 @@ static void update_some(void *user, int64_t begin, int64_t end, float *grads, co
     for (int g = 0; g < GROUPS; g++)
         for (int k = u->groups[g].first; k < u->groups[g].first + u->groups[g].planes; k++) {
             const int64_t at = k * m->stride + begin;
-            fetch(m->mean + at + m->stride, end - begin);
-            fetch(m->square + at + m->stride, end - begin);
+            if (k + 1 < m->planes) {
+                fetch(m->mean + at + m->stride, end - begin);
+                fetch(m->square + at + m->stride, end - begin);
+            }
             physad__splat_adam_step(t->splat, &u->groups[g].adam, m->value + at, m->mean + at, m->square + at, grads + k * PHYSAD__SPLAT_PIECE,
                                     end - begin);
         }
