@@ -363,6 +363,38 @@ static void bits_stay(void **state)
     end_context(many);
 }
 
+/* At a few places spread over a whole fit. */
+static void a_fit_says_when_memory_is_short(void **state)
+{
+    enum { MANY = 1000000, PLACES = 6 };
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx = NULL;
+    o.threads = 1;
+    o.allocator = &failing_allocator;
+    allocations_left = MANY;
+    assert_ok(physad_context_new(&ctx, &o));
+    physad_dataset *ds = normals(ctx, SURFACE, false);
+    physad_detector *det = new_detector(ctx, NULL);
+    allocations_left = MANY;
+    assert_ok(physad_detector_fit(det, ds, NULL));
+    const int64_t all = MANY - allocations_left;
+    for (int64_t k = 1; k <= PLACES; k++) {
+        physad_detector *poor = NULL;
+        allocations_left = MANY;
+        poor = new_detector(ctx, NULL);
+        const uint64_t before = physad_context_memory_used(ctx);
+        allocations_left = all * k / (PLACES + 1);
+        assert_fails(PHYSAD_ERR_NOMEM, "", physad_detector_fit(poor, ds, NULL));
+        allocations_left = MANY;
+        assert_int_equal(physad_context_memory_used(ctx), before);
+        physad_detector_free(poor);
+    }
+    allocations_left = INT64_MAX;
+    physad_dataset_free(ds);
+    physad_detector_free(det);
+    end_context(ctx);
+}
+
 static void lies_in_files_are_refused(void **state)
 {
     static const struct {
@@ -423,6 +455,7 @@ int main(void)
         cmocka_unit_test(what_does_not_go_with_it_is_named),
         cmocka_unit_test(a_worn_place_is_found),
         cmocka_unit_test(bits_stay),
+        cmocka_unit_test(a_fit_says_when_memory_is_short),
         cmocka_unit_test(lies_in_files_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
