@@ -31,8 +31,9 @@ static array read_npy(const char *path)
     if (file == NULL || fread(head, 1, 10, file) != 10 || memcmp(head, "\x93NUMPY\x01", 7) != 0)
         stop(path);
     const size_t size = (size_t)(head[8] | head[9] << 8);
-    if (size >= sizeof(text) || fread(text, 1, size, file) != size || strstr(text, "'<f4'") == NULL || strstr(text, "True") != NULL ||
-        strstr(text, "'shape': (") == NULL || sscanf(strstr(text, "'shape': (") + 10, "%lld, %lld", &n, &d) != 2)
+    if (size >= sizeof(text) || fread(text, 1, size, file) != size || strstr(text, "'<f4'") == NULL ||
+        strstr(text, "True") != NULL || strstr(text, "'shape': (") == NULL ||
+        sscanf(strstr(text, "'shape': (") + 10, "%lld, %lld", &n, &d) != 2)
         stop("want a two-dimensional f32 .npy in C order:");
     a = (array){ malloc((size_t)(n * d) * sizeof(float)), n, d };
     if (a.data == NULL || fread(a.data, sizeof(float), (size_t)(n * d), file) != (size_t)(n * d))
@@ -126,10 +127,12 @@ static void search(array queries, array rows, int k)
         total += (double)distance[i];
     qsort(walls, (size_t)runs, sizeof(double), compare);
     qsort(processors, (size_t)runs, sizeof(double), compare);
-    printf("{\"bench\": \"search\", \"queries\": %lld, \"rows\": %lld, \"dims\": %lld, \"k\": %d, \"threads\": %d, \"ms\": %.2f, "
-           "\"ms_min\": %.2f, \"processor_ms\": %.2f, \"prepare_ms\": %.1f, \"prepare_processor_ms\": %.1f, \"mean_distance\": %.9g}\n",
-           (long long)queries.n, (long long)rows.n, (long long)rows.d, k, physad_context_threads(ctx), walls[runs / 2], walls[0],
-           processors[runs / 2], prepared, prepared_processor, total / (double)(queries.n * k));
+    printf("{\"bench\": \"search\", \"queries\": %lld, \"rows\": %lld, \"dims\": %lld, \"k\": %d, \"threads\": %d, "
+           "\"ms\": %.2f, "
+           "\"ms_min\": %.2f, \"processor_ms\": %.2f, \"prepare_ms\": %.1f, \"prepare_processor_ms\": %.1f, "
+           "\"mean_distance\": %.9g}\n",
+           (long long)queries.n, (long long)rows.n, (long long)rows.d, k, physad_context_threads(ctx), walls[runs / 2],
+           walls[0], processors[runs / 2], prepared, prepared_processor, total / (double)(queries.n * k));
     fflush(stdout);
     free(distance);
     physad_bank_free(bank);
@@ -149,14 +152,17 @@ static void coreset(array rows, double ratio, const char *path)
         stop("coreset:");
     int64_t *picks = malloc((size_t)count * sizeof(int64_t));
     double *radii = malloc((size_t)count * sizeof(double));
-    const physad_view pv = physad_view_array(picks, PHYSAD_I64, 1, &count), rv = physad_view_array(radii, PHYSAD_F64, 1, &count);
+    const physad_view pv = physad_view_array(picks, PHYSAD_I64, 1, &count),
+                      rv = physad_view_array(radii, PHYSAD_F64, 1, &count);
     const double w = wall(), p = processor();
     if (physad_bank_coreset(bank, &pv, &rv, &o, NULL) != PHYSAD_OK)
         stop("coreset:");
-    printf("{\"bench\": \"coreset\", \"rows\": %lld, \"dims\": %lld, \"picks\": %lld, \"threads\": %d, \"seconds\": %.3f, "
-           "\"processor_seconds\": %.3f, \"last_pick\": %lld, \"last_radius\": %.9g, \"peak_mib\": %.1f}\n",
-           (long long)rows.n, (long long)rows.d, (long long)count, physad_context_threads(ctx), (wall() - w) / 1e3,
-           (processor() - p) / 1e3, (long long)picks[count - 1], radii[count - 1], (double)physad_context_memory_peak(ctx) / 1048576);
+    printf(
+        "{\"bench\": \"coreset\", \"rows\": %lld, \"dims\": %lld, \"picks\": %lld, \"threads\": %d, \"seconds\": %.3f, "
+        "\"processor_seconds\": %.3f, \"last_pick\": %lld, \"last_radius\": %.9g, \"peak_mib\": %.1f}\n",
+        (long long)rows.n, (long long)rows.d, (long long)count, physad_context_threads(ctx), (wall() - w) / 1e3,
+        (processor() - p) / 1e3, (long long)picks[count - 1], radii[count - 1],
+        (double)physad_context_memory_peak(ctx) / 1048576);
     fflush(stdout);
     FILE *file = path != NULL ? fopen(path, "w") : NULL;
     for (int64_t i = 0; file != NULL && i < count; i++)
@@ -180,7 +186,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc >= 2 && strcmp(argv[1], "coreset") == 0) {
-        coreset(argc > 2 ? read_npy(argv[2]) : random_rows(20000, 152, 1), argc > 3 ? atof(argv[3]) : 0.1, argc > 4 ? argv[4] : NULL);
+        coreset(argc > 2 ? read_npy(argv[2]) : random_rows(20000, 152, 1), argc > 3 ? atof(argv[3]) : 0.1,
+                argc > 4 ? argv[4] : NULL);
         return 0;
     }
     fprintf(stderr, "usage: bench_bank search [QUERIES.npy BANK.npy [K]] | coreset [ROWS.npy [RATIO [PICKS]]]\n");

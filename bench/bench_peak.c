@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one core of this machine can do at most, as one JSON line: operations per nanosecond (lanes of the widest instructions that are
- * there) and bytes read per nanosecond.
- *   fma32  f32 multiply-adds     add64  f64 additions     dot8  products of bytes, added by VPDPBUSD (VPMADDUBSW without)
- *   madd16 products of 16 bits   l1, memory  bytes */
+/* What one core of this machine can do at most, as one JSON line: operations per nanosecond (lanes of the widest
+ * instructions that are there) and bytes read per nanosecond. fma32  f32 multiply-adds     add64  f64 additions dot8
+ * products of bytes, added by VPDPBUSD (VPMADDUBSW without) madd16 products of 16 bits   l1, memory  bytes */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,14 +104,16 @@ static double reading(size_t size, int times)
 int main(void)
 {
     __builtin_cpu_init();
-    const int wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"), dots = __builtin_cpu_supports("avx512vnni");
+    const int wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"),
+              dots = __builtin_cpu_supports("avx512vnni");
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
         fprintf(stderr, "bench_peak: needs AVX2\n");
         return 77;
     }
     printf("{\"fma32\": %.2f, \"add64\": %.2f, \"dot8\": %.2f, \"madd16\": %.2f, \"l1\": %.2f, \"memory\": %.2f}\n",
            wide ? peak(fma_512, 16) : peak(fma_256, 8), wide ? peak(add_512, 8) : peak(add_256, 4),
-           dots ? peak(dot_512, 64) : peak(dot_256, 32), peak(madd_256, 16), reading(16 << 10, 20000), reading((size_t)256 << 20, 1));
+           dots ? peak(dot_512, 64) : peak(dot_256, 32), peak(madd_256, 16), reading(16 << 10, 20000),
+           reading((size_t)256 << 20, 1));
     return 0;
 }
 

@@ -3,8 +3,8 @@
  *
  *   ninja bench/bench_video && build/bench/bench_video VIDEO [HEIGHT [THREADS [ROUNDS]]]
  *
- * The command is `ffmpeg -threads T -i VIDEO -vf scale=W:H -f null -`, with its usual scaler and output pixels; ours comes out as RGB.
- * Prints frames per second of each round and the ratio of the medians. */
+ * The command is `ffmpeg -threads T -i VIDEO -vf scale=W:H -f null -`, with its usual scaler and output pixels; ours
+ * comes out as RGB. Prints frames per second of each round and the ratio of the medians. */
 #include <physad/physad.h>
 
 #include <stdio.h>
@@ -46,7 +46,8 @@ static double ours(physad_context *ctx, const char *path, int height, int thread
 static double theirs(const char *path, long long width, int height, int threads, long long frames)
 {
     char command[4096];
-    snprintf(command, sizeof(command), "ffmpeg -nostdin -v error -threads %d -i '%s' -vf scale=%lld:%d -f null - </dev/null", threads, path,
+    snprintf(command, sizeof(command),
+             "ffmpeg -nostdin -v error -threads %d -i '%s' -vf scale=%lld:%d -f null - </dev/null", threads, path,
              width, height);
     const double start = seconds();
     return system(command) != 0 ? -1 : (double)frames / (seconds() - start);
@@ -57,7 +58,8 @@ int main(int argc, char **argv)
     enum { MOST = 64 };
     double a[MOST], b[MOST];
     physad_context *ctx = NULL;
-    const int height = argc > 2 ? atoi(argv[2]) : 256, threads = argc > 3 ? atoi(argv[3]) : 2, rounds = argc > 4 ? atoi(argv[4]) : 5;
+    const int height = argc > 2 ? atoi(argv[2]) : 256, threads = argc > 3 ? atoi(argv[3]) : 2,
+              rounds = argc > 4 ? atoi(argv[4]) : 5;
     if (argc < 2 || height < 1 || threads < 1 || rounds < 1 || rounds > MOST) {
         fprintf(stderr, "usage: bench_video VIDEO [HEIGHT [THREADS [ROUNDS]]]\n");
         return 2;

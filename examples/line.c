@@ -42,7 +42,8 @@ static int make_model(physad_context *ctx, const char *path)
     o.train_views = 30;
     o.test_views = -1;
     o.defects = "";
-    const int bad = physad_synth_rad(ctx, "line-drawn", &o, NULL) || physad_dataset_open(&drawn, ctx, "line-drawn/bowl", NULL) ||
+    const int bad = physad_synth_rad(ctx, "line-drawn", &o, NULL) ||
+                    physad_dataset_open(&drawn, ctx, "line-drawn/bowl", NULL) ||
                     physad_detector_new(&det, ctx, "patchcore") || physad_detector_set(det, "coreset_ratio", "0.1") ||
                     physad_detector_fit(det, drawn, NULL) || physad_detector_save(det, path);
     physad_detector_free(det);

@@ -5,11 +5,12 @@ static json_t *backbone_json(const physad_backbone_info *b)
 {
     json_t *layers = json_array();
     for (int32_t i = 0; i < b->layer_count; i++)
-        json_array_append_new(layers, json_pack("{ss sI sI}", "name", b->layers[i].name, "channels", (json_int_t)b->layers[i].channels,
-                                                "stride", (json_int_t)b->layers[i].stride));
-    return json_pack("{ss ss ss* ss* ss sI sI so}", "name", b->name, "default_layers", b->default_layers, "weights", b->weights,
-                     "weights_licence", b->weights_licence, "source", b->source, "parameters", (json_int_t)b->params, "input_size",
-                     (json_int_t)b->input_size, "layers", layers);
+        json_array_append_new(layers,
+                              json_pack("{ss sI sI}", "name", b->layers[i].name, "channels",
+                                        (json_int_t)b->layers[i].channels, "stride", (json_int_t)b->layers[i].stride));
+    return json_pack("{ss ss ss* ss* ss sI sI so}", "name", b->name, "default_layers", b->default_layers, "weights",
+                     b->weights, "weights_licence", b->weights_licence, "source", b->source, "parameters",
+                     (json_int_t)b->params, "input_size", (json_int_t)b->input_size, "layers", layers);
 }
 
 int cmd_backbones(tool *t)

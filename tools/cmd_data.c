@@ -50,9 +50,10 @@ static json_t *describe(const physad_sample *s)
     } known[] = { { "instance", s->instance },   { "interaction", s->interaction }, { "persistence", s->persistence },
                   { "view", s->view },           { "texts", s->text_file },         { "priors", s->prior_file },
                   { "frame_labels", s->frame_file } };
-    json_t *o = json_pack("{so so so so so so so}", "path", tool_json_text(s->path), "category", tool_json_text(s->category), "split",
-                          tool_json_text(split_name(s->split)), "label", s->label < 0 ? json_null() : json_integer(s->label), "type",
-                          tool_json_text(s->type), "group", tool_json_text(s->group), "kind", tool_json_text(kind_name(s->kind)));
+    json_t *o = json_pack("{so so so so so so so}", "path", tool_json_text(s->path), "category",
+                          tool_json_text(s->category), "split", tool_json_text(split_name(s->split)), "label",
+                          s->label < 0 ? json_null() : json_integer(s->label), "type", tool_json_text(s->type), "group",
+                          tool_json_text(s->group), "kind", tool_json_text(kind_name(s->kind)));
     for (int i = 0; o != NULL && i < TOOL_COUNT(known); i++)
         if (known[i].value != NULL)
             json_object_set_new(o, known[i].key, tool_json_text(known[i].value));
@@ -70,9 +71,10 @@ int cmd_data_split(tool *t)
         json_t *samples = json_array();
         for (int64_t i = 0; i < physad_dataset_count(data); i++)
             json_array_append_new(samples, describe(physad_dataset_sample(data, i)));
-        code = tool_write_json(tool_text(t, "json", "-"),
-                               json_pack("{ss ss so so}", "format", physad_dataset_format(data), "protocol", TOOL_PROTOCOLS[o.protocol],
-                                         "seed", json_integer((json_int_t)o.seed), "samples", samples));
+        code =
+            tool_write_json(tool_text(t, "json", "-"), json_pack("{ss ss so so}", "format", physad_dataset_format(data),
+                                                                 "protocol", TOOL_PROTOCOLS[o.protocol], "seed",
+                                                                 json_integer((json_int_t)o.seed), "samples", samples));
     }
     physad_dataset_free(data);
     return code;

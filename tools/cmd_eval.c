@@ -6,12 +6,16 @@
 #include <string.h>
 
 #define MOST_METRICS 7
-static const char *const IMAGE_METRICS[MOST_METRICS] = { "image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro",
-                                                           "instance_auroc" };
-static const char *const IMAGE_TITLES[MOST_METRICS] = { "image AUROC", "image AP", "image F1-max*", "pixel AUROC", "pixel AP", "AUPRO",
-                                                          "instance AUROC" };
-static const char *const VIDEO_METRICS[MOST_METRICS] = { "video_auroc", "video_ap", "video_f1_max", "video_accuracy", "frame_auroc", NULL, NULL };
-static const char *const VIDEO_TITLES[MOST_METRICS] = { "video AUROC", "video AP", "video F1-max*", "video accuracy*", "frame AUROC", NULL, NULL };
+static const char *const IMAGE_METRICS[MOST_METRICS] = { "image_auroc", "image_ap", "image_f1_max",  "pixel_auroc",
+                                                         "pixel_ap",    "aupro",    "instance_auroc" };
+static const char *const IMAGE_TITLES[MOST_METRICS] = { "image AUROC", "image AP", "image F1-max*", "pixel AUROC",
+                                                        "pixel AP",    "AUPRO",    "instance AUROC" };
+static const char *const VIDEO_METRICS[MOST_METRICS] = {
+    "video_auroc", "video_ap", "video_f1_max", "video_accuracy", "frame_auroc", NULL, NULL
+};
+static const char *const VIDEO_TITLES[MOST_METRICS] = {
+    "video AUROC", "video AP", "video F1-max*", "video accuracy*", "frame AUROC", NULL, NULL
+};
 
 static void number_cell(char *out, size_t size, const physad_metric *m)
 {
@@ -40,7 +44,8 @@ static int print_table(const physad_evaluation *e)
     const int64_t n = physad_evaluation_count(e);
     physad_metric of_video = PHYSAD_METRIC_INIT;
     const bool video = physad_evaluation_metric(e, 0, "video_auroc", &of_video) == PHYSAD_OK;
-    const char *const *metrics = video ? VIDEO_METRICS : IMAGE_METRICS, *const *titles = video ? VIDEO_TITLES : IMAGE_TITLES;
+    const char *const *metrics = video ? VIDEO_METRICS : IMAGE_METRICS, *const *titles =
+                                                                            video ? VIDEO_TITLES : IMAGE_TITLES;
     int columns = 2;
     while (columns - 2 < MOST_METRICS && metrics[columns - 2] != NULL)
         columns++;
@@ -84,8 +89,8 @@ static bool read_options(const tool *t, physad_evaluate_options *o)
     int size = 0, pool = 0;
     bool skip;
     int64_t replicates = 0, gallery = 12;
-    if (!tool_choice(t, "metrics-size", sizes, TOOL_COUNT(sizes), &size) || !tool_choice(t, "pool", pools, TOOL_COUNT(pools), &pool) ||
-        !tool_skips(t, &skip) ||
+    if (!tool_choice(t, "metrics-size", sizes, TOOL_COUNT(sizes), &size) ||
+        !tool_choice(t, "pool", pools, TOOL_COUNT(pools), &pool) || !tool_skips(t, &skip) ||
         !tool_int(t, "replicates", &replicates, 0, 100000) || !tool_int(t, "gallery", &gallery, 0, 10000))
         return false;
     o->metrics_size = size == 0 ? PHYSAD_METRICS_PHOTO : PHYSAD_METRICS_INPUT;

@@ -11,9 +11,10 @@ static int one_category(const tool *t, const physad_dataset *data)
     if (n <= 1)
         return TOOL_DONE;
     for (int64_t i = 0; i < n && strlen(names) < 400; i++)
-        snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%.60s", i > 0 ? ", " : "", physad_dataset_category(data, i));
-    return tool_usage(t, "%s has %lld categories (%s%s); a model is of one: give --category", t->operands[0], (long long)n, names,
-                      strlen(names) >= 400 ? ", ..." : "");
+        snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%.60s", i > 0 ? ", " : "",
+                 physad_dataset_category(data, i));
+    return tool_usage(t, "%s has %lld categories (%s%s); a model is of one: give --category", t->operands[0],
+                      (long long)n, names, strlen(names) >= 400 ? ", ..." : "");
 }
 
 static void say_what_went(const physad_detector *detector)
@@ -27,10 +28,11 @@ static void say_what_came(const physad_detector *detector, const char *model)
 {
     physad_threshold threshold = PHYSAD_THRESHOLD_INIT;
     char value[32], alpha[32];
-    printf("%s: %s, %lld training samples", model, physad_detector_method(detector), (long long)physad_detector_training_count(detector));
+    printf("%s: %s, %lld training samples", model, physad_detector_method(detector),
+           (long long)physad_detector_training_count(detector));
     if (physad_detector_threshold(detector, &threshold) == PHYSAD_OK)
-        printf("; threshold %s for a false-alarm rate of %s (%lld calibration groups)\n", tool_number(value, threshold.value),
-               tool_number(alpha, threshold.alpha), (long long)threshold.groups);
+        printf("; threshold %s for a false-alarm rate of %s (%lld calibration groups)\n",
+               tool_number(value, threshold.value), tool_number(alpha, threshold.alpha), (long long)threshold.groups);
     else
         printf("; %s\n", physad_last_error()); /* "patchcore: no threshold: ..." */
 }

@@ -18,9 +18,10 @@ static json_t *info_json(const tool *t)
         if ((physad_context_cpu_flags(t->ctx) & FEATURES[i].flag) != 0)
             json_array_append_new(cpu, json_string(FEATURES[i].name));
     for (int64_t i = 0; i < physad_part_count(); i++)
-        json_array_append_new(parts, json_pack("{ss ss}", "name", physad_part_name(i), "licence", physad_part_licence(i)));
-    return json_pack("{ss ss so si so}", "version", physad_version(), "build", physad_build_info(), "cpu", cpu, "threads",
-                     (int)physad_context_threads(t->ctx), "parts", parts);
+        json_array_append_new(parts,
+                              json_pack("{ss ss}", "name", physad_part_name(i), "licence", physad_part_licence(i)));
+    return json_pack("{ss ss so si so}", "version", physad_version(), "build", physad_build_info(), "cpu", cpu,
+                     "threads", (int)physad_context_threads(t->ctx), "parts", parts);
 }
 
 int cmd_info(tool *t)
@@ -28,7 +29,8 @@ int cmd_info(tool *t)
     const char *json = tool_text(t, "json", NULL);
     if (json != NULL)
         return tool_write_json(json, info_json(t));
-    printf("version   %s\nbuild     %s\nthreads   %d\ncpu      ", physad_version(), physad_build_info(), (int)physad_context_threads(t->ctx));
+    printf("version   %s\nbuild     %s\nthreads   %d\ncpu      ", physad_version(), physad_build_info(),
+           (int)physad_context_threads(t->ctx));
     for (int i = 0; i < TOOL_COUNT(FEATURES); i++)
         if ((physad_context_cpu_flags(t->ctx) & FEATURES[i].flag) != 0)
             printf(" %s", FEATURES[i].name);

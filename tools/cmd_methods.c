@@ -31,8 +31,8 @@ static const char *range_text(char out[96], const physad_option_info *o)
 
 static json_t *option_json(const physad_option_info *o)
 {
-    json_t *json = json_pack("{ss ss ss ss*}", "name", o->name, "type", pick(TYPES, TOOL_COUNT(TYPES), o->type), "default",
-                             o->default_value, "choices", o->choices);
+    json_t *json = json_pack("{ss ss ss ss*}", "name", o->name, "type", pick(TYPES, TOOL_COUNT(TYPES), o->type),
+                             "default", o->default_value, "choices", o->choices);
     if (o->type == PHYSAD_OPTION_INT || o->type == PHYSAD_OPTION_REAL) {
         json_object_set_new(json, "least", json_real(o->least));
         json_object_set_new(json, "most", json_real(o->most));
@@ -51,15 +51,17 @@ static json_t *method_json(const physad_method_info *m)
         if (physad_method_option(m->name, i, &o) == PHYSAD_OK)
             json_array_append_new(options, option_json(&o));
     }
-    return json_pack("{ss ss ss ss ss so}", "name", m->name, "title", m->title, "input", pick(INPUTS, TOOL_COUNT(INPUTS), m->input),
-                     "supervision", pick(SUPERVISIONS, TOOL_COUNT(SUPERVISIONS), m->supervision), "source",
+    return json_pack("{ss ss ss ss ss so}", "name", m->name, "title", m->title, "input",
+                     pick(INPUTS, TOOL_COUNT(INPUTS), m->input), "supervision",
+                     pick(SUPERVISIONS, TOOL_COUNT(SUPERVISIONS), m->supervision), "source",
                      m->source != NULL ? m->source : "", "options", options);
 }
 
 static void print_method(const physad_method_info *m)
 {
-    printf("%s: %s\n%s, %s%s%s\n\noptions (--set NAME=VALUE):\n", m->name, m->title, pick(INPUTS, TOOL_COUNT(INPUTS), m->input),
-           pick(SUPERVISIONS, TOOL_COUNT(SUPERVISIONS), m->supervision), m->source != NULL ? "; " : "", m->source != NULL ? m->source : "");
+    printf("%s: %s\n%s, %s%s%s\n\noptions (--set NAME=VALUE):\n", m->name, m->title,
+           pick(INPUTS, TOOL_COUNT(INPUTS), m->input), pick(SUPERVISIONS, TOOL_COUNT(SUPERVISIONS), m->supervision),
+           m->source != NULL ? "; " : "", m->source != NULL ? m->source : "");
     for (int32_t i = 0; i < m->option_count; i++) {
         physad_option_info o = PHYSAD_OPTION_INFO_INIT;
         char range[96];
@@ -67,8 +69,8 @@ static void print_method(const physad_method_info *m)
             continue;
         range_text(range, &o);
         printf("  %s = %s  (%s%s%s)\n      %s%s%s%s\n", o.name, o.default_value[0] != '\0' ? o.default_value : "\"\"",
-               pick(TYPES, TOOL_COUNT(TYPES), o.type), range[0] != '\0' ? ": " : "", range, o.help, o.source != NULL ? " [" : "",
-               o.source != NULL ? o.source : "", o.source != NULL ? "]" : "");
+               pick(TYPES, TOOL_COUNT(TYPES), o.type), range[0] != '\0' ? ": " : "", range, o.help,
+               o.source != NULL ? " [" : "", o.source != NULL ? o.source : "", o.source != NULL ? "]" : "");
     }
 }
 

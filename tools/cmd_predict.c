@@ -48,7 +48,8 @@ static char *map_stem(predict *p, const char *path)
 /* Photo and map side by side, as STEM.png. Full colour at the threshold, or at the largest score without one. */
 static physad_status write_picture(const predict *p, const physad_view *photo, const physad_view *map, const char *path)
 {
-    const int64_t height = map->shape[0], width = map->shape[1], shape[3] = { height, 2 * width + PHYSAD_OVERLAY_GAP, 3 };
+    const int64_t height = map->shape[0], width = map->shape[1],
+                  shape[3] = { height, 2 * width + PHYSAD_OVERLAY_GAP, 3 };
     const float *scores = map->data;
     double low = INFINITY, high = -INFINITY;
     for (int64_t i = 0; i < height * width; i++) {
@@ -124,8 +125,8 @@ int predict_skip(predict *p, const char *path, physad_status status, const char 
     return TOOL_DONE;
 }
 
-int predict_report(predict *p, const char *path, const physad_result *result, const char *map, const physad_regions *regions,
-                   json_t *video)
+int predict_report(predict *p, const char *path, const physad_result *result, const char *map,
+                   const physad_regions *regions, json_t *video)
 {
     char score[32];
     const int32_t anomalous = physad_result_is_anomalous(result);
@@ -133,7 +134,10 @@ int predict_report(predict *p, const char *path, const physad_result *result, co
     if (p->lines) {
         tool_put_name(path);
         printf(" %s %s%s%s", tool_number(score, physad_result_score(result)),
-               anomalous > 0 ? "anomalous" : anomalous == 0 ? "normal" : "unknown", *verdict != '\0' ? "\t" : "", verdict);
+               anomalous > 0    ? "anomalous"
+               : anomalous == 0 ? "normal"
+                                : "unknown",
+               *verdict != '\0' ? "\t" : "", verdict);
         if (regions != NULL)
             predict_put_type(p, regions);
         printf("\n");
@@ -142,8 +146,9 @@ int predict_report(predict *p, const char *path, const physad_result *result, co
         json_decref(video);
         return TOOL_DONE;
     }
-    json_t *sample = json_pack("{so so so so}", "path", tool_json_text(path), "score", tool_json_real(physad_result_score(result)),
-                               "anomalous", anomalous < 0 ? json_null() : json_boolean(anomalous), "map", tool_json_text(map));
+    json_t *sample =
+        json_pack("{so so so so}", "path", tool_json_text(path), "score", tool_json_real(physad_result_score(result)),
+                  "anomalous", anomalous < 0 ? json_null() : json_boolean(anomalous), "map", tool_json_text(map));
     if (video != NULL)
         json_object_set_new(sample, "video", video);
     const int code = regions != NULL ? predict_add_types(p, sample, regions) : TOOL_DONE;
@@ -220,7 +225,8 @@ static int add_photo(predict *p, int64_t input, predict_reader *reader)
 static int score_inputs(predict *p)
 {
     physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
-    const char *scale = physad_detector_get(p->detector, "jpeg_scale"); /* as the model learned; NULL: it has no such option */
+    const char *scale =
+        physad_detector_get(p->detector, "jpeg_scale"); /* as the model learned; NULL: it has no such option */
     o.jpeg_scale = scale != NULL ? atoi(scale) : 1;
     predict_reader *reader = predict_reader_new(p->t->ctx, &o, p->inputs, p->input_count, p->batch);
     if (reader == NULL)
@@ -256,7 +262,8 @@ static int add_sample(predict *p, const char *path, const physad_sample *sample)
         free(group);
         return tool_error("no memory");
     }
-    p->inputs[p->input_count++] = (predict_input){ copy, group, sample != NULL ? PHYSAD_KIND_IMAGE : PHYSAD_KIND_VIDEO };
+    p->inputs[p->input_count++] =
+        (predict_input){ copy, group, sample != NULL ? PHYSAD_KIND_IMAGE : PHYSAD_KIND_VIDEO };
     return TOOL_DONE;
 }
 
@@ -376,7 +383,8 @@ static int prepare(predict *p, const char *model)
     p->wants_videos = method.input == PHYSAD_INPUT_VIDEO;
     p->in_space = method.input == PHYSAD_INPUT_VIEWS;
     if (status == PHYSAD_OK && p->wants_videos && tool_given(t, "group"))
-        return tool_usage(t, "--group is for methods on photos, %s is one on videos", physad_detector_method(p->detector));
+        return tool_usage(t, "--group is for methods on photos, %s is one on videos",
+                          physad_detector_method(p->detector));
     return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
 }
 
@@ -387,8 +395,9 @@ static int write_summary(predict *p, const char *json, const char *model, json_t
     if (!tool_sha256(sha256, model))
         return tool_error("%s: it cannot be read any more", model);
     const bool have = physad_detector_threshold(p->detector, &threshold) == PHYSAD_OK && isfinite(threshold.value);
-    json_t *all = json_pack("{ss so sO sO}", "model_sha256", sha256, "threshold", have ? json_real(threshold.value) : json_null(),
-                            "samples", p->samples, "skipped", p->skipped);
+    json_t *all =
+        json_pack("{ss so sO sO}", "model_sha256", sha256, "threshold", have ? json_real(threshold.value) : json_null(),
+                  "samples", p->samples, "skipped", p->skipped);
     if (groups != NULL)
         json_object_set(all, "groups", groups);
     return tool_write_json(json, all);

@@ -20,8 +20,8 @@ static bool read_fit(const tool *t, physad_scene_options *o)
 {
     static const char *const degrees[] = { "0", "1", "2", "3" }, *const ways[] = { "split", "mcmc" };
     int degree = 3, densify = 0;
-    if (!tool_choice(t, "harmonics", degrees, TOOL_COUNT(degrees), &degree) || !tool_choice(t, "densify", ways, TOOL_COUNT(ways), &densify) ||
-        !tool_background(t, o->background))
+    if (!tool_choice(t, "harmonics", degrees, TOOL_COUNT(degrees), &degree) ||
+        !tool_choice(t, "densify", ways, TOOL_COUNT(ways), &densify) || !tool_background(t, o->background))
         return false;
     o->harmonics = (degree + 1) * (degree + 1);
     o->densify = densify;
@@ -30,7 +30,8 @@ static bool read_fit(const tool *t, physad_scene_options *o)
     o->checkpoint = tool_text(t, "checkpoint", NULL);
     o->masks = tool_text(t, "masks", NULL);
     return read_int(t, "steps", &o->steps, 1, 10000000) && read_int(t, "max-side", &o->max_side, 1, 32768) &&
-           read_int(t, "hold-out", &o->hold_out, 2, 1000000) && read_int(t, "max-gaussians", &o->max_gaussians, 1, 20000000) &&
+           read_int(t, "hold-out", &o->hold_out, 2, 1000000) &&
+           read_int(t, "max-gaussians", &o->max_gaussians, 1, 20000000) &&
            read_int(t, "random-points", &o->random_points, 1, 20000000) && read_int(t, "coarse", &o->coarse, 0, 3) &&
            read_int(t, "measure-every", &o->measure_every, 1, 10000000) &&
            read_int(t, "checkpoint-every", &o->checkpoint_every, 1, 10000000);
@@ -42,7 +43,8 @@ static int write_picture(tool *t, const physad_scene *scene, const physad_camera
     const int64_t shape[3] = { camera->height, camera->width, 3 };
     uint8_t *pixels = malloc((size_t)(camera->height * camera->width) * 3);
     if (pixels == NULL)
-        return tool_error("no memory for a picture of %lld x %lld pixels", (long long)camera->width, (long long)camera->height);
+        return tool_error("no memory for a picture of %lld x %lld pixels", (long long)camera->width,
+                          (long long)camera->height);
     const physad_view view = physad_view_array(pixels, PHYSAD_U8, 3, shape);
     physad_status status = physad_scene_render(scene, camera, NULL, &view, NULL, NULL);
     if (status == PHYSAD_OK)
@@ -70,7 +72,9 @@ static int write_pictures(tool *t, const physad_scene *scene, const char *folder
 
 static json_t *held_json(const physad_scene_quality *q)
 {
-    return q->held_out > 0 ? json_pack("{s:f, s:f, s:f, s:f}", "psnr", q->psnr, "ssim", q->ssim, "l1", q->l1, "loss", q->loss) : json_null();
+    return q->held_out > 0
+               ? json_pack("{s:f, s:f, s:f, s:f}", "psnr", q->psnr, "ssim", q->ssim, "l1", q->l1, "loss", q->loss)
+               : json_null();
 }
 
 static json_t *history_json(const physad_scene *scene)
@@ -78,8 +82,9 @@ static json_t *history_json(const physad_scene *scene)
     json_t *list = json_array();
     for (int64_t i = 0; i < physad_scene_history_count(scene); i++) {
         const physad_scene_quality q = physad_scene_history_describe(scene, i);
-        json_array_append_new(list, json_pack("{s:I, s:f, s:I, s:o}", "steps", (json_int_t)q.steps, "seconds", q.seconds, "gaussians",
-                                              (json_int_t)q.gaussians, "quality", held_json(&q)));
+        json_array_append_new(list,
+                              json_pack("{s:I, s:f, s:I, s:o}", "steps", (json_int_t)q.steps, "seconds", q.seconds,
+                                        "gaussians", (json_int_t)q.gaussians, "quality", held_json(&q)));
     }
     return list;
 }
@@ -88,8 +93,9 @@ static json_t *quality_json(const physad_scene *scene)
 {
     const physad_scene_quality q = physad_scene_describe(scene);
     json_t *history = physad_scene_history_count(scene) > 0 ? history_json(scene) : NULL;
-    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o, s:o*}", "photos", (json_int_t)q.photos, "held_out", (json_int_t)q.held_out, "gaussians",
-                     (json_int_t)q.gaussians, "steps", (json_int_t)q.steps, "seconds", q.seconds, "quality", held_json(&q), "history", history);
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o, s:o*}", "photos", (json_int_t)q.photos, "held_out",
+                     (json_int_t)q.held_out, "gaussians", (json_int_t)q.gaussians, "steps", (json_int_t)q.steps,
+                     "seconds", q.seconds, "quality", held_json(&q), "history", history);
 }
 
 int cmd_scene_fit(tool *t)
@@ -146,9 +152,10 @@ static json_t *numbers(const double *values, int count)
 static json_t *pose_json(const physad_pose *p)
 {
     const physad_camera *c = &p->camera;
-    return json_pack("{s:o, s:o, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:I}", "rotation", numbers(c->rotation, 9), "translation",
-                     numbers(c->translation, 3), "fx", c->fx, "fy", c->fy, "cx", c->cx, "cy", c->cy, "width", (json_int_t)c->width, "height",
-                     (json_int_t)c->height, "loss", p->loss, "agreement", p->agreement, "confidence", p->confidence, "view", (json_int_t)p->view);
+    return json_pack("{s:o, s:o, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:I}", "rotation",
+                     numbers(c->rotation, 9), "translation", numbers(c->translation, 3), "fx", c->fx, "fy", c->fy, "cx",
+                     c->cx, "cy", c->cy, "width", (json_int_t)c->width, "height", (json_int_t)c->height, "loss",
+                     p->loss, "agreement", p->agreement, "confidence", p->confidence, "view", (json_int_t)p->view);
 }
 
 /* One photo's entry; a photo that fits nowhere has its reason and status 1. */
@@ -169,8 +176,9 @@ static int locate_photo(tool *t, const physad_locator *locator, const char *path
     json_t *list = json_array();
     for (int64_t i = 0; i < count; i++)
         json_array_append_new(list, pose_json(&poses[i]));
-    json_array_append_new(photos, json_pack("{s:o, s:b, s:o*, s:o}", "path", tool_json_text(path), "found", status == PHYSAD_OK, "reason",
-                                            status == PHYSAD_OK ? NULL : json_string(physad_last_error()), "poses", list));
+    json_array_append_new(
+        photos, json_pack("{s:o, s:b, s:o*, s:o}", "path", tool_json_text(path), "found", status == PHYSAD_OK, "reason",
+                          status == PHYSAD_OK ? NULL : json_string(physad_last_error()), "poses", list));
     return TOOL_DONE;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Camera poses of photos that have none, by an installed COLMAP: its programs are run one after the other, and what one of them says when
- * it fails is told. */
+/* Camera poses of photos that have none, by an installed COLMAP: its programs are run one after the other, and what one
+ * of them says when it fails is told. */
 #include "tool.h"
 
 #include <errno.h>
@@ -79,7 +79,9 @@ static int run_step(const char *const *arguments, const char *log)
     if (tool_interrupted())
         return TOOL_INTERRUPTED;
     if (status == 127)
-        return tool_error("there is no program \"%s\": install COLMAP (Debian: apt install colmap), or name it by --colmap", arguments[0]);
+        return tool_error(
+            "there is no program \"%s\": install COLMAP (Debian: apt install colmap), or name it by --colmap",
+            arguments[0]);
     if (status > 0) {
         tell_log(log);
         tool_error("%s %s failed with status %d; all it said is in %s", arguments[0], arguments[1], status, log);
@@ -107,9 +109,10 @@ int cmd_scene_poses(tool *t)
     remove(database);
     mkdir(sparse, 0777); /* what is wrong with it, COLMAP says */
     const char *const steps[3][MOST_ARGUMENTS] = {
-        { colmap, "feature_extractor", "--database_path", database, "--image_path", photos, "--ImageReader.single_camera", "1",
-          "--ImageReader.camera_model", cameras[camera], NULL },
-        { colmap, tool_given(t, "sequence") ? "sequential_matcher" : "exhaustive_matcher", "--database_path", database, NULL },
+        { colmap, "feature_extractor", "--database_path", database, "--image_path", photos,
+          "--ImageReader.single_camera", "1", "--ImageReader.camera_model", cameras[camera], NULL },
+        { colmap, tool_given(t, "sequence") ? "sequential_matcher" : "exhaustive_matcher", "--database_path", database,
+          NULL },
         { colmap, "mapper", "--database_path", database, "--image_path", photos, "--output_path", sparse, NULL },
     };
     for (int i = 0; i < 3; i++) {
@@ -119,7 +122,8 @@ int cmd_scene_poses(tool *t)
     }
     if (!is_file(model)) {
         tell_log(log);
-        return tool_error("%s mapper found no poses: the photos overlap too little, or show too little texture", colmap);
+        return tool_error("%s mapper found no poses: the photos overlap too little, or show too little texture",
+                          colmap);
     }
     printf("%s/0\n", sparse);
     return TOOL_DONE;

@@ -5,7 +5,8 @@
 static const char *const outlook[] = { "from", "to", "up" };
 
 /* The camera where one of its options is given; *camera NULL: the library's choice. */
-static int read_outlook(const tool *t, const physad_camera **camera, const double **centre, physad_camera *memory, double place[3])
+static int read_outlook(const tool *t, const physad_camera **camera, const double **centre, physad_camera *memory,
+                        double place[3])
 {
     bool given = false;
     for (int k = 0; k < TOOL_COUNT(outlook); k++)
@@ -52,8 +53,8 @@ int cmd_scene_turntable(tool *t)
     if (output == NULL)
         return tool_usage(t, "-o FILE is missing");
     if (!tool_background(t, o.background) || read_outlook(t, &o.camera, &o.centre, &camera, place) != TOOL_DONE ||
-        !tool_int(t, "frames", &frames, 1, 100000) || !tool_int(t, "rate", &rate, 1, 240) || !tool_int(t, "width", &width, 16, 8192) ||
-        !tool_int(t, "height", &height, 16, 8192))
+        !tool_int(t, "frames", &frames, 1, 100000) || !tool_int(t, "rate", &rate, 1, 240) ||
+        !tool_int(t, "width", &width, 16, 8192) || !tool_int(t, "height", &height, 16, 8192))
         return TOOL_USAGE;
     o.frames = (int32_t)frames;
     o.rate = (int32_t)rate;

@@ -59,8 +59,8 @@ static bool check_names(const tool *t, const char *option, const char *const *na
             i++;
         if (i == count) {
             const char *near = tool_nearest(word, names, count);
-            tool_usage(t, "--%s: there is no \"%s\"%s%s%s", option, word, near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-                       near != NULL ? "?" : "");
+            tool_usage(t, "--%s: there is no \"%s\"%s%s%s", option, word, near != NULL ? "; did you mean " : "",
+                       near != NULL ? near : "", near != NULL ? "?" : "");
             return false;
         }
         at += length + (at[length] == ',');
@@ -70,7 +70,8 @@ static bool check_names(const tool *t, const char *option, const char *const *na
 
 static bool read_options(const tool *t, physad_synth_rad_options *o)
 {
-    static const char *const grounds[] = { "table", "plain" }, *const defects[] = { "scratched", "missing", "stained", "squeezed" };
+    static const char *const grounds[] = { "table", "plain" }, *const defects[] = { "scratched", "missing", "stained",
+                                                                                    "squeezed" };
     const char *names[64];
     int count = 0, ground = 0;
     while (count < 64 && physad_synth_rad_category(count) != NULL) {
@@ -78,18 +79,22 @@ static bool read_options(const tool *t, physad_synth_rad_options *o)
         count++;
     }
     if (!check_names(t, "category", names, count) || !check_names(t, "defects", defects, TOOL_COUNT(defects)) ||
-        !tool_choice(t, "background", grounds, TOOL_COUNT(grounds), &ground) || !read_size(t, &o->width, &o->height, 4096))
+        !tool_choice(t, "background", grounds, TOOL_COUNT(grounds), &ground) ||
+        !read_size(t, &o->width, &o->height, 4096))
         return false;
     o->categories = tool_text(t, "category", NULL);
     o->defects = tool_text(t, "defects", NULL);
     o->background = ground == 0 ? PHYSAD_SYNTH_TABLE : PHYSAD_SYNTH_PLAIN;
-    o->flags = (tool_given(t, "replace") ? PHYSAD_SYNTH_REPLACE : 0) | (tool_given(t, "symmetric") ? PHYSAD_SYNTH_SYMMETRIC : 0);
-    return read_count(t, "train-views", &o->train_views, 1, 1000) && read_count(t, "test-views", &o->test_views, 0, 1000) &&
-           read_count(t, "instances", &o->instances, 1, 24) && read_count(t, "instance-views", &o->instance_views, 1, 1000) &&
+    o->flags = (tool_given(t, "replace") ? PHYSAD_SYNTH_REPLACE : 0) |
+               (tool_given(t, "symmetric") ? PHYSAD_SYNTH_SYMMETRIC : 0);
+    return read_count(t, "train-views", &o->train_views, 1, 1000) &&
+           read_count(t, "test-views", &o->test_views, 0, 1000) && read_count(t, "instances", &o->instances, 1, 24) &&
+           read_count(t, "instance-views", &o->instance_views, 1, 1000) &&
            read_knob(t, "pose-jitter", &o->pose_jitter, 0, 30) && read_knob(t, "pose-noise", &o->pose_noise, 0, 30) &&
            read_knob(t, "light-change", &o->light_change, 0, 1) && read_knob(t, "gloss", &o->gloss, 0, 3) &&
-           read_knob(t, "defect-size", &o->defect_size, 0.25, 3) && read_knob(t, "defect-strength", &o->defect_strength, 0.1, 3) &&
-           read_knob(t, "noise", &o->noise, 0, 0.5) && read_knob(t, "exposure", &o->exposure, 0, 2);
+           read_knob(t, "defect-size", &o->defect_size, 0.25, 3) &&
+           read_knob(t, "defect-strength", &o->defect_strength, 0.1, 3) && read_knob(t, "noise", &o->noise, 0, 0.5) &&
+           read_knob(t, "exposure", &o->exposure, 0, 2);
 }
 
 int cmd_synth_rad(tool *t)
@@ -126,13 +131,15 @@ int cmd_synth_phys(tool *t)
     if (t->operand_count == 0)
         return tool_usage(t, "OUT is missing");
     if (!check_names(t, "category", names, count) || !read_size(t, &o.width, &o.height, 2048) ||
-        !read_count(t, "train-videos", &o.train_videos, 1, 1000) || !read_count(t, "test-videos", &o.test_videos, 0, 1000) ||
+        !read_count(t, "train-videos", &o.train_videos, 1, 1000) ||
+        !read_count(t, "test-videos", &o.test_videos, 0, 1000) ||
         !read_count(t, "defect-videos", &o.defect_videos, 0, 1000) || !read_count(t, "frames", &o.frames, 16, 1000) ||
         !read_knob(t, "variation", &o.variation, 0, 2) || !read_knob(t, "severity", &o.severity, 0.2, 1.5) ||
         !read_knob(t, "noise", &o.noise, 0, 0.5) || !tool_real(t, "rate", &o.frame_rate, 1, 240))
         return TOOL_USAGE;
     o.categories = tool_text(t, "category", NULL);
-    o.flags = (tool_given(t, "replace") ? PHYSAD_SYNTH_REPLACE : 0) | (tool_given(t, "folders") ? PHYSAD_SYNTH_FRAMES : 0);
+    o.flags =
+        (tool_given(t, "replace") ? PHYSAD_SYNTH_REPLACE : 0) | (tool_given(t, "folders") ? PHYSAD_SYNTH_FRAMES : 0);
     const physad_call_options call = tool_progress();
     const physad_status status = physad_synth_phys(t->ctx, t->operands[0], &o, &call);
     return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);

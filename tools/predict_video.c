@@ -13,7 +13,9 @@ static physad_worst find_worst(const physad_result *r, bool *told)
     *told = physad_result_worst(r, &worst) == PHYSAD_OK;
     if (*told)
         return worst;
-    worst = (physad_worst){ .struct_size = sizeof(worst), .y = NAN, .x = NAN, .distance = NAN, .sample = -1, .near_frame = -1 };
+    worst = (physad_worst){
+        .struct_size = sizeof(worst), .y = NAN, .x = NAN, .distance = NAN, .sample = -1, .near_frame = -1
+    };
     for (int64_t i = 1; i < physad_result_frame_count(r); i++)
         if (scores[i] > scores[worst.frame])
             worst.frame = i;
@@ -28,11 +30,12 @@ static json_t *describe(const physad_result *r, const physad_worst *worst, bool 
         json_array_append_new(scores, tool_json_real(physad_result_frame_scores(r)[i]));
     if (worst->path != NULL)
         nearest = json_pack("{so sI}", "path", tool_json_text(worst->path), "frame", (json_int_t)worst->near_frame);
-    json_t *moment = json_pack("{sI so so so so}", "frame", (json_int_t)worst->frame, "y", tool_json_real(worst->y), "x",
-                               tool_json_real(worst->x), "distance",
+    json_t *moment = json_pack("{sI so so so so}", "frame", (json_int_t)worst->frame, "y", tool_json_real(worst->y),
+                               "x", tool_json_real(worst->x), "distance",
                                tool_json_real(isnan(worst->y) ? (double)NAN : worst->distance), "nearest", nearest);
-    json_t *all = json_pack("{so so so so}", "frame_rate", rate > 0 ? json_real(rate) : json_null(), "frame_scores", scores, "verdict",
-                            told ? tool_json_text(physad_result_verdict(r)) : json_null(), "worst", moment);
+    json_t *all =
+        json_pack("{so so so so}", "frame_rate", rate > 0 ? json_real(rate) : json_null(), "frame_scores", scores,
+                  "verdict", told ? tool_json_text(physad_result_verdict(r)) : json_null(), "worst", moment);
     if (shortened)
         json_object_set_new(all, "shortened", json_true());
     return all;
@@ -75,8 +78,8 @@ static bool was_shortened(const predict *p, physad_video *video, const char *pat
 {
     physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
     int64_t frames;
-    if (!p->shorten || physad_video_frame_count(video, &frames) != PHYSAD_OK || physad_video_describe(video, &info) != PHYSAD_OK ||
-        info.shortened == 0)
+    if (!p->shorten || physad_video_frame_count(video, &frames) != PHYSAD_OK ||
+        physad_video_describe(video, &info) != PHYSAD_OK || info.shortened == 0)
         return false;
     tool_progress_end();
     fprintf(stderr, "physad: %s: damaged or cut off: scored by the %lld frames before that\n", path, (long long)frames);
@@ -90,7 +93,8 @@ static int report(predict *p, const char *path, const physad_result *r, double r
     const physad_worst worst = find_worst(r, &told);
     int code = p->maps != NULL ? write_worst(p, path, r, worst.frame, &map) : TOOL_DONE;
     if (code == TOOL_DONE)
-        code = predict_report(p, path, r, map, NULL, p->samples != NULL ? describe(r, &worst, told, rate, shortened) : NULL);
+        code = predict_report(p, path, r, map, NULL,
+                              p->samples != NULL ? describe(r, &worst, told, rate, shortened) : NULL);
     free(map);
     return code;
 }
@@ -112,7 +116,8 @@ int predict_video(predict *p, const char *path)
         status = physad_video_describe(video, &info);
     if (status == PHYSAD_OK)
         status = physad_detector_score_video(p->detector, video, p->pool, &result);
-    code = status == PHYSAD_OK ? report(p, path, result, info.frame_rate, was_shortened(p, video, path)) : predict_skip(p, path, status, physad_last_error());
+    code = status == PHYSAD_OK ? report(p, path, result, info.frame_rate, was_shortened(p, video, path))
+                               : predict_skip(p, path, status, physad_last_error());
     physad_result_free(result);
     physad_video_free(video);
     return code;

@@ -58,7 +58,8 @@ struct tool_command {
     int (*run)(tool *t);
 };
 
-/* Fills `t` from the arguments behind the command's name; a usage error is told on stderr. TOOL_DONE, TOOL_USAGE or TOOL_FAILED. */
+/* Fills `t` from the arguments behind the command's name; a usage error is told on stderr. TOOL_DONE, TOOL_USAGE or
+ * TOOL_FAILED. */
 int tool_parse(tool *t, const tool_command *command, int argc, char **argv);
 void tool_free(tool *t);
 void tool_help(FILE *out, const tool_command *command);
@@ -85,9 +86,10 @@ int tool_camera(const tool *t, physad_camera *camera);
 
 /* --- running (tool_run.c) --- */
 
-/* Makes t->ctx from --seed, --threads, --memory-limit and --verbose and lets Ctrl-C cancel it. TOOL_DONE or an exit status. */
-/* Before anything computes: starts the program anew where its waiting threads would spin for long. Comes back where that is not
- * needed or not possible. */
+/* Makes t->ctx from --seed, --threads, --memory-limit and --verbose and lets Ctrl-C cancel it. TOOL_DONE or an exit
+ * status. */
+/* Before anything computes: starts the program anew where its waiting threads would spin for long. Comes back where
+ * that is not needed or not possible. */
 void tool_settle(char **argv);
 int tool_start(tool *t);
 void tool_stop(tool *t);

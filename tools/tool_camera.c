@@ -59,7 +59,8 @@ static bool look(physad_camera *c, const double from[3], const double to[3], con
     memcpy(c->rotation + 3, down, sizeof(down));
     memcpy(c->rotation + 6, ahead, sizeof(ahead));
     for (int k = 0; k < 3; k++)
-        c->translation[k] = -(c->rotation[k * 3] * from[0] + c->rotation[k * 3 + 1] * from[1] + c->rotation[k * 3 + 2] * from[2]);
+        c->translation[k] =
+            -(c->rotation[k * 3] * from[0] + c->rotation[k * 3 + 1] * from[1] + c->rotation[k * 3 + 2] * from[2]);
     return true;
 }
 
@@ -67,11 +68,13 @@ int tool_camera(const tool *t, physad_camera *c)
 {
     double from[3] = { 0, 0, -4 }, to[3] = { 0 }, up[3] = { 0, -1, 0 }, angle = 50;
     int64_t width = 640, height = 480;
-    if (!tool_place(t, "from", from) || !tool_place(t, "to", to) || !tool_place(t, "up", up) || !tool_real(t, "angle", &angle, 1, 170) ||
-        !tool_int(t, "width", &width, 1, 32768) || !tool_int(t, "height", &height, 1, 32768))
+    if (!tool_place(t, "from", from) || !tool_place(t, "to", to) || !tool_place(t, "up", up) ||
+        !tool_real(t, "angle", &angle, 1, 170) || !tool_int(t, "width", &width, 1, 32768) ||
+        !tool_int(t, "height", &height, 1, 32768))
         return TOOL_USAGE;
     if (!look(c, from, to, up))
-        return tool_usage(t, "--from, --to and --up give no direction: want two places, and a way up that is not between them");
+        return tool_usage(
+            t, "--from, --to and --up give no direction: want two places, and a way up that is not between them");
     c->width = width;
     c->height = height;
     c->cx = 0.5 * (double)width;

@@ -44,7 +44,8 @@ static bool has_option(const char *method, const char *key, size_t length)
         return false;
     for (int32_t i = 0; i < m.option_count; i++) {
         physad_option_info o = PHYSAD_OPTION_INFO_INIT;
-        if (physad_method_option(method, i, &o) == PHYSAD_OK && strlen(o.name) == length && memcmp(o.name, key, length) == 0)
+        if (physad_method_option(method, i, &o) == PHYSAD_OK && strlen(o.name) == length &&
+            memcmp(o.name, key, length) == 0)
             return true;
     }
     return false;
@@ -60,7 +61,8 @@ static bool add_setting(tool_settings *s, const char *method, const char *text, 
     s->items[s->count] = malloc(size);
     if (s->items[s->count] == NULL)
         return false;
-    snprintf(s->items[s->count++], size, "%s%s%s%s%s", method, method[0] != '\0' ? "." : "", text, value[0] != '\0' ? "=" : "", value);
+    snprintf(s->items[s->count++], size, "%s%s%s%s%s", method, method[0] != '\0' ? "." : "", text,
+             value[0] != '\0' ? "=" : "", value);
     s->items[s->count] = NULL;
     return true;
 }
@@ -78,7 +80,8 @@ static int add_set(const tool *t, tool_settings *s, const tool_methods *methods,
     if (dot != NULL || having == methods->count || having == 0)
         return add_setting(s, "", text, "") ? TOOL_DONE : tool_error("no memory for the command line");
     for (int i = 0; i < methods->count; i++)
-        if (has_option(methods->names[i], text, (size_t)(equals - text)) && !add_setting(s, methods->names[i], text, ""))
+        if (has_option(methods->names[i], text, (size_t)(equals - text)) &&
+            !add_setting(s, methods->names[i], text, ""))
             return tool_error("no memory for the command line");
     return TOOL_DONE;
 }
@@ -162,7 +165,8 @@ physad_status tool_settings_apply(const tool_settings *settings, const char *met
 {
     for (int i = 0; i < settings->count; i++) {
         char key[128];
-        const char *text = settings->items[i], *equals = strchr(text, '='), *dot = memchr(text, '.', (size_t)(equals - text));
+        const char *text = settings->items[i], *equals = strchr(text, '='),
+                   *dot = memchr(text, '.', (size_t)(equals - text));
         if (dot != NULL && (strlen(method) != (size_t)(dot - text) || memcmp(method, text, strlen(method)) != 0))
             continue;
         const char *name = dot != NULL ? dot + 1 : text;

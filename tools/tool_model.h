@@ -6,11 +6,15 @@
 #include "tool.h"
 
 /* Rows of the option tables. */
-#define TOOL_DATA_OPTIONS                                                                             \
-    { "format", "NAME", "the layout of DATA, where it is not recognised (default auto)", 0, false },  \
-    { "category", "A[,B...]", "these categories alone", 0, false },                                   \
-    { "protocol", "NAME", "which videos may be trained on: unsupervised (default), weak-per-type, weak-in-all, understanding", 0, false }, \
-    { "drawn", "N[-M]", "videos that a protocol draws of each type, category or instance (default 2-4)", 0, false }
+#define TOOL_DATA_OPTIONS                                                                                              \
+    { "format", "NAME", "the layout of DATA, where it is not recognised (default auto)", 0, false },                   \
+        { "category", "A[,B...]", "these categories alone", 0, false },                                                \
+        { "protocol", "NAME",                                                                                          \
+          "which videos may be trained on: unsupervised (default), weak-per-type, weak-in-all, understanding", 0,      \
+          false },                                                                                                     \
+    {                                                                                                                  \
+        "drawn", "N[-M]", "videos that a protocol draws of each type, category or instance (default 2-4)", 0, false    \
+    }
 #define TOOL_METHOD_OPTIONS                                                                           \
     { "set", "KEY=VALUE", "an option of the method (physad methods NAME lists them); may be repeated", 0, true }, \
     { "precision", "f32|bf16", "arithmetic of the network; as --set precision=...", 0, false },       \
@@ -19,7 +23,10 @@
 #define TOOL_TYPES_OPTIONS \
     { "types", NULL, "tell where a defect is and what it looks like: hole, line, tint, deformation", 0, false }, \
     { "examples", "DIR", "tell its type by a few photos of each, in DIR/TYPE/; implies --types", 0, false }
-#define TOOL_ERROR_OPTION { "on-error", "stop|skip", "what to do about a photo that cannot be read (default stop)", 0, false }
+#define TOOL_ERROR_OPTION                                                                                              \
+    {                                                                                                                  \
+        "on-error", "stop|skip", "what to do about a photo that cannot be read (default stop)", 0, false               \
+    }
 
 /* TOOL_USAGE (told, with the nearest name) for a method that there is not. */
 int tool_check_method(const tool *t, const char *name);
@@ -33,8 +40,8 @@ typedef struct tool_methods {
 } tool_methods;
 int tool_methods_read(const tool *t, tool_methods *methods);
 
-/* --set, --precision, --weights and --batch as "key=value" or "method.key=value", ended by NULL; each has been tried on a detector, so
- * that wrong ones are told before any work. */
+/* --set, --precision, --weights and --batch as "key=value" or "method.key=value", ended by NULL; each has been tried on
+ * a detector, so that wrong ones are told before any work. */
 typedef struct tool_settings {
     char **items;
     int count;

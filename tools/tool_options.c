@@ -73,7 +73,8 @@ static int unknown_option(const tool *t, const char *name, size_t length)
         names[i] = t->options[i]->name;
     snprintf(text, sizeof(text), "%.*s", (int)(length < 60 ? length : 60), name);
     const char *near = tool_nearest(text, names, t->option_count);
-    return near != NULL ? tool_usage(t, "unknown option --%s; did you mean --%s?", text, near) : tool_usage(t, "unknown option --%s", text);
+    return near != NULL ? tool_usage(t, "unknown option --%s; did you mean --%s?", text, near)
+                        : tool_usage(t, "unknown option --%s", text);
 }
 
 /* One option at argv[*at]; moves *at to its last argument. */
@@ -194,7 +195,8 @@ bool tool_int(const tool *t, const char *name, int64_t *value, int64_t least, in
     errno = 0;
     const long long n = strtoll(text, &end, 10);
     if (end == text || *end != '\0' || errno != 0 || n < least || n > most) {
-        tool_usage(t, "--%s is \"%s\", want a whole number from %lld to %lld", name, text, (long long)least, (long long)most);
+        tool_usage(t, "--%s is \"%s\", want a whole number from %lld to %lld", name, text, (long long)least,
+                   (long long)most);
         return false;
     }
     *value = n;
@@ -243,16 +245,19 @@ static void help_option(FILE *out, const tool_option *o)
 {
     char left[64];
     if (o->letter != 0)
-        snprintf(left, sizeof(left), "-%c, --%s%s%s", o->letter, o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+        snprintf(left, sizeof(left), "-%c, --%s%s%s", o->letter, o->name, o->value != NULL ? " " : "",
+                 o->value != NULL ? o->value : "");
     else
-        snprintf(left, sizeof(left), "    --%s%s%s", o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+        snprintf(left, sizeof(left), "    --%s%s%s", o->name, o->value != NULL ? " " : "",
+                 o->value != NULL ? o->value : "");
     fprintf(out, "  %-30s %s\n", left, o->help);
 }
 
 void tool_help(FILE *out, const tool_command *command)
 {
     const bool has_operands = command->operands[0] != '\0';
-    fprintf(out, "usage: physad %s%s%s [options]\n\n%s\n", command->name, has_operands ? " " : "", command->operands, command->summary);
+    fprintf(out, "usage: physad %s%s%s [options]\n\n%s\n", command->name, has_operands ? " " : "", command->operands,
+            command->summary);
     if (command->details != NULL)
         fprintf(out, "\n%s\n", command->details);
     fprintf(out, "\noptions:\n");

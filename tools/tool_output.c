@@ -62,8 +62,11 @@ int tool_check_output(const char *path)
         return TOOL_DONE;
     if (exists && S_ISDIR(info.st_mode))
         return tool_error("%s: it is a folder; want the name of a file", path);
-    if (exists && !S_ISREG(info.st_mode)) /* a device or pipe is written to where it is; what a link leads to, the write finds out */
-        return S_ISLNK(info.st_mode) || access(path, W_OK) == 0 ? TOOL_DONE : tool_error("%s: %s", path, strerror(errno));
+    if (exists &&
+        !S_ISREG(
+            info.st_mode)) /* a device or pipe is written to where it is; what a link leads to, the write finds out */
+        return S_ISLNK(info.st_mode) || access(path, W_OK) == 0 ? TOOL_DONE
+                                                                : tool_error("%s: %s", path, strerror(errno));
     const char *slash = strrchr(path, '/');
     char *folder = slash == NULL ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
     int code = folder != NULL ? TOOL_DONE : tool_error("no memory");
@@ -96,7 +99,8 @@ int tool_write(const char *path, const char *text, size_t size)
     }
     const mode_t mask = umask(0);
     umask(mask);
-    bool ok = fchmod(fd, exists ? info.st_mode & 07777 : 0666 & ~mask) == 0 && write_all(fd, text, size) && fsync(fd) == 0;
+    bool ok =
+        fchmod(fd, exists ? info.st_mode & 07777 : 0666 & ~mask) == 0 && write_all(fd, text, size) && fsync(fd) == 0;
     int reason = errno;
     if (close(fd) != 0 && ok) {
         reason = errno;
@@ -114,7 +118,8 @@ int tool_write(const char *path, const char *text, size_t size)
 
 int tool_write_json(const char *path, json_t *value)
 {
-    char *text = value != NULL ? json_dumps(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(17)) : NULL;
+    char *text =
+        value != NULL ? json_dumps(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(value);
     if (text == NULL)
         return tool_error("no memory for JSON, or a text in it is not UTF-8");

@@ -32,12 +32,13 @@ bool tool_interrupted(void)
     return interrupted != 0;
 }
 
-/* GCC's OpenMP reads this before main(). A short spin is as fast as its own, of milliseconds, and leaves the processors to others:
- * to the threads that read ahead, to begin with. Who has said something of it is left alone. */
+/* GCC's OpenMP reads this before main(). A short spin is as fast as its own, of milliseconds, and leaves the processors
+ * to others: to the threads that read ahead, to begin with. Who has said something of it is left alone. */
 void tool_settle(char **argv)
 {
     char path[PATH_MAX];
-    if (getenv("OMP_WAIT_POLICY") != NULL || getenv("GOMP_SPINCOUNT") != NULL || setenv("GOMP_SPINCOUNT", "20000", 1) != 0)
+    if (getenv("OMP_WAIT_POLICY") != NULL || getenv("GOMP_SPINCOUNT") != NULL ||
+        setenv("GOMP_SPINCOUNT", "20000", 1) != 0)
         return;
     const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
     if (length <= 0)
@@ -139,7 +140,8 @@ static int show_progress(const physad_progress *p, void *user)
     (void)user;
     char line[160];
     if (p->total > 0)
-        snprintf(line, sizeof(line), "%s %lld/%lld, %.0f s", p->stage, (long long)p->done, (long long)p->total, p->seconds);
+        snprintf(line, sizeof(line), "%s %lld/%lld, %.0f s", p->stage, (long long)p->done, (long long)p->total,
+                 p->seconds);
     else
         snprintf(line, sizeof(line), "%s %lld, %.0f s", p->stage, (long long)p->done, p->seconds);
     fprintf(stderr, "\r%s\033[K", line);

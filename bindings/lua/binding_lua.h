@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the typemaps of physad.i call: handles, arrays, options, errors and progress between Lua and the library.
- * Lua 5.4, and 5.1 as LuaJIT has it. Errors are raised by lua_error() only where nothing of C's has to be freed first; all memory of a
- * call lies on the C stack or in userdata that the collector frees. */
+ * Lua 5.4, and 5.1 as LuaJIT has it. Errors are raised by lua_error() only where nothing of C's has to be freed first;
+ * all memory of a call lies on the C stack or in userdata that the collector frees. */
 #ifndef PHYSAD__BINDING_LUA_H
 #define PHYSAD__BINDING_LUA_H
 
@@ -89,9 +89,12 @@ static lua_Integer lua_whole(lua_State *L, int at, const char *what)
 /* SWIG's own checks, too, raise tables; it has the C type. */
 static int lua_bad_argument(lua_State *L, const char *call, int at, const char *type)
 {
-    static const char *const words[][2] = { { "char const *const *", "a list of texts" }, { "char const *", "text (a string)" },
-                                            { "physad_view const *", "a list of arrays" }, { "int", "a number" },
-                                            { "double", "a number" }, { "void const *", "bytes (a string)" } };
+    static const char *const words[][2] = { { "char const *const *", "a list of texts" },
+                                            { "char const *", "text (a string)" },
+                                            { "physad_view const *", "a list of arrays" },
+                                            { "int", "a number" },
+                                            { "double", "a number" },
+                                            { "void const *", "bytes (a string)" } };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strncmp(type, words[i][0], strlen(words[i][0])) == 0) {
             type = words[i][1];
@@ -161,7 +164,8 @@ static int lua_box_closed(lua_State *L)
     return 1;
 }
 
-/* lend(handle): its memory stays until the collector frees the handle, though it be closed: something else looks at it. */
+/* lend(handle): its memory stays until the collector frees the handle, though it be closed: something else looks at it.
+ */
 static int lua_box_lend(lua_State *L)
 {
     lua_box *box = lua_box_at(L, 1);
@@ -329,7 +333,8 @@ static void lua_set_element(lua_State *L, const physad_view *view, size_t index,
     }
 }
 
-/* physad.array(dtype, shape [, from]): zeros, the values of a flat table, or the bytes of a string, which is not copied. */
+/* physad.array(dtype, shape [, from]): zeros, the values of a flat table, or the bytes of a string, which is not
+ * copied. */
 static int lua_array_new(lua_State *L)
 {
     physad_view view = { 0 };
@@ -492,8 +497,12 @@ static int lua_array_text(lua_State *L)
 
 static void lua_binding_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = { { "get", lua_array_get },         { "set", lua_array_set },     { "totable", lua_array_totable },
-                                        { "tostring", lua_array_bytes },  { "shape", lua_array_shape }, { "dtype", lua_array_dtype },
+    static const luaL_Reg methods[] = { { "get", lua_array_get },
+                                        { "set", lua_array_set },
+                                        { "totable", lua_array_totable },
+                                        { "tostring", lua_array_bytes },
+                                        { "shape", lua_array_shape },
+                                        { "dtype", lua_array_dtype },
                                         { NULL, NULL } };
     luaL_newmetatable(L, LUA_ARRAY);
     lua_newtable(L);
@@ -657,7 +666,8 @@ static void lua_set_reals(lua_State *L, void *at, const binding_field *f)
     }
 }
 
-/* The value lies on the top; texts and arrays are kept by the caller's table during the call. What is made for it stays below. */
+/* The value lies on the top; texts and arrays are kept by the caller's table during the call. What is made for it stays
+ * below. */
 static void lua_set_field(lua_State *L, void *at, const binding_field *f)
 {
     int64_t count = 0;
@@ -761,7 +771,8 @@ typedef struct lua_hook {
     int function; /* place of the function; the call's other arguments lie before it */
 } lua_hook;
 
-#define LUA_PENDING "physad.pending" /* what a callback raised waits there until the library has come back: no jump over its frames */
+#define LUA_PENDING                                                                                                    \
+    "physad.pending" /* what a callback raised waits there until the library has come back: no jump over its frames */
 
 static void lua_mark_busy(lua_State *L, int last, int by)
 {

@@ -20,7 +20,8 @@ static PyObject *py_set_error_factory(PyObject *factory)
 
 static void py_raise_text(physad_status status, const char *text)
 {
-    PyObject *error = py_error_factory == NULL ? NULL : PyObject_CallFunction(py_error_factory, "is", (int)status, text);
+    PyObject *error =
+        py_error_factory == NULL ? NULL : PyObject_CallFunction(py_error_factory, "is", (int)status, text);
     if (error != NULL) {
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
         Py_DECREF(error);
@@ -95,14 +96,17 @@ static int py_buffer_get(py_buffer *b, PyObject *object, int writable, const cha
     const int32_t dtype = py_dtype(b->buffer.format, b->buffer.itemsize);
     char text[200];
     if (dtype == 0) {
-        PyOS_snprintf(text, sizeof(text),
-                      "%s has the element type '%.40s', want u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 or bool of this "
-                      "machine's byte order", what, b->buffer.format == NULL ? "" : b->buffer.format);
+        PyOS_snprintf(
+            text, sizeof(text),
+            "%s has the element type '%.40s', want u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 or bool of this "
+            "machine's byte order",
+            what, b->buffer.format == NULL ? "" : b->buffer.format);
         py_raise_text(PHYSAD_ERR_DTYPE, text);
         return -1;
     }
     if (b->buffer.ndim > PHYSAD_MAX_DIMS) {
-        PyOS_snprintf(text, sizeof(text), "%s has %d dimensions, want at most %d", what, b->buffer.ndim, PHYSAD_MAX_DIMS);
+        PyOS_snprintf(text, sizeof(text), "%s has %d dimensions, want at most %d", what, b->buffer.ndim,
+                      PHYSAD_MAX_DIMS);
         py_raise_text(PHYSAD_ERR_SHAPE, text);
         return -1;
     }
@@ -137,8 +141,8 @@ static PyObject *py_from_view(const physad_view *view)
         Py_XDECREF(stride);
         return NULL;
     }
-    return Py_BuildValue("(KsNNi)", (unsigned long long)(uintptr_t)view->data, physad_dtype_name(view->dtype), shape, stride,
-                         (view->flags & PHYSAD_VIEW_READONLY) != 0);
+    return Py_BuildValue("(KsNNi)", (unsigned long long)(uintptr_t)view->data, physad_dtype_name(view->dtype), shape,
+                         stride, (view->flags & PHYSAD_VIEW_READONLY) != 0);
 }
 
 /* A sequence of arrays as an array of views. */
@@ -344,7 +348,8 @@ static int py_set_integer(void *at, const binding_field *f, PyObject *value)
     else
         i = PyLong_AsLongLong(number);
     Py_DECREF(number);
-    const int outside = (f->kind == 'i' && (i < INT32_MIN || i > INT32_MAX)) || (f->kind == 'u' && (i < 0 || i > UINT32_MAX));
+    const int outside =
+        (f->kind == 'i' && (i < INT32_MIN || i > INT32_MAX)) || (f->kind == 'u' && (i < 0 || i > UINT32_MAX));
     if (PyErr_Occurred() || outside) {
         PyErr_Clear();
         PyErr_Format(PyExc_ValueError, "%s is out of range", f->name);
@@ -370,7 +375,8 @@ static int py_set_reals(void *at, const binding_field *f, PyObject *value)
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
     int status = 0;
     if (count > most || (f->kind == 'F' && count != most)) {
-        PyErr_Format(PyExc_ValueError, "%s has %zd numbers, want %s%zd", f->name, count, f->kind == 'F' ? "" : "at most ", most);
+        PyErr_Format(PyExc_ValueError, "%s has %zd numbers, want %s%zd", f->name, count,
+                     f->kind == 'F' ? "" : "at most ", most);
         status = -1;
     }
     for (Py_ssize_t i = 0; status == 0 && i < count; i++) {
@@ -464,7 +470,8 @@ static int py_fill(void *out, const binding_struct *s, PyObject *dict, py_hold *
         const binding_field *f = name == NULL ? NULL : binding_find(s, name);
         if (f == NULL) {
             PyErr_Clear();
-            PyErr_Format(PyExc_TypeError, "unknown option '%S': did you mean '%s'?", key, binding_nearest(s, name == NULL ? "" : name));
+            PyErr_Format(PyExc_TypeError, "unknown option '%S': did you mean '%s'?", key,
+                         binding_nearest(s, name == NULL ? "" : name));
             return -1;
         }
         if (value != Py_None && py_set_field((char *)out + f->offset, f, value, hold) != 0)
@@ -477,7 +484,8 @@ static PyObject *py_layers(const physad_backbone_layer *layers, int64_t count)
 {
     PyObject *list = PyList_New(0);
     for (int64_t i = 0; list != NULL && i < count; i++) {
-        PyObject *item = Py_BuildValue("(sLL)", layers[i].name, (long long)layers[i].channels, (long long)layers[i].stride);
+        PyObject *item =
+            Py_BuildValue("(sLL)", layers[i].name, (long long)layers[i].channels, (long long)layers[i].stride);
         if (item == NULL || PyList_Append(list, item) != 0)
             Py_CLEAR(list);
         Py_XDECREF(item);
@@ -543,8 +551,10 @@ static PyObject *py_poses(const physad_pose *poses, int64_t count)
 {
     PyObject *list = PyList_New(0);
     for (int64_t i = 0; list != NULL && i < count; i++) {
-        PyObject *pose = py_dict(&poses[i], &binding_physad_pose), *camera = py_dict(&poses[i].camera, &binding_physad_camera);
-        if (pose == NULL || camera == NULL || PyDict_SetItemString(pose, "camera", camera) != 0 || PyList_Append(list, pose) != 0)
+        PyObject *pose = py_dict(&poses[i], &binding_physad_pose),
+                 *camera = py_dict(&poses[i].camera, &binding_physad_camera);
+        if (pose == NULL || camera == NULL || PyDict_SetItemString(pose, "camera", camera) != 0 ||
+            PyList_Append(list, pose) != 0)
             Py_CLEAR(list);
         Py_XDECREF(pose);
         Py_XDECREF(camera);
@@ -610,15 +620,17 @@ static inline PyObject *py_borrowed(const void *pointer, const char *name, PyObj
 
 /* --- progress ----------------------------------------------------------------------------------------- */
 
-/* On the calling thread, which let the GIL go. Every tick runs the handlers of signals that came in, so Ctrl-C ends the call. */
+/* On the calling thread, which let the GIL go. Every tick runs the handlers of signals that came in, so Ctrl-C ends the
+ * call. */
 static int py_progress(const physad_progress *progress, void *user)
 {
     PyObject *callable = user;
     const PyGILState_STATE state = PyGILState_Ensure();
     int stop = PyErr_Occurred() != NULL || PyErr_CheckSignals() != 0;
     if (!stop && callable != NULL) {
-        PyObject *answer = PyObject_CallFunction(callable, "sLLd", progress->stage == NULL ? "" : progress->stage,
-                                                 (long long)progress->done, (long long)progress->total, progress->seconds);
+        PyObject *answer =
+            PyObject_CallFunction(callable, "sLLd", progress->stage == NULL ? "" : progress->stage,
+                                  (long long)progress->done, (long long)progress->total, progress->seconds);
         stop = answer == NULL || answer == Py_True;
         Py_XDECREF(answer);
     }
@@ -639,7 +651,8 @@ static int py_call_options(physad_call_options *call, PyObject *given)
         call->on_error = on_error;
     }
     if (given != Py_None && !PyCallable_Check(given)) {
-        PyErr_Format(PyExc_TypeError, "progress is %.100s, want a callable (stage, done, total, seconds)", Py_TYPE(given)->tp_name);
+        PyErr_Format(PyExc_TypeError, "progress is %.100s, want a callable (stage, done, total, seconds)",
+                     Py_TYPE(given)->tp_name);
         return -1;
     }
     call->progress = py_progress;

@@ -4,10 +4,12 @@
  *
  * Conventions of all headers:
  *  - Every call that can fail returns `physad_status`; the text is in `physad_last_error()` of the same thread.
- *  - Handles are opaque and freed by `_free`, which accepts NULL. `_new` makes one of options, `_open` of a file that is used as
- *    long as the handle lives, `_read` of a file that is read whole, `_load` of a file that `_save` wrote, `_fit` of data.
+ *  - Handles are opaque and freed by `_free`, which accepts NULL. `_new` makes one of options, `_open` of a file that
+ * is used as long as the handle lives, `_read` of a file that is read whole, `_load` of a file that `_save` wrote,
+ * `_fit` of data.
  *  - What there is of a kind is told by `_count` and `_name(index)`, one of them by `_describe(name)`.
- *  - The handle comes first, then what goes in, then what comes out; only calls that make a handle of their own take `out` first.
+ *  - The handle comes first, then what goes in, then what comes out; only calls that make a handle of their own take
+ * `out` first.
  *  - *borrowed*: used during the call only. *copied*: the caller may free it after the call.
  *    *owned by the handle*: valid until the handle is freed or the named call is made.
  *  - An options structure starts with `struct_size`; zero in any other field means its default.
@@ -66,8 +68,8 @@ PHYSAD_API const char *physad_build_info(void);
 PHYSAD_API int64_t physad_part_count(void);
 /** Name of a part, such as "oneDNN"; NULL outside 0..count-1. Static text. Any thread. @since 0.1 */
 PHYSAD_API const char *physad_part_name(int64_t index);
-/** The licence in effect of a part, an SPDX expression, or what FFmpeg says of the build that is running; NULL outside. Static
- * text. Any thread. @since 0.1 */
+/** The licence in effect of a part, an SPDX expression, or what FFmpeg says of the build that is running; NULL outside.
+ * Static text. Any thread. @since 0.1 */
 PHYSAD_API const char *physad_part_licence(int64_t index);
 
 /** Element types of a view. */
@@ -95,7 +97,8 @@ PHYSAD_API const char *physad_dtype_name(int32_t dtype);
 /** The view must not be written through. */
 #define PHYSAD_VIEW_READONLY 1u
 
-/** An array in the caller's memory: borrowed during a call, never kept. Strides are in bytes and may be negative or zero. */
+/** An array in the caller's memory: borrowed during a call, never kept. Strides are in bytes and may be negative or
+ * zero. */
 typedef struct physad_view {
     void *data;
     int64_t shape[PHYSAD_MAX_DIMS];

@@ -11,8 +11,8 @@
 extern "C" {
 #endif
 
-/** World to camera: p_camera = rotation * p_world + translation, with x right, y down, z ahead. No lens distortion: photos are
- * undistorted when they are read. */
+/** World to camera: p_camera = rotation * p_world + translation, with x right, y down, z ahead. No lens distortion:
+ * photos are undistorted when they are read. */
 typedef struct physad_camera {
     double rotation[9];     /**< row-major, orthonormal, determinant 1 */
     double translation[3];  /**< in the world's units */

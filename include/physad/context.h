@@ -57,7 +57,8 @@ typedef struct physad_context_options {
  * @param[in]  options  copied; NULL for defaults
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_NOMEM, PHYSAD_ERR_UNSUPPORTED (options of a newer version)
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_context_new(physad_context **out, const physad_context_options *options);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_context_new(physad_context **out,
+                                                             const physad_context_options *options);
 
 /** Gives the caller's reference back; the context goes when the last handle made from it is freed. NULL is fine. */
 PHYSAD_API void physad_context_free(physad_context *context);

@@ -9,11 +9,11 @@
  *  - "realiad" Real-IAD: lists `<category>.json` with `meta`, `train`, `test`, in a folder `realiad_jsons*` in or
  *              beside the folder of photos.
  *  - "mvtec3d" MVTec 3D-AD: `<category>/{train,validation,test}/<type>/{rgb,gt}/...`; the photos only.
- *  - "frames"  videos as folders of frames: `{training,testing}/frames/<video>/<frame>`; a sample is one folder. Labels of
- *              the test frames from `frame_labels.json`, `frame_labels.npy` or `frame_labels_<set>.npy` in it, in
- *              `testing` or (the last) beside it; an .npy holds those of all test videos in order.
- *  - "ucsd"    UCSD's sets as published: `Train/Train<n>/<frame>`, `Test/Test<n>/<frame>`; a frame is anomalous where its mask in
- *              `Test/Test<n>_gt` has a pixel. The path may be that of both sets' folder.
+ *  - "frames"  videos as folders of frames: `{training,testing}/frames/<video>/<frame>`; a sample is one folder. Labels
+ * of the test frames from `frame_labels.json`, `frame_labels.npy` or `frame_labels_<set>.npy` in it, in `testing` or
+ * (the last) beside it; an .npy holds those of all test videos in order.
+ *  - "ucsd"    UCSD's sets as published: `Train/Train<n>/<frame>`, `Test/Test<n>/<frame>`; a frame is anomalous where
+ * its mask in `Test/Test<n>_gt` has a pixel. The path may be that of both sets' folder.
  *  - "mvtec"   `<category>/train/<normal type>/...`, `test/<type>/...`, `validation/<type>/...`, masks in
  *              `ground_truth/<type>/...`: MVTec AD, LOCO, BTAD, MPDD, MAD, MIP, RAD, Phys-AD, and VisA as converted by
  *              others. Photos or videos; `train` may hold them directly. Folders of videos within a type's folder
@@ -28,7 +28,8 @@
  * intervals are bootstrapped. The first of these that applies:
  *  - `groups` of a file `physad.json` in the category's folder (beside `train`):
  *    `{"groups": {"<path or folder>": "<group>", ...}, "views": {"<path>": "<view>", ...}}`, paths relative to that
- *    folder (`"instances": {"<path or folder>": "<thing>", ...}` in it names the thing that is shown, `"interactions"` and
+ *    folder (`"instances": {"<path or folder>": "<thing>", ...}` in it names the thing that is shown, `"interactions"`
+ * and
  *    `"persistence"`, alike, what is done with it and whether the defect always shows);
  *  - Real-IAD: the sample's folder (`S0001`);
  *  - names such as `i07_q12`: the instance before the underscore, the view behind it (`q12` alone tells the view only);
@@ -37,8 +38,9 @@
  *  - video names such as `v07_060`: the recording before the underscore;
  *  - else each sample is its own.
  *
- * Texts of videos: `text_labels.json` in the category's folder names the `interaction` and, under each type, `persistence`,
- * `description` and `explanation`; `priors.json`, `priors.md` or `priors.txt` holds physical priors in words.
+ * Texts of videos: `text_labels.json` in the category's folder names the `interaction` and, under each type,
+ * `persistence`, `description` and `explanation`; `priors.json`, `priors.md` or `priors.txt` holds physical priors in
+ * words.
  *
  * Order: by category, split (train, validation, test), type and name, the way people number (9 before 10): the same on
  * every file system.
@@ -100,7 +102,8 @@ typedef struct physad_sample {
     const char *persistence; /**< "persistent" or "intermittent" defect, NULL when not known */
     const char *text_file;   /**< the category's text_labels.json with the root, NULL when none */
     const char *prior_file;  /**< the category's physical priors with the root, NULL when none */
-    const char *frame_file;  /**< file (or folder of masks) with a label for each of its frames, for measuring only; NULL when none */
+    const char *frame_file; /**< file (or folder of masks) with a label for each of its frames, for measuring only; NULL
+                               when none */
 } physad_sample;
 
 typedef struct physad_dataset_options {
@@ -187,9 +190,9 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_select(physad_dataset *
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_subset(physad_dataset **out, const physad_dataset *dataset,
                                                                 const int64_t *indices, int64_t count);
 
-/** Splits `dataset` in two at random, whole groups on one side: groups are shuffled by `seed` and go to `second` while it
- * holds less than `fraction` of the samples (rounded to nearest; at least one group each), else to `first`. Order within
- * each side is kept.
+/** Splits `dataset` in two at random, whole groups on one side: groups are shuffled by `seed` and go to `second` while
+ * it holds less than `fraction` of the samples (rounded to nearest; at least one group each), else to `first`. Order
+ * within each side is kept.
  * @param fraction  of the samples for `second`, in (0, 1)
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE (fewer than two groups), PHYSAD_ERR_NOMEM
  * @since 0.1 */
@@ -198,8 +201,8 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_split(physad_dataset **
                                                                uint64_t seed);
 
 /** Of each video in `dataset` `count` frames as photos, in order: evenly spaced, the first in the middle of the first
- * part. Each is a sample of kind PHYSAD_KIND_IMAGE called `<video>#<frame>`, of its video's split, label, type and group;
- * photos stay as they are. Frames are decoded when they are read, those of one video best one after the other.
+ * part. Each is a sample of kind PHYSAD_KIND_IMAGE called `<video>#<frame>`, of its video's split, label, type and
+ * group; photos stay as they are. Frames are decoded when they are read, those of one video best one after the other.
  * @param count  1 to 100000; videos of fewer frames give all of theirs
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, as physad_video_open(), PHYSAD_ERR_NOMEM
  * @since 0.1 */
@@ -235,8 +238,8 @@ typedef struct physad_protocol_options {
  * type (of a category) stays in the test split.
  * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_STATE (nothing to draw from), PHYSAD_ERR_NOMEM
  * @since 0.1
- * @see Li et al., "Towards Visual Discrimination and Reasoning of Real-World Physical Dynamics: Physics-Grounded Anomaly
- * Detection", CVPR 2025: "2~4 videos per class", read both ways */
+ * @see Li et al., "Towards Visual Discrimination and Reasoning of Real-World Physical Dynamics: Physics-Grounded
+ * Anomaly Detection", CVPR 2025: "2~4 videos per class", read both ways */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_protocol(physad_dataset **out, const physad_dataset *dataset,
                                                                   const physad_protocol_options *options);
 
@@ -265,8 +268,8 @@ PHYSAD_API const char *physad_dataset_format(const physad_dataset *dataset);
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_read_image(const physad_dataset *dataset, int64_t index,
                                                                     physad_image **out);
-/** The same with JPEG files at a part of their size, as a detector with the option `jpeg_scale` reads them. Other files, frames of
- * videos and photos in memory come as they are.
+/** The same with JPEG files at a part of their size, as a detector with the option `jpeg_scale` reads them. Other
+ * files, frames of videos and photos in memory come as they are.
  * @param[in] jpeg_scale  0 or 1: whole; 2, 4, 8: as in physad_image_options
  * Otherwise as physad_dataset_read_image(). @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_dataset_read_scaled(const physad_dataset *dataset, int64_t index,

@@ -9,8 +9,8 @@
  *
  * Videos are samples with one score each; where they, or the entire recordings of PHYSAD_SPLIT_WHOLE, have labels of
  * their frames, the scores of all these frames are measured together as `frame_auroc`, as they are: nothing is
- * rescaled within a video. Its interval goes by whole recordings, or where there are fewer than ten of them by blocks of
- * 25 frames, so that it tells nothing of other places then. Methods on photos are fitted on frames of the training
+ * rescaled within a video. Its interval goes by whole recordings, or where there are fewer than ten of them by blocks
+ * of 25 frames, so that it tells nothing of other places then. Methods on photos are fitted on frames of the training
  * videos and score each frame.
  */
 #ifndef PHYSAD_EVALUATE_H
@@ -55,7 +55,7 @@ typedef int (*physad_scored_fn)(const physad_scored *scored, void *user);
 typedef struct physad_evaluate_options {
     uint32_t struct_size;
     int32_t metrics_size;        /**< PHYSAD_METRICS_* */
-    int32_t on_error;            /**< PHYSAD_ERRORS_*: what is left out, of the training samples too, is listed under `skipped` */
+    int32_t on_error; /**< PHYSAD_ERRORS_*: what is left out, of the training samples too, is listed under `skipped` */
     int32_t replicates;          /**< of the bootstrap; 0: 1000, -1: no intervals */
     const char *categories;      /**< "a,b"; NULL: all */
     const char *const *settings; /**< "key=value" or "method.key=value", ended by NULL; NULL: none */
@@ -68,14 +68,16 @@ typedef struct physad_evaluate_options {
                           10000. About 20 KiB each at the default size */
     int32_t gallery_side; /**< longer side of these pictures in pixels, 32 to 1024; 0: 192 */
     int32_t pool; /**< PHYSAD_POOL_*: how methods on photos come from the scores of a video's frames to its own */
-    int32_t types; /**< 1: tells what kind of defect each photo's map shows (see <physad/region.h>), as `type_scores`. AUROC of a type
-                        against the rest then goes by them where the set's types are all known by kind, or by the examples' names */
-    const char *examples; /**< folder for physad_types_add_folder(), whose types are then told; NULL: none; needs `types` */
+    int32_t types; /**< 1: tells what kind of defect each photo's map shows (see <physad/region.h>), as `type_scores`.
+                      AUROC of a type against the rest then goes by them where the set's types are all known by kind, or
+                      by the examples' names */
+    /** folder for physad_types_add_folder(), whose types are then told; NULL: none; needs `types` */
+    const char *examples;
 } physad_evaluate_options;
 
 #define PHYSAD_EVALUATE_OPTIONS_INIT                                                                                   \
     {                                                                                                                  \
-        sizeof(physad_evaluate_options), 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL                             \
+        sizeof(physad_evaluate_options), 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL                       \
     }
 
 /** Fits, scores and measures every method on every category. Seed and threads are the context's.

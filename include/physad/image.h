@@ -84,8 +84,8 @@ typedef struct physad_image_info {
  *         PHYSAD_ERR_STATE (fork)
  * Any thread. Memory: the file, and the pixels at most twice.
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_read(physad_image **out, physad_context *context, const char *path,
-                                                            const physad_image_options *options);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_image_read(physad_image **out, physad_context *context,
+                                                            const char *path, const physad_image_options *options);
 
 /** Decodes a file that is already in memory.
  * @param[in] bytes  borrowed, `size` of them

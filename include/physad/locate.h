@@ -2,10 +2,10 @@
 /** @file
  * Where a photo of a known scene was taken from.
  *
- * A photo's patches are looked up among those of the training photos (features of a network; patches that find each other are lifted
- * to space by the scene's depth and give a first pose), and the best guesses are refined by gradients through the renderer, coarse to
- * fine, under a loss that lets go of what does not fit. Published methods match photos by LoFTR (SplatPose) or EfficientLoFTR (PIAD); this
- * stands in for them and needs no weights but the backbone's.
+ * A photo's patches are looked up among those of the training photos (features of a network; patches that find each
+ * other are lifted to space by the scene's depth and give a first pose), and the best guesses are refined by gradients
+ * through the renderer, coarse to fine, under a loss that lets go of what does not fit. Published methods match photos
+ * by LoFTR (SplatPose) or EfficientLoFTR (PIAD); this stands in for them and needs no weights but the backbone's.
  */
 #ifndef PHYSAD_LOCATE_H
 #define PHYSAD_LOCATE_H
@@ -37,8 +37,8 @@ typedef struct physad_pose {
     physad_camera camera; /**< at the size that was looked at, undistorted */
     double loss;          /**< mean of a loss that saturates, 0..1 */
     double agreement;     /**< mean correlation of small windows of photo and picture, -1..1 */
-    double confidence;    /**< 0..1: how well it fits (0: as a wrong place, 1: as a training photo), times its share among the hypotheses;
-                               things that look alike from several sides have several */
+    double confidence; /**< 0..1: how well it fits (0: as a wrong place, 1: as a training photo), times its share among
+                          the hypotheses; things that look alike from several sides have several */
     int64_t view;         /**< index of the training photo whose pose it was found from */
 } physad_pose;
 
@@ -50,8 +50,9 @@ typedef struct physad_pose {
  * @param[in]  call     progress; NULL for none
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; those of physad_scene_fit() and physad_features_new()
  * Any thread. @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_locator_new(physad_locator **out, const physad_scene *scene, const char *data,
-                                                             const physad_locator_options *options, const physad_call_options *call);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_locator_new(physad_locator **out, const physad_scene *scene,
+                                                             const char *data, const physad_locator_options *options,
+                                                             const physad_call_options *call);
 
 /** Frees a locator; NULL is fine. No call on it may be running. */
 PHYSAD_API void physad_locator_free(physad_locator *locator);
@@ -62,12 +63,12 @@ PHYSAD_API void physad_locator_free(physad_locator *locator);
  * @param[out] poses     room for `capacity` of them; the most confident first
  * @param[in]  capacity  at least 1
  * @param[out] count     how many were written: 1 to 3 where the photo fits
- * @return PHYSAD_OK; PHYSAD_ERR_NUMERIC: the photo does not show the scene (the best pose is written all the same, count 1);
- *         PHYSAD_ERR_ARG; PHYSAD_ERR_FORMAT (its proportions are not the lens'); PHYSAD_ERR_SHAPE; PHYSAD_ERR_DTYPE; PHYSAD_ERR_NOMEM;
- *         PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork)
- * Any number of threads may call at once. The answer does not depend on the number of threads. @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_locator_find(const physad_locator *locator, const physad_view *photo, physad_pose *poses,
-                                                              int64_t capacity, int64_t *count);
+ * @return PHYSAD_OK; PHYSAD_ERR_NUMERIC: the photo does not show the scene (the best pose is written all the same,
+ * count 1); PHYSAD_ERR_ARG; PHYSAD_ERR_FORMAT (its proportions are not the lens'); PHYSAD_ERR_SHAPE; PHYSAD_ERR_DTYPE;
+ * PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork) Any number of threads may call at once. The answer
+ * does not depend on the number of threads. @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_locator_find(const physad_locator *locator, const physad_view *photo,
+                                                              physad_pose *poses, int64_t capacity, int64_t *count);
 
 #ifdef __cplusplus
 }

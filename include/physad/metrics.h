@@ -90,9 +90,9 @@ PHYSAD_API void physad_scores_free(physad_scores *scores);
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scores_add(physad_scores *scores, double score, int32_t label,
                                                             const char *type, const char *group);
 
-/** As physad_scores_add(), with a score for each of `count` kinds of defect from a method that tells them apart: `type_names[i]` goes
- * with `type_scores[i]`, both copied, no name twice. They serve the type-wise AUROC against the rest, in place of
- * `score`. @since 0.1 */
+/** As physad_scores_add(), with a score for each of `count` kinds of defect from a method that tells them apart:
+ * `type_names[i]` goes with `type_scores[i]`, both copied, no name twice. They serve the type-wise AUROC against the
+ * rest, in place of `score`. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scores_add_typed(physad_scores *scores, double score, int32_t label,
                                                                   const char *type, const char *group, int64_t count,
                                                                   const char *const *type_names,

@@ -2,9 +2,9 @@
 /** @file
  * A scene of 3D Gaussians: fitted to photos with known poses, rendered from any side, kept as PLY.
  *
- * Kerbl, Kopanas, Leimkühler and Drettakis, 3D Gaussian Splatting for Real-Time Radiance Field Rendering, 2023: anisotropic
- * Gaussians with opacity and spherical harmonics, fitted by (1 - 0.2) L1 + 0.2 (1 - SSIM) with Adam, cloned and split where the
- * picture pulls at them.
+ * Kerbl, Kopanas, Leimkühler and Drettakis, 3D Gaussian Splatting for Real-Time Radiance Field Rendering, 2023:
+ * anisotropic Gaussians with opacity and spherical harmonics, fitted by (1 - 0.2) L1 + 0.2 (1 - SSIM) with Adam, cloned
+ * and split where the picture pulls at them.
  */
 #ifndef PHYSAD_SCENE_H
 #define PHYSAD_SCENE_H
@@ -22,8 +22,10 @@ typedef struct physad_scene physad_scene;
 
 /** @name Where Gaussians come from and go to. */
 /** @{ */
-#define PHYSAD_SCENE_DENSIFY_SPLIT 0 /**< cloned, split and pruned where the picture pulls at them (Kerbl et al. 2023) */
-#define PHYSAD_SCENE_DENSIFY_MCMC 1  /**< moved from where they show nothing, and more of them up to the budget (Kheradmand et al. 2024) */
+#define PHYSAD_SCENE_DENSIFY_SPLIT                                                                                     \
+    0 /**< cloned, split and pruned where the picture pulls at them (Kerbl et al. 2023) */
+#define PHYSAD_SCENE_DENSIFY_MCMC                                                                                      \
+    1 /**< moved from where they show nothing, and more of them up to the budget (Kheradmand et al. 2024) */
 /** @} */
 
 typedef struct physad_scene_options {
@@ -34,27 +36,31 @@ typedef struct physad_scene_options {
     int32_t max_side;       /**< photos are shrunk to this longest side, pixels; 0: as they are */
     int32_t max_gaussians;  /**< budget; 0: 300000 */
     int32_t random_points;  /**< Gaussians to begin with where the poses bring no points; 0: 100000 */
-    int32_t measure_every;  /**< steps between lines of held-out quality in the log (level INFO) and in physad_scene_history_describe(); 0 or
-                                 negative: none */
-    int32_t densify_from;   /**< first step that clones, splits and prunes; 0: a 14th of the steps, at most 500; negative:
-                                 never */
+    int32_t measure_every;  /**< steps between lines of held-out quality in the log (level INFO) and in
+                               physad_scene_history_describe(); 0 or  negative: none */
+    int32_t densify_from; /**< first step that clones, splits and prunes; 0: a 14th of the steps, at most 500; negative:
+                               never */
     int32_t densify_until;  /**< last such step; 0: half of the steps, at most 15000 */
     int32_t densify_every;  /**< steps between; 0: 100 */
     float densify_gradient; /**< mean gradient on the image, in half images, that calls for more Gaussians; 0: 0.0002 */
     float background[3];    /**< colour behind everything, 0..1; also behind photos with alpha */
     int32_t densify;        /**< PHYSAD_SCENE_DENSIFY_* */
-    int32_t exposure;       /**< 1: each photo has a change of colour of its own, 3 x 4, learnt along: for cameras that chose exposure
-                                 and white balance anew. Held-out photos are measured with the photos' mean */
-    int32_t coarse;         /**< 0 to 3: photos are halved so often to begin with, and once less after each tenth of the steps */
+    int32_t exposure; /**< 1: each photo has a change of colour of its own, 3 x 4, learnt along: for cameras that chose
+                         exposure and white balance anew. Held-out photos are measured with the photos' mean */
+    /** 0 to 3: photos are halved so often to begin with, and once less after each tenth of the steps */
+    int32_t coarse;
     int32_t checkpoint_every; /**< steps between writes of `checkpoint`; 0: 1000 */
     int32_t resume;         /**< 1: go on from `checkpoint` where there is one, to the same bits */
-    const char *checkpoint; /**< file (safetensors) that tells where the fit stands, written on the way and when it is cancelled, removed
-                                 when it ends; NULL: none */
-    const char *masks;      /**< folder of masks: PHOTO.png, or .png in place of the photo's suffix, of the photo's size; what is 0 there
-                                 is not looked at. A photo without a mask is looked at whole. NULL: none */
+    const char *checkpoint; /**< file (safetensors) that tells where the fit stands, written on the way and when it is
+                               cancelled, removed when it ends; NULL: none */
+    const char *masks; /**< folder of masks: PHOTO.png, or .png in place of the photo's suffix, of the photo's size;
+                          what is 0 there is not looked at. A photo without a mask is looked at whole. NULL: none */
 } physad_scene_options;
 
-#define PHYSAD_SCENE_OPTIONS_INIT { sizeof(physad_scene_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0 }, 0, 0, 0, 0, 0, NULL, NULL }
+#define PHYSAD_SCENE_OPTIONS_INIT                                                                                      \
+    {                                                                                                                  \
+        sizeof(physad_scene_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0 }, 0, 0, 0, 0, 0, NULL, NULL          \
+    }
 
 /** How well held-out photos are met, and what it took. */
 typedef struct physad_scene_quality {
@@ -72,42 +78,45 @@ typedef struct physad_scene_quality {
 /** Fits a scene to a folder of photos with poses.
  * @param[out] out      the scene, NULL on failure; freed by physad_scene_free()
  * @param[in]  context  retained; its seed decides the order of photos
- * @param[in]  data     a folder with transforms.json (camera to world, OpenGL's axes), or with a COLMAP model (cameras, images,
- *                      points3D as .bin or .txt) in sparse/0, sparse or itself. With both, cameras are those of transforms.json;
- *                      COLMAP's points come over by the similarity of the cameras that both know and are found anew from where photos
- *                      show them, and photos that COLMAP alone knows join (the log, level INFO, says the scale); where the two
- *                      contradict each other, COLMAP's model is not used (a warning). Photos are looked for by their names in the
- *                      folder itself, in images, in train/good and in train
+ * @param[in]  data     a folder with transforms.json (camera to world, OpenGL's axes), or with a COLMAP model (cameras,
+ * images, points3D as .bin or .txt) in sparse/0, sparse or itself. With both, cameras are those of transforms.json;
+ *                      COLMAP's points come over by the similarity of the cameras that both know and are found anew
+ * from where photos show them, and photos that COLMAP alone knows join (the log, level INFO, says the scale); where the
+ * two contradict each other, COLMAP's model is not used (a warning). Photos are looked for by their names in the folder
+ * itself, in images, in train/good and in train
  * @param[in]  options  copied; NULL for defaults
  * @param[in]  call     progress; NULL for none
- * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO (no poses, or not one of their photos, in the folder); PHYSAD_ERR_FORMAT (a file
- *         lies, photo and camera differ in proportion); PHYSAD_ERR_UNSUPPORTED (a lens model); PHYSAD_ERR_NUMERIC (all cameras in one
- *         place); PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork)
- * Any thread. One seed and one data set give one scene, whatever the number of threads.
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO (no poses, or not one of their photos, in the folder);
+ * PHYSAD_ERR_FORMAT (a file lies, photo and camera differ in proportion); PHYSAD_ERR_UNSUPPORTED (a lens model);
+ * PHYSAD_ERR_NUMERIC (all cameras in one place); PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork) Any
+ * thread. One seed and one data set give one scene, whatever the number of threads.
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_fit(physad_scene **out, physad_context *context, const char *data,
-                                                           const physad_scene_options *options, const physad_call_options *call);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_fit(physad_scene **out, physad_context *context,
+                                                           const char *data, const physad_scene_options *options,
+                                                           const physad_call_options *call);
 
 /** Reads a scene; its first bytes say which of two formats it has:
- *  - PLY as other 3D Gaussian splatting programs write it: ascii or binary_little_endian; x y z, f_dc_*, f_rest_*, opacity, scale_*,
- *    rot_*. It has no cameras;
+ *  - PLY as other 3D Gaussian splatting programs write it: ascii or binary_little_endian; x y z, f_dc_*, f_rest_*,
+ * opacity, scale_*, rot_*. It has no cameras;
  *  - safetensors as physad_scene_save() writes it, with the cameras of the photos.
  * @param[out] out   the scene, NULL on failure; freed by physad_scene_free()
  * @param[in]  context  retained
  * @param[in]  path  the file
- * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (names place and reason); PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE (an
- *         array of safetensors has another); PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (names place and reason); PHYSAD_ERR_SHAPE,
+ * PHYSAD_ERR_DTYPE (an array of safetensors has another); PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_load(physad_scene **out, physad_context *context, const char *path);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_load(physad_scene **out, physad_context *context,
+                                                            const char *path);
 
-/** Writes a scene; the path has its old content or the whole of the new one. As safetensors where the path ends so: arrays xyz (N, 3),
- * log_scale (N, 3), quaternion (N, 4: w x y z), opacity (N: logits), harmonics (N, K, 3) in f32, and of the photos cameras.rotation (C, 3,
- * 3), cameras.translation (C, 3), cameras.lens (C, 6: fx fy cx cy width height) in f64 with their names as JSON in the metadata "photos".
- * Else as binary PLY that other viewers open, without the cameras.
+/** Writes a scene; the path has its old content or the whole of the new one. As safetensors where the path ends so:
+ * arrays xyz (N, 3), log_scale (N, 3), quaternion (N, 4: w x y z), opacity (N: logits), harmonics (N, K, 3) in f32, and
+ * of the photos cameras.rotation (C, 3, 3), cameras.translation (C, 3), cameras.lens (C, 6: fx fy cx cy width height)
+ * in f64 with their names as JSON in the metadata "photos". Else as binary PLY that other viewers open, without the
+ * cameras.
  * @param[in] scene  the scene
  * @param[in] path   the file
- * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (safetensors: a photo's name is no UTF-8); PHYSAD_ERR_NOMEM;
- *         PHYSAD_ERR_STATE (fork)
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_FORMAT (safetensors: a photo's name is no UTF-8);
+ * PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_save(const physad_scene *scene, const char *path);
 
@@ -117,15 +126,17 @@ typedef struct physad_scene_html_options {
     uint32_t struct_size;
     float background[3];         /**< colour behind everything, 0..1 */
     const char *title;           /**< NULL: "Scene" */
-    const physad_camera *camera; /**< what is seen first; NULL: by the scene's first camera, else from in front of what it holds */
-    const double *centre;        /**< 3: what the view turns about; NULL: where the cameras' axes meet, else the Gaussians' middle */
+    /** what is seen first; NULL: by the scene's first camera, else from in front of what it holds */
+    const physad_camera *camera;
+    /** 3: what the view turns about; NULL: where the cameras' axes meet, else the Gaussians' middle */
+    const double *centre;
 } physad_scene_html_options;
 
 #define PHYSAD_SCENE_HTML_OPTIONS_INIT { sizeof(physad_scene_html_options), { 0, 0, 0 }, NULL, NULL, NULL }
 
-/** Writes a scene as one page that needs nothing else: a browser with WebGL 2 draws it and turns it by mouse, touch or keys. Each
- * Gaussian takes 43 bytes; colours keep their harmonics up to degree 1, and what has an opacity below 1/255 is left out. The page
- * forbids itself any script but its own and any address.
+/** Writes a scene as one page that needs nothing else: a browser with WebGL 2 draws it and turns it by mouse, touch or
+ * keys. Each Gaussian takes 43 bytes; colours keep their harmonics up to degree 1, and what has an opacity below 1/255
+ * is left out. The page forbids itself any script but its own and any address.
  * @param[in] scene    of PHYSAD_SCENE_HTML_MOST Gaussians at most
  * @param[in] path     the file: its old content or the whole of the new one
  * @param[in] options  copied; NULL for defaults
@@ -144,16 +155,18 @@ typedef struct physad_scene_turntable_options {
     const double *centre;        /**< 3: what it goes around, as physad_scene_html_options.centre */
 } physad_scene_turntable_options;
 
-#define PHYSAD_SCENE_TURNTABLE_OPTIONS_INIT { sizeof(physad_scene_turntable_options), 0, 0, 0, 0, { 0, 0, 0 }, NULL, NULL }
+#define PHYSAD_SCENE_TURNTABLE_OPTIONS_INIT                                                                            \
+    {                                                                                                                  \
+        sizeof(physad_scene_turntable_options), 0, 0, 0, 0, { 0, 0, 0 }, NULL, NULL                                    \
+    }
 
 /** Writes a video once around a scene, by FFmpeg; the suffix says the container (.mp4, .mkv, ...).
  * @param[in] scene    the scene
  * @param[in] path     the file: its old content or the whole of the new one
  * @param[in] options  copied; NULL for defaults
  * @param[in] call     progress; NULL for none
- * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_UNSUPPORTED (no FFmpeg here, or it has no such container);
- *         PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork)
- * Any thread. @since 0.1 */
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO; PHYSAD_ERR_UNSUPPORTED (no FFmpeg here, or it has no such
+ * container); PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork) Any thread. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_turntable(const physad_scene *scene, const char *path,
                                                                  const physad_scene_turntable_options *options,
                                                                  const physad_call_options *call);
@@ -161,8 +174,8 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_turntable(const physad_sc
 /** Frees a scene; NULL is fine. */
 PHYSAD_API void physad_scene_free(physad_scene *scene);
 
-/** How often a fit with held-out photos was measured on the way, as physad_scene_options.measure_every asks for; 0 for NULL and for
- * scenes that were read. Any thread. @since 0.1 */
+/** How often a fit with held-out photos was measured on the way, as physad_scene_options.measure_every asks for; 0 for
+ * NULL and for scenes that were read. Any thread. @since 0.1 */
 PHYSAD_API int64_t physad_scene_history_count(const physad_scene *scene);
 /** Measure `index` of those, in their order; zeros outside of 0 to count - 1. Any thread. @since 0.1 */
 PHYSAD_API physad_scene_quality physad_scene_history_describe(const physad_scene *scene, int64_t index);
@@ -173,7 +186,8 @@ PHYSAD_API int64_t physad_scene_gaussians(const physad_scene *scene);
 PHYSAD_API physad_scene_quality physad_scene_describe(const physad_scene *scene);
 /** Number of cameras it was fitted with, those held out included. Any thread. @since 0.1 */
 PHYSAD_API int64_t physad_scene_cameras(const physad_scene *scene);
-/** Name of a camera's photo as the poses say it; NULL outside 0..cameras-1. Owned by the scene. Any thread. @since 0.1 */
+/** Name of a camera's photo as the poses say it; NULL outside 0..cameras-1. Owned by the scene. Any thread. @since 0.1
+ */
 PHYSAD_API const char *physad_scene_camera_name(const physad_scene *scene, int64_t index);
 /** A camera, undistorted, at the size it was fitted with.
  * @param[in]  scene   the scene
@@ -181,14 +195,16 @@ PHYSAD_API const char *physad_scene_camera_name(const physad_scene *scene, int64
  * @param[out] camera  filled
  * @return PHYSAD_OK, or PHYSAD_ERR_ARG
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_camera(const physad_scene *scene, int64_t index, physad_camera *camera);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_camera(const physad_scene *scene, int64_t index,
+                                                              physad_camera *camera);
 
 /** Renders a scene.
  * @param[in]  scene       the scene
  * @param[in]  camera      from where
  * @param[in]  background  3 numbers, 0..1; NULL: black
  * @param[out] colour      f32 or u8, (height, width, 3), red first, 0..1 (may exceed 1) or 0..255; any strides
- * @param[out] depth       f32, (height, width): mean distance along the camera's axis of what is seen, 0 where nothing is; NULL: not wanted
+ * @param[out] depth       f32, (height, width): mean distance along the camera's axis of what is seen, 0 where nothing
+ * is; NULL: not wanted
  * @param[out] opacity     f32, (height, width), 0..1; NULL: not wanted
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_SHAPE; PHYSAD_ERR_DTYPE; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
  * Any thread.

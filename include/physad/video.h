@@ -2,17 +2,18 @@
 /** @file
  * Videos: frames in order, at a wanted size, decoded ahead; and folders of frames read the same way.
  *
- * Files go through FFmpeg, any container and codec that it knows. FFmpeg is loaded when the first video is opened, not when
- * libphysad is (loading it costs tens of milliseconds), and must be of the major version that libphysad was built with; in
- * a build without it files are PHYSAD_ERR_UNSUPPORTED, folders still work. A file is read by itself: playlists and files that
- * name others are refused, so nothing is fetched from a network or from beside it.
+ * Files go through FFmpeg, any container and codec that it knows. FFmpeg is loaded when the first video is opened, not
+ * when libphysad is (loading it costs tens of milliseconds), and must be of the major version that libphysad was built
+ * with; in a build without it files are PHYSAD_ERR_UNSUPPORTED, folders still work. A file is read by itself: playlists
+ * and files that name others are refused, so nothing is fetched from a network or from beside it.
  *
- * Frames come out H x W x C, red first, in display order, turned as the file's display matrix says, colours by the stream's
- * own matrix and range (BT.601 where it names none, as FFmpeg's own tools do), full range, resized by averaging in the same
- * pass; grey is the stream's own luma. Numbers count decoded frames from 0; each has its own time, so variable frame rates are no special case.
+ * Frames come out H x W x C, red first, in display order, turned as the file's display matrix says, colours by the
+ * stream's own matrix and range (BT.601 where it names none, as FFmpeg's own tools do), full range, resized by
+ * averaging in the same pass; grey is the stream's own luma. Numbers count decoded frames from 0; each has its own
+ * time, so variable frame rates are no special case.
  *
- * Nothing is printed: FFmpeg's messages are turned off on each object that it lets be silenced. What its inner parsers say of
- * damaged streams follows the process-wide av_log_set_level(), which is the program's to set, never ours.
+ * Nothing is printed: FFmpeg's messages are turned off on each object that it lets be silenced. What its inner parsers
+ * say of damaged streams follows the process-wide av_log_set_level(), which is the program's to set, never ours.
  *
  * Thread safety: one thread at a time per video; different videos are independent.
  */
@@ -42,10 +43,10 @@ typedef struct physad_video_options {
     int32_t channels;    /**< 3 RGB, 1 grey; 0: 3 */
     int32_t dtype;       /**< PHYSAD_U8 or PHYSAD_U16 (all bits of deeper videos, spread over 0..65535); 0: PHYSAD_U8 */
     int32_t threads;     /**< decoder's threads; 0: the context's, at most 16. The frames do not depend on it */
-    int32_t ahead;       /**< frames decoded ahead on a thread of their own; 0: 8; negative: none. Fewer (at least 2) where
-                              they would take more than 256 MiB */
+    int32_t ahead; /**< frames decoded ahead on a thread of their own; 0: 8; negative: none. Fewer (at least 2) where
+                        they would take more than 256 MiB */
     int32_t on_error;    /**< PHYSAD_VIDEO_STOP or _SHORTEN */
-    int64_t height;      /**< of the frames delivered; 0: as the video, or by its aspect where only the width is given */
+    int64_t height; /**< of the frames delivered; 0: as the video, or by its aspect where only the width is given */
     int64_t width;       /**< see `height` */
     int64_t max_frames;  /**< a longer video counts as endless; 0: 2^20 */
     uint64_t max_pixels; /**< H x W beyond this is refused; 0: 2^26 */
@@ -88,8 +89,8 @@ typedef struct physad_frame {
     int32_t key;          /**< 1: decodes without others */
     int64_t index;        /**< from 0 */
     double seconds;       /**< when it is shown, from the first frame on */
-    physad_view pixels;   /**< H x W x C, read-only, row-major; owned by the video until its next call. `data` is NULL behind
-                               the last frame */
+    physad_view pixels;   /**< H x W x C, read-only, row-major; owned by the video until its next call. `data` is NULL
+                             behind   the last frame */
 } physad_frame;
 
 #define PHYSAD_FRAME_INIT                                                                                              \
@@ -97,7 +98,8 @@ typedef struct physad_frame {
         sizeof(physad_frame), 0, 0, 0, { NULL, { 0 }, { 0 }, 0, 0, 0, 0 }                                              \
     }
 
-/** Opens a video file, a pipe or a folder of frames (photos, in natural order of their names) and decodes its first frame.
+/** Opens a video file, a pipe or a folder of frames (photos, in natural order of their names) and decodes its first
+ * frame.
  * @param[out] out      the video, NULL on failure; freed by physad_video_free()
  * @param[in]  context  retained by the video
  * @param[in]  path     borrowed
@@ -107,8 +109,8 @@ typedef struct physad_frame {
  *         PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork)
  * Memory of FFmpeg itself does not count in the context's.
  * @since 0.1 */
-PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_open(physad_video **out, physad_context *context, const char *path,
-                                                            const physad_video_options *options);
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_open(physad_video **out, physad_context *context,
+                                                            const char *path, const physad_video_options *options);
 
 /** Opens a video file that lies in memory.
  * @param[in] bytes  borrowed until the video is freed, `size` of them
@@ -131,14 +133,14 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_describe(const physad_vid
  *         PHYSAD_ERR_IO; PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork) @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_read(physad_video *video, physad_frame *frame);
 
-/** Makes physad_video_read() go on with frame `index`, to the bit what reading up to it gives. The first seek backward reads
- * through the file once, without decoding, to learn where the frames lie. An index behind the end puts it there.
+/** Makes physad_video_read() go on with frame `index`, to the bit what reading up to it gives. The first seek backward
+ * reads through the file once, without decoding, to learn where the frames lie. An index behind the end puts it there.
  * @return PHYSAD_OK; PHYSAD_ERR_ARG (negative); PHYSAD_ERR_UNSUPPORTED (a pipe); otherwise as physad_video_read()
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_video_seek(physad_video *video, int64_t index);
 
-/** The exact number of frames: what reading to the end gives. Known at no cost once that was done; else the video is decoded
- * once beside this one, without resizing.
+/** The exact number of frames: what reading to the end gives. Known at no cost once that was done; else the video is
+ * decoded once beside this one, without resizing.
  * @param[out] count  frames, 0 or more
  * @return PHYSAD_OK; PHYSAD_ERR_UNSUPPORTED (a pipe that is not read to its end yet); otherwise as physad_video_read()
  * @since 0.1 */

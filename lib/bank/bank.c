@@ -18,7 +18,8 @@ static void free_bank(physad_bank *bank)
     physad_context_free(ctx);
 }
 
-physad_status physad_bank_new(physad_bank **out, physad_context *context, int64_t dim, const physad_bank_options *options)
+physad_status physad_bank_new(physad_bank **out, physad_context *context, int64_t dim,
+                              const physad_bank_options *options)
 {
     physad_bank_options o = PHYSAD_BANK_OPTIONS_INIT;
     if (out == NULL)
@@ -27,7 +28,8 @@ physad_status physad_bank_new(physad_bank **out, physad_context *context, int64_
     PHYSAD__TRY(physad__context_check(context, "physad_bank_new"));
     PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), options, "physad_bank_options"));
     if (dim < 1 || dim > PHYSAD_BANK_MAX_DIM)
-        return physad__error(PHYSAD_ERR_ARG, "physad_bank_new: dim is %lld, want 1 to %d", (long long)dim, PHYSAD_BANK_MAX_DIM);
+        return physad__error(PHYSAD_ERR_ARG, "physad_bank_new: dim is %lld, want 1 to %d", (long long)dim,
+                             PHYSAD_BANK_MAX_DIM);
     physad_bank *bank = physad__alloc_zero(&context->mem, sizeof(*bank), "bank");
     if (bank == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -73,8 +75,10 @@ physad_status physad__bank_reserve(physad_bank *bank, int64_t count)
     if (physad__mul_overflow(count, bank->dim * (int64_t)sizeof(float), &bytes) || count > INT32_MAX - PHYSAD__PANEL)
         return physad__error(PHYSAD_ERR_NOMEM, "a bank of %lld rows is more than the %d it can hold", (long long)count,
                              INT32_MAX - PHYSAD__PANEL);
-    PHYSAD__TRY(physad__grow(&ctx->mem, &bank->samples, &bank->samples_capacity, count, sizeof(int64_t), "samples of the bank"));
-    PHYSAD__TRY(physad__grow(&ctx->mem, &bank->positions, &bank->positions_capacity, count, sizeof(int32_t), "positions of the bank"));
+    PHYSAD__TRY(physad__grow(&ctx->mem, &bank->samples, &bank->samples_capacity, count, sizeof(int64_t),
+                             "samples of the bank"));
+    PHYSAD__TRY(physad__grow(&ctx->mem, &bank->positions, &bank->positions_capacity, count, sizeof(int32_t),
+                             "positions of the bank"));
     if (count <= bank->capacity && bank->borrowed == NULL)
         return PHYSAD_OK;
     const int64_t grown = physad__max(count, bank->capacity + bank->capacity / 2);
@@ -101,8 +105,8 @@ physad_status physad__rows_finite(const float *rows, int64_t n, int64_t d, int64
         }
         for (int64_t j = 0; bad && j < d; j++)
             if (!isfinite(row[j]))
-                return physad__error(PHYSAD_ERR_NUMERIC, "%s: row %lld holds %s at element %lld, want finite numbers", what,
-                                     (long long)i, isnan(row[j]) ? "a NaN" : "an infinity", (long long)j);
+                return physad__error(PHYSAD_ERR_NUMERIC, "%s: row %lld holds %s at element %lld, want finite numbers",
+                                     what, (long long)i, isnan(row[j]) ? "a NaN" : "an infinity", (long long)j);
     }
     return PHYSAD_OK;
 }
@@ -146,7 +150,8 @@ static physad_status check_rows(const physad_view *rows, const char *name, int64
     return PHYSAD_OK;
 }
 
-physad_status physad_bank_add(physad_bank *bank, const physad_view *rows, const physad_view *samples, const physad_view *positions)
+physad_status physad_bank_add(physad_bank *bank, const physad_view *rows, const physad_view *samples,
+                              const physad_view *positions)
 {
     PHYSAD__TRY(check(bank, "physad_bank_add"));
     PHYSAD__TRY(check_rows(rows, "physad_bank_add: rows", bank->dim));
@@ -168,7 +173,8 @@ physad_status physad_bank_add(physad_bank *bank, const physad_view *rows, const 
         if (samples != NULL)
             memcpy(bank->samples + first + i, (const char *)samples->data + i * samples->stride[0], sizeof(int64_t));
         if (positions != NULL)
-            memcpy(bank->positions + first + i, (const char *)positions->data + i * positions->stride[0], sizeof(int32_t));
+            memcpy(bank->positions + first + i, (const char *)positions->data + i * positions->stride[0],
+                   sizeof(int32_t));
     }
     bank->count += n;
     physad__bank_changed(bank);
@@ -223,7 +229,8 @@ physad_status physad_bank_merge(physad_bank *bank, const physad_bank *other)
     if (n == 0)
         return PHYSAD_OK;
     PHYSAD__TRY(physad__bank_reserve(bank, first + n));
-    memcpy((float *)bank->rows.data + first * bank->dim, physad__bank_rows(other), (size_t)(n * bank->dim) * sizeof(float));
+    memcpy((float *)bank->rows.data + first * bank->dim, physad__bank_rows(other),
+           (size_t)(n * bank->dim) * sizeof(float));
     memcpy(bank->samples + first, other->samples, (size_t)n * sizeof(int64_t));
     memcpy(bank->positions + first, other->positions, (size_t)n * sizeof(int32_t));
     bank->count += n;

@@ -16,8 +16,8 @@ physad_status physad__bank_scale(physad_bank *bank, int64_t first, float factor)
 /* Keeps the first `dim` columns alone. */
 physad_status physad__bank_narrow(physad_bank *bank, int64_t dim);
 
-/* Finds the k nearest of each query as physad_bank_search() does, on plain arrays: queries row-major, squared distances (the truth)
- * and indices (n, k), neither NULL. Within a call that has begun. */
+/* Finds the k nearest of each query as physad_bank_search() does, on plain arrays: queries row-major, squared distances
+ * (the truth) and indices (n, k), neither NULL. Within a call that has begun. */
 physad_status physad__bank_search(const physad_bank *bank, const float *queries, int64_t n, int32_t k, double *squared,
                                   int64_t *indices, physad__call *call);
 
@@ -26,6 +26,7 @@ physad_status physad__bank_declare(const physad_bank *bank, physad__tensors_writ
 physad_status physad__bank_write(const physad_bank *bank, physad__tensors_writer *writer, const char *prefix);
 /* A bank over the arrays of a file: the rows stay mapped, so `tensors` must outlive the bank unless `take` is set: then
  * the bank frees it, at its end or when this call fails. */
-physad_status physad__bank_read(physad_bank **out, physad_context *ctx, physad_tensors *tensors, bool take, const char *prefix);
+physad_status physad__bank_read(physad_bank **out, physad_context *ctx, physad_tensors *tensors, bool take,
+                                const char *prefix);
 
 #endif

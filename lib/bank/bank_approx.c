@@ -25,12 +25,14 @@ static physad_status told(int result, const char *what)
 
 static physad_status build(physad__approx *approx, const physad__rows *rows, const char *factory)
 {
-    PHYSAD__TRY(told(faiss_index_factory(&approx->index, (int)rows->d, factory, METRIC_L2), "physad_bank_build_approx: factory"));
+    PHYSAD__TRY(told(faiss_index_factory(&approx->index, (int)rows->d, factory, METRIC_L2),
+                     "physad_bank_build_approx: factory"));
     PHYSAD__TRY(told(faiss_Index_train(approx->index, rows->n, rows->data), "physad_bank_build_approx: training"));
     return told(faiss_Index_add(approx->index, rows->n, rows->data), "physad_bank_build_approx: adding");
 }
 
-physad_status physad__approx_new(physad__approx **out, physad_context *ctx, const physad__rows *rows, const char *factory)
+physad_status physad__approx_new(physad__approx **out, physad_context *ctx, const physad__rows *rows,
+                                 const char *factory)
 {
     physad__approx *approx = physad__alloc_zero(&ctx->mem, sizeof(*approx), "approximate index");
     *out = NULL;
@@ -54,8 +56,8 @@ void physad__approx_free(physad__approx *approx)
     physad__free(approx);
 }
 
-physad_status physad__approx_search(const physad__approx *approx, const physad__rows *rows, const float *queries, int64_t n, int32_t k,
-                                    double *squared, int64_t *indices, physad__call *call)
+physad_status physad__approx_search(const physad__approx *approx, const physad__rows *rows, const float *queries,
+                                    int64_t n, int32_t k, double *squared, int64_t *indices, physad__call *call)
 {
     physad__mem *mem = &call->ctx->mem;
     const int64_t most = physad__min(n, ROUND) * k;
@@ -86,19 +88,21 @@ physad_status physad__approx_search(const physad__approx *approx, const physad__
 
 #else
 
-physad_status physad__approx_new(physad__approx **out, physad_context *ctx, const physad__rows *rows, const char *factory)
+physad_status physad__approx_new(physad__approx **out, physad_context *ctx, const physad__rows *rows,
+                                 const char *factory)
 {
     *out = NULL;
-    return physad__error(PHYSAD_ERR_UNSUPPORTED,
-                         "physad_bank_build_approx: built without FAISS; configure with -Dapprox=enabled, or search exactly");
+    return physad__error(
+        PHYSAD_ERR_UNSUPPORTED,
+        "physad_bank_build_approx: built without FAISS; configure with -Dapprox=enabled, or search exactly");
 }
 
 void physad__approx_free(physad__approx *approx)
 {
 }
 
-physad_status physad__approx_search(const physad__approx *approx, const physad__rows *rows, const float *queries, int64_t n, int32_t k,
-                                    double *squared, int64_t *indices, physad__call *call)
+physad_status physad__approx_search(const physad__approx *approx, const physad__rows *rows, const float *queries,
+                                    int64_t n, int32_t k, double *squared, int64_t *indices, physad__call *call)
 {
     return physad__error(PHYSAD_ERR_UNSUPPORTED, "physad_bank_search: built without approximate indexes");
 }
@@ -109,9 +113,11 @@ physad_status physad_bank_build_approx(physad_bank *bank, const char *factory)
 {
     physad__call call;
     if (bank == NULL || factory == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_bank_build_approx: %s is NULL", bank == NULL ? "the bank" : "factory");
+        return physad__error(PHYSAD_ERR_ARG, "physad_bank_build_approx: %s is NULL",
+                             bank == NULL ? "the bank" : "factory");
     PHYSAD__TRY(physad__call_begin(&call, bank->ctx, NULL, "physad_bank_build_approx"));
-    const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
+    const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim,
+                                physad__kernels_get(bank->ctx->cpu_flags) };
     physad__approx *made = NULL;
     physad_status status;
     if (bank->count == 0)

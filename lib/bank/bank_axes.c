@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Coordinates in which little says most (principal components of a sample of the rows) and their codes of one byte.
  *
- * Rounding. All is computed in double from f32, with sums of at most 4096 terms: relative errors of |x - mean| below 2^-38. The
- * basis is checked: with |P P' - 1| <= delta (Frobenius), y is off by at most delta |x - mean| from that of an orthonormal basis with the same
- * span, and the length of the rest by at most sqrt(delta) |x - mean| (its square is a difference of squares). `slack` = 2 sqrt(delta + 2^-38)
- * covers both, whatever the order in which the BLAS adds. */
+ * Rounding. All is computed in double from f32, with sums of at most 4096 terms: relative errors of |x - mean| below
+ * 2^-38. The basis is checked: with |P P' - 1| <= delta (Frobenius), y is off by at most delta |x - mean| from that of
+ * an orthonormal basis with the same span, and the length of the rest by at most sqrt(delta) |x - mean| (its square is
+ * a difference of squares). `slack` = 2 sqrt(delta + 2^-38) covers both, whatever the order in which the BLAS adds. */
 #include "bank/bank_plan.h"
 
 #include <cblas.h>
@@ -43,10 +43,11 @@ static void centre(const physad__axes *axes, const float *const *x, int64_t n, d
 }
 
 /* out (n x dims, `stride` apart) = centred (n x d) * basis' (d x dims) */
-static void rotate(const double *centred, int64_t n, int64_t d, const double *basis, int64_t dims, double *out, int64_t stride)
+static void rotate(const double *centred, int64_t n, int64_t d, const double *basis, int64_t dims, double *out,
+                   int64_t stride)
 {
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)dims, (int)d, 1, centred, (int)d, basis, (int)d, 0, out,
-                (int)stride);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)dims, (int)d, 1, centred, (int)d, basis, (int)d,
+                0, out, (int)stride);
 }
 
 void physad__axes_lead(const physad__axes *axes, const float *const *x, int64_t n, float *out, double *scratch)
@@ -75,7 +76,8 @@ static float above(double value)
     return (float)(value * (1 + 0x1p-20)) + 0x1p-100f;
 }
 
-static void encode_one(const physad__axes *axes, const double *y, double slack, int step, int limit, const physad__codes *out, int64_t i)
+static void encode_one(const physad__axes *axes, const double *y, double slack, int step, int limit,
+                       const physad__codes *out, int64_t i)
 {
     const int64_t coordinates = axes->dims + axes->has_rest;
     const double scale = axes->scale / step;
@@ -111,8 +113,8 @@ static void encode_one(const physad__axes *axes, const double *y, double slack, 
         out->scan_sum[i] = scan_sum;
 }
 
-void physad__axes_encode(const physad__axes *axes, const float *const *x, int64_t n, int step, int limit, const physad__codes *out,
-                         double *scratch)
+void physad__axes_encode(const physad__axes *axes, const float *const *x, int64_t n, int step, int limit,
+                         const physad__codes *out, double *scratch)
 {
     const int64_t d = axes->d, stride = axes->size + 1;
     double *y = scratch + PHYSAD__PANEL * d;
@@ -190,8 +192,8 @@ static physad_status eigen(physad__mem *mem, double *matrix, int64_t n, double *
     lapack_int *ints = physad__alloc_array(mem, int_size, sizeof(lapack_int), "principal directions");
     physad_status status = PHYSAD_ERR_NOMEM;
     if (work != NULL && ints != NULL) {
-        const lapack_int info = LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'V', 'U', (lapack_int)n, matrix, (lapack_int)n, values, work,
-                                                    (lapack_int)work_size, ints, (lapack_int)int_size);
+        const lapack_int info = LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'V', 'U', (lapack_int)n, matrix, (lapack_int)n,
+                                                    values, work, (lapack_int)work_size, ints, (lapack_int)int_size);
         status = info == 0 ? PHYSAD_OK : PHYSAD_ERR_NUMERIC;
     }
     physad__free(ints);
@@ -213,8 +215,8 @@ static int64_t fill_basis(finder *f, const double *vectors, const double *values
         }
         if (!(values[from] > LEAST_EIGENVALUE * values[size - 1]))
             break;
-        cblas_dgemv(CblasRowMajor, CblasTrans, (int)f->half, (int)d, 1 / sqrt(values[from]), f->x, (int)(2 * d), vectors + from * size, 1, 0,
-                    out, 1);
+        cblas_dgemv(CblasRowMajor, CblasTrans, (int)f->half, (int)d, 1 / sqrt(values[from]), f->x, (int)(2 * d),
+                    vectors + from * size, 1, 0, out, 1);
     }
     return dims;
 }
@@ -247,11 +249,11 @@ static physad_status find_directions(finder *f)
     physad_status status = matrix != NULL && values != NULL && axes->basis != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK) {
         if (gram)
-            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)size, (int)size, (int)d, 1, f->x, (int)(2 * d), f->x, (int)(2 * d), 0,
-                        matrix, (int)size);
+            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)size, (int)size, (int)d, 1, f->x, (int)(2 * d),
+                        f->x, (int)(2 * d), 0, matrix, (int)size);
         else
-            cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)d, (int)d, (int)f->half, 1, f->x, (int)(2 * d), f->x, (int)(2 * d),
-                        0, matrix, (int)d);
+            cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)d, (int)d, (int)f->half, 1, f->x, (int)(2 * d),
+                        f->x, (int)(2 * d), 0, matrix, (int)d);
         status = eigen(f->mem, matrix, size, values);
     }
     if (status == PHYSAD_OK)
@@ -293,8 +295,8 @@ static physad_status project_sample(finder *f)
     return PHYSAD_OK;
 }
 
-/* Cycles that a pair costs when the scan takes `dims` coordinates, this share of the pairs passes it, and this share passes all
- * coordinates and is measured exactly. */
+/* Cycles that a pair costs when the scan takes `dims` coordinates, this share of the pairs passes it, and this share
+ * passes all coordinates and is measured exactly. */
 static double cost(int64_t dims, double share, double final, int64_t d)
 {
     return (double)dims / 128 + 0.1 + share * 25 + final * (double)(d / 4 + 40);
@@ -308,8 +310,8 @@ static double squared_distance(const double *a, const double *b, int64_t n)
     return sum;
 }
 
-/* Of the pairs of one pilot, adds those that pass `(step + 1) * tried` coordinates to passed[step], those that pass all with the
- * rest to passed[steps]. The nearest in the sample from another photo stands for the nearest of a query. */
+/* Of the pairs of one pilot, adds those that pass `(step + 1) * tried` coordinates to passed[step], those that pass all
+ * with the rest to passed[steps]. The nearest in the sample from another photo stands for the nearest of a query. */
 static void try_pilot(const finder *f, const int64_t *samples, int64_t p, int64_t tried, int64_t steps, int64_t *passed)
 {
     const int64_t dims = f->axes->dims, d = f->axes->d;
@@ -345,7 +347,8 @@ static int64_t choose_scan(const finder *f, const int64_t *samples, double *leas
     const double pairs = (double)pilots * (double)(f->n / 2);
     *least = INFINITY;
     for (int64_t step = steps - 1; step >= 0; step--) {
-        const double c = cost((step + 1) * tried, (double)passed[step] / pairs, (double)passed[steps] / pairs, f->axes->d);
+        const double c =
+            cost((step + 1) * tried, (double)passed[step] / pairs, (double)passed[steps] / pairs, f->axes->d);
         if (c < *least) {
             *least = c;
             best = step;
@@ -374,8 +377,8 @@ static physad_status choose_axes(finder *f, const int64_t *samples)
     return PHYSAD_OK;
 }
 
-/* Replaces directions from..to by a cosine transform of them: the same span, but each new coordinate has about the mean spread,
- * so that one byte serves all of them well. Also for the sample's coordinates. */
+/* Replaces directions from..to by a cosine transform of them: the same span, but each new coordinate has about the mean
+ * spread, so that one byte serves all of them well. Also for the sample's coordinates. */
 static physad_status mix(finder *f, int64_t from, int64_t to)
 {
     physad__axes *axes = f->axes;
@@ -389,13 +392,15 @@ static physad_status mix(finder *f, int64_t from, int64_t to)
     }
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < n; j++)
-            cosine[i * n + j] = sqrt((i == 0 ? 1.0 : 2.0) / (double)n) * cos(acos(-1.0) * (double)i * ((double)j + 0.5) / (double)n);
-    /* new coordinate j is the sum over i of cosine[i][j] times the old one i; orthogonal to 2^-45, which `slack` covers */
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)d, (int)n, 1, cosine, (int)n, axes->basis + from * d, (int)d, 0,
-                mixed, (int)d);
+            cosine[i * n + j] =
+                sqrt((i == 0 ? 1.0 : 2.0) / (double)n) * cos(acos(-1.0) * (double)i * ((double)j + 0.5) / (double)n);
+    /* new coordinate j is the sum over i of cosine[i][j] times the old one i; orthogonal to 2^-45, which `slack` covers
+     */
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)d, (int)n, 1, cosine, (int)n,
+                axes->basis + from * d, (int)d, 0, mixed, (int)d);
     memcpy(axes->basis + from * d, mixed, (size_t)(n * d) * sizeof(double));
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->n, (int)n, (int)n, 1, f->y + from, (int)axes->dims, cosine, (int)n, 0,
-                mixed, (int)n);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->n, (int)n, (int)n, 1, f->y + from, (int)axes->dims,
+                cosine, (int)n, 0, mixed, (int)n);
     for (int64_t i = 0; i < f->n; i++)
         memcpy(f->y + i * axes->dims + from, mixed + i * n, (size_t)n * sizeof(double));
     physad__free(cosine);
@@ -453,7 +458,8 @@ static physad_status find(finder *f, const physad__rows *rows, const int64_t *sa
     return PHYSAD_OK;
 }
 
-physad_status physad__axes_find(physad__axes *axes, physad_context *ctx, const physad__rows *rows, const int64_t *samples)
+physad_status physad__axes_find(physad__axes *axes, physad_context *ctx, const physad__rows *rows,
+                                const int64_t *samples)
 {
     finder f = { .axes = axes, .mem = &ctx->mem };
     *axes = (physad__axes){ .d = rows->d };
@@ -464,8 +470,9 @@ physad_status physad__axes_find(physad__axes *axes, physad_context *ctx, const p
     if (status != PHYSAD_OK)
         physad__axes_free(axes);
     else
-        physad__log(ctx, PHYSAD_LOG_DEBUG, "search structure: %lld rows of %lld, %lld coordinates%s, %lld scanned, codes of %.3g",
-                    (long long)rows->n, (long long)rows->d, (long long)axes->dims, axes->basis != NULL ? " rotated" : "",
-                    (long long)axes->scan_dims, 1 / axes->scale);
+        physad__log(ctx, PHYSAD_LOG_DEBUG,
+                    "search structure: %lld rows of %lld, %lld coordinates%s, %lld scanned, codes of %.3g",
+                    (long long)rows->n, (long long)rows->d, (long long)axes->dims,
+                    axes->basis != NULL ? " rotated" : "", (long long)axes->scan_dims, 1 / axes->scale);
     return status;
 }

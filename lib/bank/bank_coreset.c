@@ -4,8 +4,8 @@
 
 #define STREAM_FIRST 0x636f7265u /* of the seed: the first pick */
 
-static physad_status read_options(physad_coreset_options *o, const physad_bank *bank, const physad_coreset_options *options,
-                                  int64_t *count)
+static physad_status read_options(physad_coreset_options *o, const physad_bank *bank,
+                                  const physad_coreset_options *options, int64_t *count)
 {
     *o = (physad_coreset_options)PHYSAD_CORESET_OPTIONS_INIT;
     PHYSAD__TRY(physad__options_read(o, sizeof(*o), sizeof(*o), options, "physad_coreset_options"));
@@ -15,15 +15,17 @@ static physad_status read_options(physad_coreset_options *o, const physad_bank *
     if (o->flags & ~(PHYSAD_CORESET_FIRST | PHYSAD_CORESET_SEED))
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "physad_coreset_options: flags 0x%x are not all known", o->flags);
     if (o->count < 0 || o->count > n)
-        return physad__error(PHYSAD_ERR_ARG, "physad_coreset_options: count is %lld, want 0 (by ratio) to %lld", (long long)o->count,
-                             (long long)n);
+        return physad__error(PHYSAD_ERR_ARG, "physad_coreset_options: count is %lld, want 0 (by ratio) to %lld",
+                             (long long)o->count, (long long)n);
     if (!(o->ratio >= 0 && o->ratio <= 1))
-        return physad__error(PHYSAD_ERR_ARG, "physad_coreset_options: ratio is %g, want more than 0, up to 1", o->ratio);
+        return physad__error(PHYSAD_ERR_ARG, "physad_coreset_options: ratio is %g, want more than 0, up to 1",
+                             o->ratio);
     if ((o->flags & PHYSAD_CORESET_FIRST) && (o->first < 0 || o->first >= n))
-        return physad__error(PHYSAD_ERR_ARG, "physad_coreset_options: first is %lld, want 0 to %lld", (long long)o->first,
-                             (long long)n - 1);
+        return physad__error(PHYSAD_ERR_ARG, "physad_coreset_options: first is %lld, want 0 to %lld",
+                             (long long)o->first, (long long)n - 1);
     if (o->projection < PHYSAD_PROJECTION_NONE || o->projection > PHYSAD_PROJECTION_GIVEN)
-        return physad__error(PHYSAD_ERR_ARG, "physad_coreset_options: projection is %d, want a PHYSAD_PROJECTION_*", o->projection);
+        return physad__error(PHYSAD_ERR_ARG, "physad_coreset_options: projection is %d, want a PHYSAD_PROJECTION_*",
+                             o->projection);
     if (!(o->eps >= 0 && o->eps < 1))
         return physad__error(PHYSAD_ERR_ARG, "physad_coreset_options: eps is %g, want between 0 and 1", o->eps);
     *count = o->count;
@@ -36,13 +38,15 @@ physad_status physad_bank_coreset_count(const physad_bank *bank, const physad_co
 {
     physad_coreset_options o;
     if (bank == NULL || count == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_bank_coreset_count: %s is NULL", bank == NULL ? "the bank" : "count");
+        return physad__error(PHYSAD_ERR_ARG, "physad_bank_coreset_count: %s is NULL",
+                             bank == NULL ? "the bank" : "count");
     PHYSAD__TRY(physad__context_check(bank->ctx, "physad_bank_coreset_count"));
     return read_options(&o, bank, options, count);
 }
 
 /* For banks too small for a plan: one pass over all rows per pick. */
-static physad_status pick(const physad__rows *rows, int64_t first, int64_t count, int64_t *picks, double *radii, physad__call *call)
+static physad_status pick(const physad__rows *rows, int64_t first, int64_t count, int64_t *picks, double *radii,
+                          physad__call *call)
 {
     int64_t next = first;
     double *least = physad__alloc_array(&call->ctx->mem, rows->n, sizeof(double), "coreset");
@@ -78,12 +82,13 @@ static physad_status pick(const physad__rows *rows, int64_t first, int64_t count
 }
 
 /* Picks among the rows themselves, by the bank's plan, or among their projections, by a plan of the moment. */
-static physad_status pick_by(const physad_bank *bank, const physad_coreset_options *o, int64_t count, int64_t *picks, double *radii,
-                             physad__call *call)
+static physad_status pick_by(const physad_bank *bank, const physad_coreset_options *o, int64_t count, int64_t *picks,
+                             double *radii, physad__call *call)
 {
     const uint64_t seed = (o->flags & PHYSAD_CORESET_SEED) ? o->seed : bank->ctx->seed;
-    const bool projected = o->projection == PHYSAD_PROJECTION_GIVEN ||
-                           (o->projection == PHYSAD_PROJECTION_SPARSE && physad__projection_width(bank->count, o->eps) < bank->dim);
+    const bool projected =
+        o->projection == PHYSAD_PROJECTION_GIVEN ||
+        (o->projection == PHYSAD_PROJECTION_SPARSE && physad__projection_width(bank->count, o->eps) < bank->dim);
     physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
     physad__region region = PHYSAD__REGION_EMPTY;
     physad__plan *made = NULL;
@@ -120,8 +125,8 @@ static physad_status check_matrix(const physad_coreset_options *o, int64_t d)
     PHYSAD__TRY(physad__view_want(o->matrix, "physad_coreset_options: matrix", PHYSAD_F32, 2, shape));
     const int64_t m = o->matrix->shape[0];
     if (m < 1 || m > PHYSAD_BANK_MAX_DIM)
-        return physad__error(PHYSAD_ERR_SHAPE, "physad_coreset_options: matrix has %lld rows, want 1 to %d", (long long)m,
-                             PHYSAD_BANK_MAX_DIM);
+        return physad__error(PHYSAD_ERR_SHAPE, "physad_coreset_options: matrix has %lld rows, want 1 to %d",
+                             (long long)m, PHYSAD_BANK_MAX_DIM);
     return physad__rows_finite(o->matrix->data, m, d, d, "physad_coreset_options: matrix");
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of FAISS's C interface that bank_approx.c uses, for installations that have its headers and the C++ library but not the C
-// library. No exception leaves a function: it becomes a number and a text.
+// The functions of FAISS's C interface that bank_approx.c uses, for installations that have its headers and the C++
+// library but not the C library. No exception leaves a function: it becomes a number and a text.
 #include <faiss/Index.h>
 #include <faiss/index_factory.h>
 
@@ -13,7 +13,8 @@
 #include <exception>
 #include <new>
 
-namespace {
+namespace
+{
 
 constexpr int FAILED = -2, NO_MEMORY = -3;
 
@@ -54,7 +55,8 @@ extern "C" {
 int faiss_index_factory(FaissIndex **p_index, int d, const char *description, FaissMetricType metric)
 {
     return guarded([=] {
-        *p_index = reinterpret_cast<FaissIndex *>(faiss::index_factory(d, description, static_cast<faiss::MetricType>(metric)));
+        *p_index = reinterpret_cast<FaissIndex *>(
+            faiss::index_factory(d, description, static_cast<faiss::MetricType>(metric)));
     });
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Banks in files of named arrays. The search structure is not kept: the first search builds it from the rows (microseconds a row),
- * it follows the processor it runs on, and a file without it cannot contradict itself. */
+/* Banks in files of named arrays. The search structure is not kept: the first search builds it from the rows
+ * (microseconds a row), it follows the processor it runs on, and a file without it cannot contradict itself. */
 #include "bank/bank_internal.h"
 
 #define NAME_SIZE 256
@@ -61,8 +61,8 @@ physad_status physad_bank_save(const physad_bank *bank, const char *path)
 }
 
 /* A part of the bank as a row-major array of elements where they belong. */
-static physad_status want(const physad_tensors *tensors, const char *prefix, const char *part, int32_t dtype, int32_t ndim,
-                          const int64_t *shape, physad_view *view)
+static physad_status want(const physad_tensors *tensors, const char *prefix, const char *part, int32_t dtype,
+                          int32_t ndim, const int64_t *shape, physad_view *view)
 {
     char name[NAME_SIZE];
     PHYSAD__TRY(name_of(name, prefix, part));
@@ -82,10 +82,11 @@ static physad_status fill(physad_bank *bank, const physad_view *rows, const phys
     PHYSAD__TRY(want(tensors, prefix, "samples", PHYSAD_I64, 1, &n, &samples));
     PHYSAD__TRY(want(tensors, prefix, "positions", PHYSAD_I32, 1, &n, &positions));
     if (n > INT32_MAX - PHYSAD__PANEL)
-        return physad__error(PHYSAD_ERR_FORMAT, "array %srows has %lld rows, more than the %d a bank holds", prefix, (long long)n,
-                             INT32_MAX - PHYSAD__PANEL);
+        return physad__error(PHYSAD_ERR_FORMAT, "array %srows has %lld rows, more than the %d a bank holds", prefix,
+                             (long long)n, INT32_MAX - PHYSAD__PANEL);
     PHYSAD__TRY(physad__rows_finite(rows->data, n, bank->dim, bank->dim, "physad_bank_load"));
-    PHYSAD__TRY(physad__grow(&bank->ctx->mem, &bank->samples, &bank->samples_capacity, n, sizeof(int64_t), "samples of the bank"));
+    PHYSAD__TRY(physad__grow(&bank->ctx->mem, &bank->samples, &bank->samples_capacity, n, sizeof(int64_t),
+                             "samples of the bank"));
     PHYSAD__TRY(physad__grow(&bank->ctx->mem, &bank->positions, &bank->positions_capacity, n, sizeof(int32_t),
                              "positions of the bank"));
     if (n > 0) {
@@ -97,15 +98,16 @@ static physad_status fill(physad_bank *bank, const physad_view *rows, const phys
     return PHYSAD_OK;
 }
 
-static physad_status read_bank(physad_bank **out, physad_context *ctx, const physad_tensors *tensors, const char *prefix)
+static physad_status read_bank(physad_bank **out, physad_context *ctx, const physad_tensors *tensors,
+                               const char *prefix)
 {
     static const int64_t any[2] = { -1, -1 };
     physad_view rows;
     physad_bank *bank = NULL;
     PHYSAD__TRY(want(tensors, prefix, "rows", PHYSAD_F32, 2, any, &rows));
     if (rows.shape[1] < 1 || rows.shape[1] > PHYSAD_BANK_MAX_DIM)
-        return physad__error(PHYSAD_ERR_FORMAT, "array %srows has rows of %lld elements, want 1 to %d", prefix, (long long)rows.shape[1],
-                             PHYSAD_BANK_MAX_DIM);
+        return physad__error(PHYSAD_ERR_FORMAT, "array %srows has rows of %lld elements, want 1 to %d", prefix,
+                             (long long)rows.shape[1], PHYSAD_BANK_MAX_DIM);
     PHYSAD__TRY(physad_bank_new(&bank, ctx, rows.shape[1], NULL));
     const physad_status status = fill(bank, &rows, tensors, prefix);
     if (status != PHYSAD_OK) {
@@ -116,7 +118,8 @@ static physad_status read_bank(physad_bank **out, physad_context *ctx, const phy
     return PHYSAD_OK;
 }
 
-physad_status physad__bank_read(physad_bank **out, physad_context *ctx, physad_tensors *tensors, bool take, const char *prefix)
+physad_status physad__bank_read(physad_bank **out, physad_context *ctx, physad_tensors *tensors, bool take,
+                                const char *prefix)
 {
     *out = NULL;
     const physad_status status = read_bank(out, ctx, tensors, prefix);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The greedy k-center rule without looking at every pair.
  *
- * Each place keeps `least`, the exact least squared distance to the first `seen` picks: a bound from above of what counts. The farthest
- * place is sought only among the *active* ones, those whose least reaches a bar; all others lie below it, whatever the picks since they
- * were last looked at. A pick updates the active places alone. When none reaches the bar any more, it is lowered to the k-th
- * largest least, and the few places that reach it now catch up with the picks they have missed: many places with many picks at a
- * time, which the scan of codes does as for a search. Points that never come near the top are never looked at again.
+ * Each place keeps `least`, the exact least squared distance to the first `seen` picks: a bound from above of what
+ * counts. The farthest place is sought only among the *active* ones, those whose least reaches a bar; all others lie
+ * below it, whatever the picks since they were last looked at. A pick updates the active places alone. When none
+ * reaches the bar any more, it is lowered to the k-th largest least, and the few places that reach it now catch up with
+ * the picks they have missed: many places with many picks at a time, which the scan of codes does as for a search.
+ * Points that never come near the top are never looked at again.
  *
- * A pair is dropped where its bound from below reaches the place's least: then the minimum stays. What is left is measured in f32, then
- * exactly, so `least` is the truth's minimum, and ties go by row. */
+ * A pair is dropped where its bound from below reaches the place's least: then the minimum stays. What is left is
+ * measured in f32, then exactly, so `least` is the truth's minimum, and ties go by row. */
 #include "bank/bank_greedy.h"
 
 #include "physad_config.h"
@@ -109,7 +110,8 @@ static void compare(greedy *g, workspace *w, int64_t c, const int32_t *places, i
 
 /* --- picks --- */
 
-/* The row's codes as those of a query: in steps of two where the kernels want them small, with the error that this adds. */
+/* The row's codes as those of a query: in steps of two where the kernels want them small, with the error that this
+ * adds. */
 static void add_centre(greedy *g, int32_t place)
 {
     const physad__plan *plan = g->plan;
@@ -119,7 +121,8 @@ static void add_centre(greedy *g, int32_t place)
     int8_t *z = c->z + at * size;
     int32_t norm = 0, scan_norm = 0, missed = 0, sum = 0, scan_sum = 0;
     for (int64_t j = 0; j < size; j++) {
-        const int value = code[j] - 128, coarse = plan->step == 1 ? value : value / 2, off = value - plan->step * coarse;
+        const int value = code[j] - 128, coarse = plan->step == 1 ? value : value / 2,
+                  off = value - plan->step * coarse;
         z[j] = (int8_t)coarse;
         missed += off * off;
         norm += coarse * coarse;
@@ -223,7 +226,8 @@ static void gather(const greedy *g, workspace *w, int64_t first, int64_t n)
     }
 }
 
-/* A pair passes when dot - |z(place)|^2 / (2 step) - |z(pick)|^2 / (2 step) reaches -(reach + error of the pick)^2 / (2 step). */
+/* A pair passes when dot - |z(place)|^2 / (2 step) - |z(pick)|^2 / (2 step) reaches -(reach + error of the pick)^2 / (2
+ * step). */
 static void set_bias(const greedy *g, workspace *w, int64_t first, int64_t n, double error)
 {
     const physad__plan *plan = g->plan;
@@ -264,8 +268,9 @@ static void catch_up(greedy *g, workspace *w, int64_t first, int64_t n)
         }
         set_bias(g, w, first, n, (double)error);
         for (int64_t panel = 0; panel * PHYSAD__PANEL < n; panel++)
-            if (g->rows->kernels->code_scan(w->hits, w->panels + panel * PHYSAD__PANEL * dims, w->bias + panel * PHYSAD__PANEL,
-                                            picked->z + c * size, size, w->limits, count, dims / 4) > 0)
+            if (g->rows->kernels->code_scan(w->hits, w->panels + panel * PHYSAD__PANEL * dims,
+                                            w->bias + panel * PHYSAD__PANEL, picked->z + c * size, size, w->limits,
+                                            count, dims / 4) > 0)
                 collect(g, w, first, panel, count);
         for (int64_t i = 0; i < count; i++)
             if (w->count[i] > 0)
@@ -333,7 +338,8 @@ static physad_status run(greedy *g, int64_t first, int64_t count, int64_t *picks
     pick(g, place, picks, radii);
     start(g);
     while (g->centres.n < count) {
-        /* Where all that reached the bar fell below it as they caught up, there are more such: twice as many next time. */
+        /* Where all that reached the bar fell below it as they caught up, there are more such: twice as many next time.
+         */
         for (int64_t some = wanted; !farthest(g, &place); some = physad__min(2 * some, n))
             lower_bar(g, some);
         pick(g, place, picks, radii);
@@ -387,8 +393,8 @@ static size_t lay_out(greedy *g, char *base, int64_t count, int64_t threads)
     return (size_t)(at - base);
 }
 
-physad_status physad__greedy(const physad__plan *plan, const physad__rows *rows, int64_t first, int64_t count, int64_t *picks,
-                             double *radii, physad__call *call)
+physad_status physad__greedy(const physad__plan *plan, const physad__rows *rows, int64_t first, int64_t count,
+                             int64_t *picks, double *radii, physad__call *call)
 {
     static char nothing;
     greedy g = { .plan = plan, .rows = rows };

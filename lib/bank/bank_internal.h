@@ -12,7 +12,8 @@
 
 /* --- memory that may live in a file (bank_region.c) --- */
 
-/* Where large arrays go: beyond `bytes` held by the region, or when the context's memory limit is near, into an unlinked file. */
+/* Where large arrays go: beyond `bytes` held by the region, or when the context's memory limit is near, into an
+ * unlinked file. */
 typedef struct physad__spill {
     uint64_t bytes; /* UINT64_MAX: never */
     const char *dir;
@@ -27,8 +28,8 @@ typedef struct physad__region {
 #define PHYSAD__REGION_EMPTY { NULL, 0, -1 }
 
 /* Makes the region `size` bytes large and keeps what it held; on failure it is as before. */
-physad_status physad__region_resize(physad__region *region, physad_context *ctx, const physad__spill *spill, size_t size,
-                                    const char *what);
+physad_status physad__region_resize(physad__region *region, physad_context *ctx, const physad__spill *spill,
+                                    size_t size, const char *what);
 void physad__region_free(physad__region *region);
 
 /* --- the nearest so far of one query (bank_top.c) --- */
@@ -56,8 +57,8 @@ typedef struct physad__rows {
 
 /* A row whose distance is the truth. One that is in already stays once. */
 void physad__top_insert(physad__top *top, double distance, int64_t index);
-/* Offers the listed rows to `top`: a distance in f32 sorts out what cannot enter, the truth decides on the rest. One that
- * is in already stays once. */
+/* Offers the listed rows to `top`: a distance in f32 sorts out what cannot enter, the truth decides on the rest. One
+ * that is in already stays once. */
 void physad__top_offer(physad__top *top, const physad__rows *rows, const float *query, const int64_t *index, int64_t n);
 /* A bound from below of the truth, given the f32 distance of rows of d elements. */
 static inline double physad__distance_floor(float distance, int64_t d)

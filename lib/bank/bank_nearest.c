@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The k nearest rows of a block of queries by the plan, in steps from cheap to exact:
  *  1. a first guess: the rows of the leaf whose centre is nearest, the best of them by codes measured exactly;
- *  2. the scan: all pairs on the leading coordinates, 16 or more per instruction; a pair passes unless its bound from below excludes it;
+ *  2. the scan: all pairs on the leading coordinates, 16 or more per instruction; a pair passes unless its bound from
+ * below excludes it;
  *  3. what passed, on all coordinates, one by one;
  *  4. what passed again, in f32, then in double (bank_top.c).
  * Each step drops only pairs that provably lie beyond the k-th best so far. */
@@ -115,7 +116,8 @@ static int64_t nearest_leaf(block *b, int64_t q)
 static void guess(block *b, int64_t q)
 {
     const physad__plan *plan = b->plan;
-    const int64_t size = plan->axes.size, first = nearest_leaf(b, q) * PHYSAD__LEAF, n = physad__min(PHYSAD__LEAF, plan->n - first);
+    const int64_t size = plan->axes.size, first = nearest_leaf(b, q) * PHYSAD__LEAF,
+                  n = physad__min(PHYSAD__LEAF, plan->n - first);
     int32_t found[GUESSES * PHYSAD_BANK_MAX_K];
     b->rows->kernels->code_dots(b->dots, b->codes.z + q * size, plan->codes + first * size, size, NULL, n);
     for (int64_t i = 0; i < n; i++)
@@ -135,7 +137,8 @@ static void set_limits(block *b, double error)
         const double reach = b->reach[q] + (double)b->codes.scan_error[q] + error;
         const double limit = floor(((double)b->codes.scan_norm[q] - reach * reach) / (2 * step)) - 1;
         const double all = limit + 128.0 * b->codes.scan_sum[q];
-        b->limits[q] = all > -PHYSAD__LIMIT_MOST ? (all < PHYSAD__LIMIT_MOST ? (int32_t)all : PHYSAD__LIMIT_MOST) : -PHYSAD__LIMIT_MOST;
+        b->limits[q] = all > -PHYSAD__LIMIT_MOST ? (all < PHYSAD__LIMIT_MOST ? (int32_t)all : PHYSAD__LIMIT_MOST)
+                                                 : -PHYSAD__LIMIT_MOST;
     }
 }
 
@@ -145,7 +148,8 @@ static void examine(block *b, int64_t q)
     const int32_t *places = b->waiting + q * WAITING;
     const double reach = b->reach[q] + (double)b->codes.error[q];
     int64_t n = 0;
-    b->rows->kernels->code_dots(b->dots, b->codes.z + q * plan->axes.size, plan->codes, plan->axes.size, places, b->count[q]);
+    b->rows->kernels->code_dots(b->dots, b->codes.z + q * plan->axes.size, plan->codes, plan->axes.size, places,
+                                b->count[q]);
     for (int32_t i = 0; i < b->count[q]; i++) {
         const double far = reach + (double)plan->error[places[i]];
         if ((double)code_distance(b, q, b->dots[i], plan->norm[places[i]]) <= far * far)
@@ -184,8 +188,9 @@ static void scan(block *b, int64_t from, int64_t to)
             error = fmaxf(error, plan->scan_error[p]);
         set_limits(b, (double)error);
         for (int64_t p = first; p < end; p++)
-            if (b->rows->kernels->code_scan(b->hits, plan->scan + p * dims * PHYSAD__PANEL, plan->bias + p * PHYSAD__PANEL, b->codes.z,
-                                            plan->axes.size, b->limits, b->n, dims / 4) > 0)
+            if (b->rows->kernels->code_scan(b->hits, plan->scan + p * dims * PHYSAD__PANEL,
+                                            plan->bias + p * PHYSAD__PANEL, b->codes.z, plan->axes.size, b->limits,
+                                            b->n, dims / 4) > 0)
                 collect(b, p);
         for (int64_t q = 0; q < b->n; q++)
             if (b->count[q] > 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An order of points in which near ones are together: a k-d tree's leaves. Ties go by index: one order on every machine.
- * See Friedman, Bentley, Finkel, An algorithm for finding best matches in logarithmic expected time, 1977. */
+/* An order of points in which near ones are together: a k-d tree's leaves. Ties go by index: one order on every
+ * machine. See Friedman, Bentley, Finkel, An algorithm for finding best matches in logarithmic expected time, 1977. */
 #include "bank/bank_plan.h"
 
 #define SMALLEST 16 /* lanes of the scan */

@@ -99,7 +99,10 @@ static void encode_panel(physad__plan *plan, const physad__rows *rows, int64_t p
     int32_t scan_norm[PHYSAD__PANEL];
     for (int64_t i = 0; i < n; i++)
         x[i] = rows->data + plan->row[first + i] * rows->d;
-    const physad__codes out = { .z = z, .error = plan->error + first, .scan_error = scan_error, .norm = plan->norm + first,
+    const physad__codes out = { .z = z,
+                                .error = plan->error + first,
+                                .scan_error = scan_error,
+                                .norm = plan->norm + first,
                                 .scan_norm = scan_norm };
     memset(z, 0, (size_t)(PHYSAD__PANEL * size));
     physad__axes_encode(axes, x, n, 1, 127, &out, scratch);
@@ -185,8 +188,8 @@ static size_t lay_out(physad__plan *plan, uint8_t *base)
     return at;
 }
 
-static physad_status build(physad__plan *plan, const physad__spill *spill, const physad__rows *rows, const int64_t *samples,
-                           physad__call *call)
+static physad_status build(physad__plan *plan, const physad__spill *spill, const physad__rows *rows,
+                           const int64_t *samples, physad__call *call)
 {
     physad_context *ctx = call->ctx;
     plan->n = rows->n;
@@ -201,8 +204,8 @@ static physad_status build(physad__plan *plan, const physad__spill *spill, const
     return encode_rows(plan, rows, call);
 }
 
-physad_status physad__plan_new(physad__plan **out, const physad__spill *spill, const physad__rows *rows, const int64_t *samples,
-                               physad__call *call)
+physad_status physad__plan_new(physad__plan **out, const physad__spill *spill, const physad__rows *rows,
+                               const int64_t *samples, physad__call *call)
 {
     const char *stage = call->stage;
     const int64_t total = call->total;
@@ -248,7 +251,8 @@ physad_status physad__bank_plan(const physad_bank *bank, const physad__plan **pl
         return PHYSAD_OK;
     pthread_mutex_lock(&own->lock);
     if (own->plan == NULL) {
-        const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(bank->ctx->cpu_flags) };
+        const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim,
+                                    physad__kernels_get(bank->ctx->cpu_flags) };
         status = physad__plan_new(&own->plan, &bank->spill, &rows, bank->samples, call);
     }
     *plan = own->plan;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Projections of the rows, in which a coreset may be picked. A component is the f32 of its sum of products, added in double in
- * index order; zeros of the matrix are left out, which changes no sum.
+/* Projections of the rows, in which a coreset may be picked. A component is the f32 of its sum of products, added in
+ * double in index order; zeros of the matrix are left out, which changes no sum.
  *
- * The sparse matrix follows Li, Hastie and Church (2006), with the width of Johnson and Lindenstrauss' lemma as scikit-learn's
- * SparseRandomProjection has it: int(4 ln n / (eps^2 / 2 - eps^3 / 3)) components; each of them has Binomial(dim, 1 / sqrt(dim)) elements,
- * placed without repetition, of +-sqrt(1 / density) / sqrt(components). The draws are our own generator's. */
+ * The sparse matrix follows Li, Hastie and Church (2006), with the width of Johnson and Lindenstrauss' lemma as
+ * scikit-learn's SparseRandomProjection has it: int(4 ln n / (eps^2 / 2 - eps^3 / 3)) components; each of them has
+ * Binomial(dim, 1 / sqrt(dim)) elements, placed without repetition, of +-sqrt(1 / density) / sqrt(components). The
+ * draws are our own generator's. */
 #include "bank/bank_greedy.h"
 
 #include "physad_config.h"
@@ -125,16 +126,16 @@ static physad_status project_all(const sparse *m, const physad__rows *rows, floa
 #endif
         for (int64_t t = 0; t < threads; t++)
             for (int64_t i = first + t * share; i < physad__min(end, first + (t + 1) * share); i += LANES)
-                project(m, rows->data + i * rows->d, physad__min(LANES, physad__min(end, first + (t + 1) * share) - i), rows->d,
-                        out + i * m->n, turned + t * each);
+                project(m, rows->data + i * rows->d, physad__min(LANES, physad__min(end, first + (t + 1) * share) - i),
+                        rows->d, out + i * m->n, turned + t * each);
         status = physad__call_tick(call, end);
     }
     physad__free(turned);
     return status;
 }
 
-physad_status physad__project(physad__region *region, const physad_bank *bank, const physad_coreset_options *o, uint64_t seed,
-                              physad__rows *out, physad__call *call)
+physad_status physad__project(physad__region *region, const physad_bank *bank, const physad_coreset_options *o,
+                              uint64_t seed, physad__rows *out, physad__call *call)
 {
     physad__mem *mem = &bank->ctx->mem;
     const bool given = o->projection == PHYSAD_PROJECTION_GIVEN;
@@ -145,8 +146,8 @@ physad_status physad__project(physad__region *region, const physad_bank *bank, c
     if (status == PHYSAD_OK)
         status = given ? compress(&m, mem, o->matrix->data, bank->dim) : draw(&m, mem, m.n, bank->dim, seed);
     if (status == PHYSAD_OK)
-        status = physad__region_resize(region, bank->ctx, &bank->spill, (size_t)bank->count * (size_t)m.n * sizeof(float),
-                                       "projection of the bank");
+        status = physad__region_resize(region, bank->ctx, &bank->spill,
+                                       (size_t)bank->count * (size_t)m.n * sizeof(float), "projection of the bank");
     physad__call_stage(call, "projection", bank->count);
     if (status == PHYSAD_OK)
         status = project_all(&m, &rows, region->data, call);

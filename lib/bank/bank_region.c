@@ -42,7 +42,8 @@ static physad_status open_file(physad_context *ctx, const physad__spill *spill, 
         unlink(path);
     physad__free(path);
     if (*file < 0)
-        return physad__error(PHYSAD_ERR_IO, "no temporary file in %s: %s; set spill_dir or TMPDIR", dir, reason_of(error, room));
+        return physad__error(PHYSAD_ERR_IO, "no temporary file in %s: %s; set spill_dir or TMPDIR", dir,
+                             reason_of(error, room));
     return PHYSAD_OK;
 }
 
@@ -52,10 +53,12 @@ static physad_status map_file(int file, size_t size, const char *what, void **da
     char room[128];
     const int error = posix_fallocate(file, 0, (off_t)size);
     if (error != 0)
-        return physad__error(PHYSAD_ERR_IO, "%s: no room for %zu bytes in a temporary file: %s", what, size, reason_of(error, room));
+        return physad__error(PHYSAD_ERR_IO, "%s: no room for %zu bytes in a temporary file: %s", what, size,
+                             reason_of(error, room));
     *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (*data == MAP_FAILED)
-        return physad__error(PHYSAD_ERR_IO, "%s: cannot map %zu bytes of a temporary file: %s", what, size, reason_of(errno, room));
+        return physad__error(PHYSAD_ERR_IO, "%s: cannot map %zu bytes of a temporary file: %s", what, size,
+                             reason_of(errno, room));
     return PHYSAD_OK;
 }
 
@@ -80,8 +83,8 @@ static physad_status resize_file(physad__region *region, size_t size, const char
     return PHYSAD_OK;
 }
 
-physad_status physad__region_resize(physad__region *region, physad_context *ctx, const physad__spill *spill, size_t size,
-                                    const char *what)
+physad_status physad__region_resize(physad__region *region, physad_context *ctx, const physad__spill *spill,
+                                    size_t size, const char *what)
 {
     physad__region fresh = PHYSAD__REGION_EMPTY;
     if (size == 0) {

@@ -26,7 +26,8 @@
 #define PART 512             /* elements taken together: rows of so many stay in the nearest cache for all queries */
 #define PART_BYTES (24 << 10)
 
-/* The lowest of each GROUP of n numbers that are not negative: such are ordered as their bits are, of which compilers make vectors. */
+/* The lowest of each GROUP of n numbers that are not negative: such are ordered as their bits are, of which compilers
+ * make vectors. */
 static void lowest_of_groups(const float *values, int64_t n, float *lowest)
 {
     for (int64_t first = 0; first < n; first += GROUP, lowest++) {
@@ -57,12 +58,13 @@ static float kth_lowest(const float *values, int64_t n, int32_t k)
     return lowest[kept - 1];
 }
 
-/* The f32 distance beyond which a row cannot be among the k nearest, where the k-th lowest is `near`: both may be off by
- * (d + 4) * 2^-23. */
+/* The f32 distance beyond which a row cannot be among the k nearest, where the k-th lowest is `near`: both may be off
+ * by (d + 4) * 2^-23. */
 static float limit_beside(float near, int64_t d)
 {
     const double limit = fmax((double)near * (1 + (double)(2 * d + 32) * 0x1p-23), 1e-30) * (1 + 0x1p-19);
-    return limit < 0.25 * (double)FLT_MAX ? (float)limit : INFINITY; /* an infinite distance is beyond half of FLT_MAX */
+    return limit < 0.25 * (double)FLT_MAX ? (float)limit
+                                          : INFINITY; /* an infinite distance is beyond half of FLT_MAX */
 }
 
 /* Pairs that wait to be decided: eight at a time cost little more than one. */
@@ -80,12 +82,13 @@ static void decide_pairs(pairs *p, physad__top *top, const physad__rows *rows, c
 }
 
 /* Queries of a unit against all rows. `near` holds FEW x MOST_ROWS. */
-static void search_all_rows(const physad__rows *rows, const float *queries, int64_t n, int32_t k, double *squared, int64_t *indices,
-                            float *near)
+static void search_all_rows(const physad__rows *rows, const float *queries, int64_t n, int32_t k, double *squared,
+                            int64_t *indices, float *near)
 {
     physad__top top[FEW];
     pairs waiting = { .n = 0 };
-    const int64_t d = rows->d, step = physad__max(4, PART_BYTES / (int64_t)sizeof(float) / physad__min(d, PART) / 4 * 4);
+    const int64_t d = rows->d,
+                  step = physad__max(4, PART_BYTES / (int64_t)sizeof(float) / physad__min(d, PART) / 4 * 4);
     memset(near, 0, (size_t)(n * rows->n) * sizeof(float));
     for (int64_t j = 0; j < d; j += PART)
         for (int64_t first = 0; first < rows->n; first += step)
@@ -95,7 +98,8 @@ static void search_all_rows(const physad__rows *rows, const float *queries, int6
         float lowest[MOST_ROWS / GROUP];
         const float *own = near + q * rows->n;
         lowest_of_groups(own, rows->n, lowest);
-        const float nearest = k == 1 ? kth_lowest(lowest, (rows->n + GROUP - 1) / GROUP, 1) : kth_lowest(own, rows->n, k);
+        const float nearest =
+            k == 1 ? kth_lowest(lowest, (rows->n + GROUP - 1) / GROUP, 1) : kth_lowest(own, rows->n, k);
         const float limit = limit_beside(nearest, d);
         physad__top_init(&top[q], k, squared + q * k, indices + q * k);
         for (int64_t i = 0; i < rows->n; i++) {
@@ -126,7 +130,8 @@ static int64_t unit_size(int64_t n, int64_t threads, bool planned)
 static physad_status search_plan(const physad_bank *bank, const physad__plan **plan, physad__call *call)
 {
     *plan = NULL;
-    return bank->count > (bank->dim > PART ? MOST_ROWS / 2 : MOST_ROWS) ? physad__bank_plan(bank, plan, call) : PHYSAD_OK;
+    return bank->count > (bank->dim > PART ? MOST_ROWS / 2 : MOST_ROWS) ? physad__bank_plan(bank, plan, call)
+                                                                        : PHYSAD_OK;
 }
 
 /* One search and how it is spread. */
@@ -155,8 +160,8 @@ static void search_parts(const job *j, const float *queries, int64_t n, int32_t 
 #endif
     for (int64_t t = 0; t < j->threads; t++) {
         double *own = (void *)(j->scratch + t * j->each);
-        physad__plan_search(j->plan, &j->rows, queries, n, k, panels * t / j->threads, panels * (t + 1) / j->threads, own,
-                            (int64_t *)(void *)(own + n * k), (char *)own + (answers + 63) / 64 * 64);
+        physad__plan_search(j->plan, &j->rows, queries, n, k, panels * t / j->threads, panels * (t + 1) / j->threads,
+                            own, (int64_t *)(void *)(own + n * k), (char *)own + (answers + 63) / 64 * 64);
     }
     for (int64_t q = 0; q < n; q++) {
         physad__top top;
@@ -174,7 +179,8 @@ physad_status physad__bank_search(const physad_bank *bank, const float *queries,
                                   int64_t *indices, physad__call *call)
 {
     const int64_t d = bank->dim;
-    job j = { .rows = { physad__bank_rows(bank), bank->count, d, physad__kernels_get(bank->ctx->cpu_flags) }, .threads = bank->ctx->threads };
+    job j = { .rows = { physad__bank_rows(bank), bank->count, d, physad__kernels_get(bank->ctx->cpu_flags) },
+              .threads = bank->ctx->threads };
     PHYSAD__TRY(search_plan(bank, &j.plan, call));
     const int64_t unit = unit_size(n, j.threads, j.plan != NULL), round = j.threads * unit * ROUNDS;
     const bool parts = j.plan != NULL && n < j.threads && j.plan->panels >= PARTS_FROM * j.threads;
@@ -223,7 +229,8 @@ static physad_status check_output(const physad_view *view, const char *name, boo
 }
 
 /* The queries row-major: theirs where they lie so, else a copy. */
-static physad_status pack_queries(physad_context *ctx, const physad_view *view, int64_t d, float **copy, const float **queries)
+static physad_status pack_queries(physad_context *ctx, const physad_view *view, int64_t d, float **copy,
+                                  const float **queries)
 {
     const int64_t n = view->shape[0];
     *copy = NULL;
@@ -235,7 +242,8 @@ static physad_status pack_queries(physad_context *ctx, const physad_view *view, 
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < d; j++)
-            memcpy(*copy + i * d + j, (const char *)view->data + i * view->stride[0] + j * view->stride[1], sizeof(float));
+            memcpy(*copy + i * d + j, (const char *)view->data + i * view->stride[0] + j * view->stride[1],
+                   sizeof(float));
     *queries = *copy;
     return PHYSAD_OK;
 }
@@ -251,16 +259,19 @@ static void write_distances(const physad_view *out, const double *squared, int64
     }
 }
 
-static physad_status search_packed(const physad_bank *bank, const float *queries, int64_t n, int32_t k, const physad_view *distances,
-                                   const physad_view *indices, uint32_t flags, physad__call *call)
+static physad_status search_packed(const physad_bank *bank, const float *queries, int64_t n, int32_t k,
+                                   const physad_view *distances, const physad_view *indices, uint32_t flags,
+                                   physad__call *call)
 {
     physad_context *ctx = bank->ctx;
     PHYSAD__TRY(physad__rows_finite(queries, n, bank->dim, bank->dim, "physad_bank_search: queries"));
     double *squared = physad__alloc_array(&ctx->mem, n * k, sizeof(double), "distances");
-    int64_t *index = indices != NULL ? indices->data : physad__alloc_array(&ctx->mem, n * k, sizeof(int64_t), "indices");
+    int64_t *index =
+        indices != NULL ? indices->data : physad__alloc_array(&ctx->mem, n * k, sizeof(int64_t), "indices");
     physad_status status = squared != NULL && index != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK && (flags & PHYSAD_SEARCH_APPROX)) {
-        const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim, physad__kernels_get(ctx->cpu_flags) };
+        const physad__rows rows = { physad__bank_rows(bank), bank->count, bank->dim,
+                                    physad__kernels_get(ctx->cpu_flags) };
         status = physad__approx_search(bank->approx, &rows, queries, n, k, squared, index, call);
     } else if (status == PHYSAD_OK) {
         status = physad__bank_search(bank, queries, n, k, squared, index, call);
@@ -273,8 +284,9 @@ static physad_status search_packed(const physad_bank *bank, const float *queries
     return status;
 }
 
-physad_status physad_bank_search(const physad_bank *bank, const physad_view *queries, int32_t k, const physad_view *distances,
-                                 const physad_view *indices, const physad_search_options *options, const physad_call_options *call)
+physad_status physad_bank_search(const physad_bank *bank, const physad_view *queries, int32_t k,
+                                 const physad_view *distances, const physad_view *indices,
+                                 const physad_search_options *options, const physad_call_options *call)
 {
     physad_search_options o = PHYSAD_SEARCH_OPTIONS_INIT;
     char text[160];
@@ -287,10 +299,12 @@ physad_status physad_bank_search(const physad_bank *bank, const physad_view *que
         return physad__error(PHYSAD_ERR_ARG, "physad_bank_search: k is %d, want 1 to %d", k, PHYSAD_BANK_MAX_K);
     PHYSAD__TRY(physad__view_check(queries, "physad_bank_search: queries"));
     if (queries->dtype != PHYSAD_F32)
-        return physad__error(PHYSAD_ERR_DTYPE, "physad_bank_search: queries have dtype %s, want f32", physad_dtype_name(queries->dtype));
+        return physad__error(PHYSAD_ERR_DTYPE, "physad_bank_search: queries have dtype %s, want f32",
+                             physad_dtype_name(queries->dtype));
     if (queries->ndim != 2 || queries->shape[1] != bank->dim)
         return physad__error(PHYSAD_ERR_SHAPE, "physad_bank_search: queries have shape %s, want (n,%lld)",
-                             physad__shape_text(text, sizeof(text), queries->ndim, queries->shape), (long long)bank->dim);
+                             physad__shape_text(text, sizeof(text), queries->ndim, queries->shape),
+                             (long long)bank->dim);
     const int64_t n = queries->shape[0];
     PHYSAD__TRY(check_output(distances, "physad_bank_search: distances", false, n, k));
     PHYSAD__TRY(check_output(indices, "physad_bank_search: indices", true, n, k));

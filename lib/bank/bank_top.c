@@ -19,7 +19,8 @@ void physad__top_insert(physad__top *top, double distance, int64_t index)
         if (top->index[i] == index)
             return;
     int32_t at = top->filled < top->k ? top->filled++ : top->k;
-    while (at > 0 && (top->distance[at - 1] > distance || (top->distance[at - 1] == distance && top->index[at - 1] > index))) {
+    while (at > 0 &&
+           (top->distance[at - 1] > distance || (top->distance[at - 1] == distance && top->index[at - 1] > index))) {
         if (at < top->k) {
             top->distance[at] = top->distance[at - 1];
             top->index[at] = top->index[at - 1];

@@ -39,8 +39,8 @@ typedef struct physad__fault {
 void physad__fault_take(physad__fault *fault, physad_status status); /* this thread's message; the first one stays */
 physad_status physad__fault_publish(const physad__fault *fault);     /* sets this thread's message */
 
-/* In place: "?" for every byte that is no part of a UTF-8 character, and for control characters. All messages pass it, for they quote
- * files: a terminal would obey what it is to show. */
+/* In place: "?" for every byte that is no part of a UTF-8 character, and for control characters. All messages pass it,
+ * for they quote files: a terminal would obey what it is to show. */
 void physad__text_tidy(char *text);
 
 /* --- memory (base_alloc.c) --- */
@@ -54,7 +54,8 @@ typedef struct physad__mem {
 } physad__mem;
 
 void physad__mem_init(physad__mem *mem, const physad_allocator *allocator, uint64_t limit);
-/* 64-byte aligned; `what` names the use in the message. NULL sets a NOMEM message. A size of 0 gives a valid pointer. */
+/* 64-byte aligned; `what` names the use in the message. NULL sets a NOMEM message. A size of 0 gives a valid pointer.
+ */
 void *physad__alloc(physad__mem *mem, size_t size, const char *what);
 void *physad__alloc_zero(physad__mem *mem, size_t size, const char *what);
 /* The block with another size, its content kept as far as both reach; NULL leaves `old` as it is. `old` may be NULL. */
@@ -62,7 +63,8 @@ void *physad__realloc(physad__mem *mem, void *old, size_t size, const char *what
 /* count * size, checked; negative counts fail. */
 void *physad__alloc_array(physad__mem *mem, int64_t count, size_t size, const char *what);
 /* Grows *block to at least `count` elements (doubling), keeping its content; *capacity is in elements. */
-physad_status physad__grow(physad__mem *mem, void *block, int64_t *capacity, int64_t count, size_t size, const char *what);
+physad_status physad__grow(physad__mem *mem, void *block, int64_t *capacity, int64_t count, size_t size,
+                           const char *what);
 char *physad__strdup(physad__mem *mem, const char *text);
 char *physad__strndup(physad__mem *mem, const char *text, size_t length);
 /* A printf into memory of `mem`; NULL sets a NOMEM message. */
@@ -83,15 +85,16 @@ bool physad__parse_bool(const char *text, bool *value); /* true false yes no on 
 const char *physad__nearest_name(const char *text, const char *const *names, int64_t count);
 /* Compares names as people number them: "9.png" before "10.png"; ties by bytes. */
 int physad__natural_compare(const char *a, const char *b);
-/* Bytes of the UTF-8 character at `p`, one for a NUL; 0: none begins there (no overlong forms, surrogates or what lies beyond
- * U+10FFFF). `p` ends with a NUL, beyond which nothing is read. */
+/* Bytes of the UTF-8 character at `p`, one for a NUL; 0: none begins there (no overlong forms, surrogates or what lies
+ * beyond U+10FFFF). `p` ends with a NUL, beyond which nothing is read. */
 size_t physad__utf8_character(const char *p);
 bool physad__has_suffix(const char *text, const char *suffix); /* ASCII case is ignored */
 
 /* --- options structures --- */
 
-/* Copies a caller's options of any older or newer size over `out` (filled with defaults by zeros): too small is ARG, a set
- * field this library does not know is UNSUPPORTED. `in` may be NULL. `least` is the size of the first released version. */
+/* Copies a caller's options of any older or newer size over `out` (filled with defaults by zeros): too small is ARG, a
+ * set field this library does not know is UNSUPPORTED. `in` may be NULL. `least` is the size of the first released
+ * version. */
 physad_status physad__options_read(void *out, size_t size, size_t least, const void *in, const char *name);
 
 /* --- views (base_view.c) --- */
@@ -102,7 +105,8 @@ int64_t physad__view_count(const physad_view *view); /* product of the shape */
 bool physad__view_is_contiguous(const physad_view *view);
 const char *physad__shape_text(char *out, size_t size, int32_t ndim, const int64_t *shape); /* "(2,4)" */
 /* Wants exactly dtype and ndim, and shape[i] where want[i] >= 0, row-major without gaps. */
-physad_status physad__view_want(const physad_view *view, const char *name, int32_t dtype, int32_t ndim, const int64_t *want);
+physad_status physad__view_want(const physad_view *view, const char *name, int32_t dtype, int32_t ndim,
+                                const int64_t *want);
 
 /* --- random numbers (base_rng.c): xoshiro256**, seeded through splitmix64; one answer on every machine --- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every heap block of the library starts with a 64-byte header that says whose it is and how large, so that freeing needs no
- * context and the memory limit is exact. */
+/* Every heap block of the library starts with a 64-byte header that says whose it is and how large, so that freeing
+ * needs no context and the memory limit is exact. */
 #include "base/base.h"
 
 #include <stdio.h>
@@ -80,7 +80,8 @@ void *physad__alloc(physad__mem *mem, size_t size, const char *what)
     return data;
 }
 
-/* By the C library's own realloc(), which moves the pages of a large block instead of their content: the peak is one block, not two. */
+/* By the C library's own realloc(), which moves the pages of a large block instead of their content: the peak is one
+ * block, not two. */
 static void *realloc_in_place(physad__mem *mem, char *old, size_t size, const char *what)
 {
     const header h = *(const header *)(const void *)(old - ALIGN);
@@ -143,7 +144,8 @@ void *physad__alloc_array(physad__mem *mem, int64_t count, size_t size, const ch
     return physad__alloc(mem, (size_t)bytes, what);
 }
 
-physad_status physad__grow(physad__mem *mem, void *block, int64_t *capacity, int64_t count, size_t size, const char *what)
+physad_status physad__grow(physad__mem *mem, void *block, int64_t *capacity, int64_t count, size_t size,
+                           const char *what)
 {
     void *old;
     if (count <= *capacity)
@@ -152,7 +154,8 @@ physad_status physad__grow(physad__mem *mem, void *block, int64_t *capacity, int
     const int64_t grown = physad__max(count, *capacity > INT64_MAX / 4 ? count : *capacity * 2);
     int64_t bytes;
     if (physad__mul_overflow(physad__max(grown, 8), (int64_t)size, &bytes))
-        return physad__error(PHYSAD_ERR_NOMEM, "%s: %lld elements of %zu bytes are more than any machine has", what, (long long)grown, size);
+        return physad__error(PHYSAD_ERR_NOMEM, "%s: %lld elements of %zu bytes are more than any machine has", what,
+                             (long long)grown, size);
     void *fresh = physad__realloc(mem, old, (size_t)bytes, what);
     if (fresh == NULL)
         return PHYSAD_ERR_NOMEM;

@@ -101,8 +101,9 @@ physad_status physad__options_read(void *out, size_t size, size_t least, const v
         return PHYSAD_OK;
     memcpy(&given, in, sizeof(given));
     if (given < least)
-        return physad__error(PHYSAD_ERR_ARG, "%s: struct_size is %u, want at least %zu; initialise it with its _INIT macro",
-                             name, given, least);
+        return physad__error(PHYSAD_ERR_ARG,
+                             "%s: struct_size is %u, want at least %zu; initialise it with its _INIT macro", name,
+                             given, least);
     if (given > 4096)
         return physad__error(PHYSAD_ERR_ARG, "%s: struct_size is %u; initialise it with its _INIT macro", name, given);
     for (size_t i = size; i < given; i++)

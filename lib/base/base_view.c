@@ -38,8 +38,12 @@ physad_view physad_view_array(void *data, int32_t dtype, int32_t ndim, const int
 
 physad_view physad_view_rgb8(const void *pixels, int64_t height, int64_t width, int64_t row_bytes)
 {
-    return (physad_view){ .data = (void *)(uintptr_t)pixels, .shape = { height, width, 3 }, .stride = { row_bytes, 3, 1 },
-                          .dtype = PHYSAD_U8, .ndim = 3, .flags = PHYSAD_VIEW_READONLY };
+    return (physad_view){ .data = (void *)(uintptr_t)pixels,
+                          .shape = { height, width, 3 },
+                          .stride = { row_bytes, 3, 1 },
+                          .dtype = PHYSAD_U8,
+                          .ndim = 3,
+                          .flags = PHYSAD_VIEW_READONLY };
 }
 
 physad_view physad_view_gray8(const void *pixels, int64_t height, int64_t width, int64_t row_bytes)
@@ -87,7 +91,8 @@ physad_status physad__view_check(const physad_view *view, const char *name)
         return physad__error(PHYSAD_ERR_ARG, "%s is NULL", name);
     const size_t size = physad_dtype_size(view->dtype);
     if (size == 0)
-        return physad__error(PHYSAD_ERR_DTYPE, "%s has dtype %d, which is none of PHYSAD_U8 ... PHYSAD_U64", name, view->dtype);
+        return physad__error(PHYSAD_ERR_DTYPE, "%s has dtype %d, which is none of PHYSAD_U8 ... PHYSAD_U64", name,
+                             view->dtype);
     if (view->ndim < 1 || view->ndim > PHYSAD_MAX_DIMS)
         return physad__error(PHYSAD_ERR_SHAPE, "%s has %d dimensions, want 1 to %d", name, view->ndim, PHYSAD_MAX_DIMS);
     if (view->reserved != 0)
@@ -109,7 +114,8 @@ physad_status physad__view_check(const physad_view *view, const char *name)
     return PHYSAD_OK;
 }
 
-physad_status physad__view_want(const physad_view *view, const char *name, int32_t dtype, int32_t ndim, const int64_t *want)
+physad_status physad__view_want(const physad_view *view, const char *name, int32_t dtype, int32_t ndim,
+                                const int64_t *want)
 {
     char got[160], wanted[160];
     PHYSAD__TRY(physad__view_check(view, name));

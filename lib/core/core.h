@@ -43,22 +43,24 @@ typedef struct physad__call {
     int saved_threads, saved_dynamic;
 } physad__call;
 
-/* Checks context and options, and sets the OpenMP thread count of the calling thread; physad__call_end() restores it and must
- * follow whenever this returned OK. */
-physad_status physad__call_begin(physad__call *call, physad_context *ctx, const physad_call_options *options, const char *what);
+/* Checks context and options, and sets the OpenMP thread count of the calling thread; physad__call_end() restores it
+ * and must follow whenever this returned OK. */
+physad_status physad__call_begin(physad__call *call, physad_context *ctx, const physad_call_options *options,
+                                 const char *what);
 void physad__call_end(physad__call *call);
-/* Within a call: libraries called from here on compute in this thread alone (many small matrices lose by threads); returns what
- * physad__call_widen() restores. */
+/* Within a call: libraries called from here on compute in this thread alone (many small matrices lose by threads);
+ * returns what physad__call_widen() restores. */
 int physad__call_narrow(void);
 void physad__call_widen(int threads);
 void physad__call_stage(physad__call *call, const char *stage, int64_t total); /* the text stays until the next stage */
-/* On the calling thread, after each unit of work: reports at most ten times a second (and always at the end of a stage),
- * and returns CANCELLED when the callback or the context says so. */
+/* On the calling thread, after each unit of work: reports at most ten times a second (and always at the end of a
+ * stage), and returns CANCELLED when the callback or the context says so. */
 physad_status physad__call_tick(physad__call *call, int64_t done);
-/* What a unit of work of `call` is given for its own steps: their ticks look for a cancel and show the outer stage at `done`,
- * for their counts are of other things. Begins and ends nothing. */
+/* What a unit of work of `call` is given for its own steps: their ticks look for a cancel and show the outer stage at
+ * `done`, for their counts are of other things. Begins and ends nothing. */
 physad__call physad__call_part(const physad__call *call, int64_t done);
-/* Whether a failure is one sample's own, so that PHYSAD_ERRORS_SKIP leaves this out: not NOMEM, CANCELLED, STATE or INTERNAL. */
+/* Whether a failure is one sample's own, so that PHYSAD_ERRORS_SKIP leaves this out: not NOMEM, CANCELLED, STATE or
+ * INTERNAL. */
 bool physad__may_skip(physad_status status);
 
 #endif

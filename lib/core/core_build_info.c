@@ -30,6 +30,6 @@
 
 const char *physad_build_info(void)
 {
-    return "physad " PHYSAD_VERSION_STRING "; " PHYSAD_COMPILER "; " KERNELS_TEXT "; " OPENMP_TEXT "; OpenBLAS; oneDNN; " VIDEO_TEXT
-           "; " APPROX_TEXT;
+    return "physad " PHYSAD_VERSION_STRING "; " PHYSAD_COMPILER "; " KERNELS_TEXT "; " OPENMP_TEXT
+           "; OpenBLAS; oneDNN; " VIDEO_TEXT "; " APPROX_TEXT;
 }

@@ -9,22 +9,30 @@
 
 static const double REPORT_INTERVAL = 0.1; /* seconds */
 
-physad_status physad__call_begin(physad__call *call, physad_context *ctx, const physad_call_options *options, const char *what)
+physad_status physad__call_begin(physad__call *call, physad_context *ctx, const physad_call_options *options,
+                                 const char *what)
 {
     physad_call_options o = PHYSAD_CALL_OPTIONS_INIT;
     PHYSAD__TRY(physad__context_check(ctx, what));
     PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), options, "physad_call_options"));
     PHYSAD__TRY(physad__cancelled(ctx));
     if (o.batch < 0 || o.batch > 4096)
-        return physad__error(PHYSAD_ERR_ARG, "physad_call_options: batch is %d, want 0 (as many as suit) to 4096", o.batch);
+        return physad__error(PHYSAD_ERR_ARG, "physad_call_options: batch is %d, want 0 (as many as suit) to 4096",
+                             o.batch);
     if (o.on_error != PHYSAD_ERRORS_STOP && o.on_error != PHYSAD_ERRORS_SKIP)
-        return physad__error(PHYSAD_ERR_ARG, "physad_call_options: on_error is %d, want PHYSAD_ERRORS_STOP or _SKIP", o.on_error);
-    *call = (physad__call){ .ctx = ctx, .progress = o.progress, .user = o.progress_user, .stage = what, .batch = o.batch,
+        return physad__error(PHYSAD_ERR_ARG, "physad_call_options: on_error is %d, want PHYSAD_ERRORS_STOP or _SKIP",
+                             o.on_error);
+    *call = (physad__call){ .ctx = ctx,
+                            .progress = o.progress,
+                            .user = o.progress_user,
+                            .stage = what,
+                            .batch = o.batch,
                             .on_error = o.on_error };
     call->start = physad__seconds();
     call->next = call->start;
 #ifdef PHYSAD_HAVE_OPENMP
-    /* The OpenMP count belongs to the calling thread, not to the program: other threads and the caller's own regions keep theirs. */
+    /* The OpenMP count belongs to the calling thread, not to the program: other threads and the caller's own regions
+     * keep theirs. */
     call->saved_threads = omp_get_max_threads();
     call->saved_dynamic = omp_get_dynamic();
     omp_set_dynamic(0);
@@ -61,8 +69,8 @@ void physad__call_widen(int threads)
 
 bool physad__may_skip(physad_status status)
 {
-    return status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM && status != PHYSAD_ERR_CANCELLED && status != PHYSAD_ERR_INTERNAL &&
-           status != PHYSAD_ERR_STATE;
+    return status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM && status != PHYSAD_ERR_CANCELLED &&
+           status != PHYSAD_ERR_INTERNAL && status != PHYSAD_ERR_STATE;
 }
 
 void physad__call_stage(physad__call *call, const char *stage, int64_t total)
@@ -94,7 +102,7 @@ physad_status physad__call_tick(physad__call *call, int64_t done)
     call->next = now + REPORT_INTERVAL;
     const physad_progress p = { call->stage, done, call->total, now - call->start };
     if (call->progress(&p, call->user) != 0)
-        return physad__error(PHYSAD_ERR_CANCELLED, "%s: cancelled by the progress callback at %lld of %lld", call->stage,
-                             (long long)done, (long long)call->total);
+        return physad__error(PHYSAD_ERR_CANCELLED, "%s: cancelled by the progress callback at %lld of %lld",
+                             call->stage, (long long)done, (long long)call->total);
     return PHYSAD_OK;
 }

@@ -72,8 +72,8 @@ physad_status physad__context_check(const physad_context *ctx, const char *what)
         return physad__error(PHYSAD_ERR_ARG, "%s: the context is NULL", what);
     if (ctx->pid != getpid())
         return physad__error(PHYSAD_ERR_STATE,
-                             "%s: the handle was made before fork() in process %lld; make a new one in this process", what,
-                             (long long)ctx->pid);
+                             "%s: the handle was made before fork() in process %lld; make a new one in this process",
+                             what, (long long)ctx->pid);
     return PHYSAD_OK;
 }
 

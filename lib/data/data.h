@@ -19,13 +19,15 @@ physad_status physad__dataset_groups(const physad_dataset *dataset, int64_t *out
 /* --- labels of single frames (data_frame_labels.c): for measuring only --- */
 
 typedef struct physad__frame_labels physad__frame_labels;
-/* Reads `{"<video>": [0, 1, ...], ...}`, such as whole/frame_labels.json. FORMAT names the video and the label that is wrong. */
+/* Reads `{"<video>": [0, 1, ...], ...}`, such as whole/frame_labels.json. FORMAT names the video and the label that is
+ * wrong. */
 physad_status physad__frame_labels_open(physad__frame_labels **out, physad_context *ctx, const char *path);
 physad_status physad__frame_labels_parse(physad__frame_labels **out, physad_context *ctx, const void *text, size_t size,
                                          const char *name);
 int64_t physad__frame_labels_count(const physad__frame_labels *labels); /* of videos */
 /* The labels of a video, by the last part of its path; owned by `labels` until the next call. ARG: there are none. */
-physad_status physad__frame_labels_of(physad__frame_labels *labels, const char *video, const uint8_t **out, int64_t *count);
+physad_status physad__frame_labels_of(physad__frame_labels *labels, const char *video, const uint8_t **out,
+                                      int64_t *count);
 void physad__frame_labels_free(physad__frame_labels *labels); /* NULL is fine */
 
 /* --- transforms --- */
@@ -41,8 +43,8 @@ physad_view physad__transform_ignore(const physad_transform *transform);
 /* --- large photos in tiles (data_tiles.c) --- */
 
 /* Tiles of one size that cover height x width, their first and last flush with the borders, neighbours overlapping by
- * at least `overlap`, each beginning at a multiple of `unit` (1: anywhere), of which all sizes must be multiples. A photo
- * smaller than a tile gives one tile of the photo's size. */
+ * at least `overlap`, each beginning at a multiple of `unit` (1: anywhere), of which all sizes must be multiples. A
+ * photo smaller than a tile gives one tile of the photo's size. */
 typedef struct physad__tiles {
     int64_t height, width; /* of the whole */
     int64_t tile_height, tile_width;

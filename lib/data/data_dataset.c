@@ -458,7 +458,8 @@ physad_status physad_dataset_select(physad_dataset **out, const physad_dataset *
     physad_status status = PHYSAD_OK;
     for (int64_t i = 0; status == PHYSAD_OK && i < dataset->count; i++) {
         const physad_sample *s = &dataset->records[i]->sample;
-        if ((category == NULL || strcmp(category, s->category) == 0) && (s->split & (splits == 0 ? PHYSAD_SPLIT_ANY : splits)) != 0)
+        if ((category == NULL || strcmp(category, s->category) == 0) &&
+            (s->split & (splits == 0 ? PHYSAD_SPLIT_ANY : splits)) != 0)
             status = physad__dataset_share(ds, dataset->records[i]);
     }
     return give(out, ds, status);

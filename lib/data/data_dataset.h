@@ -58,7 +58,8 @@ physad_status physad__dataset_share(physad_dataset *ds, physad__record *record);
 
 /* A sample's photo without a copy of what is in memory: the view lives as long as `*image` (NULL for samples in memory)
  * or the data set; physad_image_free(*image). */
-physad_status physad__dataset_photo(const physad_dataset *ds, int64_t index, int32_t jpeg_scale, physad_image **image, physad_view *view);
+physad_status physad__dataset_photo(const physad_dataset *ds, int64_t index, int32_t jpeg_scale, physad_image **image,
+                                    physad_view *view);
 
 /* --- groups (data_groups.c) --- */
 

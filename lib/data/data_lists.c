@@ -132,7 +132,8 @@ static physad_status visa_row(physad__scan *scan, const visa *v, int64_t row, co
         return physad__error(PHYSAD_ERR_FORMAT, "%s: row %lld: \"%s\" is no path within the data set", table,
                              (long long)row + 1, is_inner_path(image) ? mask : image);
     if (!is_inner_path(object)) /* names the folder of the category's groups and poses */
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: row %lld: object is \"%s\", want the name of a folder", table, (long long)row + 1, object);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: row %lld: object is \"%s\", want the name of a folder", table,
+                             (long long)row + 1, object);
     if (!physad__scan_wants(scan, object))
         return PHYSAD_OK;
     r.sample.category = physad__store_text(store, object);
@@ -263,8 +264,8 @@ static physad_status realiad_entry(physad_dataset *ds, const realiad *l, const j
                              split == PHYSAD_SPLIT_TRAIN ? "train" : "test",
                              image == NULL ? "image_path" : "anomaly_class");
     if (category != NULL && *category != '\0' && !is_inner_path(category))
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: entry %lld: category is \"%s\", want the name of a folder", l->name, (long long)number,
-                             category);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: entry %lld: category is \"%s\", want the name of a folder",
+                             l->name, (long long)number, category);
     physad__record r = { .sample = { .split = split } };
     r.sample.label = strcmp(type, l->normal) == 0 ? 0 : 1;
     r.sample.category = physad__store_text(ds->store, category != NULL && *category != '\0' ? category : l->category);

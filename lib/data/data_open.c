@@ -20,7 +20,8 @@ static void note_other(physad__scan *scan, const char *category)
             return;
     const bool full = used >= 5 && strcmp(scan->others + used - 5, ", ...") == 0;
     if (!full)
-        physad__snprintf(scan->others + used, sizeof(scan->others) - used, ", %s", used + n + 8 < sizeof(scan->others) ? category : "...");
+        physad__snprintf(scan->others + used, sizeof(scan->others) - used, ", %s",
+                         used + n + 8 < sizeof(scan->others) ? category : "...");
 }
 
 bool physad__scan_wants(physad__scan *scan, const char *category)
@@ -111,7 +112,8 @@ static physad_status check_categories(physad__scan *scan, const char *wanted)
             for (int64_t i = 0; i < ds->category_count; i++)
                 note_other(scan, ds->categories[i]);
             return physad__error(PHYSAD_ERR_ARG, "%s: there is no category \"%.*s\"%s%s", ds->root, (int)length, p,
-                                 scan->others[0] != '\0' ? "; want of" : "", scan->others[0] != '\0' ? scan->others + 1 : "");
+                                 scan->others[0] != '\0' ? "; want of" : "",
+                                 scan->others[0] != '\0' ? scan->others + 1 : "");
         }
         p += length + (p[length] == ',');
     }

@@ -54,7 +54,8 @@ static uint64_t stream_of(const draw *d, const physad_sample *s)
     return h;
 }
 
-/* Draws groups of the pool that begins with sample `first` until as many samples as wanted are drawn; one group stays. */
+/* Draws groups of the pool that begins with sample `first` until as many samples as wanted are drawn; one group stays.
+ */
 static void draw_pool(const draw *d, int64_t first)
 {
     physad__rng rng;

@@ -46,7 +46,8 @@ static physad_status read_named(const physad_dataset *ds, const char *file, int3
 }
 
 /* A file's photo. */
-static physad_status read_file(const physad_dataset *ds, const physad__record *r, int32_t jpeg_scale, physad_image **out)
+static physad_status read_file(const physad_dataset *ds, const physad__record *r, int32_t jpeg_scale,
+                               physad_image **out)
 {
     return r->of_video ? read_frame(ds, r, out) : read_named(ds, r->sample.file, jpeg_scale, out);
 }
@@ -58,7 +59,8 @@ static physad_status want_image(const physad_sample *s)
     return PHYSAD_OK;
 }
 
-physad_status physad__dataset_photo(const physad_dataset *ds, int64_t index, int32_t jpeg_scale, physad_image **image, physad_view *view)
+physad_status physad__dataset_photo(const physad_dataset *ds, int64_t index, int32_t jpeg_scale, physad_image **image,
+                                    physad_view *view)
 {
     const physad__record *r = ds->records[index];
     *image = NULL;
@@ -74,7 +76,8 @@ physad_status physad__dataset_photo(const physad_dataset *ds, int64_t index, int
     return PHYSAD_OK;
 }
 
-static physad_status read_image(const physad_dataset *dataset, int64_t index, int32_t jpeg_scale, physad_image **out, const char *what)
+static physad_status read_image(const physad_dataset *dataset, int64_t index, int32_t jpeg_scale, physad_image **out,
+                                const char *what)
 {
     if (out == NULL)
         return physad__error(PHYSAD_ERR_ARG, "%s: out is NULL", what);
@@ -85,7 +88,8 @@ static physad_status read_image(const physad_dataset *dataset, int64_t index, in
     /* Told alike for every sample, not by the files alone. */
     if (jpeg_scale != 0 && jpeg_scale != 1 && jpeg_scale != 2 && jpeg_scale != 4 && jpeg_scale != 8)
         return physad__error(PHYSAD_ERR_ARG, "%s: jpeg_scale is %d, want 1, 2, 4 or 8", what, jpeg_scale);
-    return r->photo.data != NULL ? physad__image_copy(out, dataset->ctx, &r->photo) : read_file(dataset, r, jpeg_scale, out);
+    return r->photo.data != NULL ? physad__image_copy(out, dataset->ctx, &r->photo)
+                                 : read_file(dataset, r, jpeg_scale, out);
 }
 
 physad_status physad_dataset_read_image(const physad_dataset *dataset, int64_t index, physad_image **out)
@@ -93,7 +97,8 @@ physad_status physad_dataset_read_image(const physad_dataset *dataset, int64_t i
     return read_image(dataset, index, 1, out, "physad_dataset_read_image");
 }
 
-physad_status physad_dataset_read_scaled(const physad_dataset *dataset, int64_t index, int32_t jpeg_scale, physad_image **out)
+physad_status physad_dataset_read_scaled(const physad_dataset *dataset, int64_t index, int32_t jpeg_scale,
+                                         physad_image **out)
 {
     return read_image(dataset, index, jpeg_scale, out, "physad_dataset_read_scaled");
 }

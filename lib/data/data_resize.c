@@ -94,7 +94,8 @@ static physad_status axis_make(physad__axis *axis, physad__mem *mem, int64_t in,
     const double stretch = in > out ? (double)in / (double)out : 1;
     double *work = NULL;
     int64_t total;
-    *axis = (physad__axis){ .outputs = count, .stride = (2 * (int64_t)ceil(filter_support(filter) * stretch) + 4) / 4 * 4 };
+    *axis =
+        (physad__axis){ .outputs = count, .stride = (2 * (int64_t)ceil(filter_support(filter) * stretch) + 4) / 4 * 4 };
     if (in > INT32_MAX || out > INT32_MAX || physad__mul_overflow(count, axis->stride, &total))
         return physad__error(PHYSAD_ERR_SHAPE, "resize: from %lld to %lld is too large", (long long)in, (long long)out);
     axis->first = physad__alloc_array(mem, count, sizeof(int32_t), "resize weights");
@@ -248,7 +249,8 @@ typedef struct job_u8 {
 static void narrow(const job_u8 *job, uint8_t *out, const uint8_t *row)
 {
     const int64_t channels = job->photo->channels;
-    job->kernels->narrow_u8(out, row, job->n / channels, job->x.first, job->x.count, job->x.fixed, job->x.stride, job->x.outputs, channels);
+    job->kernels->narrow_u8(out, row, job->n / channels, job->x.first, job->x.count, job->x.fixed, job->x.stride,
+                            job->x.outputs, channels);
 }
 
 /* Every source row is narrowed, then those are summed. */

@@ -59,7 +59,10 @@ static physad_status count_key(physad__mem *mem, json_t *object, const char *key
 
 static physad_status count_split(tally *t, const physad_sample *s)
 {
-    const char *key = s->split == PHYSAD_SPLIT_TRAIN ? "train" : s->split == PHYSAD_SPLIT_TEST ? "test" : s->split == PHYSAD_SPLIT_WHOLE ? "whole" : "validation";
+    const char *key = s->split == PHYSAD_SPLIT_TRAIN   ? "train"
+                      : s->split == PHYSAD_SPLIT_TEST  ? "test"
+                      : s->split == PHYSAD_SPLIT_WHOLE ? "whole"
+                                                       : "validation";
     json_t *types = json_object_get(t->splits, key);
     if (types == NULL) {
         types = json_object();

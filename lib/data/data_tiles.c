@@ -49,9 +49,10 @@ int64_t physad__tiles_count(const physad__tiles *tiles)
 
 physad__rect physad__tiles_rect(const physad__tiles *tiles, int64_t index)
 {
-    return (physad__rect){ tile_start(tiles->height, tiles->tile_height, tiles->rows, tiles->unit, index / tiles->columns),
-                           tile_start(tiles->width, tiles->tile_width, tiles->columns, tiles->unit, index % tiles->columns),
-                           tiles->tile_height, tiles->tile_width };
+    return (
+        physad__rect){ tile_start(tiles->height, tiles->tile_height, tiles->rows, tiles->unit, index / tiles->columns),
+                       tile_start(tiles->width, tiles->tile_width, tiles->columns, tiles->unit, index % tiles->columns),
+                       tiles->tile_height, tiles->tile_width };
 }
 
 /* Weight of position `i` of a tile: rises from the border inwards, pixel by pixel. It needs no end of the ramp: where

@@ -248,8 +248,8 @@ physad_status physad__transform_geometry(const physad_transform *t, int64_t heig
 
 /* --- photos --- */
 
-/* A distance of rows that was counted in pixels would score a sheared photo without a word. Transposed photos and repeated
- * rows (distance 0) are fine: each distance must span all that lies closer together. */
+/* A distance of rows that was counted in pixels would score a sheared photo without a word. Transposed photos and
+ * repeated rows (distance 0) are fine: each distance must span all that lies closer together. */
 static bool overlaps(const physad_view *v)
 {
     uint64_t step[3], span = physad_dtype_size(v->dtype);
@@ -284,10 +284,9 @@ physad_status physad__transform_check_photo(const physad_view *photo, const char
         return physad__error(PHYSAD_ERR_SHAPE, "%s has shape %s, want H x W, or H x W x 1, 3 or 4, none of them 0",
                              name, physad__shape_text(text, sizeof(text), photo->ndim, photo->shape));
     if (overlaps(photo))
-        return physad__error(PHYSAD_ERR_ARG,
-                             "%s of shape %s has rows %lld bytes apart, so that pixels overlap; strides are in bytes", name,
-                             physad__shape_text(text, sizeof(text), photo->ndim, photo->shape),
-                             (long long)photo->stride[0]);
+        return physad__error(
+            PHYSAD_ERR_ARG, "%s of shape %s has rows %lld bytes apart, so that pixels overlap; strides are in bytes",
+            name, physad__shape_text(text, sizeof(text), photo->ndim, photo->shape), (long long)photo->stride[0]);
     return PHYSAD_OK;
 }
 

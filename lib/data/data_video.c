@@ -167,8 +167,8 @@ static physad_status no_room(const physad_sample *s, int64_t capacity, int64_t c
 }
 
 /* Masks in the order of their names, as the frames are. */
-static physad_status labels_of_masks(const physad_dataset *ds, const physad_sample *s, uint8_t *labels, int64_t capacity,
-                                     int64_t *count)
+static physad_status labels_of_masks(const physad_dataset *ds, const physad_sample *s, uint8_t *labels,
+                                     int64_t capacity, int64_t *count)
 {
     physad__dir dir;
     PHYSAD__TRY(physad__dir_list(&dir, &ds->ctx->mem, s->frame_file));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* detect: detectors. A method is one file and one row of the table in detect_registry.c; whoever adds one touches nothing else.
+/* detect: detectors. A method is one file and one row of the table in detect_registry.c; whoever adds one touches
+ * nothing else.
  *
  * Methods that compare a backbone's features (most of those on photos) are rows of the feature family: they fill a
  * physad__feature_method and leave reading, features, splits and saving to detect_feature.c. */
@@ -74,13 +75,17 @@ struct physad__method {
     /* Fits on the samples of `normals`; those with aside[i] stay out of the model, and their scores go to scores[i]. */
     physad_status (*fit)(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
                          physad__call *call, void **model);
-    physad_status (*score)(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call);
-    /* The same of `count` photos, (height, width) each, that the origin's transform has brought to the model's input. One that fails
-     * has its fault; only what stops everything is returned. NULL in methods that take photos as they are. */
-    physad_status (*score_inputs)(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
-                                  physad_result *const *results, physad__fault *faults, physad__call *call);
+    physad_status (*score)(const physad_detector *det, const physad_view *photo, physad_result *result,
+                           physad__call *call);
+    /* The same of `count` photos, (height, width) each, that the origin's transform has brought to the model's input.
+     * One that fails has its fault; only what stops everything is returned. NULL in methods that take photos as they
+     * are. */
+    physad_status (*score_inputs)(const physad_detector *det, const float *inputs, const int64_t (*photo)[2],
+                                  int64_t count, physad_result *const *results, physad__fault *faults,
+                                  physad__call *call);
     /* Methods on videos: fills score and frame_scores. NULL in methods on photos, which score frame after frame. */
-    physad_status (*score_video)(const physad_detector *det, const physad_video *video, physad_result *result, physad__call *call);
+    physad_status (*score_video)(const physad_detector *det, const physad_video *video, physad_result *result,
+                                 physad__call *call);
     physad_status (*declare)(const physad_detector *det, physad__tensors_writer *writer, json_t *config);
     physad_status (*write)(const physad_detector *det, physad__tensors_writer *writer);
     physad_status (*read)(physad_detector *det, physad_tensors *file, const json_t *config, void **model);
@@ -89,7 +94,8 @@ struct physad__method {
     /* The rules of a model as JSON; and others in their place. NULL: it has none. */
     json_t *(*rules)(const void *model);
     physad_status (*set_rules)(void *model, const json_t *rules);
-    /* As fit, on what the model keeps: first the samples in `drop` go, then those of `more` (may be NULL) come. NULL: cannot. */
+    /* As fit, on what the model keeps: first the samples in `drop` go, then those of `more` (may be NULL) come. NULL:
+     * cannot. */
     physad_status (*refit)(physad_detector *det, const physad_dataset *more, const uint8_t *drop, physad__call *call);
 };
 
@@ -139,17 +145,19 @@ struct physad_detector {
     char *rules;            /* text of physad_detector_rules() */
 };
 
-/* Within fit and refit, where the call leaves samples out: notes that sample `index` of the data set failed, for the reason of the
- * present message. The method looks at the others too, then fails; it is called again without all that were noted. */
+/* Within fit and refit, where the call leaves samples out: notes that sample `index` of the data set failed, for the
+ * reason of the present message. The method looks at the others too, then fails; it is called again without all that
+ * were noted. */
 physad_status physad__skip_sample(physad_detector *det, const physad_dataset *samples, int64_t index);
 void physad__skipped_clear(physad_detector *det);
 
 /* The transform whose output the method scores, owned by the detector; NULL: it takes photos as they are. */
 const physad_transform *physad__detector_transform(const physad_detector *det);
-/* Scores the transform's outputs, `count` in a row, as physad_detector_score() the photos, to the bit. out[i] is NULL and faults[i] set
- * where one fails; only what stops everything is returned. Within a call that has begun. */
-physad_status physad__detector_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
-                                            physad_result **out, physad__fault *faults, physad__call *call);
+/* Scores the transform's outputs, `count` in a row, as physad_detector_score() the photos, to the bit. out[i] is NULL
+ * and faults[i] set where one fails; only what stops everything is returned. Within a call that has begun. */
+physad_status physad__detector_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2],
+                                            int64_t count, physad_result **out, physad__fault *faults,
+                                            physad__call *call);
 
 physad__origin *physad__origin_retain(physad__origin *origin);
 void physad__origin_release(physad__origin *origin);
@@ -169,12 +177,13 @@ int32_t physad__jpeg_scale(const physad_detector *det);
 
 physad_status physad__option_set(physad_detector *det, const char *key, const char *value, bool given);
 
-/* Which of the normals are kept aside for the threshold: whole groups, chosen by a hash of seed and group name, so that the choice
- * for one group does not hang on the others more than it must. Groups of one category only. */
-physad_status physad__calibration_split(const physad_detector *det, const char *const *groups, int64_t count, uint8_t *aside);
+/* Which of the normals are kept aside for the threshold: whole groups, chosen by a hash of seed and group name, so that
+ * the choice for one group does not hang on the others more than it must. Groups of one category only. */
+physad_status physad__calibration_split(const physad_detector *det, const char *const *groups, int64_t count,
+                                        uint8_t *aside);
 /* Threshold from the scores of those kept aside. Never fails for few groups unless `alpha` was asked for. */
-physad_status physad__calibrate(physad_detector *det, const char *const *groups, const uint8_t *aside, const double *scores,
-                                int64_t count);
+physad_status physad__calibrate(physad_detector *det, const char *const *groups, const uint8_t *aside,
+                                const double *scores, int64_t count);
 
 /* --- result (detect_result.c) --- */
 
@@ -205,9 +214,10 @@ struct physad_result {
 };
 /* A result with the score of `from` and what it saw, which goes over; without maps and patches. */
 physad_status physad__result_keep(physad_result **out, physad_result *from);
-/* What the model's scene shows from where the photo was taken, through the photo's lens: bytes (height, width, 3), to be freed; *pixels is
- * NULL where that is not known. Of a result that keeps what it saw. */
-physad_status physad__result_render(const physad_detector *det, const physad_result *r, uint8_t **pixels, int64_t *height, int64_t *width);
+/* What the model's scene shows from where the photo was taken, through the photo's lens: bytes (height, width, 3), to
+ * be freed; *pixels is NULL where that is not known. Of a result that keeps what it saw. */
+physad_status physad__result_render(const physad_detector *det, const physad_result *r, uint8_t **pixels,
+                                    int64_t *height, int64_t *width);
 /* Threshold, verdict and p-value of a result that has its score. */
 void physad__decide(const physad_detector *det, physad_result *r);
 
@@ -215,7 +225,8 @@ void physad__decide(const physad_detector *det, physad_result *r);
 
 physad_status physad__result_push_frame(physad_result *r, physad__mem *mem, double score);
 /* Scores a photo as a frame of a video. */
-physad_status physad__score_frame(const physad_detector *det, const physad_view *pixels, physad_result *r, physad__call *call);
+physad_status physad__score_frame(const physad_detector *det, const physad_view *pixels, physad_result *r,
+                                  physad__call *call);
 /* A video's score from its frames' by PHYSAD_POOL_*. NUMERIC without frames. */
 physad_status physad__pool_frames(double *out, physad__mem *mem, const double *scores, int64_t count, int32_t pool);
 
@@ -236,18 +247,19 @@ typedef struct physad__frontend {
     float mean[3], std[3];      /* of the transform */
 } physad__frontend;
 
-/* `file`: a model that holds the backbone's weights, used during the call; NULL: from the weights store. `channels`: a choice of
- * feature channels made before, or NULL. */
-physad_status physad__frontend_open(physad__frontend *front, const physad_detector *det, const physad_transform *transform,
-                                    const physad_tensors *file, const int64_t *channels);
+/* `file`: a model that holds the backbone's weights, used during the call; NULL: from the weights store. `channels`: a
+ * choice of feature channels made before, or NULL. */
+physad_status physad__frontend_open(physad__frontend *front, const physad_detector *det,
+                                    const physad_transform *transform, const physad_tensors *file,
+                                    const int64_t *channels);
 void physad__frontend_close(physad__frontend *front);
 /* Takes `mean` and `std` from the transform. */
 physad_status physad__frontend_levels(physad__frontend *front);
 /* Which cells take part for photos of a size: height * width of 1 or 0. */
-physad_status physad__frontend_valid(const physad__frontend *front, physad_context *ctx, int64_t photo_height, int64_t photo_width,
-                                     uint8_t *valid);
-/* The model's inputs (as the transform gives them) to cells (count, height * width, dim). What a photo's are does not depend on the
- * others. */
+physad_status physad__frontend_valid(const physad__frontend *front, physad_context *ctx, int64_t photo_height,
+                                     int64_t photo_width, uint8_t *valid);
+/* The model's inputs (as the transform gives them) to cells (count, height * width, dim). What a photo's are does not
+ * depend on the others. */
 physad_status physad__frontend_cells(const physad__frontend *front, const float *inputs, int64_t count, float *cells);
 /* NUMERIC where an input or its cells are not finite. */
 physad_status physad__frontend_check(const physad__frontend *front, const float *input, const float *cells);
@@ -262,8 +274,8 @@ physad_status physad__texture_open(physad__frontend *front, float factor);
 void physad__texture_close(physad__frontend *front);
 /* From cells whose rows of the network's columns lie close together. */
 physad_status physad__texture_add(const physad__frontend *front, const float *inputs, int64_t count, float *cells);
-/* After the cells of all normals have been read with the factor 1: finds the factor from those in `store` and applies it to both, or,
- * unless `always`, takes the columns away where the photos are not of a surface. */
+/* After the cells of all normals have been read with the factor 1: finds the factor from those in `store` and applies
+ * it to both, or, unless `always`, takes the columns away where the photos are not of a surface. */
 physad_status physad__texture_settle(physad__frontend *front, physad_bank *store, physad_bank *apart, bool always);
 
 /* --- the feature family (detect_feature.c) --- */
@@ -275,7 +287,8 @@ typedef struct physad__cells {
     int64_t height, width, dim;
 } physad__cells;
 
-/* What a method says of one sample; arrays of height * width (map_height * map_width for the map) given by the caller. */
+/* What a method says of one sample; arrays of height * width (map_height * map_width for the map) given by the caller.
+ */
 typedef struct physad__verdict {
     float *map;          /* at the model's input size */
     int64_t map_height, map_width;
@@ -288,34 +301,39 @@ typedef struct physad__verdict {
 struct physad__feature_method {
     bool texture; /* it has the option `texture` */
     bool learns;  /* it has the option `learn`, and `learn` below */
-    /* Adds what the method needs to the front end's options, such as a choice of channels; `text` is room for what these point to,
-     * during the call that follows. May be NULL. */
+    /* Adds what the method needs to the front end's options, such as a choice of channels; `text` is room for what
+     * these point to, during the call that follows. May be NULL. */
     void (*configure)(const physad_detector *det, physad_features_options *options, char *text, size_t size);
-    /* `store` holds the cells of the normals that may enter the model: rows with their sample (an index of the origin) and position. */
-    physad_status (*fit)(const physad_detector *det, const physad__frontend *front, const physad_bank *store, physad__call *call,
-                         void **state);
+    /* `store` holds the cells of the normals that may enter the model: rows with their sample (an index of the origin)
+     * and position. */
+    physad_status (*fit)(const physad_detector *det, const physad__frontend *front, const physad_bank *store,
+                         physad__call *call, void **state);
     /* After fit: `lesson` holds cells of painted photos (detect_learn.h). */
     physad_status (*learn)(const physad_detector *det, const physad__frontend *front, const physad_bank *store,
                            const physad_bank *lesson, physad__call *call, void *state);
-    physad_status (*score)(const physad_detector *det, const void *state, const physad__cells *cells, physad__verdict *verdict,
-                           physad__call *call);
-    physad_status (*declare)(const physad_detector *det, const void *state, physad__tensors_writer *writer, json_t *config);
+    physad_status (*score)(const physad_detector *det, const void *state, const physad__cells *cells,
+                           physad__verdict *verdict, physad__call *call);
+    physad_status (*declare)(const physad_detector *det, const void *state, physad__tensors_writer *writer,
+                             json_t *config);
     physad_status (*write)(const physad_detector *det, const void *state, physad__tensors_writer *writer);
-    physad_status (*read)(const physad_detector *det, const physad__frontend *front, physad_tensors *file, const json_t *config,
-                          void **state);
+    physad_status (*read)(const physad_detector *det, const physad__frontend *front, physad_tensors *file,
+                          const json_t *config, void **state);
     void (*free)(void *state);
 };
 
-physad_status physad__feature_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
-                                  physad__call *call, void **model);
-physad_status physad__feature_score(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call);
-physad_status physad__feature_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
-                                           physad_result *const *results, physad__fault *faults, physad__call *call);
+physad_status physad__feature_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside,
+                                  double *scores, physad__call *call, void **model);
+physad_status physad__feature_score(const physad_detector *det, const physad_view *photo, physad_result *result,
+                                    physad__call *call);
+physad_status physad__feature_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2],
+                                           int64_t count, physad_result *const *results, physad__fault *faults,
+                                           physad__call *call);
 physad_status physad__feature_declare(const physad_detector *det, physad__tensors_writer *writer, json_t *config);
 physad_status physad__feature_write(const physad_detector *det, physad__tensors_writer *writer);
 physad_status physad__feature_read(physad_detector *det, physad_tensors *file, const json_t *config, void **model);
 void physad__feature_free(void *model);
-physad_status physad__feature_refit(physad_detector *det, const physad_dataset *more, const uint8_t *drop, physad__call *call);
+physad_status physad__feature_refit(physad_detector *det, const physad_dataset *more, const uint8_t *drop,
+                                    physad__call *call);
 
 /* The rest of a family member's row in the table. */
 #define PHYSAD__FEATURE_FAMILY                                                                       \
@@ -326,7 +344,10 @@ physad_status physad__feature_refit(physad_detector *det, const physad_dataset *
 /* --- score maps (detect_map.c) --- */
 
 enum { PHYSAD__UPSAMPLE_NEAREST, PHYSAD__UPSAMPLE_BILINEAR };
-enum { PHYSAD__BORDER_MIRROR, PHYSAD__BORDER_REPEAT }; /* mirror: the edge once (torch "reflect"); repeat: twice (scipy) */
+enum {
+    PHYSAD__BORDER_MIRROR,
+    PHYSAD__BORDER_REPEAT
+}; /* mirror: the edge once (torch "reflect"); repeat: twice (scipy) */
 /* PyTorch's interpolate, corners not aligned. */
 void physad__map_upsample(const float *in, int64_t h, int64_t w, float *out, int64_t height, int64_t width, int how);
 /* Separable Gaussian of 2 * int(4 sigma + 0.5) + 1 taps, in place; sigma 0 does nothing. */

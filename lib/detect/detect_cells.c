@@ -2,8 +2,8 @@
 /* The feature family's way from photos to the rows of a bank, and back to a photo's grid. */
 #include "detect/detect_feature.h"
 
-physad_status physad__cells_append(physad_bank *bank, physad__mem *mem, const float *cells, const uint8_t *valid, int64_t count,
-                                   int64_t dim, int64_t sample)
+physad_status physad__cells_append(physad_bank *bank, physad__mem *mem, const float *cells, const uint8_t *valid,
+                                   int64_t count, int64_t dim, int64_t sample)
 {
     int64_t *samples = physad__alloc_array(mem, count, sizeof(*samples), "cells");
     int32_t *positions = physad__alloc_array(mem, count, sizeof(*positions), "cells");
@@ -18,7 +18,8 @@ physad_status physad__cells_append(physad_bank *bank, physad__mem *mem, const fl
         }
         const int64_t shape[2] = { n, dim };
         const physad_view rows = physad_view_array((void *)(uintptr_t)(cells + i * dim), PHYSAD_F32, 2, shape);
-        const physad_view s = physad_view_array(samples, PHYSAD_I64, 1, &n), p = physad_view_array(positions, PHYSAD_I32, 1, &n);
+        const physad_view s = physad_view_array(samples, PHYSAD_I64, 1, &n),
+                          p = physad_view_array(positions, PHYSAD_I32, 1, &n);
         if (valid[i])
             status = physad_bank_add(bank, &rows, &s, &p);
         i += n;
@@ -50,8 +51,8 @@ static physad_status take_photo(reading *r, const physad__batch *batch, int64_t 
     w->sizes[w->first + i][1] = batch->photo[b][1];
     PHYSAD__TRY(physad__frontend_valid(front, r->det->ctx, batch->photo[b][0], batch->photo[b][1], r->valid));
     PHYSAD__TRY(physad__frontend_check(front, batch->pixels + b * front->input_height * front->input_width * 3, data));
-    return physad__cells_append(w->banks[w->aside != NULL && w->aside[i]], &r->det->ctx->mem, data, r->valid, cells, front->dim,
-                                w->first + i);
+    return physad__cells_append(w->banks[w->aside != NULL && w->aside[i]], &r->det->ctx->mem, data, r->valid, cells,
+                                front->dim, w->first + i);
 }
 
 /* Once a sample has been left out, the others are only looked at: all will come again. */
@@ -104,7 +105,8 @@ static physad_status read_all(reading *r, physad__loader *loader)
     return PHYSAD_OK;
 }
 
-physad_status physad__cells_read(physad_detector *det, const physad__frontend *front, const physad__reading *what, physad__call *call)
+physad_status physad__cells_read(physad_detector *det, const physad__frontend *front, const physad__reading *what,
+                                 physad__call *call)
 {
     physad__mem *mem = &det->ctx->mem;
     const int64_t cells = front->height * front->width, n = physad_dataset_count(what->samples);
@@ -135,20 +137,23 @@ physad_status physad__cells_check(const physad_bank *bank, const physad__fronten
 {
     const int64_t cells = front->height * front->width, count = physad_bank_count(bank);
     if (physad_bank_dim(bank) != front->dim || count < 1)
-        return physad__error(PHYSAD_ERR_FORMAT, "features.rows has shape (%lld,%lld), want (n,%lld) with n > 0", (long long)count,
-                             (long long)physad_bank_dim(bank), (long long)front->dim);
+        return physad__error(PHYSAD_ERR_FORMAT, "features.rows has shape (%lld,%lld), want (n,%lld) with n > 0",
+                             (long long)count, (long long)physad_bank_dim(bank), (long long)front->dim);
     for (int64_t i = 0, before = 0; i < count; i++) {
         const int64_t s = physad_bank_sample(bank, i), at = physad_bank_position(bank, i);
         if (s < before || s >= samples || at < 0 || at >= cells)
-            return physad__error(PHYSAD_ERR_FORMAT, "features row %lld comes from sample %lld, cell %lld, after sample %lld; there are %lld "
-                                 "samples of %lld cells", (long long)i, (long long)s, (long long)at, (long long)before, (long long)samples,
-                                 (long long)cells);
+            return physad__error(
+                PHYSAD_ERR_FORMAT,
+                "features row %lld comes from sample %lld, cell %lld, after sample %lld; there are %lld "
+                "samples of %lld cells",
+                (long long)i, (long long)s, (long long)at, (long long)before, (long long)samples, (long long)cells);
         before = s;
     }
     return PHYSAD_OK;
 }
 
-int64_t physad__cells_spread(const physad_bank *bank, int64_t row, const physad__frontend *front, float *data, uint8_t *valid)
+int64_t physad__cells_spread(const physad_bank *bank, int64_t row, const physad__frontend *front, float *data,
+                             uint8_t *valid)
 {
     physad_view rows;
     const int64_t sample = physad_bank_sample(bank, row), count = physad_bank_count(bank);
@@ -160,7 +165,8 @@ int64_t physad__cells_spread(const physad_bank *bank, int64_t row, const physad_
     for (; row + n < count && physad_bank_sample(bank, row + n) == sample; n++) {
         const int64_t p = physad_bank_position(bank, row + n);
         valid[p] = 1;
-        memcpy(data + p * front->dim, (const char *)rows.data + (row + n) * rows.stride[0], (size_t)front->dim * sizeof(*data));
+        memcpy(data + p * front->dim, (const char *)rows.data + (row + n) * rows.stride[0],
+               (size_t)front->dim * sizeof(*data));
     }
     return n;
 }

@@ -57,8 +57,8 @@ physad_status physad__clip_net_compile(physad__clip_net *net, bool train)
     return physad__tape_compile(net->t, train ? net->loss : -1, net->kept, net->kept_count);
 }
 
-physad_status physad__clip_fill(const physad__clip_method *m, const physad__clip_frames *f, const physad__clip_place *place,
-                                int64_t i, float *input, float *target)
+physad_status physad__clip_fill(const physad__clip_method *m, const physad__clip_frames *f,
+                                const physad__clip_place *place, int64_t i, float *input, float *target)
 {
     const int64_t side = place->side > 0 ? place->side : f->height, frame = side * side * f->channels;
     const int64_t rest = m->length - m->inputs;
@@ -77,7 +77,8 @@ physad_status physad__clip_net_take(const physad_detector *det, physad__clip_mod
         m->idle = net->next;
     pthread_mutex_unlock(&m->lock);
     if (net == NULL) {
-        PHYSAD__TRY(physad__clip_net_new(&net, det, &m->params, PHYSAD__CLIP_SCORE_BATCH, physad__option_int(det, "size"), false));
+        PHYSAD__TRY(physad__clip_net_new(&net, det, &m->params, PHYSAD__CLIP_SCORE_BATCH,
+                                         physad__option_int(det, "size"), false));
         const physad_status status = physad__clip_net_compile(net, false);
         if (status != PHYSAD_OK) {
             physad__clip_net_free(net);
@@ -103,10 +104,10 @@ void physad__clip_verdicts_clear(physad__clip_verdicts *v)
     physad__free(v->maps);
 }
 
-/* By how much the clip's scored frame differs from the frame before (the first: from the next), over the channels' mean, 0..1; less
- * where the contrast is high (physad__clip_contrast). */
-static physad_status measure_motion(const physad_detector *det, const physad__clip_frames *f, int64_t video, int64_t from,
-                                    float *pair, float *motion)
+/* By how much the clip's scored frame differs from the frame before (the first: from the next), over the channels'
+ * mean, 0..1; less where the contrast is high (physad__clip_contrast). */
+static physad_status measure_motion(const physad_detector *det, const physad__clip_frames *f, int64_t video,
+                                    int64_t from, float *pair, float *motion)
 {
     const int64_t pixels = f->height * f->width, channels = f->channels, scored = physad__clip_method_of(det)->scored;
     const physad__clip_place at = { .video = video, .from = physad__max(from + scored - 1, 0) };
@@ -118,7 +119,8 @@ static physad_status measure_motion(const physad_detector *det, const physad__cl
             sum += fabsf(pair[(pixels + i) * channels + c] - pair[i * channels + c]);
         motion[i] = sum / (float)(2 * channels);
     }
-    return physad__clip_contrast(f->mem, frame, f->height, f->width, channels, physad__option_real(det, "window"), motion);
+    return physad__clip_contrast(f->mem, frame, f->height, f->width, channels, physad__option_real(det, "window"),
+                                 motion);
 }
 
 /* Every `stride`-th clip of a video, in batches whose rest repeats the last clip. */
@@ -132,7 +134,8 @@ physad_status physad__clip_judge(const physad_detector *det, physad__clip_net *n
     v->terms = physad__alloc_array(mem, v->count, sizeof(*v->terms), "scores of clips");
     v->maps = maps ? physad__alloc_array(mem, v->count * pixels, sizeof(float), "maps of frames") : NULL;
     /* A map, the motion, and the two frames that it is between. */
-    float *one = physad__alloc_array(mem, 2 * pixels * (1 + f->channels), sizeof(float), "map of a frame"), *motion = NULL;
+    float *one = physad__alloc_array(mem, 2 * pixels * (1 + f->channels), sizeof(float), "map of a frame"),
+          *motion = NULL;
     physad_status status = v->terms != NULL && one != NULL && (!maps || v->maps != NULL) ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK && physad__option_is(det, "weight", "motion"))
         motion = one + pixels;
@@ -241,10 +244,10 @@ static physad_status copy_params(physad__params *own, const physad_detector *det
     return PHYSAD_OK;
 }
 
-/* Clip after clip by a network that begins with the model's numbers and goes on learning from what is little new: a video's
- * scores hang on this video alone. */
-static physad_status judge_learning(const physad_detector *det, physad__clip_model *m, const physad__clip_frames *f, int64_t video,
-                                    bool maps, physad__clip_verdicts *v)
+/* Clip after clip by a network that begins with the model's numbers and goes on learning from what is little new: a
+ * video's scores hang on this video alone. */
+static physad_status judge_learning(const physad_detector *det, physad__clip_model *m, const physad__clip_frames *f,
+                                    int64_t video, bool maps, physad__clip_verdicts *v)
 {
     physad__params own;
     physad__clip_net *net = NULL;
@@ -316,8 +319,8 @@ static physad_status check_options(const physad_detector *det)
 {
     const int64_t size = physad__option_int(det, "size"), piece = physad__option_int(det, "piece");
     if (size % 16 != 0 || piece % 16 != 0)
-        return physad__error(PHYSAD_ERR_ARG, "%s: options size and piece are %lld and %lld, want multiples of 16", det->method->name,
-                             (long long)size, (long long)piece);
+        return physad__error(PHYSAD_ERR_ARG, "%s: options size and piece are %lld and %lld, want multiples of 16",
+                             det->method->name, (long long)size, (long long)piece);
     return PHYSAD_OK;
 }
 

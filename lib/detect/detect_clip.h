@@ -43,11 +43,12 @@ int64_t physad__clip_frames_of(const physad__clip_frames *f, int64_t video);
 /* Clips of a video: at least one, a short video's last frame stands in for those that are missing. */
 int64_t physad__clip_count(const physad__clip_frames *f, int64_t video);
 /* Frame `k` of a video, or its last: where it lies in memory, or read into `room`, a frame's bytes. */
-physad_status physad__clip_frame(const physad__clip_frames *f, int64_t video, int64_t k, uint8_t *room, const uint8_t **out);
-/* `count` frames behind the first `skip` of a clip as numbers in -1..1: side by side in the channels, or (`apart`) one after the
- * other. Any thread, several at once. */
-physad_status physad__clip_take(const physad__clip_frames *f, const physad__clip_place *place, int64_t skip, int64_t count,
-                                bool apart, float *out);
+physad_status physad__clip_frame(const physad__clip_frames *f, int64_t video, int64_t k, uint8_t *room,
+                                 const uint8_t **out);
+/* `count` frames behind the first `skip` of a clip as numbers in -1..1: side by side in the channels, or (`apart`) one
+ * after the other. Any thread, several at once. */
+physad_status physad__clip_take(const physad__clip_frames *f, const physad__clip_place *place, int64_t skip,
+                                int64_t count, bool apart, float *out);
 
 /* --- members --- */
 
@@ -60,7 +61,8 @@ typedef struct physad__clip_net {
     int32_t loss;
     int32_t kept[6];
     int64_t kept_count;
-    physad__params *learns; /* its own numbers, which change while it scores (option "update"); NULL: the model's, which do not */
+    /* its own numbers, which change while it scores (option "update"); NULL: the model's, which do not */
+    physad__params *learns;
     struct physad__clip_net *next;
 } physad__clip_net;
 
@@ -71,18 +73,20 @@ typedef struct physad__clip_method {
     int64_t inputs;           /* leading frames that the network sees; `length` where the clip is its own target */
     int64_t scored;           /* frame of the clip that the score is of */
     bool apart;               /* clips are N D H W C, else frames lie side by side in the channels */
-    int64_t
-        terms; /* parts of a score, 1 or 2: each standardised by the normals, mixed by option "mix" (of the first) */
+    /* parts of a score, 1 or 2: each standardised by the normals, mixed by option "mix" (of the first) */
+    int64_t terms;
     /* Adds network and loss to net->t, whose `input` and `target` are there; fills loss and kept. */
     physad_status (*build)(const physad_detector *det, physad__params *params, physad__clip_net *net);
     /* After each training run of the tape; may be NULL. */
     physad_status (*seen)(const physad_detector *det, physad__params *params, physad__clip_net *net);
-    /* How new the last clip is to a network of batch 1: `seen` is called while scoring where it is less than option "update"; NULL:
-     * the member has no such option. */
+    /* How new the last clip is to a network of batch 1: `seen` is called while scoring where it is less than option
+     * "update"; NULL: the member has no such option. */
     double (*novelty)(const physad_detector *det, const physad__clip_net *net);
-    /* The parts of clip `i`'s score, greater is odder, and its map (size x size). `motion`: by how much each pixel of the scored frame
-     * differs from the frame before, 0..1, less where the contrast is high, to weigh errors by; NULL: they are not weighed. */
-    void (*judge)(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion, double *terms, float *map);
+    /* The parts of clip `i`'s score, greater is odder, and its map (size x size). `motion`: by how much each pixel of
+     * the scored frame differs from the frame before, 0..1, less where the contrast is high, to weigh errors by; NULL:
+     * they are not weighed. */
+    void (*judge)(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion,
+                  double *terms, float *map);
     /* Which clips make a batch: `video` and `from` of each; NULL: all clips shuffled. */
     void (*draw)(const physad_detector *det, const physad__clip_frames *frames, int64_t epoch, int64_t batch,
                  int64_t count, physad__clip_place *places);
@@ -106,8 +110,8 @@ struct physad__clip_model {
 /* The member of a detector's method. */
 const physad__clip_method *physad__clip_method_of(const physad_detector *det);
 /* A clip's numbers into row `i` of a batch's arrays. */
-physad_status physad__clip_fill(const physad__clip_method *m, const physad__clip_frames *f, const physad__clip_place *place,
-                                int64_t i, float *input, float *target);
+physad_status physad__clip_fill(const physad__clip_method *m, const physad__clip_frames *f,
+                                const physad__clip_place *place, int64_t i, float *input, float *target);
 /* A tape with its inputs, pieces of `side` x `side` pixels, `build` called. Not compiled. */
 physad_status physad__clip_net_new(physad__clip_net **out, const physad_detector *det, physad__params *params,
                                    int64_t batch, int64_t side, bool train);
@@ -129,10 +133,10 @@ enum { PHYSAD__CLIP_SCORE_BATCH = 4 };
 physad_status physad__clip_net_take(const physad_detector *det, physad__clip_model *m, physad__clip_net **out);
 void physad__clip_net_give(physad__clip_model *m, physad__clip_net *net);
 /* Every `stride`-th clip of a video, in batches whose rest repeats the last clip. */
-physad_status physad__clip_judge(const physad_detector *det, physad__clip_net *net, const physad__clip_frames *f, int64_t video,
-                                 int64_t stride, bool maps, physad__clip_verdicts *v);
-physad_status physad__clip_score_frames(const physad_detector *det, physad__clip_model *m, const physad__clip_frames *f, int64_t video,
-                                        bool maps, physad_result *r);
+physad_status physad__clip_judge(const physad_detector *det, physad__clip_net *net, const physad__clip_frames *f,
+                                 int64_t video, int64_t stride, bool maps, physad__clip_verdicts *v);
+physad_status physad__clip_score_frames(const physad_detector *det, physad__clip_model *m, const physad__clip_frames *f,
+                                        int64_t video, bool maps, physad_result *r);
 physad_video_options physad__clip_video_options(const physad_detector *det);
 physad_status physad__clip_model_new(physad__clip_model **out, const physad_detector *det);
 
@@ -214,7 +218,7 @@ physad_status physad__clip_model_new(physad__clip_model **out, const physad_dete
           0,                                                                                                           \
           0,                                                                                                           \
           "none|motion",                                                                                               \
-          "none: errors count alike, as published; motion: times the scored frame's difference from the one before, "    \
+          "none: errors count alike, as published; motion: times the scored frame's difference from the one before, "  \
           "over the contrast around",                                                                                  \
           NULL },                                                                                                      \
         { "stride", PHYSAD_OPTION_INT, "1", 1, 1024, NULL, "frames from one scored clip to the next", NULL },          \
@@ -257,16 +261,16 @@ void physad__clip_free(void *model);
 
 /* The greatest mean of a map over windows of `share` of its sides; `columns`: room for `width` numbers. */
 double physad__clip_worst(const float *map, int64_t height, int64_t width, double share, double *columns);
-/* Scales a map of a frame (numbers in -1..1) by 1 / (1 + v / 0.0025): v is the variance, in 0..1, of the channels' mean in the window
- * of `share` of the sides around the pixel. */
-physad_status physad__clip_contrast(physad__mem *mem, const float *frame, int64_t height, int64_t width, int64_t channels,
-                                    double share, float *map);
+/* Scales a map of a frame (numbers in -1..1) by 1 / (1 + v / 0.0025): v is the variance, in 0..1, of the channels' mean
+ * in the window of `share` of the sides around the pixel. */
+physad_status physad__clip_contrast(physad__mem *mem, const float *frame, int64_t height, int64_t width,
+                                    int64_t channels, double share, float *map);
 /* Mean squared error of numbers in 0..1 over the worst window of a frame (option "window") as -10 log10(1 / error), and
  * a map of the channels' mean squared error; where there is `motion`, of the error times the motion. */
 double physad__clip_psnr_term(const physad_detector *det, const float *made, const float *want, int64_t channels,
                               const float *motion, float *map);
-/* Mean squared difference of rows of features, `side` x `side` of them, over the worst window; times the motion in the row's cell,
- * as 10 log10, where there is `motion`. */
+/* Mean squared difference of rows of features, `side` x `side` of them, over the worst window; times the motion in the
+ * row's cell, as 10 log10, where there is `motion`. */
 double physad__clip_feature_term(const physad_detector *det, const float *a, const float *b, int64_t side,
                                  int64_t channels, const float *motion);
 /* 3 x 3 convolution <prefix>.<name>, batch norm <prefix>.<name>.norm (or none), ReLU; two of them; a transposed one

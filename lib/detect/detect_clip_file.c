@@ -79,7 +79,8 @@ physad_status physad__clip_read(physad_detector *det, physad_tensors *file, cons
     physad__clip_model *m;
     physad__clip_net *net = NULL;
     PHYSAD__TRY(physad__clip_model_new(&m, det));
-    physad_status status = physad__clip_net_new(&net, det, &m->params, PHYSAD__CLIP_SCORE_BATCH, physad__option_int(det, "size"), false); /* names the parameters */
+    physad_status status = physad__clip_net_new(&net, det, &m->params, PHYSAD__CLIP_SCORE_BATCH,
+                                                physad__option_int(det, "size"), false); /* names the parameters */
     physad__clip_net_free(net);
     if (status == PHYSAD_OK)
         status = read_statistics(m, file);

@@ -50,7 +50,8 @@ static bool moved(const uint8_t *a, const uint8_t *b, int64_t channels)
 }
 
 /* One of the pixels that differ from the neighbouring frame in the clip's middle; false where there are none. */
-static physad_status pick_motion(const source *s, const physad__clip_place *p, physad__rng *rng, int64_t *pixel, bool *found)
+static physad_status pick_motion(const source *s, const physad__clip_place *p, physad__rng *rng, int64_t *pixel,
+                                 bool *found)
 {
     const physad__clip_frames *f = s->frames;
     const int64_t pixels = f->height * f->width, last = physad__clip_frames_of(f, p->video) - 1;
@@ -69,7 +70,8 @@ static physad_status pick_motion(const source *s, const physad__clip_place *p, p
     return PHYSAD_OK;
 }
 
-/* A small network that sees whole frames learns the place, which hardly changes; pieces around what moves show it that. */
+/* A small network that sees whole frames learns the place, which hardly changes; pieces around what moves show it that.
+ */
 static physad_status cut_piece(const source *s, physad__rng *rng, physad__clip_place *p)
 {
     const int64_t side = s->net->side, room = s->frames->height - side;
@@ -219,8 +221,9 @@ static physad_status train(const physad_detector *det, physad__clip_model *m, co
     s.chosen = physad__alloc_array(mem, s.batch, sizeof(*s.chosen), "clips");
     if (side < f->height)
         s.frames_of_motion = physad__alloc_array(mem, 2 * f->height * f->width, (size_t)f->channels, "frames");
-    physad_status status =
-        s.order != NULL && s.chosen != NULL && (side == f->height || s.frames_of_motion != NULL) ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    physad_status status = s.order != NULL && s.chosen != NULL && (side == f->height || s.frames_of_motion != NULL)
+                               ? PHYSAD_OK
+                               : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = physad__clip_net_new(&s.net, det, &m->params, s.batch, side, true);
     if (status == PHYSAD_OK)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames of videos as bytes at a model's size, in memory up to a limit and in a temporary file beyond it, and clips of them as
- * numbers. */
+/* Frames of videos as bytes at a model's size, in memory up to a limit and in a temporary file beyond it, and clips of
+ * them as numbers. */
 #include "detect/detect_clip.h"
 
 enum { BLOCK_BYTES = 4 << 20 };
@@ -52,7 +52,8 @@ static uint8_t *held_frame(const physad__clip_frames *f, int64_t k)
     return f->blocks[k / n] + k % n * frame_bytes(f);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------------------
+ */
 
 /* Memory fills first; once a frame is in the file, so are all behind it. */
 static physad_status push(physad__clip_frames *f, const void *frame)
@@ -62,7 +63,8 @@ static physad_status push(physad__clip_frames *f, const void *frame)
     if (f->rest.size > 0 || (blocks > f->block_count && blocks * n * bytes > f->most_held))
         return physad__spill_write(&f->rest, frame, bytes, &offset);
     if (blocks > f->block_count) {
-        PHYSAD__TRY(physad__grow(f->mem, &f->blocks, &f->block_capacity, blocks, sizeof(*f->blocks), "frames of videos"));
+        PHYSAD__TRY(
+            physad__grow(f->mem, &f->blocks, &f->block_capacity, blocks, sizeof(*f->blocks), "frames of videos"));
         f->blocks[blocks - 1] = physad__alloc_array(f->mem, n, (size_t)bytes, "frames of videos");
         if (f->blocks[blocks - 1] == NULL)
             return PHYSAD_ERR_NOMEM;
@@ -107,7 +109,8 @@ physad_status physad__clip_frames_add(physad__clip_frames *f, physad_video *v)
     return PHYSAD_OK;
 }
 
-/* --- taking -------------------------------------------------------------------------------------------------------- */
+/* --- taking --------------------------------------------------------------------------------------------------------
+ */
 
 int64_t physad__clip_frames_of(const physad__clip_frames *f, int64_t video)
 {
@@ -119,7 +122,8 @@ int64_t physad__clip_count(const physad__clip_frames *f, int64_t video)
     return physad__max(physad__clip_frames_of(f, video) - f->length + 1, 1);
 }
 
-physad_status physad__clip_frame(const physad__clip_frames *f, int64_t video, int64_t k, uint8_t *room, const uint8_t **out)
+physad_status physad__clip_frame(const physad__clip_frames *f, int64_t video, int64_t k, uint8_t *room,
+                                 const uint8_t **out)
 {
     const int64_t bytes = frame_bytes(f), last = physad__clip_frames_of(f, video) - 1;
     const int64_t at = f->first[video] + physad__min(k, last);
@@ -127,8 +131,8 @@ physad_status physad__clip_frame(const physad__clip_frames *f, int64_t video, in
     return at < f->held ? PHYSAD_OK : physad__spill_read(&f->rest, (at - f->held) * bytes, room, bytes);
 }
 
-physad_status physad__clip_take(const physad__clip_frames *f, const physad__clip_place *place, int64_t skip, int64_t count,
-                                bool apart, float *out)
+physad_status physad__clip_take(const physad__clip_frames *f, const physad__clip_place *place, int64_t skip,
+                                int64_t count, bool apart, float *out)
 {
     const int64_t channels = f->channels, side = place->side > 0 ? place->side : f->height, row = f->width * channels;
     const int64_t step = apart ? channels : count * channels, bytes = side * side * channels;

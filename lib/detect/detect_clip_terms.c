@@ -45,8 +45,8 @@ static void sum_up(const float *frame, int64_t height, int64_t width, int64_t ch
     }
 }
 
-physad_status physad__clip_contrast(physad__mem *mem, const float *frame, int64_t height, int64_t width, int64_t channels,
-                                    double share, float *map)
+physad_status physad__clip_contrast(physad__mem *mem, const float *frame, int64_t height, int64_t width,
+                                    int64_t channels, double share, float *map)
 {
     const int64_t h = physad__max(1, (int64_t)(share * (double)height + 0.5)) / 2,
                   w = physad__max(1, (int64_t)(share * (double)width + 0.5)) / 2;
@@ -59,8 +59,12 @@ physad_status physad__clip_contrast(physad__mem *mem, const float *frame, int64_
         for (int64_t x = 0; x < width; x++) {
             const int64_t left = physad__max(x - w, 0), right = physad__min(x + w + 1, width);
             const double count = (double)((end - top) / (width + 1) * (right - left));
-            const double mean = (sums[end + right][0] - sums[top + right][0] - sums[end + left][0] + sums[top + left][0]) / count,
-                         square = (sums[end + right][1] - sums[top + right][1] - sums[end + left][1] + sums[top + left][1]) / count;
+            const double mean =
+                             (sums[end + right][0] - sums[top + right][0] - sums[end + left][0] + sums[top + left][0]) /
+                             count,
+                         square =
+                             (sums[end + right][1] - sums[top + right][1] - sums[end + left][1] + sums[top + left][1]) /
+                             count;
             map[y * width + x] *= (float)(1 / (1 + fmax(square - mean * mean, 0) / USUAL_VARIANCE));
         }
     }

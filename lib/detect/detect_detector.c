@@ -92,7 +92,8 @@ physad_status physad_detector_new(physad_detector **out, physad_context *context
     det->method = m;
     det->threshold = (physad_threshold)PHYSAD_THRESHOLD_INIT;
     det->threshold.value = NAN;
-    physad__snprintf(det->no_threshold, sizeof(det->no_threshold), "%s: no threshold: the detector is not fitted", m->name);
+    physad__snprintf(det->no_threshold, sizeof(det->no_threshold), "%s: no threshold: the detector is not fitted",
+                     m->name);
     const physad_status status = physad__options_init(det);
     if (status != PHYSAD_OK) {
         physad_detector_free(det);
@@ -132,7 +133,8 @@ static physad_status check_fitted(const physad_detector *det, const char *what)
 {
     PHYSAD__TRY(check(det, what));
     if (det->model == NULL)
-        return physad__error(PHYSAD_ERR_STATE, "%s: the detector is not fitted; call physad_detector_fit() or load a model", what);
+        return physad__error(PHYSAD_ERR_STATE,
+                             "%s: the detector is not fitted; call physad_detector_fit() or load a model", what);
     return PHYSAD_OK;
 }
 
@@ -142,7 +144,8 @@ physad_status physad_detector_set(physad_detector *detector, const char *key, co
     if (key == NULL || value == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_detector_set: %s is NULL", key == NULL ? "key" : "value");
     if (detector->model != NULL)
-        return physad__error(PHYSAD_ERR_STATE, "physad_detector_set: option %s: the detector is fitted; make a new one", key);
+        return physad__error(PHYSAD_ERR_STATE, "physad_detector_set: option %s: the detector is fitted; make a new one",
+                             key);
     return physad__option_set(detector, key, value, true);
 }
 
@@ -257,8 +260,9 @@ static void drop_results(int64_t count, physad_result **out)
     }
 }
 
-physad_status physad__detector_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
-                                            physad_result **out, physad__fault *faults, physad__call *call)
+physad_status physad__detector_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2],
+                                            int64_t count, physad_result **out, physad__fault *faults,
+                                            physad__call *call)
 {
     for (int64_t i = 0; i < count; i++) {
         out[i] = NULL;
@@ -282,8 +286,8 @@ physad_status physad__detector_score_inputs(const physad_detector *det, const fl
 enum { TOGETHER = 8 };
 
 /* Brings photos to the model's input side by side, then scores them together. */
-static physad_status score_together(const physad_detector *det, const physad_view *photos, int64_t count, physad_result **out,
-                                    physad__call *call)
+static physad_status score_together(const physad_detector *det, const physad_view *photos, int64_t count,
+                                    physad_result **out, physad__call *call)
 {
     const physad_transform *t = physad__detector_transform(det);
     physad__fault faults[TOGETHER];
@@ -312,7 +316,8 @@ static physad_status score_together(const physad_detector *det, const physad_vie
     return status;
 }
 
-static physad_status score_one(const physad_detector *det, const physad_view *photo, physad_result **out, physad__call *call)
+static physad_status score_one(const physad_detector *det, const physad_view *photo, physad_result **out,
+                               physad__call *call)
 {
     PHYSAD__TRY(new_results(det, 1, out));
     PHYSAD__TRY(det->method->score(det, photo, *out, call));
@@ -320,8 +325,8 @@ static physad_status score_one(const physad_detector *det, const physad_view *ph
     return PHYSAD_OK;
 }
 
-static physad_status score_all(const physad_detector *det, const physad_view *photos, int64_t count, physad_result **out,
-                               physad__call *call)
+static physad_status score_all(const physad_detector *det, const physad_view *photos, int64_t count,
+                               physad_result **out, physad__call *call)
 {
     const int64_t step = physad__detector_transform(det) != NULL ? TOGETHER : 1;
     for (int64_t i = 0; i < count; i++)
@@ -339,7 +344,8 @@ physad_status physad_detector_score_batch(const physad_detector *detector, const
 {
     physad__call call;
     if (out == NULL || count < 0)
-        return physad__error(PHYSAD_ERR_ARG, "physad_detector_score: %s", out == NULL ? "out is NULL" : "count is negative");
+        return physad__error(PHYSAD_ERR_ARG, "physad_detector_score: %s",
+                             out == NULL ? "out is NULL" : "count is negative");
     for (int64_t i = 0; i < count; i++)
         out[i] = NULL;
     PHYSAD__TRY(check_fitted(detector, "physad_detector_score"));

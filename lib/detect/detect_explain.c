@@ -66,7 +66,8 @@ physad_status physad_detector_rules(physad_detector *detector, const char **json
     PHYSAD__TRY(check(detector, json, "physad_detector_rules"));
     *json = NULL;
     t.mem = &detector->ctx->mem;
-    json_t *root = json_pack("{ss so}", "method", detector->method->name, "rules", detector->method->rules(detector->model));
+    json_t *root =
+        json_pack("{ss so}", "method", detector->method->name, "rules", detector->method->rules(detector->model));
     const bool done = root != NULL && json_dump_callback(root, put, &t, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) == 0 &&
                       put("\n", 1, &t) == 0;
     json_decref(root);

@@ -59,17 +59,20 @@ static physad_status score_cells(const physad_detector *det, const float *input,
     return PHYSAD_OK;
 }
 
-physad_status physad__feature_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2], int64_t count,
-                                           physad_result *const *results, physad__fault *faults, physad__call *call)
+physad_status physad__feature_score_inputs(const physad_detector *det, const float *inputs, const int64_t (*photo)[2],
+                                           int64_t count, physad_result *const *results, physad__fault *faults,
+                                           physad__call *call)
 {
     const physad__frontend *front = &((const physad__feature_model *)det->model)->front;
     physad__mem *mem = &det->ctx->mem;
     const int64_t cells = front->height * front->width, pixels = front->input_height * front->input_width * 3;
     float *data = physad__alloc_array(mem, count * cells, (size_t)front->dim * sizeof(*data), "features");
     uint8_t *valid = physad__alloc(mem, (size_t)cells, "features");
-    physad_status status = data != NULL && valid != NULL ? physad__frontend_cells(front, inputs, count, data) : PHYSAD_ERR_NOMEM;
+    physad_status status =
+        data != NULL && valid != NULL ? physad__frontend_cells(front, inputs, count, data) : PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < count && status == PHYSAD_OK; i++) {
-        status = score_cells(det, inputs + i * pixels, data + i * cells * front->dim, valid, photo[i], results[i], call);
+        status =
+            score_cells(det, inputs + i * pixels, data + i * cells * front->dim, valid, photo[i], results[i], call);
         if (physad__may_skip(status)) {
             physad__fault_take(&faults[i], status);
             status = PHYSAD_OK;
@@ -80,10 +83,12 @@ physad_status physad__feature_score_inputs(const physad_detector *det, const flo
     return status;
 }
 
-physad_status physad__feature_score(const physad_detector *det, const physad_view *photo, physad_result *result, physad__call *call)
+physad_status physad__feature_score(const physad_detector *det, const physad_view *photo, physad_result *result,
+                                    physad__call *call)
 {
     const physad__frontend *front = &((const physad__feature_model *)det->model)->front;
-    const int64_t shape[3] = { front->input_height, front->input_width, 3 }, size[1][2] = { { photo->shape[0], photo->shape[1] } };
+    const int64_t shape[3] = { front->input_height, front->input_width, 3 },
+                  size[1][2] = { { photo->shape[0], photo->shape[1] } };
     physad__fault fault = { PHYSAD_OK, "" };
     float *input = physad__alloc_array(&det->ctx->mem, shape[0] * shape[1] * 3, sizeof(*input), "photo");
     if (input == NULL)
@@ -97,8 +102,8 @@ physad_status physad__feature_score(const physad_detector *det, const physad_vie
 }
 
 /* Scores of the samples in `apart`, as physad__feature_score() would give them. */
-static physad_status score_apart(const physad_detector *det, const physad__feature_model *m, const physad_bank *apart, double *scores,
-                                 physad__call *call)
+static physad_status score_apart(const physad_detector *det, const physad__feature_model *m, const physad_bank *apart,
+                                 double *scores, physad__call *call)
 {
     physad__mem *mem = &det->ctx->mem;
     const physad__frontend *front = &m->front;
@@ -126,7 +131,8 @@ static physad_status score_apart(const physad_detector *det, const physad__featu
 /* --- fitting --- */
 
 /* The rows of `all` whose sample is aside or not. */
-static physad_status select_side(physad_bank **out, const physad_bank *all, const uint8_t *aside, uint8_t side, physad__mem *mem)
+static physad_status select_side(physad_bank **out, const physad_bank *all, const uint8_t *aside, uint8_t side,
+                                 physad__mem *mem)
 {
     const int64_t count = physad_bank_count(all);
     int64_t n = 0;
@@ -143,8 +149,8 @@ static physad_status select_side(physad_bank **out, const physad_bank *all, cons
 }
 
 /* Fits the method on store, teaches it the lesson if there is one, scores apart. */
-static physad_status fit_method(physad_detector *det, physad__feature_model *m, const physad_bank *store, const physad_bank *apart,
-                                const physad_bank *lesson, double *scores, physad__call *call)
+static physad_status fit_method(physad_detector *det, physad__feature_model *m, const physad_bank *store,
+                                const physad_bank *apart, const physad_bank *lesson, double *scores, physad__call *call)
 {
     PHYSAD__TRY(det->method->features->fit(det, &m->front, store, call, &m->state));
     if (lesson != NULL)
@@ -153,7 +159,8 @@ static physad_status fit_method(physad_detector *det, physad__feature_model *m, 
 }
 
 /* From all features, which the model keeps. */
-static physad_status fit_kept(physad_detector *det, physad__feature_model *m, const uint8_t *aside, double *scores, physad__call *call)
+static physad_status fit_kept(physad_detector *det, physad__feature_model *m, const uint8_t *aside, double *scores,
+                              physad__call *call)
 {
     physad__mem *mem = &det->ctx->mem;
     physad_bank *store = NULL, *apart = NULL;
@@ -198,7 +205,8 @@ static bool keeps_features(const physad_detector *det)
     return physad__option_bool(det, "keep_features") || physad__option_real(det, "coreset_ratio") == 1;
 }
 
-/* What stands in the way of the texture; NULL: nothing. Its weight comes from all samples: it would be another without one of them. */
+/* What stands in the way of the texture; NULL: nothing. Its weight comes from all samples: it would be another without
+ * one of them. */
 static const char *no_texture(const physad_detector *det, bool keep)
 {
     if (keep)
@@ -224,19 +232,22 @@ static bool wants_lesson(const physad_detector *det, const physad__frontend *fro
 {
     if (!det->method->features->learns || physad__option_is(det, "learn", "none"))
         return false;
-    return physad__option_is(det, "learn", "painted") || (front->texture != 0 && physad__option_is(det, "calibrate", "position"));
+    return physad__option_is(det, "learn", "painted") ||
+           (front->texture != 0 && physad__option_is(det, "calibrate", "position"));
 }
 
 static physad_status check_lesson(const physad_detector *det, bool keep)
 {
-    const char *reason = keep ? "keep_features=true (or coreset_ratio=1): what is learned of a sample would hang on all others" : NULL;
+    const char *reason =
+        keep ? "keep_features=true (or coreset_ratio=1): what is learned of a sample would hang on all others" : NULL;
     if (!det->method->features->learns || !physad__option_is(det, "learn", "painted"))
         return PHYSAD_OK;
     if (physad__option_is(det, "calibrate", "none"))
         reason = "calibrate=none: distances and what is learned would have no common unit";
-    return reason == NULL ? PHYSAD_OK
-                          : physad__error(PHYSAD_ERR_ARG, "%s: learn=painted does not go with %s; want learn=none or auto",
-                                          det->method->name, reason);
+    return reason == NULL
+               ? PHYSAD_OK
+               : physad__error(PHYSAD_ERR_ARG, "%s: learn=painted does not go with %s; want learn=none or auto",
+                               det->method->name, reason);
 }
 
 /* *lesson stays NULL where none is wanted. */
@@ -250,8 +261,8 @@ static physad_status read_lesson(const physad_detector *det, physad__frontend *f
     return physad__lesson_read(det, front, normals, aside, *lesson, call);
 }
 
-physad_status physad__feature_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
-                                  physad__call *call, void **model)
+physad_status physad__feature_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside,
+                                  double *scores, physad__call *call, void **model)
 {
     physad__feature_model *m;
     physad_bank *banks[2] = { NULL, NULL };
@@ -298,8 +309,8 @@ physad_status physad__feature_fit(physad_detector *det, const physad_dataset *no
 /* --- adding and removing --- */
 
 /* The kept rows without the dropped samples, these renumbered. */
-static physad_status copy_kept(physad_bank *out, const physad_bank *kept, const physad__frontend *front, const uint8_t *drop,
-                               physad__mem *mem)
+static physad_status copy_kept(physad_bank *out, const physad_bank *kept, const physad__frontend *front,
+                               const uint8_t *drop, physad__mem *mem)
 {
     const int64_t cells = front->height * front->width, count = physad_bank_count(kept);
     float *data = physad__alloc_array(mem, cells * front->dim, sizeof(*data), "features");
@@ -320,7 +331,8 @@ static physad_status copy_kept(physad_bank *out, const physad_bank *kept, const 
 }
 
 /* The new list of samples: those not dropped, then those of `more`. */
-static physad_status new_origin(physad__origin **out, const physad_detector *det, const physad_dataset *more, const uint8_t *drop)
+static physad_status new_origin(physad__origin **out, const physad_detector *det, const physad_dataset *more,
+                                const uint8_t *drop)
 {
     const physad__origin *old = det->origin;
     const int64_t added = more != NULL ? physad_dataset_count(more) : 0;
@@ -351,8 +363,8 @@ static physad_status new_origin(physad__origin **out, const physad_detector *det
 }
 
 /* Everything that refit builds anew and that takes the old one's place when all went well. */
-static physad_status refit_into(physad_detector *det, physad__feature_model *m, physad__origin *origin, const physad_dataset *more,
-                                const uint8_t *drop, physad__call *call)
+static physad_status refit_into(physad_detector *det, physad__feature_model *m, physad__origin *origin,
+                                const physad_dataset *more, const uint8_t *drop, physad__call *call)
 {
     const physad__feature_model *old = det->model;
     physad__origin *before = det->origin;
@@ -388,13 +400,16 @@ static physad_status refit_into(physad_detector *det, physad__feature_model *m, 
     return status;
 }
 
-physad_status physad__feature_refit(physad_detector *det, const physad_dataset *more, const uint8_t *drop, physad__call *call)
+physad_status physad__feature_refit(physad_detector *det, const physad_dataset *more, const uint8_t *drop,
+                                    physad__call *call)
 {
     physad__feature_model *old = det->model, *m;
     physad__origin *origin = NULL;
     if (old->kept == NULL)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: the model does not keep the features of its samples; fit it with "
-                             "keep_features=true to add or remove some", det->method->name);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s: the model does not keep the features of its samples; fit it with "
+                             "keep_features=true to add or remove some",
+                             det->method->name);
     PHYSAD__TRY(physad__feature_model_new(&m, det));
     physad_status status = new_origin(&origin, det, more, drop);
     if (status == PHYSAD_OK)

@@ -43,7 +43,8 @@ static int64_t rank_groups(const physad_detector *det, const char *const *groups
     return n;
 }
 
-physad_status physad__calibration_split(const physad_detector *det, const char *const *groups, int64_t count, uint8_t *aside)
+physad_status physad__calibration_split(const physad_detector *det, const char *const *groups, int64_t count,
+                                        uint8_t *aside)
 {
     const double share = physad__option_real(det, "calibration"), alpha = physad__option_real(det, "alpha");
     const int64_t needed = physad_conformal_needed(alpha);
@@ -63,11 +64,12 @@ physad_status physad__calibration_split(const physad_detector *det, const char *
             aside[i] = compare_ranked(&key, &order[taken]) < 0;
         }
     } else if (asked) {
-        status = physad__error(PHYSAD_ERR_ARG,
-                               "%s: alpha %g needs %lld calibration groups, but %g of %lld groups of normal samples are %lld; give "
-                               "at least %lld normal groups, a larger alpha or a larger calibration share",
-                               det->method->name, alpha, (long long)needed, share, (long long)distinct, (long long)taken,
-                               (long long)ceil((double)needed / share));
+        status = physad__error(
+            PHYSAD_ERR_ARG,
+            "%s: alpha %g needs %lld calibration groups, but %g of %lld groups of normal samples are %lld; give "
+            "at least %lld normal groups, a larger alpha or a larger calibration share",
+            det->method->name, alpha, (long long)needed, share, (long long)distinct, (long long)taken,
+            (long long)ceil((double)needed / share));
     }
     physad__free(order);
     return status;
@@ -76,8 +78,8 @@ physad_status physad__calibration_split(const physad_detector *det, const char *
 /* --- the threshold --- */
 
 /* The greatest score of each group kept aside, in the order in which the groups appear. */
-static int64_t group_maxima(const char *const *groups, const uint8_t *aside, const double *scores, int64_t count, double *out,
-                            const char **names)
+static int64_t group_maxima(const char *const *groups, const uint8_t *aside, const double *scores, int64_t count,
+                            double *out, const char **names)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -96,8 +98,8 @@ static int64_t group_maxima(const char *const *groups, const uint8_t *aside, con
     return n;
 }
 
-physad_status physad__calibrate(physad_detector *det, const char *const *groups, const uint8_t *aside, const double *scores,
-                                int64_t count)
+physad_status physad__calibrate(physad_detector *det, const char *const *groups, const uint8_t *aside,
+                                const double *scores, int64_t count)
 {
     physad__mem *mem = &det->ctx->mem;
     const double alpha = physad__option_real(det, "alpha");
@@ -115,12 +117,13 @@ physad_status physad__calibrate(physad_detector *det, const char *const *groups,
                              "%s: no threshold: the detector was fitted with calibration=0", det->method->name);
         } else if (n == 0) {
             const double needed = (double)physad_conformal_needed(alpha);
-            physad__snprintf(det->no_threshold, sizeof(det->no_threshold),
-                             "%s: no threshold: alpha %g needs %g calibration groups, and a share of %g of the normal samples has "
-                             "fewer, so that none was kept aside; give %g groups of normal samples, a larger alpha or a larger "
-                             "calibration",
-                             det->method->name, alpha, needed, physad__option_real(det, "calibration"),
-                             ceil(needed / physad__option_real(det, "calibration")));
+            physad__snprintf(
+                det->no_threshold, sizeof(det->no_threshold),
+                "%s: no threshold: alpha %g needs %g calibration groups, and a share of %g of the normal samples has "
+                "fewer, so that none was kept aside; give %g groups of normal samples, a larger alpha or a larger "
+                "calibration",
+                det->method->name, alpha, needed, physad__option_real(det, "calibration"),
+                ceil(needed / physad__option_real(det, "calibration")));
         } else {
             status = physad_conformal_fit(&c, det->ctx, &v, NULL, alpha);
             det->threshold.value = c.threshold;
@@ -194,8 +197,8 @@ static physad_status drop_skipped(physad_dataset **samples, const physad_detecto
         if (!drop[i])
             indices[kept++] = i;
     if (status == PHYSAD_OK && kept == 0)
-        status = physad__error(PHYSAD_ERR_ARG, "%s: none of the %lld samples can be used; the first: %s", det->method->name, (long long)n,
-                               det->skipped[before].reason);
+        status = physad__error(PHYSAD_ERR_ARG, "%s: none of the %lld samples can be used; the first: %s",
+                               det->method->name, (long long)n, det->skipped[before].reason);
     if (status == PHYSAD_OK)
         status = physad_dataset_subset(&rest, *samples, indices, kept);
     if (status == PHYSAD_OK) {
@@ -230,9 +233,10 @@ static physad_status select_normals(physad_dataset **out, const physad_detector 
         if ((training == 0 || s->split == PHYSAD_SPLIT_TRAIN) && s->label <= 0)
             indices[taken++] = i;
     }
-    physad_status status = taken > 0 ? physad_dataset_subset(out, dataset, indices, taken)
-                                     : physad__error(PHYSAD_ERR_ARG, "%s: the data set has no normal training samples (of %lld)",
-                                                     det->method->name, (long long)n);
+    physad_status status =
+        taken > 0 ? physad_dataset_subset(out, dataset, indices, taken)
+                  : physad__error(PHYSAD_ERR_ARG, "%s: the data set has no normal training samples (of %lld)",
+                                  det->method->name, (long long)n);
     physad__free(indices);
     return status;
 }
@@ -261,7 +265,8 @@ static physad_status fit_normals(physad_detector *det, const physad_dataset *nor
     double *scores = physad__alloc_zero(mem, (size_t)n * sizeof(double), "scores");
     physad__origin *origin = NULL, *before = det->origin;
     void *model = NULL;
-    physad_status status = aside != NULL && scores != NULL ? physad__origin_new(&origin, det->ctx, normals) : PHYSAD_ERR_NOMEM;
+    physad_status status =
+        aside != NULL && scores != NULL ? physad__origin_new(&origin, det->ctx, normals) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = physad__calibration_split(det, (const char *const *)origin->groups, n, aside);
     if (status == PHYSAD_OK) {
@@ -286,17 +291,21 @@ static physad_status fit_normals(physad_detector *det, const physad_dataset *nor
     return status;
 }
 
-physad_status physad_detector_fit(physad_detector *detector, const physad_dataset *dataset, const physad_call_options *call)
+physad_status physad_detector_fit(physad_detector *detector, const physad_dataset *dataset,
+                                  const physad_call_options *call)
 {
     physad__call c;
     physad_dataset *normals = NULL;
     if (detector == NULL || dataset == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_detector_fit: the %s is NULL", detector == NULL ? "detector" : "data set");
+        return physad__error(PHYSAD_ERR_ARG, "physad_detector_fit: the %s is NULL",
+                             detector == NULL ? "detector" : "data set");
     PHYSAD__TRY(physad__context_check(detector->ctx, "physad_detector_fit"));
     if (physad_dataset_category_count(dataset) > 1)
-        return physad__error(PHYSAD_ERR_ARG, "physad_detector_fit: the data set has %lld categories (%s, %s, ...); select one by "
-                             "physad_dataset_select()", (long long)physad_dataset_category_count(dataset),
-                             physad_dataset_category(dataset, 0), physad_dataset_category(dataset, 1));
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_detector_fit: the data set has %lld categories (%s, %s, ...); select one by "
+                             "physad_dataset_select()",
+                             (long long)physad_dataset_category_count(dataset), physad_dataset_category(dataset, 0),
+                             physad_dataset_category(dataset, 1));
     PHYSAD__TRY(physad__call_begin(&c, detector->ctx, call, "physad_detector_fit"));
     detector->seed = detector->ctx->seed;
     physad__skipped_clear(detector);
@@ -317,12 +326,13 @@ physad_status physad_detector_fit(physad_detector *detector, const physad_datase
 
 /* --- add, remove --- */
 
-static physad_status refit(physad_detector *det, const physad_dataset *more, const uint8_t *drop, const physad_call_options *call,
-                           const char *what)
+static physad_status refit(physad_detector *det, const physad_dataset *more, const uint8_t *drop,
+                           const physad_call_options *call, const char *what)
 {
     physad__call c;
     if (det->method->refit == NULL)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: %s cannot add or remove samples; fit it anew", what, det->method->name);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: %s cannot add or remove samples; fit it anew", what,
+                             det->method->name);
     PHYSAD__TRY(physad__call_begin(&c, det->ctx, call, what));
     const physad_status status = det->method->refit(det, more, drop, &c);
     physad__call_end(&c);
@@ -335,11 +345,13 @@ static physad_status check_refit(const physad_detector *det, const char *what)
         return physad__error(PHYSAD_ERR_ARG, "%s: the detector is NULL", what);
     PHYSAD__TRY(physad__context_check(det->ctx, what));
     if (det->model == NULL)
-        return physad__error(PHYSAD_ERR_STATE, "%s: the detector is not fitted; call physad_detector_fit() or load a model", what);
+        return physad__error(PHYSAD_ERR_STATE,
+                             "%s: the detector is not fitted; call physad_detector_fit() or load a model", what);
     return PHYSAD_OK;
 }
 
-physad_status physad_detector_add(physad_detector *detector, const physad_dataset *dataset, const physad_call_options *call)
+physad_status physad_detector_add(physad_detector *detector, const physad_dataset *dataset,
+                                  const physad_call_options *call)
 {
     physad_dataset *normals = NULL;
     PHYSAD__TRY(check_refit(detector, "physad_detector_add"));

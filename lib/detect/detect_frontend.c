@@ -7,29 +7,36 @@
 #include <math.h>
 
 static const physad__option backbone_rows[] = {
-    { "backbone", PHYSAD_OPTION_TEXT, "efficientnet-lite0", 0, 0, NULL, "network whose features are compared; see `physad backbones`",
-      NULL },
+    { "backbone", PHYSAD_OPTION_TEXT, "efficientnet-lite0", 0, 0, NULL,
+      "network whose features are compared; see `physad backbones`", NULL },
     { "weights", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
       "weights file or name, or random:SEED; empty: the backbone's known weights", NULL },
-    { "layers", PHYSAD_OPTION_TEXT, "", 0, 0, NULL, "layers taken, fine to coarse, with commas; empty: the backbone's usual ones",
-      NULL },
-    { "input", PHYSAD_OPTION_TEXT, "320", 0, 0, NULL, "size the photo is brought to: a side, or HEIGHTxWIDTH, in pixels", NULL },
+    { "layers", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
+      "layers taken, fine to coarse, with commas; empty: the backbone's usual ones", NULL },
+    { "input", PHYSAD_OPTION_TEXT, "320", 0, 0, NULL,
+      "size the photo is brought to: a side, or HEIGHTxWIDTH, in pixels", NULL },
     { "crop", PHYSAD_OPTION_INT, "0", 0, 8192, NULL, "side of the centre cut out after the resize; 0: none", NULL },
     { "jpeg_scale", PHYSAD_OPTION_CHOICE, "1", 0, 0, "1|2|4|8",
-      "JPEG files are decoded at one such part of their size, from their frequencies: faster, and other pixels than a resize of the whole "
-      "gives; photo, map, mask and region of interest are then of the smaller size. Photos in memory are taken as they are", NULL },
+      "JPEG files are decoded at one such part of their size, from their frequencies: faster, and other pixels than a "
+      "resize of the whole "
+      "gives; photo, map, mask and region of interest are then of the smaller size. Photos in memory are taken as they "
+      "are",
+      NULL },
     { "fit", PHYSAD_OPTION_CHOICE, "stretch", 0, 0, "stretch|letterbox|cover", "how the photo comes to that size",
       "anomalib's default" },
-    { "resize", PHYSAD_OPTION_CHOICE, "bilinear", 0, 0, "bilinear|bicubic|box|nearest", "filter of the resize, antialiased",
-      "anomalib's default" },
-    { "roi", PHYSAD_OPTION_TEXT, "", 0, 0, NULL, "region of interest Y,X,HEIGHT,WIDTH in photo pixels; empty: the whole photo", NULL },
-    { "ignore", PHYSAD_OPTION_TEXT, "", 0, 0, NULL, "image file, stretched to each photo: where it is not black nothing counts", NULL },
+    { "resize", PHYSAD_OPTION_CHOICE, "bilinear", 0, 0, "bilinear|bicubic|box|nearest",
+      "filter of the resize, antialiased", "anomalib's default" },
+    { "roi", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
+      "region of interest Y,X,HEIGHT,WIDTH in photo pixels; empty: the whole photo", NULL },
+    { "ignore", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
+      "image file, stretched to each photo: where it is not black nothing counts", NULL },
     { "pool", PHYSAD_OPTION_CHOICE, "avg3", 0, 0, "avg3|none|unfold", "pooling of each layer over 3x3 neighbours",
       "PatchCore, section 3.1" },
     { "video_frames", PHYSAD_OPTION_INT, "16", 1, 100000, NULL,
       "frames of each training video, evenly spaced, where the samples are videos", NULL },
     { "tiles", PHYSAD_OPTION_INT, "0", 0, 8192, NULL,
-      "side of the tiles of the input that the network sees one at a time: needs less memory for large inputs; 0: none", NULL },
+      "side of the tiles of the input that the network sees one at a time: needs less memory for large inputs; 0: none",
+      NULL },
     { "tile_overlap", PHYSAD_OPTION_INT, "64", 0, 4096, NULL,
       "input pixels that neighbouring tiles share: from one to the other features fade", NULL },
     { "precision", PHYSAD_OPTION_CHOICE, "f32", 0, 0, "f32|bf16", "arithmetic of the network", NULL },
@@ -38,7 +45,8 @@ const physad__option_table physad__options_backbone = { backbone_rows, PHYSAD__C
 
 int32_t physad__jpeg_scale(const physad_detector *det)
 {
-    return (int32_t)physad__max(physad__option_int(det, "jpeg_scale"), 1); /* methods without a backbone have no such option */
+    return (int32_t)physad__max(physad__option_int(det, "jpeg_scale"),
+                                1); /* methods without a backbone have no such option */
 }
 
 static int32_t choice(const physad_detector *det, const char *option, const char *const *names, int32_t count)
@@ -65,7 +73,8 @@ static physad_status parse_size(const physad_detector *det, int64_t *height, int
             *width = *height;
     }
     if (!good || *height < 32 || *width < 32 || *height > 8192 || *width > 8192)
-        return physad__error(PHYSAD_ERR_ARG, "%s: option input is \"%s\", want a side or HEIGHTxWIDTH, 32 to 8192 pixels each",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "%s: option input is \"%s\", want a side or HEIGHTxWIDTH, 32 to 8192 pixels each",
                              det->method->name, text);
     return PHYSAD_OK;
 }
@@ -81,7 +90,8 @@ static physad_status parse_roi(const physad_detector *det, physad_transform_opti
     for (int i = 0; i < 4; i++) {
         const size_t n = strcspn(p, ",");
         if (n >= sizeof(part) || (i < 3) != (p[n] == ','))
-            return physad__error(PHYSAD_ERR_ARG, "%s: option roi is \"%s\", want Y,X,HEIGHT,WIDTH", det->method->name, text);
+            return physad__error(PHYSAD_ERR_ARG, "%s: option roi is \"%s\", want Y,X,HEIGHT,WIDTH", det->method->name,
+                                 text);
         memcpy(part, p, n);
         part[n] = '\0';
         if (!physad__parse_int(part, &v[i]) || v[i] < (i >= 2))
@@ -161,26 +171,31 @@ static physad_status find_strides(const physad__frontend *front, int64_t *first,
     return PHYSAD_OK;
 }
 
-/* Tiles begin at multiples of the coarsest stride, so that every layer of a tile has its places where the whole's has them. */
-static physad_status plan_tiles(physad__frontend *front, const physad_detector *det, int64_t tile_height, int64_t tile_width)
+/* Tiles begin at multiples of the coarsest stride, so that every layer of a tile has its places where the whole's has
+ * them. */
+static physad_status plan_tiles(physad__frontend *front, const physad_detector *det, int64_t tile_height,
+                                int64_t tile_width)
 {
     int64_t stride, coarsest;
     PHYSAD__TRY(find_strides(front, &stride, &coarsest));
     const int64_t overlap = physad__option_int(det, "tile_overlap"), tile = physad__option_int(det, "tiles");
     if (tile_height % coarsest != 0 || tile_width % coarsest != 0 || front->input_height % coarsest != 0 ||
         front->input_width % coarsest != 0 || overlap >= tile_height || overlap >= tile_width)
-        return physad__error(PHYSAD_ERR_ARG, "%s: tiles of %lld for an input of %lld x %lld, overlapping by %lld: want multiples of %lld, "
-                             "the stride of the coarsest layer, and less overlap than a tile has pixels", det->method->name,
-                             (long long)tile, (long long)front->input_height, (long long)front->input_width, (long long)overlap,
-                             (long long)coarsest);
+        return physad__error(
+            PHYSAD_ERR_ARG,
+            "%s: tiles of %lld for an input of %lld x %lld, overlapping by %lld: want multiples of %lld, "
+            "the stride of the coarsest layer, and less overlap than a tile has pixels",
+            det->method->name, (long long)tile, (long long)front->input_height, (long long)front->input_width,
+            (long long)overlap, (long long)coarsest);
     front->height = front->input_height / stride;
     front->width = front->input_width / stride;
     return physad__tiles_plan(&front->tiles, front->height, front->width, tile_height / stride, tile_width / stride,
                               (overlap + stride - 1) / stride, coarsest / stride);
 }
 
-physad_status physad__frontend_open(physad__frontend *front, const physad_detector *det, const physad_transform *transform,
-                                    const physad_tensors *file, const int64_t *channels)
+physad_status physad__frontend_open(physad__frontend *front, const physad_detector *det,
+                                    const physad_transform *transform, const physad_tensors *file,
+                                    const int64_t *channels)
 {
     static const char *const pools[] = { "avg3", "none", "unfold" };
     physad_features_options o = PHYSAD_FEATURES_OPTIONS_INIT;
@@ -237,8 +252,8 @@ void physad__frontend_close(physad__frontend *front)
     memset(front, 0, sizeof(*front));
 }
 
-physad_status physad__frontend_valid(const physad__frontend *front, physad_context *ctx, int64_t photo_height, int64_t photo_width,
-                                     uint8_t *valid)
+physad_status physad__frontend_valid(const physad__frontend *front, physad_context *ctx, int64_t photo_height,
+                                     int64_t photo_width, uint8_t *valid)
 {
     const int64_t shape[2] = { front->height, front->width }, n = front->height * front->width;
     float *share = physad__alloc_array(&ctx->mem, n, sizeof(*share), "valid cells");
@@ -253,7 +268,8 @@ physad_status physad__frontend_valid(const physad__frontend *front, physad_conte
     }
     physad__free(share);
     if (status == PHYSAD_OK && any == 0)
-        return physad__error(PHYSAD_ERR_ARG, "nothing of the photo counts: the region of interest and the ignore mask leave no cell");
+        return physad__error(PHYSAD_ERR_ARG,
+                             "nothing of the photo counts: the region of interest and the ignore mask leave no cell");
     return status;
 }
 
@@ -283,8 +299,8 @@ static physad_status run_tiles(const physad__frontend *front, const float *input
     for (int64_t i = 0; status == PHYSAD_OK && i < n; i++) {
         const physad__rect r = physad__tiles_rect(t, i);
         for (int64_t y = 0; y < height; y++)
-            memcpy(pixels + (i * height + y) * row, input + ((r.y * stride + y) * front->input_width + r.x * stride) * 3,
-                   (size_t)row * sizeof(*pixels));
+            memcpy(pixels + (i * height + y) * row,
+                   input + ((r.y * stride + y) * front->input_width + r.x * stride) * 3, (size_t)row * sizeof(*pixels));
         maps[i] = data + i * places;
     }
     if (status == PHYSAD_OK)
@@ -313,13 +329,16 @@ physad_status physad__frontend_check(const physad__frontend *front, const float 
     /* The network's clipping would make ordinary numbers of a NaN. */
     for (int64_t i = 0; i < height * width * 3; i++)
         if (!isfinite(input[i]))
-            return physad__error(PHYSAD_ERR_NUMERIC, "the photo holds NaN or infinite values, near (%lld,%lld) of the %lld x %lld pixels "
-                                 "that the model sees; want finite numbers", (long long)(i / 3 / width), (long long)(i / 3 % width),
-                                 (long long)height, (long long)width);
+            return physad__error(PHYSAD_ERR_NUMERIC,
+                                 "the photo holds NaN or infinite values, near (%lld,%lld) of the %lld x %lld pixels "
+                                 "that the model sees; want finite numbers",
+                                 (long long)(i / 3 / width), (long long)(i / 3 % width), (long long)height,
+                                 (long long)width);
     /* These would be nearest to nothing, and silently so. */
     for (int64_t i = 0; i < front->height * front->width * front->dim; i++)
         if (!isfinite(cells[i]))
-            return physad__error(PHYSAD_ERR_NUMERIC, "the photo gives features that are not finite: its values are huge, or the weights "
+            return physad__error(PHYSAD_ERR_NUMERIC,
+                                 "the photo gives features that are not finite: its values are huge, or the weights "
                                  "are not a network's");
     return PHYSAD_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One verdict of many photos. A place that several photos find odd is rarer than any of them says, for shares of normal places multiply
- * and their logarithms add up; a place that only one of those that see it finds odd is less. */
+/* One verdict of many photos. A place that several photos find odd is rarer than any of them says, for shares of normal
+ * places multiply and their logarithms add up; a place that only one of those that see it finds odd is less. */
 #include "detect/detect_sight.h"
 
 #include <physad/group.h>
@@ -10,7 +10,8 @@
 
 #define MOST_PLACES 8
 #define MOST_SUMMED 64  /* other photos of a place, those that say most */
-#define ONE_IN_TEN 0.2  /* decades that a normal place reaches in one of ten photos, above what the photo's map rises to anyhow */
+#define ONE_IN_TEN                                                                                                     \
+    0.2 /* decades that a normal place reaches in one of ten photos, above what the photo's map rises to anyhow */
 #define AGREES 1.0      /* decades */
 
 struct physad_group {
@@ -33,18 +34,23 @@ static int64_t insert(double *sorted, int64_t n, double value)
     return n < MOST_SUMMED ? n + 1 : n;
 }
 
-/* What all photos say of a spot of photo `own`: its own decades, and of each other photo that sees the place those beyond what one normal
- * place in ten reaches. Where it is nothing special to them it loses as much at most: a spike of one photo alone is less than it seems. */
-static physad_place look_at(const physad_result *const *results, int64_t count, int64_t own, const physad__spot *spot, bool first)
+/* What all photos say of a spot of photo `own`: its own decades, and of each other photo that sees the place those
+ * beyond what one normal place in ten reaches. Where it is nothing special to them it loses as much at most: a spike of
+ * one photo alone is less than it seems. */
+static physad_place look_at(const physad_result *const *results, int64_t count, int64_t own, const physad__spot *spot,
+                            bool first)
 {
     const physad_result *r = results[own];
-    physad_place p = { .struct_size = sizeof(p), .photo = (int32_t)own, .agreeing = 1, .seen_by = 1, .radius = spot->radius };
+    physad_place p = {
+        .struct_size = sizeof(p), .photo = (int32_t)own, .agreeing = 1, .seen_by = 1, .radius = spot->radius
+    };
     double others[MOST_SUMMED];
     int64_t n = 0;
     memcpy(p.position, spot->place, sizeof(p.position));
     physad__sight_pixel(r->sight, spot->cell, &p.y, &p.x);
     for (int64_t i = 0; i < count; i++) {
-        const double level = i != own && results[i]->sight != NULL ? physad__sight_level(results[i]->sight, spot->place) : (double)NAN;
+        const double level =
+            i != own && results[i]->sight != NULL ? physad__sight_level(results[i]->sight, spot->place) : (double)NAN;
         if (isnan(level))
             continue;
         p.seen_by++;
@@ -117,14 +123,17 @@ static void find_score(physad_group *g, const physad_result *const *results, int
 static physad_status check(const physad_result *const *results, int64_t count)
 {
     if (results == NULL || count < 1)
-        return physad__error(PHYSAD_ERR_ARG, "physad_group_new: %s", results == NULL ? "results is NULL" : "want at least one result");
+        return physad__error(PHYSAD_ERR_ARG, "physad_group_new: %s",
+                             results == NULL ? "results is NULL" : "want at least one result");
     for (int64_t i = 0; i < count; i++) {
         if (results[i] == NULL)
             return physad__error(PHYSAD_ERR_ARG, "physad_group_new: results[%lld] is NULL", (long long)i);
         if (results[i]->origin != results[0]->origin)
-            return physad__error(PHYSAD_ERR_ARG, "physad_group_new: results[%lld] is of another detector than results[0]", (long long)i);
+            return physad__error(
+                PHYSAD_ERR_ARG, "physad_group_new: results[%lld] is of another detector than results[0]", (long long)i);
         if (results[i]->frame_count > 0)
-            return physad__error(PHYSAD_ERR_ARG, "physad_group_new: results[%lld] is of a video; want photos", (long long)i);
+            return physad__error(PHYSAD_ERR_ARG, "physad_group_new: results[%lld] is of a video; want photos",
+                                 (long long)i);
     }
     return physad__context_check(results[0]->origin->ctx, "physad_group_new");
 }
@@ -183,7 +192,8 @@ physad_status physad_group_place(const physad_group *group, int64_t index, physa
     if (place->struct_size != sizeof(*place))
         return physad__error(PHYSAD_ERR_ARG, "physad_place: struct_size is wrong; use PHYSAD_PLACE_INIT");
     if (index < 0 || index >= group->count)
-        return physad__error(PHYSAD_ERR_ARG, "physad_group_place: index is %lld of %lld", (long long)index, (long long)group->count);
+        return physad__error(PHYSAD_ERR_ARG, "physad_group_place: index is %lld of %lld", (long long)index,
+                             (long long)group->count);
     *place = group->places[index];
     return PHYSAD_OK;
 }

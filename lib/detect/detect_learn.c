@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What made-up defects teach: of a cell's difference from its photo's mean, what is a defect and what only another thing of the same
- * kind. MEMBERS networks of two hidden layers; each is taught without the groups of one part, and what it says of normal photos of
- * these tells what it says of things it has not seen. A cell's judgement is the members' mean. */
+/* What made-up defects teach: of a cell's difference from its photo's mean, what is a defect and what only another
+ * thing of the same kind. MEMBERS networks of two hidden layers; each is taught without the groups of one part, and
+ * what it says of normal photos of these tells what it says of things it has not seen. A cell's judgement is the
+ * members' mean. */
 #include "detect/detect_learn.h"
 
 #include "nn/nn.h"
@@ -178,7 +179,8 @@ static void fill_batch(const pupil *p, physad__rng *rng, float *input, float *ta
     const int64_t dim = p->l->dim;
     for (int64_t i = 0; i < BATCH; i++) {
         const bool bad = i < BATCH / 2;
-        const int64_t row = bad ? p->bad[physad__rng_below(rng, p->bad_count)] : p->good[physad__rng_below(rng, p->good_count)];
+        const int64_t row =
+            bad ? p->bad[physad__rng_below(rng, p->bad_count)] : p->good[physad__rng_below(rng, p->good_count)];
         const float *from = row_of(p, row);
         target[i] = bad;
         for (int64_t c = 0; c < dim; c++)
@@ -199,7 +201,8 @@ static physad_status build(network *n, physad_context *ctx, int64_t dim)
     physad__tape *t = n->tape;
     n->input = physad__tape_input(t, 2, in, false);
     n->target = physad__tape_input(t, 2, out, false);
-    int32_t x = physad__tape_activation(t, physad__tape_linear(t, n->input, "1", WIDTH, true), PHYSAD__TAPE_LEAKY, SLOPE);
+    int32_t x =
+        physad__tape_activation(t, physad__tape_linear(t, n->input, "1", WIDTH, true), PHYSAD__TAPE_LEAKY, SLOPE);
     x = physad__tape_activation(t, physad__tape_linear(t, x, "2", WIDTH, true), PHYSAD__TAPE_LEAKY, SLOPE);
     n->loss = physad__tape_bce(t, physad__tape_linear(t, x, "3", 1, true), n->target);
     return n->loss < 0 ? physad__tape_failed(t) : physad__tape_compile(t, n->loss, NULL, 0);
@@ -328,8 +331,8 @@ static physad_status take_clean(pupil *p, const physad_bank *store, float *clean
 }
 
 /* What each member says of normal photos that it was not taught: of `calibration_photos` at most. */
-static physad_status measure(const pupil *p, const physad__frontend *front, const physad_bank *store, double *room, float *mean,
-                             bool *enough)
+static physad_status measure(const pupil *p, const physad__frontend *front, const physad_bank *store, double *room,
+                             float *mean, bool *enough)
 {
     physad__learned *l = p->l;
     const int64_t dim = l->dim;
@@ -371,8 +374,8 @@ typedef struct rooms {
 } rooms;
 
 /* *enough: whether there were two groups, painted cells for each member, and any difference among normal ones. */
-static physad_status learn(pupil *p, const rooms *r, const physad__frontend *front, const physad_bank *store, bool *enough,
-                           physad__call *call)
+static physad_status learn(pupil *p, const rooms *r, const physad__frontend *front, const physad_bank *store,
+                           bool *enough, physad__call *call)
 {
     *enough = split_groups(p, store, r->first) > 1;
     if (!*enough)
@@ -410,8 +413,9 @@ physad_status physad__learned_fit(physad__learned **out, const physad_detector *
     p.good = physad__alloc_array(mem, painted + clean, sizeof(*p.good), "normal cells");
     p.middle = physad__alloc_array(mem, dim, sizeof(float), "normal cells");
     p.scale = physad__alloc_array(mem, dim, sizeof(float), "normal cells");
-    physad_status status = r.first != NULL && r.clean != NULL && r.mean != NULL && r.sum != NULL && p.clean_sample != NULL &&
-                                   p.part != NULL && p.bad != NULL && p.good != NULL && p.middle != NULL && p.scale != NULL
+    physad_status status = r.first != NULL && r.clean != NULL && r.mean != NULL && r.sum != NULL &&
+                                   p.clean_sample != NULL && p.part != NULL && p.bad != NULL && p.good != NULL &&
+                                   p.middle != NULL && p.scale != NULL
                                ? new_learned(&p.l, det->ctx, front)
                                : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
@@ -456,8 +460,8 @@ physad_status physad__learned_write(const physad__learned *l, physad__tensors_wr
     return physad__tensors_writer_append(w, INVERSE, &inverse);
 }
 
-static physad_status read_numbers(const physad_tensors *file, const char *name, float *to, int32_t ndim, const int64_t *shape,
-                                  bool positive)
+static physad_status read_numbers(const physad_tensors *file, const char *name, float *to, int32_t ndim,
+                                  const int64_t *shape, bool positive)
 {
     physad_view from;
     const physad_view v = physad_view_array(to, PHYSAD_F32, ndim, shape);
@@ -470,8 +474,8 @@ static physad_status read_numbers(const physad_tensors *file, const char *name, 
         n *= shape[k];
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(to[i]) || (positive && !(to[i] > 0)))
-            return physad__error(PHYSAD_ERR_FORMAT, "%s holds %g at %lld, want %s numbers", name, (double)to[i], (long long)i,
-                                 positive ? "positive" : "finite");
+            return physad__error(PHYSAD_ERR_FORMAT, "%s holds %g at %lld, want %s numbers", name, (double)to[i],
+                                 (long long)i, positive ? "positive" : "finite");
     return PHYSAD_OK;
 }
 

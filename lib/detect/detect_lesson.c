@@ -2,7 +2,12 @@
 /* The lesson: cells of normal photos that were painted over, and of what is beside the paint. */
 #include "detect/detect_learn.h"
 
-enum { PAINTINGS = 3, DEFECTS = 2, PAINTED = 80, BESIDE = 40 }; /* versions of a photo, defects and cells taken of each */
+enum {
+    PAINTINGS = 3,
+    DEFECTS = 2,
+    PAINTED = 80,
+    BESIDE = 40
+};                   /* versions of a photo, defects and cells taken of each */
 enum { MOST = 256 }; /* photos, evenly from first to last: more would cost time and tell little */
 static const float MOSTLY = 0.4f; /* a cell painted more than this is defective */
 
@@ -77,7 +82,8 @@ static void find_others(lesson *l, const physad__batch *batch)
 static physad_status paint_batch(lesson *l, const physad__batch *batch)
 {
     const physad__frontend *f = l->front;
-    const int64_t input = f->input_height * f->input_width * 3, cells = f->height * f->width, n = batch->count * PAINTINGS;
+    const int64_t input = f->input_height * f->input_width * 3, cells = f->height * f->width,
+                  n = batch->count * PAINTINGS;
     physad__fault fault = { PHYSAD_OK, "" };
 #ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic) num_threads(l->det->ctx->threads) if (n > 1)
@@ -85,8 +91,8 @@ static physad_status paint_batch(lesson *l, const physad__batch *batch)
     for (int64_t i = 0; i < n; i++) {
         const int64_t b = i / PAINTINGS;
         const uint64_t stream = 2 * (uint64_t)(batch->indices[b] * PAINTINGS + i % PAINTINGS);
-        const physad_status status = physad__paint(f, batch->pixels + b * input, l->others + b * input, l->det->seed, stream, DEFECTS,
-                                                   l->painted + i * input, l->cover + i * cells);
+        const physad_status status = physad__paint(f, batch->pixels + b * input, l->others + b * input, l->det->seed,
+                                                   stream, DEFECTS, l->painted + i * input, l->cover + i * cells);
         if (status != PHYSAD_OK) {
 #ifdef _OPENMP
 #pragma omp critical(physad_lesson)
@@ -110,8 +116,8 @@ static void find_mean(lesson *l, const float *cells)
 }
 
 /* Adds up to `most` random cells that are painted, or not at all. */
-static physad_status take_side(lesson *l, const float *cells, const float *cover, bool painted, int64_t most, int64_t sample,
-                               physad__rng *rng)
+static physad_status take_side(lesson *l, const float *cells, const float *cover, bool painted, int64_t most,
+                               int64_t sample, physad__rng *rng)
 {
     const int64_t dim = l->front->dim;
     int64_t n = 0, samples[PAINTED + BESIDE];
@@ -129,7 +135,8 @@ static physad_status take_side(lesson *l, const float *cells, const float *cover
     }
     const int64_t shape[2] = { n, dim };
     const physad_view rows = physad_view_array(l->rows, PHYSAD_F32, 2, shape);
-    const physad_view s = physad_view_array(samples, PHYSAD_I64, 1, &n), m = physad_view_array(marks, PHYSAD_I32, 1, &n);
+    const physad_view s = physad_view_array(samples, PHYSAD_I64, 1, &n),
+                      m = physad_view_array(marks, PHYSAD_I32, 1, &n);
     return n > 0 ? physad_bank_add(l->out, &rows, &s, &m) : PHYSAD_OK;
 }
 
@@ -167,8 +174,9 @@ static physad_status read_all(lesson *l, physad__loader *loader, physad__call *c
     }
 }
 
-physad_status physad__lesson_read(const physad_detector *det, const physad__frontend *front, const physad_dataset *normals,
-                                  const uint8_t *aside, physad_bank *out, physad__call *call)
+physad_status physad__lesson_read(const physad_detector *det, const physad__frontend *front,
+                                  const physad_dataset *normals, const uint8_t *aside, physad_bank *out,
+                                  physad__call *call)
 {
     physad__mem *mem = &det->ctx->mem;
     const int64_t n = physad_dataset_count(normals);
@@ -183,9 +191,11 @@ physad_status physad__lesson_read(const physad_detector *det, const physad__fron
     for (int64_t i = 0; status == PHYSAD_OK && i < taken; i++)
         if (taken <= MOST || i == 0 || i * MOST / taken != (i - 1) * MOST / taken)
             indices[kept++] = indices[i];
-    const physad__loader_options lo = {
-        .indices = indices, .count = kept, .batch = batch, .jpeg_scale = physad__jpeg_scale(det), .on_error = PHYSAD__ON_ERROR_STOP
-    };
+    const physad__loader_options lo = { .indices = indices,
+                                        .count = kept,
+                                        .batch = batch,
+                                        .jpeg_scale = physad__jpeg_scale(det),
+                                        .on_error = PHYSAD__ON_ERROR_STOP };
     physad__call_stage(call, "painted defects", kept);
     if (status == PHYSAD_OK)
         status = physad__loader_new(&loader, normals, front->transform, &lo);

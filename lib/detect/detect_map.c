@@ -65,19 +65,21 @@ static void scale_row(float *out, const float *in, float tap, int64_t n)
         out[i] = tap * in[i];
 }
 
-static void blur_columns(const float *in, float *out, int64_t height, int64_t width, const float *taps, int64_t radius, int border)
+static void blur_columns(const float *in, float *out, int64_t height, int64_t width, const float *taps, int64_t radius,
+                         int border)
 {
     for (int64_t y = 0; y < height; y++) {
         float *row = out + y * width;
         scale_row(row, in + y * width, taps[0], width);
         for (int64_t t = 1; t <= radius; t++)
-            add_pair(row, in + reflect(y - t, height, border) * width, in + reflect(y + t, height, border) * width, taps[t], width);
+            add_pair(row, in + reflect(y - t, height, border) * width, in + reflect(y + t, height, border) * width,
+                     taps[t], width);
     }
 }
 
 /* `padded` has room for width + 2 * radius. */
-static void blur_rows(const float *in, float *out, int64_t height, int64_t width, const float *taps, int64_t radius, int border,
-                      float *padded)
+static void blur_rows(const float *in, float *out, int64_t height, int64_t width, const float *taps, int64_t radius,
+                      int border, float *padded)
 {
     for (int64_t y = 0; y < height; y++) {
         const float *from = in + y * width;

@@ -45,13 +45,14 @@ static json_t *describe(const physad_detector *det)
 {
     char seed[32];
     const physad_threshold *t = &det->threshold;
-    physad__snprintf(seed, sizeof(seed), "%llu", (unsigned long long)det->seed); /* JSON numbers hold 53 bits only, in many readers */
-    return json_pack("{s:[ii], s:s, s:s, s:s, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:I, s:b, s:s}}", "format_version", FORMAT_MAJOR,
-                     FORMAT_MINOR, "library", physad_version(), "method", det->method->name, "seed", seed, "options",
-                     options_json(det), "paths", texts(det->origin->paths, det->origin->count), "groups",
-                     texts(det->origin->groups, det->origin->count), "threshold", "value", real_or_null(t->value), "alpha",
-                     real_or_null(t->alpha), "low", real_or_null(t->low), "high", real_or_null(t->high), "groups",
-                     (json_int_t)t->groups, "given", t->given, "none", det->no_threshold);
+    physad__snprintf(seed, sizeof(seed), "%llu",
+                     (unsigned long long)det->seed); /* JSON numbers hold 53 bits only, in many readers */
+    return json_pack("{s:[ii], s:s, s:s, s:s, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:I, s:b, s:s}}", "format_version",
+                     FORMAT_MAJOR, FORMAT_MINOR, "library", physad_version(), "method", det->method->name, "seed", seed,
+                     "options", options_json(det), "paths", texts(det->origin->paths, det->origin->count), "groups",
+                     texts(det->origin->groups, det->origin->count), "threshold", "value", real_or_null(t->value),
+                     "alpha", real_or_null(t->alpha), "low", real_or_null(t->low), "high", real_or_null(t->high),
+                     "groups", (json_int_t)t->groups, "given", t->given, "none", det->no_threshold);
 }
 
 static physad_status set_config(physad__mem *mem, physad__tensors_writer *w, const json_t *config)
@@ -100,13 +101,17 @@ physad_status physad_detector_save(const physad_detector *detector, const char *
 {
     physad__tensors_writer *w = NULL;
     if (detector == NULL || path == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_detector_save: the %s is NULL", detector == NULL ? "detector" : "path");
+        return physad__error(PHYSAD_ERR_ARG, "physad_detector_save: the %s is NULL",
+                             detector == NULL ? "detector" : "path");
     PHYSAD__TRY(physad__context_check(detector->ctx, "physad_detector_save"));
     if (detector->model == NULL)
-        return physad__error(PHYSAD_ERR_STATE, "physad_detector_save: the detector is not fitted; call physad_detector_fit() or load a model");
+        return physad__error(
+            PHYSAD_ERR_STATE,
+            "physad_detector_save: the detector is not fitted; call physad_detector_fit() or load a model");
     json_t *config = describe(detector);
     if (config == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_detector_save: a path or group among the training samples is not UTF-8, or there "
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_detector_save: a path or group among the training samples is not UTF-8, or there "
                              "is no memory");
     physad_status status = physad__tensors_writer_new(&w, detector->ctx, path);
     if (status == PHYSAD_OK)
@@ -133,8 +138,8 @@ physad_status physad__weights_put(const physad_tensors *weights, physad__tensors
     return PHYSAD_OK;
 }
 
-/* Where the weights of a model come from. They go into it where their licence is known; others are named by their hash, and
- * random ones by their seed. */
+/* Where the weights of a model come from. They go into it where their licence is known; others are named by their hash,
+ * and random ones by their seed. */
 static physad_status describe_weights(const physad_detector *det, bool *embed, json_t **out)
 {
     const char *given = physad__option_text(det, "weights");
@@ -149,7 +154,8 @@ static physad_status describe_weights(const physad_detector *det, bool *embed, j
         PHYSAD__TRY(physad__sha256_file(sha, path));
     }
     *out = json_pack("{s:s, s:s, s:s, s:b}", "name", name != NULL ? name : "", "sha256", sha, "licence",
-                     backbone.weights_licence != NULL && *given == '\0' ? backbone.weights_licence : "", "embedded", (int)*embed);
+                     backbone.weights_licence != NULL && *given == '\0' ? backbone.weights_licence : "", "embedded",
+                     (int)*embed);
     return *out != NULL ? PHYSAD_OK : physad__error(PHYSAD_ERR_NOMEM, "no memory for the model's description");
 }
 
@@ -193,7 +199,8 @@ physad_status physad__feature_write(const physad_detector *det, physad__tensors_
     return m->method->write(det, m->state, w);
 }
 
-physad_status physad__weights_take(const physad_detector *det, const physad_features *features, physad_tensors **out, json_t **origin)
+physad_status physad__weights_take(const physad_detector *det, const physad_features *features, physad_tensors **out,
+                                   json_t **origin)
 {
     bool embed;
     PHYSAD__TRY(describe_weights(det, &embed, origin));
@@ -221,7 +228,8 @@ static physad_status read_options(physad_detector *det, const json_t *options)
         if (!json_is_string(value))
             return physad__error(PHYSAD_ERR_FORMAT, "option \"%s\" is no text", key);
         if (physad__option_set(det, key, json_string_value(value), false) != PHYSAD_OK) {
-            /* A minor version may add options, which then say how the model was made: an older library cannot follow. */
+            /* A minor version may add options, which then say how the model was made: an older library cannot follow.
+             */
             return physad__error_prefix(PHYSAD_ERR_FORMAT, "option \"%s\" of the model", key);
         }
     }
@@ -266,10 +274,15 @@ static physad_status read_threshold(physad_detector *det, const physad_tensors *
     const char *none = json_string_value(json_object_get(t, "none"));
     if (!json_is_object(t))
         return physad__error(PHYSAD_ERR_FORMAT, "\"threshold\" is missing or no object");
-    det->threshold = (physad_threshold){ sizeof(physad_threshold), json_is_true(json_object_get(t, "given")), number_or_nan(t, "value"),
-                                         number_or_nan(t, "alpha"), number_or_nan(t, "low"), number_or_nan(t, "high"),
+    det->threshold = (physad_threshold){ sizeof(physad_threshold),
+                                         json_is_true(json_object_get(t, "given")),
+                                         number_or_nan(t, "value"),
+                                         number_or_nan(t, "alpha"),
+                                         number_or_nan(t, "low"),
+                                         number_or_nan(t, "high"),
                                          json_integer_value(json_object_get(t, "groups")) };
-    physad__snprintf(det->no_threshold, sizeof(det->no_threshold), "%s", none != NULL && *none != '\0' ? none : "the model has no threshold");
+    physad__snprintf(det->no_threshold, sizeof(det->no_threshold), "%s",
+                     none != NULL && *none != '\0' ? none : "the model has no threshold");
     if (!physad_tensors_has(file, "calibration.scores"))
         return PHYSAD_OK;
     const int64_t any[1] = { -1 };
@@ -298,18 +311,21 @@ static physad_status read_transform(physad_detector *det, const physad_tensors *
 /* Weights that the model does not carry must be those it was made with. */
 physad_status physad__weights_check(const physad_detector *det, const json_t *weights)
 {
-    const char *given = physad__option_text(det, "weights"), *want = json_string_value(json_object_get(weights, "sha256"));
+    const char *given = physad__option_text(det, "weights"),
+               *want = json_string_value(json_object_get(weights, "sha256"));
     const char *name = json_string_value(json_object_get(weights, "name"));
     char path[4096], sha[65];
     if (want == NULL || *want == '\0' || name == NULL)
-        return det->weights == NULL ? PHYSAD_OK
-                                    : physad__error(PHYSAD_ERR_ARG, "weights are given, but the model was made with random ones");
+        return det->weights == NULL
+                   ? PHYSAD_OK
+                   : physad__error(PHYSAD_ERR_ARG, "weights are given, but the model was made with random ones");
     if (det->weights != NULL)
         given = det->weights;
     PHYSAD__TRY(physad__weights_file(det->ctx, *given != '\0' ? given : name, name, path, sizeof(path)));
     PHYSAD__TRY(physad__sha256_file(sha, path));
     if (strcmp(sha, want) != 0)
-        return physad__error(PHYSAD_ERR_FORMAT, "the model was made with backbone weights of SHA-256 %s, but %s has %s", want, path, sha);
+        return physad__error(PHYSAD_ERR_FORMAT, "the model was made with backbone weights of SHA-256 %s, but %s has %s",
+                             want, path, sha);
     return PHYSAD_OK;
 }
 
@@ -369,9 +385,9 @@ static physad_status read_version(const json_t *config)
     if (!json_is_integer(major) || !json_is_integer(minor))
         return physad__error(PHYSAD_ERR_FORMAT, "\"format_version\" is missing or not two whole numbers");
     if (json_integer_value(major) != FORMAT_MAJOR)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "the model has format version %lld.%lld, this library (%s) reads %d.x",
-                             (long long)json_integer_value(major), (long long)json_integer_value(minor), physad_version(),
-                             FORMAT_MAJOR);
+        return physad__error(
+            PHYSAD_ERR_UNSUPPORTED, "the model has format version %lld.%lld, this library (%s) reads %d.x",
+            (long long)json_integer_value(major), (long long)json_integer_value(minor), physad_version(), FORMAT_MAJOR);
     return PHYSAD_OK;
 }
 
@@ -447,10 +463,12 @@ physad_status physad_detector_load_with(physad_detector **out, physad_context *c
         physad_tensors_free(file);
     PHYSAD__TRY(status);
     if (text == NULL)
-        status = physad__error(PHYSAD_ERR_FORMAT, "%s: no model of this library: a %s file%s", path, physad_tensors_format(file),
+        status = physad__error(PHYSAD_ERR_FORMAT, "%s: no model of this library: a %s file%s", path,
+                               physad_tensors_format(file),
                                container ? " without the metadata entry \"physad\"" : ", want safetensors");
     else if (config == NULL)
-        status = physad__error(PHYSAD_ERR_FORMAT, "%s: metadata entry \"physad\", character %d: %s", path, where.position, where.text);
+        status = physad__error(PHYSAD_ERR_FORMAT, "%s: metadata entry \"physad\", character %d: %s", path,
+                               where.position, where.text);
     else if ((status = read_model(out, context, file, config, &o)) != PHYSAD_OK)
         physad__error_prefix(status, "%s", path);
     json_decref(config);

@@ -62,22 +62,23 @@ static physad_status check(const physad__method *method, const physad__option *o
     switch (o->type) {
     case PHYSAD_OPTION_INT:
         if (!physad__parse_int(value, &integer) || (double)integer < o->least || (double)integer > o->most)
-            return physad__error(PHYSAD_ERR_ARG, "%s: option %s is \"%s\", want a whole number from %.10g to %.10g", method->name,
-                                 o->name, value, o->least, o->most);
+            return physad__error(PHYSAD_ERR_ARG, "%s: option %s is \"%s\", want a whole number from %.10g to %.10g",
+                                 method->name, o->name, value, o->least, o->most);
         return PHYSAD_OK;
     case PHYSAD_OPTION_REAL:
         if (!physad__parse_double(value, &real) || !(real >= o->least && real <= o->most))
-            return physad__error(PHYSAD_ERR_ARG, "%s: option %s is \"%s\", want a number from %.10g to %.10g", method->name,
-                                 o->name, value, o->least, o->most);
+            return physad__error(PHYSAD_ERR_ARG, "%s: option %s is \"%s\", want a number from %.10g to %.10g",
+                                 method->name, o->name, value, o->least, o->most);
         return PHYSAD_OK;
     case PHYSAD_OPTION_BOOL:
         if (!physad__parse_bool(value, &boolean))
-            return physad__error(PHYSAD_ERR_ARG, "%s: option %s is \"%s\", want true or false", method->name, o->name, value);
+            return physad__error(PHYSAD_ERR_ARG, "%s: option %s is \"%s\", want true or false", method->name, o->name,
+                                 value);
         return PHYSAD_OK;
     case PHYSAD_OPTION_CHOICE:
         if (!is_choice(o->choices, value))
-            return physad__error(PHYSAD_ERR_ARG, "%s: option %s is \"%s\", want one of %s", method->name, o->name, value,
-                                 o->choices);
+            return physad__error(PHYSAD_ERR_ARG, "%s: option %s is \"%s\", want one of %s", method->name, o->name,
+                                 value, o->choices);
         return PHYSAD_OK;
     default:
         return PHYSAD_OK;

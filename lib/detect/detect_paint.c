@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Made-up defects: a place of random shape (a blob, a line, specks) is filled with something that was not there (other light, one
- * tone, less or more grain, a piece of another photo). They need not look like real ones: what learns from them is to learn which
- * differences between photos are of no account. Lengths are for an input of 320 x 320 and grow with it. */
+/* Made-up defects: a place of random shape (a blob, a line, specks) is filled with something that was not there (other
+ * light, one tone, less or more grain, a piece of another photo). They need not look like real ones: what learns from
+ * them is to learn which differences between photos are of no account. Lengths are for an input of 320 x 320 and grow
+ * with it. */
 #include "detect/detect_learn.h"
 
 #include <math.h>
@@ -114,7 +115,8 @@ static physad_status draw_line(painter *p)
             break;
         p->shape[(int64_t)y * p->width + (int64_t)x] = 1;
     }
-    PHYSAD__TRY(physad__map_blur(p->mem, p->shape, p->height, p->width, p->unit * about(p, 0.6, 2), PHYSAD__BORDER_REPEAT));
+    PHYSAD__TRY(
+        physad__map_blur(p->mem, p->shape, p->height, p->width, p->unit * about(p, 0.6, 2), PHYSAD__BORDER_REPEAT));
     for (int64_t i = 0; i < p->height * p->width; i++)
         most = p->shape[i] > most ? p->shape[i] : most;
     for (int64_t i = 0; most > 0 && i < p->height * p->width; i++)
@@ -179,7 +181,8 @@ static void fill_grain(painter *p)
 /* Blurred, or with more contrast. */
 static physad_status fill_contrast(painter *p)
 {
-    const double sigma = p->unit * about(p, 1, 5), gain = 1 + between(p, -0.1, 0.1), contrast = exp(between(p, -2, 1.2));
+    const double sigma = p->unit * about(p, 1, 5), gain = 1 + between(p, -0.1, 0.1),
+                 contrast = exp(between(p, -2, 1.2));
     for (int c = 0; c < 3; c++) {
         for (int64_t i = 0; i < p->height * p->width; i++)
             p->noise[i] = p->photo[3 * i + c];
@@ -208,7 +211,8 @@ static void fill_piece(painter *p)
             fx = (mirror & 2) != 0 ? p->width - 1 - fx : fx;
             const float *from = p->other + 3 * (turned ? fx * p->width + fy : fy * p->width + fx);
             for (int c = 0; c < 3; c++)
-                p->fill[3 * (y * p->width + x) + c] = (float)((double)from[c] * (level ? own[c] / fmax(theirs[c], 1e-3) : 1));
+                p->fill[3 * (y * p->width + x) + c] =
+                    (float)((double)from[c] * (level ? own[c] / fmax(theirs[c], 1e-3) : 1));
         }
     }
 }
@@ -301,8 +305,8 @@ static physad_status paint_all(painter *p, int64_t defects)
     return status;
 }
 
-physad_status physad__paint(const physad__frontend *front, const float *input, const float *other, uint64_t seed, uint64_t stream,
-                            int64_t defects, float *out, float *cover)
+physad_status physad__paint(const physad__frontend *front, const float *input, const float *other, uint64_t seed,
+                            uint64_t stream, int64_t defects, float *out, float *cover)
 {
     physad__mem *mem = &front->ctx->mem;
     const int64_t h = front->input_height, w = front->input_width, n = h * w, lattice = (h + 3) * (w + 3);

@@ -28,7 +28,8 @@ void physad__moments_add(physad__moments *m, int64_t cell, double value)
     m->count[cell] += 1;
 }
 
-/* Gaussian over 1 cell, then drawn towards the whole by the weight of ten photos: few photos say little about one cell. */
+/* Gaussian over 1 cell, then drawn towards the whole by the weight of ten photos: few photos say little about one cell.
+ */
 bool physad__moments_settle(const physad__moments *m, int64_t height, int64_t width, float *mean_out, float *inverse)
 {
     static const double kernel[3] = { 0.3989, 0.2420, 0.0540 };

@@ -9,17 +9,20 @@
 #include <math.h>
 
 static const physad__option posed_rows[] = {
-    { "side", PHYSAD_OPTION_INT, "480", 64, 4096, NULL, "photos are undistorted and shrunk to this longer side, pixels", NULL },
+    { "side", PHYSAD_OPTION_INT, "480", 64, 4096, NULL, "photos are undistorted and shrunk to this longer side, pixels",
+      NULL },
     { "steps", PHYSAD_OPTION_INT, "4000", 1, 10000000, NULL, "photos shown while the scene is fitted", "3DGS: 30000" },
     { "max_gaussians", PHYSAD_OPTION_INT, "150000", 100, 20000000, NULL, "of the scene, at most", NULL },
-    { "random_points", PHYSAD_OPTION_INT, "30000", 10, 20000000, NULL, "Gaussians to begin with where the poses bring no points",
-      "SplatPose: 100000" },
+    { "random_points", PHYSAD_OPTION_INT, "30000", 10, 20000000, NULL,
+      "Gaussians to begin with where the poses bring no points", "SplatPose: 100000" },
     { "harmonics", PHYSAD_OPTION_INT, "3", 0, 3, NULL, "degree of the colours' change with direction", "3DGS" },
     { "background", PHYSAD_OPTION_REAL, "0", 0, 1, NULL, "grey behind everything", NULL },
-    { "backbone", PHYSAD_OPTION_TEXT, "efficientnet-lite0", 0, 0, NULL, "network whose features are compared; see `physad backbones`",
-      "RAD, SplatPose, PIAD: efficientnet-b4" },
-    { "weights", PHYSAD_OPTION_TEXT, "", 0, 0, NULL, "weights file or name, or random:SEED; empty: the backbone's known weights", NULL },
-    { "layers", PHYSAD_OPTION_TEXT, "", 0, 0, NULL, "layers taken, fine to coarse, with commas; empty: the backbone's usual ones", NULL },
+    { "backbone", PHYSAD_OPTION_TEXT, "efficientnet-lite0", 0, 0, NULL,
+      "network whose features are compared; see `physad backbones`", "RAD, SplatPose, PIAD: efficientnet-b4" },
+    { "weights", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
+      "weights file or name, or random:SEED; empty: the backbone's known weights", NULL },
+    { "layers", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
+      "layers taken, fine to coarse, with commas; empty: the backbone's usual ones", NULL },
     { "pool", PHYSAD_OPTION_CHOICE, "avg3", 0, 0, "avg3|none", "pooling of each layer over 3x3 neighbours", NULL },
 };
 const physad__option_table physad__options_posed = { posed_rows, PHYSAD__COUNT(posed_rows) };
@@ -79,7 +82,8 @@ static physad_status learn_undistortion(physad__posed_model *m)
     return PHYSAD_OK;
 }
 
-physad_status physad__posed_open_networks(physad__posed_model *m, const physad_detector *det, const physad_tensors *file)
+physad_status physad__posed_open_networks(physad__posed_model *m, const physad_detector *det,
+                                          const physad_tensors *file)
 {
     physad_features_options o = PHYSAD_FEATURES_OPTIONS_INIT;
     const physad_camera *c = &m->views.views[0].camera;
@@ -123,8 +127,10 @@ static physad_status find_folder(char **out, const physad_detector *det, const p
     const char *root = physad_dataset_root(normals);
     *out = NULL;
     if (root == NULL || s->file == NULL)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s needs camera poses: fit it on a folder of photos with transforms.json or a COLMAP "
-                             "model in sparse/0, not on photos in memory", det->method->name);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s needs camera poses: fit it on a folder of photos with transforms.json or a COLMAP "
+                             "model in sparse/0, not on photos in memory",
+                             det->method->name);
     *out = s->category != NULL && *s->category != '\0' ? physad__path_join(mem, root, s->category) : NULL;
     if (*out != NULL && physad__path_is_dir(*out))
         return PHYSAD_OK;
@@ -133,7 +139,8 @@ static physad_status find_folder(char **out, const physad_detector *det, const p
     return *out != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
-static physad_status read_views(physad__scene_views *out, const physad_detector *det, const physad_dataset *normals, physad__call *call)
+static physad_status read_views(physad__scene_views *out, const physad_detector *det, const physad_dataset *normals,
+                                physad__call *call)
 {
     const int64_t n = physad_dataset_count(normals);
     char *folder;
@@ -144,7 +151,8 @@ static physad_status read_views(physad__scene_views *out, const physad_detector 
         paths[i] = physad_dataset_sample(normals, i)->file;
     const physad__scene_choice chosen = { .paths = paths, .count = n };
     if (status == PHYSAD_OK)
-        status = physad__scene_views_open(out, det->ctx, folder, (int32_t)physad__option_int(det, "side"), 0, &chosen, call);
+        status =
+            physad__scene_views_open(out, det->ctx, folder, (int32_t)physad__option_int(det, "side"), 0, &chosen, call);
     physad__free(paths);
     physad__free(folder);
     return status;
@@ -159,7 +167,8 @@ static int64_t sample_of(const physad_dataset *normals, const char *path)
 }
 
 /* Numbers the views' samples, brings pixels to bytes' values, and puts the views kept aside last. */
-static physad_status arrange(physad__posed_model *m, physad_detector *det, const physad_dataset *normals, const uint8_t *aside, int64_t *kept)
+static physad_status arrange(physad__posed_model *m, physad_detector *det, const physad_dataset *normals,
+                             const uint8_t *aside, int64_t *kept)
 {
     physad__scene_views *v = &m->views;
     const int64_t n = physad_dataset_count(normals);
@@ -190,10 +199,11 @@ static physad_status arrange(physad__posed_model *m, physad_detector *det, const
         det->origin->sizes[m->samples[i]][1] = view->lens.width;
     }
     if (v->count < n)
-        physad__log(det->ctx, PHYSAD_LOG_WARNING, "%s: %lld of %lld training photos have no pose and are not used", det->method->name,
-                    (long long)(n - v->count), (long long)n);
+        physad__log(det->ctx, PHYSAD_LOG_WARNING, "%s: %lld of %lld training photos have no pose and are not used",
+                    det->method->name, (long long)(n - v->count), (long long)n);
     if (*kept < 2)
-        return physad__error(PHYSAD_ERR_ARG, "%s: %lld training photos with poses, want 2 at least", det->method->name, (long long)*kept);
+        return physad__error(PHYSAD_ERR_ARG, "%s: %lld training photos with poses, want 2 at least", det->method->name,
+                             (long long)*kept);
     return PHYSAD_OK;
 }
 
@@ -205,8 +215,8 @@ int64_t physad__posed_detail(const physad_detector *det)
 }
 
 /* From the pixels of the photo as taken; the pose is left as it is. */
-static physad_status fill_fine(physad__scene_view *fine, const physad_detector *det, const physad__lens *lens, const physad_view *photo,
-                               const char *name)
+static physad_status fill_fine(physad__scene_view *fine, const physad_detector *det, const physad__lens *lens,
+                               const physad_view *photo, const char *name)
 {
     PHYSAD__TRY(physad__scene_view_fill(fine, det->ctx, lens, photo, (int32_t)physad__posed_detail(det), name));
     for (int64_t k = 0; k < 3 * fine->camera.width * fine->camera.height; k++)
@@ -252,7 +262,8 @@ static void distort(float *out, const physad__posed_model *m, const float *map)
     for (int64_t i = 0; i < m->height * m->width; i++) {
         const float u = m->undistorted[2 * i] - 0.5f, v = m->undistorted[2 * i + 1] - 0.5f;
         const float x = fminf(fmaxf(u, 0), (float)(m->width - 1)), y = fminf(fmaxf(v, 0), (float)(m->height - 1));
-        const int64_t x0 = (int64_t)x, y0 = (int64_t)y, x1 = physad__min(x0 + 1, m->width - 1), y1 = physad__min(y0 + 1, m->height - 1);
+        const int64_t x0 = (int64_t)x, y0 = (int64_t)y, x1 = physad__min(x0 + 1, m->width - 1),
+                      y1 = physad__min(y0 + 1, m->height - 1);
         const float fx = x - (float)x0, fy = y - (float)y0;
         const float a = map[y0 * m->width + x0] * (1 - fx) + map[y0 * m->width + x1] * fx;
         const float b = map[y1 * m->width + x0] * (1 - fx) + map[y1 * m->width + x1] * fx;
@@ -261,7 +272,8 @@ static void distort(float *out, const physad__posed_model *m, const float *map)
 }
 
 /* In the first photo's colours, which the scene was fitted to: they may be brighter or darker than the photo's. */
-physad_status physad__result_render(const physad_detector *det, const physad_result *r, uint8_t **pixels, int64_t *height, int64_t *width)
+physad_status physad__result_render(const physad_detector *det, const physad_result *r, uint8_t **pixels,
+                                    int64_t *height, int64_t *width)
 {
     const physad__posed_model *m = det->model;
     physad__posed_look look = { 0 };
@@ -271,7 +283,9 @@ physad_status physad__result_render(const physad_detector *det, const physad_res
     const int64_t plane = m->height * m->width;
     float *taken = physad__alloc_array(&m->ctx->mem, plane, sizeof(float), "picture of a scene");
     uint8_t *out = physad__alloc_array(&m->ctx->mem, plane, 3, "picture of a scene");
-    physad_status status = taken != NULL && out != NULL ? physad__posed_look_make(&look, m, &m->scene, &r->sight->camera) : PHYSAD_ERR_NOMEM;
+    physad_status status = taken != NULL && out != NULL
+                               ? physad__posed_look_make(&look, m, &m->scene, &r->sight->camera)
+                               : PHYSAD_ERR_NOMEM;
     for (int64_t ch = 0; status == PHYSAD_OK && ch < 3; ch++) {
         distort(taken, m, look.colour + ch * plane);
         for (int64_t i = 0; i < plane; i++)
@@ -290,22 +304,29 @@ physad_status physad__result_render(const physad_detector *det, const physad_res
 }
 
 /* Pose, then the method; `map` of the undistorted photo, `best` its pose. */
-static physad_status score_view(const physad_detector *det, const physad__posed_model *m, const physad__scene_view *view,
-                                const physad__scene_view *fine, float *map, double *score, physad__pose *best, physad__call *call)
+static physad_status score_view(const physad_detector *det, const physad__posed_model *m,
+                                const physad__scene_view *view, const physad__scene_view *fine, float *map,
+                                double *score, physad__pose *best, physad__call *call)
 {
     physad__pose poses[PHYSAD__POSES];
-    physad__posed_query query = { .photo = view, .fine = fine->pixels != NULL ? fine : NULL, .poses = poses, .view = -1 };
+    physad__posed_query query = {
+        .photo = view, .fine = fine->pixels != NULL ? fine : NULL, .poses = poses, .view = -1
+    };
     if (view->camera.width != m->width || view->camera.height != m->height)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: the photo is %lld x %lld pixels when shrunk, the model's are %lld x %lld; turn it, or "
-                             "fit another model", det->method->name, (long long)view->camera.width, (long long)view->camera.height,
-                             (long long)m->width, (long long)m->height);
+        return physad__error(
+            PHYSAD_ERR_UNSUPPORTED,
+            "%s: the photo is %lld x %lld pixels when shrunk, the model's are %lld x %lld; turn it, or "
+            "fit another model",
+            det->method->name, (long long)view->camera.width, (long long)view->camera.height, (long long)m->width,
+            (long long)m->height);
     PHYSAD__TRY(m->method->find != NULL ? m->method->find(det, m, view, poses, &query.n)
                                         : physad__locator_find(&m->locator, view, -1, poses, &query.n));
     *best = poses[0];
     return m->method->score(det, m, &query, map, score, call);
 }
 
-physad_status physad__posed_score(const physad_detector *det, const physad_view *photo, physad_result *r, physad__call *call)
+physad_status physad__posed_score(const physad_detector *det, const physad_view *photo, physad_result *r,
+                                  physad__call *call)
 {
     const physad__posed_model *m = det->model;
     physad__mem *mem = &det->ctx->mem;
@@ -317,7 +338,8 @@ physad_status physad__posed_score(const physad_detector *det, const physad_view 
     r->map = physad__alloc_array(mem, m->height * m->width, sizeof(float), "score map");
     physad_status status = map != NULL && r->map != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
-        status = physad__scene_view_fill(&view, det->ctx, &m->locator.lens, photo, (int32_t)physad__option_int(det, "side"), "the photo");
+        status = physad__scene_view_fill(&view, det->ctx, &m->locator.lens, photo,
+                                         (int32_t)physad__option_int(det, "side"), "the photo");
     if (status == PHYSAD_OK && m->fine.count > 0)
         status = fill_fine(&fine, det, &m->locator.lens, photo, "the photo");
     if (status == PHYSAD_OK)
@@ -339,8 +361,8 @@ physad_status physad__posed_score(const physad_detector *det, const physad_view 
 
 /* --- fitting --- */
 
-physad_status physad__posed_fit_scene(physad__gaussians *out, const physad_detector *det, const physad__scene_views *views, int64_t steps,
-                                      physad__call *call)
+physad_status physad__posed_fit_scene(physad__gaussians *out, const physad_detector *det,
+                                      const physad__scene_views *views, int64_t steps, physad__call *call)
 {
     physad_scene_options o = PHYSAD_SCENE_OPTIONS_INIT;
     const int64_t degree = physad__option_int(det, "harmonics");
@@ -365,7 +387,8 @@ static physad_status fit_model(physad_detector *det, physad__posed_model *m, phy
     return PHYSAD_OK;
 }
 
-static physad_status score_aside(physad_detector *det, physad__posed_model *m, int64_t total, double *scores, physad__call *call)
+static physad_status score_aside(physad_detector *det, physad__posed_model *m, int64_t total, double *scores,
+                                 physad__call *call)
 {
     physad_status status = PHYSAD_OK;
     physad__pose pose;
@@ -387,8 +410,8 @@ static physad_status score_aside(physad_detector *det, physad__posed_model *m, i
     return status;
 }
 
-physad_status physad__posed_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
-                                physad__call *call, void **model)
+physad_status physad__posed_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside,
+                                double *scores, physad__call *call, void **model)
 {
     physad__posed_model *m;
     int64_t kept = 0, total = 0;

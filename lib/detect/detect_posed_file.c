@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The posed family's part of the model file: the scene, the training photos with their cameras, and what finds poses. */
+/* The posed family's part of the model file: the scene, the training photos with their cameras, and what finds poses.
+ */
 #include "detect/detect_posed.h"
 
 #include "detect/detect_feature.h"
@@ -81,7 +82,8 @@ static void unpack(packed *p)
 static physad_status write_all(physad__tensors_writer *w, const listed *all, int64_t n, bool append)
 {
     for (int64_t i = 0; i < n; i++) {
-        const physad_view view = physad_view_array((void *)(uintptr_t)all[i].data, all[i].dtype, all[i].ndim, all[i].shape);
+        const physad_view view =
+            physad_view_array((void *)(uintptr_t)all[i].data, all[i].dtype, all[i].ndim, all[i].shape);
         PHYSAD__TRY(append ? physad__tensors_writer_append(w, all[i].name, &view)
                            : physad__tensors_writer_declare(w, all[i].name, all[i].dtype, all[i].ndim, all[i].shape));
     }
@@ -110,10 +112,24 @@ static physad_status for_all(const physad__posed_model *m, physad__tensors_write
 {
     const physad__locator *l = &m->locator;
     const physad__matcher *k = &l->matcher;
-    const int64_t planes = physad__splat_plane_count(m->scene.degree), n = m->views.count, pixels = total_pixels(&m->views);
-    const double facts[FACTS] = { (double)m->scene.count, (double)m->scene.degree, (double)l->side, l->normal, l->foreign, m->views.extent,
-                                  (double)l->lens.width, (double)l->lens.height, l->lens.fx, l->lens.fy, l->lens.cx, l->lens.cy,
-                                  l->lens.k1, l->lens.k2, l->lens.p1, l->lens.p2 };
+    const int64_t planes = physad__splat_plane_count(m->scene.degree), n = m->views.count,
+                  pixels = total_pixels(&m->views);
+    const double facts[FACTS] = { (double)m->scene.count,
+                                  (double)m->scene.degree,
+                                  (double)l->side,
+                                  l->normal,
+                                  l->foreign,
+                                  m->views.extent,
+                                  (double)l->lens.width,
+                                  (double)l->lens.height,
+                                  l->lens.fx,
+                                  l->lens.fy,
+                                  l->lens.cx,
+                                  l->lens.cy,
+                                  l->lens.k1,
+                                  l->lens.k2,
+                                  l->lens.p1,
+                                  l->lens.p2 };
     packed p = { 0 };
     physad_status status = pack(&p, &m->ctx->mem, &m->views, append);
     const listed all[] = {
@@ -180,13 +196,16 @@ static physad_status read_scene(physad__posed_model *m, const physad_tensors *fi
     const int64_t facts_shape[1] = { FACTS };
     double f[FACTS];
     PHYSAD__TRY(physad__posed_take(f, file, "scene.facts", PHYSAD_F64, 1, facts_shape, true));
-    if (!is_count(f[0], 1, 1 << 25) || !is_count(f[1], 0, 3) || !is_count(f[2], 1, 32768) || !is_count(f[6], 1, 1 << 30) ||
-        !is_count(f[7], 1, 1 << 30) || !(f[8] > 0) || !(f[9] > 0))
+    if (!is_count(f[0], 1, 1 << 25) || !is_count(f[1], 0, 3) || !is_count(f[2], 1, 32768) ||
+        !is_count(f[6], 1, 1 << 30) || !is_count(f[7], 1, 1 << 30) || !(f[8] > 0) || !(f[9] > 0))
         return physad__error(PHYSAD_ERR_FORMAT, "scene.facts holds numbers that no scene has");
-    m->scene = (physad__gaussians){ .count = (int64_t)f[0], .degree = (int32_t)f[1], .stride = physad__splat_stride((int64_t)f[0]) };
+    m->scene = (physad__gaussians){ .count = (int64_t)f[0],
+                                    .degree = (int32_t)f[1],
+                                    .stride = physad__splat_stride((int64_t)f[0]) };
     m->locator = (physad__locator){ .ctx = m->ctx, .side = (int64_t)f[2], .normal = f[3], .foreign = f[4] };
     m->views.extent = f[5];
-    m->locator.lens = (physad__lens){ (int64_t)f[6], (int64_t)f[7], f[8], f[9], f[10], f[11], f[12], f[13], f[14], f[15], 0 };
+    m->locator.lens =
+        (physad__lens){ (int64_t)f[6], (int64_t)f[7], f[8], f[9], f[10], f[11], f[12], f[13], f[14], f[15], 0 };
     const int64_t shape[2] = { physad__splat_plane_count(m->scene.degree), m->scene.stride };
     m->scene.planes = physad__alloc_array(&m->ctx->mem, shape[0] * shape[1], sizeof(float), "scene");
     if (m->scene.planes == NULL)
@@ -209,7 +228,8 @@ static physad_status read_camera(physad_camera *c, const double *row, const char
     return PHYSAD_OK;
 }
 
-static physad_status read_pixels(physad__scene_view *view, physad__mem *mem, const uint8_t *pixels, const uint8_t *missing)
+static physad_status read_pixels(physad__scene_view *view, physad__mem *mem, const uint8_t *pixels,
+                                 const uint8_t *missing)
 {
     const int64_t plane = view->camera.width * view->camera.height;
     bool any = false;
@@ -231,15 +251,16 @@ static physad_status read_pixels(physad__scene_view *view, physad__mem *mem, con
 }
 
 /* `name`: of the array; as many as there are samples at most. */
-static physad_status read_cameras(physad__scene_views *v, physad__mem *mem, const physad_tensors *file, const char *name, int64_t least,
-                                  int64_t most)
+static physad_status read_cameras(physad__scene_views *v, physad__mem *mem, const physad_tensors *file,
+                                  const char *name, int64_t least, int64_t most)
 {
     const int64_t any[2] = { -1, CAMERA };
     physad_view from;
     PHYSAD__TRY(physad__tensors_want(file, name, PHYSAD_F64, 2, any, &from));
     const int64_t n = from.shape[0], shape[2] = { n, CAMERA };
     if (n < least || n > most)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s has %lld rows, want %lld to %lld", name, (long long)n, (long long)least, (long long)most);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s has %lld rows, want %lld to %lld", name, (long long)n,
+                             (long long)least, (long long)most);
     double *cameras = physad__alloc_array(mem, n * CAMERA, sizeof(double), "cameras");
     v->views = physad__alloc_zero(mem, (size_t)n * sizeof(*v->views), "photos");
     physad_status status = cameras != NULL && v->views != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
@@ -253,8 +274,8 @@ static physad_status read_cameras(physad__scene_views *v, physad__mem *mem, cons
     return status;
 }
 
-static physad_status read_photos(physad__scene_views *v, physad__mem *mem, const physad_tensors *file, const char *pixels_name,
-                                 const char *missing_name)
+static physad_status read_photos(physad__scene_views *v, physad__mem *mem, const physad_tensors *file,
+                                 const char *pixels_name, const char *missing_name)
 {
     const int64_t n = total_pixels(v), three[1] = { 3 * n }, one[1] = { n };
     physad_view pixels, missing;
@@ -280,7 +301,8 @@ static physad_status read_views(physad__posed_model *m, const physad_tensors *fi
     for (int64_t i = 0; i < n; i++) {
         m->views.views[i].lens = m->locator.lens;
         if (m->samples[i] < 0 || m->samples[i] >= samples)
-            return physad__error(PHYSAD_ERR_FORMAT, "views.samples holds %lld, want 0 to %lld", (long long)m->samples[i], (long long)samples - 1);
+            return physad__error(PHYSAD_ERR_FORMAT, "views.samples holds %lld, want 0 to %lld",
+                                 (long long)m->samples[i], (long long)samples - 1);
     }
     return read_photos(&m->views, mem, file, "views.pixels", "views.missing");
 }
@@ -301,15 +323,18 @@ static physad_status read_locator(physad__posed_model *m, const physad_tensors *
     l->scene = &m->scene;
     memcpy(l->background, m->background, sizeof(l->background));
     PHYSAD__TRY(physad__matcher_reserve(k, m->ctx, m->finder, m->views.count));
-    const int64_t cells[3] = { k->count, k->height * k->width, k->dim }, points[3] = { k->count, k->height * k->width, 3 }, scale[2] = { 2, k->dim };
+    const int64_t cells[3] = { k->count, k->height * k->width, k->dim },
+                  points[3] = { k->count, k->height * k->width, 3 }, scale[2] = { 2, k->dim };
     for (int64_t i = 0; i < k->count; i++)
         k->cameras[i] = m->views.views[i].camera;
     PHYSAD__TRY(physad__posed_take(k->cells, file, "locator.cells", PHYSAD_F32, 3, cells, true));
-    PHYSAD__TRY(physad__posed_take(k->points, file, "locator.points", PHYSAD_F32, 3, points, false)); /* some are unknown: not a number */
+    PHYSAD__TRY(physad__posed_take(k->points, file, "locator.points", PHYSAD_F32, 3, points,
+                                   false)); /* some are unknown: not a number */
     return physad__posed_take(k->mean, file, "locator.scale", PHYSAD_F32, 2, scale, true);
 }
 
-static physad_status read_all(physad_detector *det, physad__posed_model *m, physad_tensors *file, const json_t *config, bool embedded)
+static physad_status read_all(physad_detector *det, physad__posed_model *m, physad_tensors *file, const json_t *config,
+                              bool embedded)
 {
     PHYSAD__TRY(read_scene(m, file));
     PHYSAD__TRY(read_views(m, file, det->origin->count));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What methods of the posed family are made of: pictures from a pose, cells of pixels, colours brought to each other, top means. */
+/* What methods of the posed family are made of: pictures from a pose, cells of pixels, colours brought to each other,
+ * top means. */
 #include "detect/detect_posed.h"
 
 #include <math.h>
@@ -11,13 +12,16 @@ void physad__posed_look_free(physad__posed_look *look)
     *look = (physad__posed_look){ 0 };
 }
 
-physad_status physad__posed_look_make(physad__posed_look *out, const physad__posed_model *m, const physad__gaussians *scene,
-                                      const physad_camera *camera)
+physad_status physad__posed_look_make(physad__posed_look *out, const physad__posed_model *m,
+                                      const physad__gaussians *scene, const physad_camera *camera)
 {
     const int64_t plane = camera->width * camera->height;
     physad__splat *splat;
-    physad__splat_input in = { .planes = physad__splat_planes_at(scene->planes, scene->stride), .count = scene->count, .degree = scene->degree,
-                               .with_depth = true, .camera = physad__scene_camera(camera) };
+    physad__splat_input in = { .planes = physad__splat_planes_at(scene->planes, scene->stride),
+                               .count = scene->count,
+                               .degree = scene->degree,
+                               .with_depth = true,
+                               .camera = physad__scene_camera(camera) };
     *out = (physad__posed_look){ .camera = *camera };
     out->colour = physad__alloc_array(&m->ctx->mem, 5 * plane, sizeof(float), "picture");
     if (out->colour == NULL)
@@ -58,7 +62,8 @@ physad_status physad__posed_cells(const physad__posed_model *m, const float *pix
     const int64_t in[4] = { 1, m->height, m->width, 3 }, out[4] = { 1, m->grid_height, m->grid_width, m->dim };
     float *input;
     PHYSAD__TRY(make_input(&input, m, pixels));
-    const physad_view image = physad_view_array(input, PHYSAD_F32, 4, in), target = physad_view_array(cells, PHYSAD_F32, 4, out);
+    const physad_view image = physad_view_array(input, PHYSAD_F32, 4, in),
+                      target = physad_view_array(cells, PHYSAD_F32, 4, out);
     const physad_status status = physad_features_compute(m->network, &image, &target, NULL);
     physad__free(input);
     return status;
@@ -114,7 +119,8 @@ static line fit_line(const float *from, const float *to, const float *weight, in
         const double wide = pass == 0 ? 0.16 : 0.01;
         double count = 0, x = 0, y = 0, xx = 0, xy = 0;
         for (int64_t i = 0; i < n; i++) {
-            const double p = (double)from[i], q = (double)to[i], r = l.gain * p + l.offset - q, d = wide / (wide + r * r);
+            const double p = (double)from[i], q = (double)to[i], r = l.gain * p + l.offset - q,
+                         d = wide / (wide + r * r);
             const double w = (double)weight[i] * d * d;
             count += w;
             x += w * p;
@@ -153,7 +159,8 @@ static int descending(const void *a, const void *b)
     return x->value != y->value ? (x->value < y->value ? 1 : -1) : (x->weight < y->weight) - (x->weight > y->weight);
 }
 
-physad_status physad__posed_top(double *out, physad__mem *mem, const float *map, const float *weight, int64_t n, double share)
+physad_status physad__posed_top(double *out, physad__mem *mem, const float *map, const float *weight, int64_t n,
+                                double share)
 {
     weighed *all = physad__alloc_array(mem, n, sizeof(*all), "pooling");
     double sum = 0, taken = 0, total = 0;

@@ -51,7 +51,8 @@ static void take_place(physad__scenery *s, const physad_view *map, const physad_
     s->colour[2 * plane + at] = (float)((sum[0] + sum[1]) / 2 - sum[2]);
 }
 
-static physad_status scenery_take(physad__scenery *s, physad__mem *mem, const physad_view *map, const physad_view *photo)
+static physad_status scenery_take(physad__scenery *s, physad__mem *mem, const physad_view *map,
+                                  const physad_view *photo)
 {
     s->step = (physad__max(map->shape[0], map->shape[1]) + LONGEST - 1) / LONGEST;
     s->step = physad__max(physad__min(s->step, physad__min(map->shape[0], map->shape[1])), 1);
@@ -149,7 +150,8 @@ void physad__region_axes(const int32_t *region, int64_t row, int32_t number, con
         }
     n = fmax(n, 1);
     /* A pixel is a square, not a point: its own variance is a twelfth. */
-    const double yy = square[0] / n - sum[0] / n * sum[0] / n + 1.0 / 12, xx = square[1] / n - sum[1] / n * sum[1] / n + 1.0 / 12;
+    const double yy = square[0] / n - sum[0] / n * sum[0] / n + 1.0 / 12,
+                 xx = square[1] / n - sum[1] / n * sum[1] / n + 1.0 / 12;
     const double xy = square[2] / n - sum[0] / n * sum[1] / n;
     const double middle = (yy + xx) / 2, apart = sqrt((yy - xx) * (yy - xx) / 4 + xy * xy);
     out[0] = 4 * sqrt(middle + apart);
@@ -236,17 +238,19 @@ static physad_status check_photo(const physad_view *photo, const int64_t size[2]
     char have[64];
     PHYSAD__TRY(physad__view_check(photo, "photo"));
     if (photo->dtype != PHYSAD_U8 && photo->dtype != PHYSAD_U16 && photo->dtype != PHYSAD_F32)
-        return physad__error(PHYSAD_ERR_DTYPE, "%s: the photo is %s, want u8, u16 or f32", what, physad_dtype_name(photo->dtype));
+        return physad__error(PHYSAD_ERR_DTYPE, "%s: the photo is %s, want u8, u16 or f32", what,
+                             physad_dtype_name(photo->dtype));
     const bool layers = photo->ndim == 3 && (photo->shape[2] == 1 || photo->shape[2] == 3 || photo->shape[2] == 4);
     if ((photo->ndim != 2 && !layers) || photo->shape[0] != size[0] || photo->shape[1] != size[1])
-        return physad__error(PHYSAD_ERR_SHAPE, "%s: the photo is %s, want (%lld,%lld), (%lld,%lld,3) or (%lld,%lld,4) as the map", what,
-                             physad__shape_text(have, sizeof(have), photo->ndim, photo->shape), (long long)size[0], (long long)size[1],
-                             (long long)size[0], (long long)size[1], (long long)size[0], (long long)size[1]);
+        return physad__error(
+            PHYSAD_ERR_SHAPE, "%s: the photo is %s, want (%lld,%lld), (%lld,%lld,3) or (%lld,%lld,4) as the map", what,
+            physad__shape_text(have, sizeof(have), photo->ndim, photo->shape), (long long)size[0], (long long)size[1],
+            (long long)size[0], (long long)size[1], (long long)size[0], (long long)size[1]);
     return PHYSAD_OK;
 }
 
-physad_status physad_regions_of_map(physad_regions **out, physad_context *context, const physad_view *map, const physad_view *photo,
-                                    double level)
+physad_status physad_regions_of_map(physad_regions **out, physad_context *context, const physad_view *map,
+                                    const physad_view *photo, double level)
 {
     static const int64_t any[2] = { -1, -1 };
     if (out == NULL)
@@ -271,13 +275,15 @@ physad_status physad_regions_of_map(physad_regions **out, physad_context *contex
     return PHYSAD_OK;
 }
 
-physad_status physad_regions_find(physad_regions **out, const physad_result *result, const physad_view *photo, double level)
+physad_status physad_regions_find(physad_regions **out, const physad_result *result, const physad_view *photo,
+                                  double level)
 {
     if (out == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_regions_find: out is NULL");
     *out = NULL;
     if (result == NULL || photo == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_regions_find: %s is NULL", result == NULL ? "the result" : "the photo");
+        return physad__error(PHYSAD_ERR_ARG, "physad_regions_find: %s is NULL",
+                             result == NULL ? "the result" : "the photo");
     physad_context *ctx = result->origin->ctx;
     const int64_t size[2] = { result->photo_height, result->photo_width };
     PHYSAD__TRY(physad__context_check(ctx, "physad_regions_find"));
@@ -321,7 +327,8 @@ physad_status physad_regions_get(const physad_regions *regions, int64_t index, p
     if (out->struct_size != sizeof(*out))
         return physad__error(PHYSAD_ERR_ARG, "physad_region: struct_size is wrong; use PHYSAD_REGION_INIT");
     if (index < 0 || index >= regions->count)
-        return physad__error(PHYSAD_ERR_ARG, "physad_regions_get: region %lld of %lld", (long long)index, (long long)regions->count);
+        return physad__error(PHYSAD_ERR_ARG, "physad_regions_get: region %lld of %lld", (long long)index,
+                             (long long)regions->count);
     *out = regions->region[index];
     return PHYSAD_OK;
 }

@@ -32,7 +32,8 @@ typedef struct physad__scenery {
 } physad__scenery;
 
 /* Looks of the region with this number, within its box (rows top to bottom - 1). */
-physad_status physad__region_look(physad__look *out, physad__mem *mem, const physad__scenery *s, int32_t number, const int64_t box[4]);
+physad_status physad__region_look(physad__look *out, physad__mem *mem, const physad__scenery *s, int32_t number,
+                                  const int64_t box[4]);
 /* Length, width and angle of the ellipse with the moments of the places where region[] is `number`, in a box. */
 void physad__region_axes(const int32_t *region, int64_t row, int32_t number, const int64_t box[4], double out[3]);
 /* Likelihoods of the kinds. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a region looks like against the ring around it, and which kind of defect that speaks for.
  *
- * A map's regions are wider than the defect, for a map is as coarse as the network's cells. So the places of a region whose colour is
- * foreign to the ring are taken apart, and their shape counts beside the region's. Nothing depends on how many pixels a defect has:
- * that is the camera's distance. */
+ * A map's regions are wider than the defect, for a map is as coarse as the network's cells. So the places of a region
+ * whose colour is foreign to the ring are taken apart, and their shape counts beside the region's. Nothing depends on
+ * how many pixels a defect has: that is the camera's distance. */
 #include "detect/detect_region.h"
 #include "detect/detect_region_table.h"
 #include "metrics/metrics.h"
@@ -38,7 +38,8 @@ static float lightness(const window *w, int64_t y, int64_t x)
     return s->colour[y * s->width + x];
 }
 
-static physad_status window_make(window *w, physad__mem *mem, const physad__scenery *s, const int64_t box[4], int64_t places)
+static physad_status window_make(window *w, physad__mem *mem, const physad__scenery *s, const int64_t box[4],
+                                 int64_t places)
 {
     const int64_t radius = physad__min(physad__max((int64_t)(sqrt((double)places) / 2), LEAST_RADIUS), MOST_RADIUS);
     *w = (window){ .s = s, .radius = radius };
@@ -54,8 +55,8 @@ static physad_status window_make(window *w, physad__mem *mem, const physad__scen
     w->sums = physad__alloc_array(mem, (w->height + 1) * (w->width + 1), sizeof(*w->sums), "a region's looks");
     w->sorted = physad__alloc_array(mem, n, sizeof(*w->sorted), "a region's looks");
     w->piece = physad__alloc_array(mem, n, sizeof(*w->piece), "a region's looks");
-    const bool all = w->part != NULL && w->foreign != NULL && w->gradient != NULL && w->fine != NULL && w->sums != NULL &&
-                     w->sorted != NULL && w->piece != NULL;
+    const bool all = w->part != NULL && w->foreign != NULL && w->gradient != NULL && w->fine != NULL &&
+                     w->sums != NULL && w->sorted != NULL && w->piece != NULL;
     return all ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
@@ -105,7 +106,8 @@ static void take_parts(window *w, int32_t number)
     for (int64_t i = 0; i < n; i++) {
         const int64_t y = i / w->width, x = i % w->width, at = (w->top + y) * s->width + w->left + x;
         int64_t places;
-        if (s->region[at] == 0 && !isnan(s->map[at]) && box_sum(w, y, x, w->radius, &places) > 0.5 && box_sum(w, y, x, 1, &places) < 0.5)
+        if (s->region[at] == 0 && !isnan(s->map[at]) && box_sum(w, y, x, w->radius, &places) > 0.5 &&
+            box_sum(w, y, x, 1, &places) < 0.5)
             w->part[i] = RING;
     }
 }
@@ -264,7 +266,8 @@ static physad_status take_look(physad__look *out, window *w, physad__mem *mem, c
     return PHYSAD_OK;
 }
 
-physad_status physad__region_look(physad__look *out, physad__mem *mem, const physad__scenery *s, int32_t number, const int64_t box[4])
+physad_status physad__region_look(physad__look *out, physad__mem *mem, const physad__scenery *s, int32_t number,
+                                  const int64_t box[4])
 {
     window w;
     double axes[3];

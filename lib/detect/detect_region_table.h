@@ -3,8 +3,10 @@
 #ifndef PHYSAD__DETECT_REGION_TABLE_H
 #define PHYSAD__DETECT_REGION_TABLE_H
 
-static const double LOOK_MEAN[PHYSAD__LOOKS] = { 0.6637, 0.5130, 0.1252, 0.1362, -0.0423, 0.0978, 0.0719, 0.2963, 0.2383, -0.3460, -2.0508, -0.0383 };
-static const double LOOK_SPREAD[PHYSAD__LOOKS] = { 0.5594, 0.7116, 0.2517, 0.2541, 0.1178, 0.0781, 0.0781, 0.4397, 0.4564, 0.4325, 0.5630, 0.5021 };
+static const double LOOK_MEAN[PHYSAD__LOOKS] = { 0.6637, 0.5130, 0.1252, 0.1362,  -0.0423, 0.0978,
+                                                 0.0719, 0.2963, 0.2383, -0.3460, -2.0508, -0.0383 };
+static const double LOOK_SPREAD[PHYSAD__LOOKS] = { 0.5594, 0.7116, 0.2517, 0.2541, 0.1178, 0.0781,
+                                                   0.0781, 0.4397, 0.4564, 0.4325, 0.5630, 0.5021 };
 static const double LOOK_BIAS[PHYSAD_DEFECTS] = { 0.0222, -0.3639, 0.1990, 0.1427 };
 static const double LOOK_WEIGHT[PHYSAD_DEFECTS][PHYSAD__LOOKS] = {
     { -0.7488, -0.0774, 0.3558, -0.0858, 0.0083, 0.1214, -0.1060, 0.8147, -0.4304, -0.6601, 0.5776, 0.5285 },

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "detect/detect.h"
 
-extern const physad__method physad__method_render_compare, physad__method_splat_bank, physad__method_splatpose, physad__method_piad;
-extern const physad__method physad__method_patchcore, physad__method_padim, physad__method_motion_energy, physad__method_motion_bank;
-extern const physad__method physad__method_mnad_pred, physad__method_mnad_recon, physad__method_memae, physad__method_mpn;
+extern const physad__method physad__method_render_compare, physad__method_splat_bank, physad__method_splatpose,
+    physad__method_piad;
+extern const physad__method physad__method_patchcore, physad__method_padim, physad__method_motion_energy,
+    physad__method_motion_bank;
+extern const physad__method physad__method_mnad_pred, physad__method_mnad_recon, physad__method_memae,
+    physad__method_mpn;
 
 const physad__method *const physad__methods[] = {
     &physad__method_patchcore,
@@ -56,13 +59,14 @@ physad_status physad_method_describe(const char *name, physad_method_info *out)
     if (name == NULL || out == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_method_describe: %s is NULL", name == NULL ? "name" : "out");
     if (out->struct_size != sizeof(*out))
-        return physad__error(PHYSAD_ERR_ARG, "physad_method_info: struct_size is %u, want %zu; use PHYSAD_METHOD_INFO_INIT",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_method_info: struct_size is %u, want %zu; use PHYSAD_METHOD_INFO_INIT",
                              out->struct_size, sizeof(*out));
     const physad__method *m = physad__method_find(name);
     if (m == NULL)
         return PHYSAD_ERR_ARG;
-    *out = (physad_method_info){ sizeof(*out), m->input, m->supervision, (int32_t)physad__method_options(m), m->name, m->title,
-                                 m->source };
+    *out = (physad_method_info){ sizeof(*out), m->input, m->supervision, (int32_t)physad__method_options(m),
+                                 m->name,      m->title, m->source };
     return PHYSAD_OK;
 }
 
@@ -71,7 +75,8 @@ physad_status physad_method_option(const char *name, int64_t index, physad_optio
     if (name == NULL || out == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_method_option: %s is NULL", name == NULL ? "name" : "out");
     if (out->struct_size != sizeof(*out))
-        return physad__error(PHYSAD_ERR_ARG, "physad_option_info: struct_size is %u, want %zu; use PHYSAD_OPTION_INFO_INIT",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_option_info: struct_size is %u, want %zu; use PHYSAD_OPTION_INFO_INIT",
                              out->struct_size, sizeof(*out));
     const physad__method *m = physad__method_find(name);
     if (m == NULL)
@@ -80,7 +85,7 @@ physad_status physad_method_option(const char *name, int64_t index, physad_optio
     if (o == NULL)
         return physad__error(PHYSAD_ERR_ARG, "%s: option index is %lld, want 0 to %lld", name, (long long)index,
                              (long long)physad__method_options(m) - 1);
-    *out = (physad_option_info){ sizeof(*out), o->type, o->least, o->most, o->name, o->default_value, o->choices, o->help,
-                                 o->source };
+    *out = (physad_option_info){ sizeof(*out),     o->type,    o->least, o->most,  o->name,
+                                 o->default_value, o->choices, o->help,  o->source };
     return PHYSAD_OK;
 }

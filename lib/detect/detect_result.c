@@ -97,24 +97,30 @@ physad_status physad_result_nearest(const physad_result *result, int64_t y, int6
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "physad_result_nearest: this method keeps no normal patches");
     if (y < 0 || x < 0 || y >= result->photo_height || x >= result->photo_width)
         return physad__error(PHYSAD_ERR_ARG, "physad_result_nearest: (%lld,%lld) lies outside the photo of %lld x %lld",
-                             (long long)y, (long long)x, (long long)result->photo_height, (long long)result->photo_width);
+                             (long long)y, (long long)x, (long long)result->photo_height,
+                             (long long)result->photo_width);
     const physad_transform *t = result->origin->transform;
     int64_t input_h, input_w;
     double my, mx;
     PHYSAD__TRY(physad_transform_shape(t, &input_h, &input_w));
-    PHYSAD__TRY(physad_transform_to_model(t, result->photo_height, result->photo_width, (double)y + 0.5, (double)x + 0.5, &my, &mx));
+    PHYSAD__TRY(physad_transform_to_model(t, result->photo_height, result->photo_width, (double)y + 0.5,
+                                          (double)x + 0.5, &my, &mx));
     const int64_t gy = (int64_t)floor(my / (double)input_h * (double)result->grid_height);
     const int64_t gx = (int64_t)floor(mx / (double)input_w * (double)result->grid_width);
     const int64_t cell = gy * result->grid_width + gx;
     if (gy < 0 || gx < 0 || gy >= result->grid_height || gx >= result->grid_width || result->nearest_sample[cell] < 0)
-        return physad__error(PHYSAD_ERR_ARG, "physad_result_nearest: (%lld,%lld) lies outside the region of interest", (long long)y,
-                             (long long)x);
+        return physad__error(PHYSAD_ERR_ARG, "physad_result_nearest: (%lld,%lld) lies outside the region of interest",
+                             (long long)y, (long long)x);
     const int64_t sample = result->nearest_sample[cell], position = result->nearest_position[cell];
-    *out = (physad_nearest){ .struct_size = sizeof(*out), .distance = (double)result->nearest_distance[cell], .sample = sample };
+    *out = (physad_nearest){ .struct_size = sizeof(*out),
+                             .distance = (double)result->nearest_distance[cell],
+                             .sample = sample };
     const int64_t *size = result->origin->sizes[sample];
     PHYSAD__TRY(physad_transform_to_photo(
-        t, size[0], size[1], ((double)(position / result->grid_width) + 0.5) / (double)result->grid_height * (double)input_h,
-        ((double)(position % result->grid_width) + 0.5) / (double)result->grid_width * (double)input_w, &out->y, &out->x));
+        t, size[0], size[1],
+        ((double)(position / result->grid_width) + 0.5) / (double)result->grid_height * (double)input_h,
+        ((double)(position % result->grid_width) + 0.5) / (double)result->grid_width * (double)input_w, &out->y,
+        &out->x));
     out->path = result->origin->paths[sample];
     return PHYSAD_OK;
 }
@@ -124,9 +130,16 @@ physad_status physad__result_keep(physad_result **out, physad_result *from)
     *out = physad__alloc_zero(&from->origin->ctx->mem, sizeof(**out), "result");
     if (*out == NULL)
         return PHYSAD_ERR_NOMEM;
-    **out = (physad_result){ .origin = physad__origin_retain(from->origin), .score = from->score, .threshold = from->threshold,
-                             .p_value = from->p_value, .anomalous = from->anomalous, .photo_height = from->photo_height,
-                             .photo_width = from->photo_width, .sight = from->sight, .near_sample = -1, .near_frame = -1 };
+    **out = (physad_result){ .origin = physad__origin_retain(from->origin),
+                             .score = from->score,
+                             .threshold = from->threshold,
+                             .p_value = from->p_value,
+                             .anomalous = from->anomalous,
+                             .photo_height = from->photo_height,
+                             .photo_width = from->photo_width,
+                             .sight = from->sight,
+                             .near_sample = -1,
+                             .near_frame = -1 };
     from->sight = NULL;
     return PHYSAD_OK;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define WINDOW 3       /* cells to each side of a spot */
-#define COUNTED 8      /* cells of the window that count, the greatest: as large as what a photo's score is the mean of */
+#define COUNTED 8 /* cells of the window that count, the greatest: as large as what a photo's score is the mean of */
 #define APART 4        /* cells between spots, each way */
 #define SAME_DEPTH 0.05
 #define COMMON 0.95    /* this share of the map is what it rises to anyhow */
@@ -22,7 +22,8 @@ static int ascending(const void *a, const void *b)
 }
 
 /* The map's level that one pixel in twenty exceeds, and how much farther one in two hundred lies. */
-static physad_status learn_scale(double *level, double *decade, physad__mem *mem, const float *map, const uint8_t *missing, int64_t n)
+static physad_status learn_scale(double *level, double *decade, physad__mem *mem, const float *map,
+                                 const uint8_t *missing, int64_t n)
 {
     int64_t kept = 0;
     float *sorted = physad__alloc_array(mem, n, sizeof(float), "sight");
@@ -41,7 +42,8 @@ static physad_status learn_scale(double *level, double *decade, physad__mem *mem
     return PHYSAD_OK;
 }
 
-static void fill_cells(physad__sight *s, const physad__posed_look *look, const float *map, const uint8_t *missing, double level, double decade)
+static void fill_cells(physad__sight *s, const physad__posed_look *look, const float *map, const uint8_t *missing,
+                       double level, double decade)
 {
     const int64_t w = look->camera.width;
     for (int64_t i = 0; i < s->height * s->width; i++) {
@@ -61,8 +63,8 @@ static void fill_cells(physad__sight *s, const physad__posed_look *look, const f
     }
 }
 
-physad_status physad__sight_make(physad__sight **out, const physad__posed_model *m, const physad__scene_view *photo, const physad_camera *camera,
-                                 const float *map)
+physad_status physad__sight_make(physad__sight **out, const physad__posed_model *m, const physad__scene_view *photo,
+                                 const physad_camera *camera, const float *map)
 {
     physad__mem *mem = &m->ctx->mem;
     physad__posed_look look = { 0 };
@@ -73,10 +75,13 @@ physad_status physad__sight_make(physad__sight **out, const physad__posed_model 
     physad__sight *s = physad__alloc_zero(mem, sizeof(*s), "sight");
     if (s == NULL)
         return PHYSAD_ERR_NOMEM;
-    *s = (physad__sight){ .camera = *camera, .lens = photo->lens, .height = height, .width = width, .surprises = m->method->surprises };
+    *s = (physad__sight){
+        .camera = *camera, .lens = photo->lens, .height = height, .width = width, .surprises = m->method->surprises
+    };
     s->rise = physad__alloc_array(mem, height * width, sizeof(float), "sight");
     s->depth = physad__alloc_array(mem, height * width, sizeof(float), "sight");
-    physad_status status = s->rise != NULL && s->depth != NULL ? physad__posed_look_make(&look, m, &m->scene, camera) : PHYSAD_ERR_NOMEM;
+    physad_status status =
+        s->rise != NULL && s->depth != NULL ? physad__posed_look_make(&look, m, &m->scene, camera) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK) {
         fill_cells(s, &look, map, photo->missing, level, s->surprises || !(decade > 0) ? 1 : decade);
         *out = s;
@@ -122,9 +127,11 @@ static double level_at(const physad__sight *s, int64_t y, int64_t x)
 static void place_of(const physad__sight *s, int64_t cell, double out[3])
 {
     const physad_camera *c = &s->camera;
-    const double u = ((double)(cell % s->width) + 0.5) * PHYSAD__SIGHT_CELL, v = ((double)(cell / s->width) + 0.5) * PHYSAD__SIGHT_CELL;
+    const double u = ((double)(cell % s->width) + 0.5) * PHYSAD__SIGHT_CELL,
+                 v = ((double)(cell / s->width) + 0.5) * PHYSAD__SIGHT_CELL;
     const double z = (double)s->depth[cell];
-    const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1], z - c->translation[2] };
+    const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1],
+                          z - c->translation[2] };
     for (int k = 0; k < 3; k++)
         out[k] = c->rotation[k] * p[0] + c->rotation[3 + k] * p[1] + c->rotation[6 + k] * p[2];
 }
@@ -134,8 +141,10 @@ double physad__sight_level(const physad__sight *s, const double p[3])
     const physad_camera *c = &s->camera;
     double q[3];
     for (int k = 0; k < 3; k++)
-        q[k] = c->rotation[3 * k] * p[0] + c->rotation[3 * k + 1] * p[1] + c->rotation[3 * k + 2] * p[2] + c->translation[k];
-    const double u = (q[0] / q[2] * c->fx + c->cx) / PHYSAD__SIGHT_CELL, v = (q[1] / q[2] * c->fy + c->cy) / PHYSAD__SIGHT_CELL;
+        q[k] = c->rotation[3 * k] * p[0] + c->rotation[3 * k + 1] * p[1] + c->rotation[3 * k + 2] * p[2] +
+               c->translation[k];
+    const double u = (q[0] / q[2] * c->fx + c->cx) / PHYSAD__SIGHT_CELL,
+                 v = (q[1] / q[2] * c->fy + c->cy) / PHYSAD__SIGHT_CELL;
     if (!(q[2] > 0) || !(u >= 0 && v >= 0 && u < (double)s->width && v < (double)s->height))
         return NAN;
     const int64_t cell = (int64_t)v * s->width + (int64_t)u;
@@ -150,8 +159,8 @@ static double radius_of(const physad__sight *s, int64_t cell)
     const float least = s->rise[cell] / 2;
     for (int64_t i = 0; i < n; i++) {
         const int64_t y = grown[i] / s->width, x = grown[i] % s->width;
-        const int64_t around[4] = { y > 0 ? grown[i] - s->width : -1, y + 1 < s->height ? grown[i] + s->width : -1, x > 0 ? grown[i] - 1 : -1,
-                                    x + 1 < s->width ? grown[i] + 1 : -1 };
+        const int64_t around[4] = { y > 0 ? grown[i] - s->width : -1, y + 1 < s->height ? grown[i] + s->width : -1,
+                                    x > 0 ? grown[i] - 1 : -1, x + 1 < s->width ? grown[i] + 1 : -1 };
         for (int k = 0; k < 4 && n < MOST_GROWN; k++) {
             bool known = around[k] < 0 || !(s->rise[around[k]] >= least);
             for (int64_t j = 0; j < n && !known; j++)
@@ -172,12 +181,15 @@ int64_t physad__sight_spots(const physad__sight *s, physad__spot spots[PHYSAD__S
         for (int64_t i = 0; i < s->height * s->width; i++) {
             bool free_one = s->depth[i] > 0 && s->rise[i] > 0 && (best < 0 || s->rise[i] > s->rise[best]);
             for (int64_t k = 0; k < n && free_one; k++)
-                free_one = llabs(i / s->width - spots[k].cell / s->width) > APART || llabs(i % s->width - spots[k].cell % s->width) > APART;
+                free_one = llabs(i / s->width - spots[k].cell / s->width) > APART ||
+                           llabs(i % s->width - spots[k].cell % s->width) > APART;
             best = free_one ? i : best;
         }
         if (best < 0)
             break;
-        spots[n] = (physad__spot){ .cell = best, .level = level_at(s, best / s->width, best % s->width), .radius = radius_of(s, best) };
+        spots[n] = (physad__spot){ .cell = best,
+                                   .level = level_at(s, best / s->width, best % s->width),
+                                   .radius = radius_of(s, best) };
         place_of(s, best, spots[n++].place);
     }
     return n;
@@ -186,6 +198,7 @@ int64_t physad__sight_spots(const physad__sight *s, physad__spot spots[PHYSAD__S
 void physad__sight_pixel(const physad__sight *s, int64_t cell, double *y, double *x)
 {
     const physad_camera *c = &s->camera;
-    const double u = ((double)(cell % s->width) + 0.5) * PHYSAD__SIGHT_CELL, v = ((double)(cell / s->width) + 0.5) * PHYSAD__SIGHT_CELL;
+    const double u = ((double)(cell % s->width) + 0.5) * PHYSAD__SIGHT_CELL,
+                 v = ((double)(cell / s->width) + 0.5) * PHYSAD__SIGHT_CELL;
     physad__lens_project(&s->lens, (u - c->cx) / c->fx, (v - c->cy) / c->fy, x, y);
 }

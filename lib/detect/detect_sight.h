@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a photo with a pose saw odd, and where in space: small enough to be kept until the other photos of its thing have come. Within
- * lib/detect only. */
+/* What a photo with a pose saw odd, and where in space: small enough to be kept until the other photos of its thing
+ * have come. Within lib/detect only. */
 #ifndef PHYSAD__DETECT_SIGHT_H
 #define PHYSAD__DETECT_SIGHT_H
 
@@ -12,7 +12,8 @@ struct physad__sight {
     physad_camera camera;  /* of the undistorted photo, at the map's size */
     physad__lens lens;     /* of the photo as it was taken, at its size */
     int64_t height, width; /* cells of SIGHT_CELL x SIGHT_CELL pixels of the map */
-    float *rise;           /* per cell: decades of rarity above what the photo's whole map rises to; not a number: nothing counts there */
+    float *rise; /* per cell: decades of rarity above what the photo's whole map rises to; not a number: nothing counts
+                    there */
     float *depth;          /* at cells' centres; 0: nothing there */
     bool surprises;        /* the method's maps and scores are -log10 of shares of normal places */
 };

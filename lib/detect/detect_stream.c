@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams: frames that come one by one, scored by the methods for videos as they tell, and by those on photos one by one. */
+/* Streams: frames that come one by one, scored by the methods for videos as they tell, and by those on photos one by
+ * one. */
 #include "detect/detect.h"
 
 #include <math.h>
@@ -20,7 +21,8 @@ static const physad__stream_method *methods_of(const physad_stream *s)
     return s->det->method->stream;
 }
 
-/* --- takes --------------------------------------------------------------------------------------------------------- */
+/* --- takes ---------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status open_take(physad_stream *s)
 {
@@ -58,7 +60,8 @@ static physad_status check_detector(const physad_detector *det)
     return PHYSAD_OK;
 }
 
-physad_status physad_stream_new(physad_stream **out, const physad_detector *detector, const physad_stream_options *options)
+physad_status physad_stream_new(physad_stream **out, const physad_detector *detector,
+                                const physad_stream_options *options)
 {
     physad_stream_options o = PHYSAD_STREAM_OPTIONS_INIT;
     if (out == NULL)
@@ -67,7 +70,8 @@ physad_status physad_stream_new(physad_stream **out, const physad_detector *dete
     PHYSAD__TRY(check_detector(detector));
     PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), options, "physad_stream_options"));
     if (o.pool < PHYSAD_POOL_TOP || o.pool > PHYSAD_POOL_MEAN || !(o.frame_rate >= 0 && o.frame_rate < 1e6))
-        return physad__error(PHYSAD_ERR_ARG, "physad_stream_options: pool is %d, frame_rate %g; want PHYSAD_POOL_*, and 0 or more",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_stream_options: pool is %d, frame_rate %g; want PHYSAD_POOL_*, and 0 or more",
                              o.pool, o.frame_rate);
     physad_stream *s = physad__alloc_zero(&detector->ctx->mem, sizeof(*s), "stream");
     if (s == NULL)
@@ -87,7 +91,8 @@ void physad_stream_free(physad_stream *stream)
     physad__free(stream);
 }
 
-/* --- frames -------------------------------------------------------------------------------------------------------- */
+/* --- frames --------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status check_frame(const physad_view *frame)
 {
@@ -146,7 +151,8 @@ physad_status physad_stream_push(physad_stream *stream, const physad_view *frame
     if (stream == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_stream_push: the stream is NULL");
     if (stream->failed)
-        return physad__error(PHYSAD_ERR_STATE, "physad_stream_push: an earlier frame failed; end the take or free the stream");
+        return physad__error(PHYSAD_ERR_STATE,
+                             "physad_stream_push: an earlier frame failed; end the take or free the stream");
     PHYSAD__TRY(check_frame(frame));
     PHYSAD__TRY(physad__call_begin(&call, stream->det->ctx, NULL, "physad_stream_push"));
     const physad_status status = push_frame(stream, frame, &call);
@@ -179,7 +185,8 @@ int64_t physad_stream_latency(const physad_stream *stream)
     return stream != NULL && methods_of(stream) != NULL ? methods_of(stream)->latency(stream->det) : 0;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status end_photos(physad_stream *s, physad_result **out)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texture: columns behind the network's that say how bright, how rough and how grained a cell's surroundings are against the photo as
- * a whole. Networks learn to overlook just that. On a surface (ground metal, cloth, wood) it is what a worn or badly worked place
- * differs in; on a thing before a background it tells the thing from the background and nothing else, so that `auto` leaves it off.
+/* Texture: columns behind the network's that say how bright, how rough and how grained a cell's surroundings are
+ * against the photo as a whole. Networks learn to overlook just that. On a surface (ground metal, cloth, wood) it is
+ * what a worn or badly worked place differs in; on a thing before a background it tells the thing from the background
+ * and nothing else, so that `auto` leaves it off.
  *
- * All is measured on the logarithm of the brightness: lamp and exposure are factors there, and the photo's median takes them away. */
+ * All is measured on the logarithm of the brightness: lamp and exposure are factors there, and the photo's median takes
+ * them away. */
 #include "detect/detect.h"
 
 #include <math.h>
@@ -13,8 +15,9 @@ enum { SUMS = 6 }; /* pixels, logarithm, its square, the square of its steps alo
 
 static const float FLOOR = 0.02f;     /* added to the brightness: what is darker is noise */
 static const double LEAST = 1e-5;     /* added to each energy */
-static const double SURFACE = 0.5;    /* photos whose contrast strays less, in natural logarithms (a factor of 1.65), are of a surface */
-static const double SHARE = 0.5;      /* variance of the texture's columns together, in units of that of the network's */
+static const double SURFACE =
+    0.5; /* photos whose contrast strays less, in natural logarithms (a factor of 1.65), are of a surface */
+static const double SHARE = 0.5; /* variance of the texture's columns together, in units of that of the network's */
 
 physad_status physad__texture_open(physad__frontend *front, float factor)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kruse, Rudolph, Woiwode and Rosenhahn, "SplatPose & Detect", CVPR workshops 2024; Yang et al., "PIAD: Pose and Illumination agnostic
- * Anomaly Detection", CVPR 2025. The twist (w, v, theta) gives R = 1 + sin(theta) [w] + (1 - cos(theta)) [w]^2 and a shift; w is not held
- * at length 1, so that R is turned into the nearest rotation by Gram and Schmidt before it is used. */
+/* Kruse, Rudolph, Woiwode and Rosenhahn, "SplatPose & Detect", CVPR workshops 2024; Yang et al., "PIAD: Pose and
+ * Illumination agnostic Anomaly Detection", CVPR 2025. The twist (w, v, theta) gives R = 1 + sin(theta) [w] + (1 -
+ * cos(theta)) [w]^2 and a shift; w is not held at length 1, so that R is turned into the nearest rotation by Gram and
+ * Schmidt before it is used. */
 #include "detect/detect_twist.h"
 
 #include <math.h>
@@ -104,7 +105,8 @@ typedef struct refiner {
     float *picture, *grad, *planes;
 } refiner;
 
-static physad_status open_refiner(refiner *r, const physad__posed_model *m, const physad__twist_target *targets, int64_t n)
+static physad_status open_refiner(refiner *r, const physad__posed_model *m, const physad__twist_target *targets,
+                                  int64_t n)
 {
     const int64_t plane = m->height * m->width;
     int64_t most = 1;
@@ -127,17 +129,21 @@ static void close_refiner(refiner *r)
 }
 
 /* Adds a target's loss, and its gradient by the camera's motion. */
-static physad_status add_target(refiner *r, const physad__twist_target *t, const physad_camera *camera, double *loss, double pose[6])
+static physad_status add_target(refiner *r, const physad__twist_target *t, const physad_camera *camera, double *loss,
+                                double pose[6])
 {
     const physad__gaussians *g = t->scene;
     physad__splat_loss_result result;
-    physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride), .count = g->count, .degree = g->degree,
+    physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride),
+                               .count = g->count,
+                               .degree = g->degree,
                                .camera = physad__scene_camera(camera) };
     physad__splat_back back = { .planes = physad__splat_planes_at(r->planes, g->stride) };
     const physad__splat_images images = { .colour = r->picture }, grads = { .colour = r->grad };
     memcpy(in.background, r->m->background, sizeof(in.background));
     PHYSAD__TRY(physad__splat_forward(r->splat, &in, &images));
-    PHYSAD__TRY(physad__splat_compare(r->splat, &result, r->grad, r->picture, t->pixels, camera->width, camera->height, t->ssim));
+    PHYSAD__TRY(physad__splat_compare(r->splat, &result, r->grad, r->picture, t->pixels, camera->width, camera->height,
+                                      t->ssim));
     PHYSAD__TRY(physad__splat_backward(r->splat, &grads, &back));
     *loss += t->weight * result.loss;
     for (int k = 0; k < 6; k++)
@@ -146,7 +152,8 @@ static physad_status add_target(refiner *r, const physad__twist_target *t, const
 }
 
 /* One step of Adam on the twist. */
-static void adam(double p[NUMBERS], double mean[NUMBERS], double square[NUMBERS], const double grad[NUMBERS], double rate, int64_t t)
+static void adam(double p[NUMBERS], double mean[NUMBERS], double square[NUMBERS], const double grad[NUMBERS],
+                 double rate, int64_t t)
 {
     for (int k = 0; k < NUMBERS; k++) {
         mean[k] = 0.9 * mean[k] + 0.1 * grad[k];
@@ -155,8 +162,8 @@ static void adam(double p[NUMBERS], double mean[NUMBERS], double square[NUMBERS]
     }
 }
 
-static physad_status run(refiner *r, const physad__twist_target *targets, int64_t n, const physad__twist_plan *plan, physad_camera *camera,
-                         double *loss)
+static physad_status run(refiner *r, const physad__twist_target *targets, int64_t n, const physad__twist_plan *plan,
+                         physad_camera *camera, double *loss)
 {
     const physad_camera from = *camera;
     double p[NUMBERS], mean[NUMBERS] = { 0 }, square[NUMBERS] = { 0 }, checked = INFINITY;
@@ -179,7 +186,8 @@ static physad_status run(refiner *r, const physad__twist_target *targets, int64_
         for (int k = 0; k < NUMBERS; k++)
             for (int i = 0; i < 6; i++)
                 grad[k] += pose[i] * by[k][i];
-        adam(p, mean, square, grad, step == 0 ? plan->first_rate : plan->rate * pow(0.8, (double)(step + 1) / 100), step + 1);
+        adam(p, mean, square, grad, step == 0 ? plan->first_rate : plan->rate * pow(0.8, (double)(step + 1) / 100),
+             step + 1);
     }
     return PHYSAD_OK;
 }
@@ -198,7 +206,8 @@ physad_status physad__twist_refine(const physad__posed_model *m, const physad__t
 /* --- features --- */
 
 /* Summed squares of q - r of one layer, at the photo's size. */
-static physad_status squares(float *out, const physad__posed_model *m, const physad__posed_stack *q, const physad__posed_stack *r, int64_t layer)
+static physad_status squares(float *out, const physad__posed_model *m, const physad__posed_stack *q,
+                             const physad__posed_stack *r, int64_t layer)
 {
     const int64_t *s = q->shape[layer];
     float *small = physad__alloc_array(&m->ctx->mem, s[0] * s[1], sizeof(float), "score map");
@@ -217,7 +226,8 @@ static physad_status squares(float *out, const physad__posed_model *m, const phy
     return PHYSAD_OK;
 }
 
-physad_status physad__twist_compare(const physad__posed_model *m, const physad__twist_pair *first, const physad__twist_pair *second, float *map)
+physad_status physad__twist_compare(const physad__posed_model *m, const physad__twist_pair *first,
+                                    const physad__twist_pair *second, float *map)
 {
     const int64_t plane = m->height * m->width;
     const physad__twist_pair *const pairs[2] = { first, second };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Poses refined as SplatPose and PIAD publish it: Adam on the seven numbers of a twist, through the renderer. Within lib/detect only. */
+/* Poses refined as SplatPose and PIAD publish it: Adam on the seven numbers of a twist, through the renderer. Within
+ * lib/detect only. */
 #ifndef PHYSAD__DETECT_TWIST_H
 #define PHYSAD__DETECT_TWIST_H
 
@@ -27,11 +28,12 @@ typedef struct physad__twist_plan {
 physad_status physad__twist_refine(const physad__posed_model *m, const physad__twist_target *targets, int64_t n,
                                    const physad__twist_plan *plan, physad_camera *camera, double *loss);
 
-/* Distances of features, at the photo's size: per layer the summed squares of q - r. `multiply` NULL: added up; else each layer's are
- * multiplied by those of the second pair (PIAD). */
+/* Distances of features, at the photo's size: per layer the summed squares of q - r. `multiply` NULL: added up; else
+ * each layer's are multiplied by those of the second pair (PIAD). */
 typedef struct physad__twist_pair {
     const float *photo, *picture; /* (3, height, width) */
 } physad__twist_pair;
-physad_status physad__twist_compare(const physad__posed_model *m, const physad__twist_pair *first, const physad__twist_pair *second, float *map);
+physad_status physad__twist_compare(const physad__posed_model *m, const physad__twist_pair *first,
+                                    const physad__twist_pair *second, float *map);
 
 #endif

@@ -36,15 +36,20 @@ int32_t physad_defect_of_type(const char *type)
         const char *stem;
         int32_t kind;
     } words[] = {
-        { "scratch", PHYSAD_DEFECT_LINE },       { "crack", PHYSAD_DEFECT_LINE },         { "line", PHYSAD_DEFECT_LINE },
-        { "cut", PHYSAD_DEFECT_LINE },           { "thread", PHYSAD_DEFECT_LINE },        { "hair", PHYSAD_DEFECT_LINE },
-        { "stain", PHYSAD_DEFECT_TINT },         { "tint", PHYSAD_DEFECT_TINT },          { "colo", PHYSAD_DEFECT_TINT },
-        { "discolo", PHYSAD_DEFECT_TINT },       { "contamin", PHYSAD_DEFECT_TINT },      { "dirt", PHYSAD_DEFECT_TINT },
-        { "oil", PHYSAD_DEFECT_TINT },           { "print", PHYSAD_DEFECT_TINT },         { "missing", PHYSAD_DEFECT_HOLE },
-        { "hole", PHYSAD_DEFECT_HOLE },          { "blowhole", PHYSAD_DEFECT_HOLE },      { "break", PHYSAD_DEFECT_HOLE },
-        { "broken", PHYSAD_DEFECT_HOLE },        { "chip", PHYSAD_DEFECT_HOLE },          { "squeez", PHYSAD_DEFECT_DEFORMATION },
-        { "dent", PHYSAD_DEFECT_DEFORMATION },   { "bent", PHYSAD_DEFECT_DEFORMATION },   { "bend", PHYSAD_DEFECT_DEFORMATION },
-        { "deform", PHYSAD_DEFECT_DEFORMATION }, { "fold", PHYSAD_DEFECT_DEFORMATION },   { "warp", PHYSAD_DEFECT_DEFORMATION },
+        { "scratch", PHYSAD_DEFECT_LINE },       { "crack", PHYSAD_DEFECT_LINE },
+        { "line", PHYSAD_DEFECT_LINE },          { "cut", PHYSAD_DEFECT_LINE },
+        { "thread", PHYSAD_DEFECT_LINE },        { "hair", PHYSAD_DEFECT_LINE },
+        { "stain", PHYSAD_DEFECT_TINT },         { "tint", PHYSAD_DEFECT_TINT },
+        { "colo", PHYSAD_DEFECT_TINT },          { "discolo", PHYSAD_DEFECT_TINT },
+        { "contamin", PHYSAD_DEFECT_TINT },      { "dirt", PHYSAD_DEFECT_TINT },
+        { "oil", PHYSAD_DEFECT_TINT },           { "print", PHYSAD_DEFECT_TINT },
+        { "missing", PHYSAD_DEFECT_HOLE },       { "hole", PHYSAD_DEFECT_HOLE },
+        { "blowhole", PHYSAD_DEFECT_HOLE },      { "break", PHYSAD_DEFECT_HOLE },
+        { "broken", PHYSAD_DEFECT_HOLE },        { "chip", PHYSAD_DEFECT_HOLE },
+        { "squeez", PHYSAD_DEFECT_DEFORMATION }, { "dent", PHYSAD_DEFECT_DEFORMATION },
+        { "bent", PHYSAD_DEFECT_DEFORMATION },   { "bend", PHYSAD_DEFECT_DEFORMATION },
+        { "deform", PHYSAD_DEFECT_DEFORMATION }, { "fold", PHYSAD_DEFECT_DEFORMATION },
+        { "warp", PHYSAD_DEFECT_DEFORMATION },
     };
     for (const char *p = type; p != NULL && *p != '\0'; p++) {
         if (p > type && lower(p[-1]) >= 'a' && lower(p[-1]) <= 'z')
@@ -90,7 +95,8 @@ static physad_status name_type(physad_types *t, const char *type, int64_t *index
     for (*index = 0; *index < t->count; ++*index)
         if (strcmp(t->names[*index], type) == 0)
             return PHYSAD_OK;
-    PHYSAD__TRY(physad__grow(&t->ctx->mem, &t->names, &t->capacity, t->count + 1, sizeof(*t->names), "types of defect"));
+    PHYSAD__TRY(
+        physad__grow(&t->ctx->mem, &t->names, &t->capacity, t->count + 1, sizeof(*t->names), "types of defect"));
     t->names[t->count] = physad__strdup(&t->ctx->mem, type);
     if (t->names[t->count] == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -101,13 +107,17 @@ static physad_status name_type(physad_types *t, const char *type, int64_t *index
 physad_status physad_types_add(physad_types *types, const char *type, const physad_regions *regions)
 {
     if (types == NULL || type == NULL || regions == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_types_add: %s is NULL", types == NULL ? "types" : type == NULL ? "type" : "regions");
+        return physad__error(PHYSAD_ERR_ARG, "physad_types_add: %s is NULL",
+                             types == NULL  ? "types"
+                             : type == NULL ? "type"
+                                            : "regions");
     PHYSAD__TRY(physad__context_check(types->ctx, "physad_types_add"));
     if (*type == '\0')
         return physad__error(PHYSAD_ERR_ARG, "physad_types_add: the type has no name");
     if (regions->count == 0 || !regions->look[0].known)
         return physad__error(PHYSAD_ERR_ARG, "physad_types_add: this example of \"%s\" %s", type,
-                             regions->count == 0 ? "shows no region" : "shows a region with nothing around it to compare with");
+                             regions->count == 0 ? "shows no region"
+                                                 : "shows a region with nothing around it to compare with");
     int64_t index;
     PHYSAD__TRY(physad__grow(&types->ctx->mem, &types->examples, &types->example_capacity, types->example_count + 1,
                              sizeof(*types->examples), "types of defect"));
@@ -116,7 +126,8 @@ physad_status physad_types_add(physad_types *types, const char *type, const phys
     return PHYSAD_OK;
 }
 
-static physad_status add_photo(physad_types *t, const physad_detector *det, const physad_dataset *photos, int64_t index, const char *type)
+static physad_status add_photo(physad_types *t, const physad_detector *det, const physad_dataset *photos, int64_t index,
+                               const char *type)
 {
     physad_image *image = NULL;
     physad_result *result = NULL;

@@ -115,7 +115,8 @@ physad_status physad_detector_score_video(const physad_detector *detector, const
         r->origin = physad__origin_retain(detector->origin);
         status = detector->method->score_video != NULL ? detector->method->score_video(detector, video, r, &call)
                                                        : score_frames(detector, video, pool, r, &call);
-        if (status == PHYSAD_ERR_SHAPE || status == PHYSAD_ERR_NUMERIC) /* of its frames; what comes from reading names it already */
+        if (status == PHYSAD_ERR_SHAPE ||
+            status == PHYSAD_ERR_NUMERIC) /* of its frames; what comes from reading names it already */
             status = physad__error_prefix(status, "%s", physad__video_name(video));
     }
     physad__call_end(&call);

@@ -8,14 +8,16 @@
 enum { LENGTH = 16 };
 
 static const physad__option rows[] = {
-    /* Smaller frames than the others': the network halves them four times, and what it rebuilds through its memory is blurred until it
-     * has learned long. */
-    PHYSAD__CLIP_ROWS("96", "32", "24", "channels of the first layer; the next have 4/3, 8/3 and 8/3 as many", "10", "4800", "12",
-                      "0.002", "motion", "0"),
+    /* Smaller frames than the others': the network halves them four times, and what it rebuilds through its memory is
+     * blurred until it has learned long. */
+    PHYSAD__CLIP_ROWS("96", "32", "24", "channels of the first layer; the next have 4/3, 8/3 and 8/3 as many", "10",
+                      "4800", "12", "0.002", "motion", "0"),
     { "items", PHYSAD_OPTION_INT, "2000", 2, 100000, NULL, "entries of the memory", "paper" },
-    /* The paper's least, 1 / items. At five times that (the published program's) hardly any entry of a memory that has learned nothing
-     * passes, so neither it nor the encoder gets a gradient for a long time: a short training ends at the mean picture. */
-    { "shrink", PHYSAD_OPTION_REAL, "0.0005", 0, 1, NULL, "weights of entries below this go to zero", "paper: 1 to 3 / items" },
+    /* The paper's least, 1 / items. At five times that (the published program's) hardly any entry of a memory that has
+     * learned nothing passes, so neither it nor the encoder gets a gradient for a long time: a short training ends at
+     * the mean picture. */
+    { "shrink", PHYSAD_OPTION_REAL, "0.0005", 0, 1, NULL, "weights of entries below this go to zero",
+      "paper: 1 to 3 / items" },
     { "entropy", PHYSAD_OPTION_REAL, "0.0002", 0, 100, NULL, "weight of the entropy of an entry's weights in the loss",
       "paper" },
 };
@@ -74,9 +76,10 @@ static physad_status build(const physad_detector *det, physad__params *params, p
     return PHYSAD_OK;
 }
 
-/* Mean distance of the clip's pixels over time, in the worst window: also the map. Where motion counts, the scored frame's alone: what
- * moves is elsewhere in the others. */
-static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion, double *terms, float *map)
+/* Mean distance of the clip's pixels over time, in the worst window: also the map. Where motion counts, the scored
+ * frame's alone: what moves is elsewhere in the others. */
+static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion,
+                  double *terms, float *map)
 {
     const int64_t size = physad__option_int(det, "size"), frame = size * size, clip = LENGTH * frame;
     const float *made = physad__tape_data(net->t, net->kept[0]) + i * clip,

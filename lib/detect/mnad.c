@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MNAD (Park, Noh and Ham, CVPR 2020): a network predicts the next of five frames, or rebuilds one, through a memory of
- * ten normal patterns, written to while it trains, and by choice while it scores. A frame is odd where the network's frame is far from
- * it, and where its features are far from what the memory holds. */
+ * ten normal patterns, written to while it trains, and by choice while it scores. A frame is odd where the network's
+ * frame is far from it, and where its features are far from what the memory holds. */
 #include "detect/detect_clip.h"
 
 #include <math.h>
@@ -12,8 +12,8 @@ enum { MADE, QUERIES, SCORES, NEAREST, KEPT };
 static const char MEMORY[] = "memory.items";
 
 static const physad__option pred_rows[] = {
-    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; the memory's items have eight times as many", "10", "400",
-                      "4", "0.001", "none", "0"),
+    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; the memory's items have eight times as many",
+                      "10", "400", "4", "0.001", "none", "0"),
     { "mix", PHYSAD_OPTION_REAL, "0.6", 0, 1, NULL, "share of the frame's error in a score; the rest is the features'",
       "paper, 4.1" },
     { "compactness", PHYSAD_OPTION_REAL, "0.1", 0, 100, NULL, "weight of the features' distance to their nearest item",
@@ -21,12 +21,13 @@ static const physad__option pred_rows[] = {
     { "separateness", PHYSAD_OPTION_REAL, "0.1", 0, 100, NULL, "weight of the margin between nearest and second item",
       "paper, 4.1" },
     { "update", PHYSAD_OPTION_REAL, "0", 0, 1, NULL,
-      "error of a scored frame below which the memory takes it in, for the rest of the video; 0: never", "paper, 3.3: 0.01" },
+      "error of a scored frame below which the memory takes it in, for the rest of the video; 0: never",
+      "paper, 3.3: 0.01" },
 };
 
 static const physad__option recon_rows[] = {
-    PHYSAD__CLIP_ROWS("128", "32", "16", "channels of the first layer; the memory's items have eight times as many", "10", "6400",
-                      "16", "0.001", "motion", "0"),
+    PHYSAD__CLIP_ROWS("128", "32", "16", "channels of the first layer; the memory's items have eight times as many",
+                      "10", "6400", "16", "0.001", "motion", "0"),
     { "mix", PHYSAD_OPTION_REAL, "0.7", 0, 1, NULL, "share of the frame's error in a score; the rest is the features'",
       "paper, 4.1" },
     { "compactness", PHYSAD_OPTION_REAL, "0.01", 0, 100, NULL, "weight of the features' distance to their nearest item",
@@ -34,7 +35,8 @@ static const physad__option recon_rows[] = {
     { "separateness", PHYSAD_OPTION_REAL, "0.01", 0, 100, NULL, "weight of the margin between nearest and second item",
       "paper, 4.1" },
     { "update", PHYSAD_OPTION_REAL, "0", 0, 1, NULL,
-      "error of a scored frame below which the memory takes it in, for the rest of the video; 0: never", "paper, 3.3: 0.015" },
+      "error of a scored frame below which the memory takes it in, for the rest of the video; 0: never",
+      "paper, 3.3: 0.015" },
 };
 
 #define PAPER(update)                                                                                                  \
@@ -166,7 +168,8 @@ static physad_status seen(const physad_detector *det, physad__params *params, ph
 /* --- scores
  * ------------------------------------------------------------------------------------------------------------ */
 
-static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion, double *terms, float *map)
+static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion,
+                  double *terms, float *map)
 {
     const int64_t size = physad__option_int(det, "size"), frame = size * size * 3;
     const int64_t part = physad__tape_count(net->t, net->kept[QUERIES]) / net->batch;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* motion-bank: what its files share. Frames become cells of flow (motion_front.c); cells become patches, whose distance to a
- * bank of normal ones is a frame's score (motion_patch.c); the curves of a whole take are looked at in several views, and
- * measured by rules that have names (motion_views.c, motion_rules.c); motion_fit.c and
- * motion_learn.c make the model, motion_file.c keeps it, motion_bank.c is the method. */
+/* motion-bank: what its files share. Frames become cells of flow (motion_front.c); cells become patches, whose distance
+ * to a bank of normal ones is a frame's score (motion_patch.c); the curves of a whole take are looked at in several
+ * views, and measured by rules that have names (motion_views.c, motion_rules.c); motion_fit.c and motion_learn.c make
+ * the model, motion_file.c keeps it, motion_bank.c is the method. */
 #ifndef PHYSAD__MOTION_H
 #define PHYSAD__MOTION_H
 
@@ -50,10 +50,11 @@ typedef struct physad__motion_front {
 
 /* Size at which frames of height x width are looked at: at most `most` rows. SHAPE where it is too small. */
 physad_status physad__motion_size(int64_t height, int64_t width, int64_t most, int64_t *out_height, int64_t *out_width);
-physad_status physad__motion_front_open(physad__motion_front *front, physad_context *ctx, int64_t height, int64_t width);
+physad_status physad__motion_front_open(physad__motion_front *front, physad_context *ctx, int64_t height,
+                                        int64_t width);
 void physad__motion_front_close(physad__motion_front *front); /* zeroed is fine */
-/* Takes the next frame, u8 grey, rows `stride` bytes apart. From the second frame on `cells` (rows * columns) are filled in;
- * `tiny` (PHYSAD__TINY) is always: the frame, very small, its mean taken away. */
+/* Takes the next frame, u8 grey, rows `stride` bytes apart. From the second frame on `cells` (rows * columns) are
+ * filled in; `tiny` (PHYSAD__TINY) is always: the frame, very small, its mean taken away. */
 physad_status physad__motion_front_push(physad__motion_front *front, const uint8_t *grey, int64_t height, int64_t width,
                                         int64_t stride, physad__cell *cells, float *tiny);
 
@@ -77,7 +78,8 @@ typedef struct physad__course {
     int64_t frames, capacity, tiny_capacity, patch_capacity;
 } physad__course;
 void physad__course_free(physad__course *course);
-physad_status physad__course_push(physad__course *course, physad__mem *mem, const physad__moment *moment, const float *tiny);
+physad_status physad__course_push(physad__course *course, physad__mem *mem, const physad__moment *moment,
+                                  const float *tiny);
 
 /* What is usual among the normals, so that logarithms of nothing stay near those of little. */
 typedef struct physad__scale {
@@ -96,12 +98,14 @@ typedef struct physad__view_kind {
     const char *words; /* what is odd, in a verdict */
     int64_t dim;
     void (*fill)(const physad__course *c, const physad__scale *s, float *out);
-    physad__curve_fn curve; /* of views that are PHYSAD__VIEW_POINTS samples of curves and hang on the frames near each alone */
+    /* of views that are PHYSAD__VIEW_POINTS samples of curves and hang on the frames near each alone */
+    physad__curve_fn curve;
     int channels;
 } physad__view_kind;
 extern const physad__view_kind physad__view_kinds[PHYSAD__VIEWS];
 /* Such a view at one point. */
-void physad__view_point(const physad__course *c, const physad__scale *s, const physad__view_kind *kind, int64_t point, float *out);
+void physad__view_point(const physad__course *c, const physad__scale *s, const physad__view_kind *kind, int64_t point,
+                        float *out);
 /* Frames from `first` on tell a point; behind `last` it does not change any more. */
 int64_t physad__view_point_last(const physad__scale *s, int64_t point);
 int64_t physad__view_point_of(const physad__scale *s, int64_t frame); /* the nearest */
@@ -123,11 +127,12 @@ typedef struct physad__rule {
 } physad__rule;
 
 /* `rate`: frames per second. */
-void physad__rules_measure(const physad__course *course, int64_t from, int64_t to, const physad__scale *scale, double rate,
-                           double *values);
-/* values: count x PHYSAD__RULES; instance[i]: the first video of the same thing; those of take `without` (see takes[]) stay out. */
-void physad__rules_learn(physad__rule *rules, const double *values, int64_t count, const int64_t *instance, const int64_t *takes,
-                         int64_t without, bool clips);
+void physad__rules_measure(const physad__course *course, int64_t from, int64_t to, const physad__scale *scale,
+                           double rate, double *values);
+/* values: count x PHYSAD__RULES; instance[i]: the first video of the same thing; those of take `without` (see takes[])
+ * stay out. */
+void physad__rules_learn(physad__rule *rules, const double *values, int64_t count, const int64_t *instance,
+                         const int64_t *takes, int64_t without, bool clips);
 /* Deviations in units of a third of the half range: 3 is the range's border. */
 double physad__rule_deviation(const physad__rule *rule, double value);
 double physad__rules_oddness(const physad__rule *rules, const double *values, int64_t *worst);
@@ -155,8 +160,8 @@ physad_status physad__patches_open(physad__patches *p, physad__mem *mem, int64_t
 void physad__patches_close(physad__patches *p);
 /* Takes the cells of the next frame. */
 void physad__patches_push(physad__patches *p, const physad__cell *cells);
-/* The moving patches of the next frame that is ready into rows_of, place, count; false when none is ready. `end`: no more
- * frames come, so that the last windows are cut off. */
+/* The moving patches of the next frame that is ready into rows_of, place, count; false when none is ready. `end`: no
+ * more frames come, so that the last windows are cut off. */
 bool physad__patches_next(physad__patches *p, bool end);
 
 /* --- the model, and a take that is scored by it (motion_run.c) --- */
@@ -203,8 +208,8 @@ typedef struct physad__oddest {
 } physad__oddest;
 
 /* Mean distance of the oddest patches. */
-physad_status physad__patches_score(const physad__patches *p, const physad_bank *bank, physad__mem *mem, physad__call *call,
-                                    double *score, physad__oddest *oddest);
+physad_status physad__patches_score(const physad__patches *p, const physad_bank *bank, physad__mem *mem,
+                                    physad__call *call, double *score, physad__oddest *oddest);
 
 /* A take as it comes. */
 typedef struct physad__motion_run {
@@ -234,7 +239,8 @@ typedef struct physad__motion_run {
 
 physad_status physad__motion_run_open(physad__motion_run *run, const physad__motion_model *model, double rate);
 void physad__motion_run_close(physad__motion_run *run);
-/* A frame, H x W u8 grey with pixels side by side. Without a bank in the model nothing is scored: `patches` wait to be taken. */
+/* A frame, H x W u8 grey with pixels side by side. Without a bank in the model nothing is scored: `patches` wait to be
+ * taken. */
 physad_status physad__motion_run_push(physad__motion_run *run, const physad_view *grey, physad__call *call);
 /* No more frames come. */
 physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call);
@@ -259,17 +265,19 @@ typedef struct physad__motion_drain {
     physad_status (*taken)(void *user, physad__motion_run *run);
     void *user;
 } physad__motion_drain;
-physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, const physad__motion_drain *d, physad__call *call);
+physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, const physad__motion_drain *d,
+                                  physad__call *call);
 physad_status physad__motion_open(const physad_detector *det, const physad_sample *s, physad_video **out);
 double physad__motion_rate(const physad_video *video); /* frames per second */
 
 physad_status physad__motion_new(physad__motion_model **out, const physad_detector *det);
 void physad__motion_free(void *model);
 physad_status physad__motion_views(physad__motion_model *m, int64_t count); /* room for the views of so many takes */
-physad_status physad__motion_score(const physad__motion_model *m, physad_video *v, physad_result *r, physad__call *call);
+physad_status physad__motion_score(const physad__motion_model *m, physad_video *v, physad_result *r,
+                                   physad__call *call);
 
-physad_status physad__motion_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
-                                 physad__call *call, void **model);
+physad_status physad__motion_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside,
+                                 double *scores, physad__call *call, void **model);
 physad_status physad__motion_declare(const physad_detector *det, physad__tensors_writer *w, json_t *config);
 physad_status physad__motion_write(const physad_detector *det, physad__tensors_writer *w);
 physad_status physad__motion_read(physad_detector *det, physad_tensors *file, const json_t *config, void **model);

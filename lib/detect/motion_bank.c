@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* motion-bank: how a thing in use moves, compared with how it usually does.
  *
- * Two kinds of recording are told apart by the training videos. Episodes, all about as long, show one use of the thing from its
- * beginning to its end: they are compared as wholes, at equal times, in twelve views (motion_views.c) by their nearest normal
- * takes, and measured by rules that have names (motion_rules.c). Streams go on: clips of them are measured. In both each frame's
- * moving patches are compared with an exact bank of normal ones (motion_patch.c). Every distance becomes a deviation in units of
- * what is usual among normal videos that were left out of what they are compared with; a take's score joins these. */
+ * Two kinds of recording are told apart by the training videos. Episodes, all about as long, show one use of the thing
+ * from its beginning to its end: they are compared as wholes, at equal times, in twelve views (motion_views.c) by their
+ * nearest normal takes, and measured by rules that have names (motion_rules.c). Streams go on: clips of them are
+ * measured. In both each frame's moving patches are compared with an exact bank of normal ones (motion_patch.c). Every
+ * distance becomes a deviation in units of what is usual among normal videos that were left out of what they are
+ * compared with; a take's score joins these. */
 #include "detect/motion.h"
 
 static const physad__option rows[] = {
     { "height", PHYSAD_OPTION_INT, "240", 32, 1080, NULL, "larger frames are looked at with so many rows", NULL },
     { "mode", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "auto|episodes|stream",
-      "videos are uses from beginning to end, or parts of something that goes on; auto: episodes where eight or more are alike in "
+      "videos are uses from beginning to end, or parts of something that goes on; auto: episodes where eight or more "
+      "are alike in "
       "length",
       NULL },
-    { "bank_rows", PHYSAD_OPTION_INT, "20000", 64, 1000000, NULL, "normal patches kept, drawn evenly from the training videos",
+    { "bank_rows", PHYSAD_OPTION_INT, "20000", 64, 1000000, NULL,
+      "normal patches kept, drawn evenly from the training videos", NULL },
+    { "appearance", PHYSAD_OPTION_REAL, "0.25", 0, 4, NULL, "weight of edges and contrast beside motion in a patch",
       NULL },
-    { "appearance", PHYSAD_OPTION_REAL, "0.25", 0, 4, NULL, "weight of edges and contrast beside motion in a patch", NULL },
     { "rules", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
       "file of rules whose ranges replace the learned ones, as physad_detector_rules() gives them; empty: none", NULL },
 };
@@ -29,11 +32,13 @@ physad_status physad__motion_open(const physad_detector *det, const physad_sampl
     physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
     o.channels = 1;
     if (s->kind != PHYSAD_KIND_VIDEO && s->kind != PHYSAD_KIND_FRAMES)
-        return physad__error(PHYSAD_ERR_ARG, "%s: no video; %s is for videos and folders of frames", s->path, det->method->name);
+        return physad__error(PHYSAD_ERR_ARG, "%s: no video; %s is for videos and folders of frames", s->path,
+                             det->method->name);
     return physad_video_open(out, det->ctx, s->file, &o);
 }
 
-physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, const physad__motion_drain *d, physad__call *call)
+physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, const physad__motion_drain *d,
+                                  physad__call *call)
 {
     physad_frame f = PHYSAD_FRAME_INIT;
     for (;;) {
@@ -53,7 +58,8 @@ double physad__motion_rate(const physad_video *video)
     return physad_video_describe(video, &info) == PHYSAD_OK && info.frame_rate > 0 ? info.frame_rate : 25;
 }
 
-/* --- the model ----------------------------------------------------------------------------------------------------- */
+/* --- the model -----------------------------------------------------------------------------------------------------
+ */
 
 void physad__motion_free(void *model)
 {
@@ -110,7 +116,8 @@ physad_status physad__motion_score(const physad__motion_model *m, physad_video *
     return status;
 }
 
-static physad_status score_video(const physad_detector *det, const physad_video *video, physad_result *result, physad__call *call)
+static physad_status score_video(const physad_detector *det, const physad_video *video, physad_result *result,
+                                 physad__call *call)
 {
     physad_video *v;
     physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
@@ -167,7 +174,8 @@ static int64_t stream_latency(const physad_detector *det)
     return most;
 }
 
-static const physad__stream_method streams = { stream_open, stream_push, stream_next, stream_end, stream_latency, stream_free };
+static const physad__stream_method streams = { stream_open, stream_push,    stream_next,
+                                               stream_end,  stream_latency, stream_free };
 
 static json_t *rules_of(const void *model)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How much moves: a quantile over the pixels of the difference between neighbouring frames. The default, 0.99, asks for what
- * one pixel in a hundred exceeds: a tenth of the frame by a tenth is the least thing that is to count. It learns nothing but,
- * where both sides count, how much is usual; what learns must do better. */
+/* How much moves: a quantile over the pixels of the difference between neighbouring frames. The default, 0.99, asks for
+ * what one pixel in a hundred exceeds: a tenth of the frame by a tenth is the least thing that is to count. It learns
+ * nothing but, where both sides count, how much is usual; what learns must do better. */
 #include "detect/detect.h"
 #include "metrics/metrics.h"
 
@@ -185,8 +185,8 @@ static physad_status fit_all(physad_detector *det, const physad_dataset *normals
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
     if (det->skipped_count > before)
-        return physad__error(PHYSAD_ERR_IO, "%lld videos cannot be used; the first: %s", (long long)(det->skipped_count - before),
-                             det->skipped[before].reason);
+        return physad__error(PHYSAD_ERR_IO, "%lld videos cannot be used; the first: %s",
+                             (long long)(det->skipped_count - before), det->skipped[before].reason);
     if (e->video_count == 0)
         return physad__error(PHYSAD_ERR_ARG, "%s: no normal video is left for the model", det->method->name);
     m->frames = learn(e->frames, e->frame_count);

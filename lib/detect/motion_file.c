@@ -11,8 +11,8 @@ static void view_name(char *out, size_t size, int view, const char *what)
     physad__snprintf(out, size, "motion.%s.%s", physad__view_kinds[view].name, what);
 }
 
-static const int64_t numbers_shape[1] = { NUMBERS }, usual_shape[2] = { USUALS, 2 }, rules_shape[2] = { PHYSAD__RULES, 5 },
-                     inverse_shape[1] = { PHYSAD__PATCH_DIM };
+static const int64_t numbers_shape[1] = { NUMBERS }, usual_shape[2] = { USUALS, 2 },
+                     rules_shape[2] = { PHYSAD__RULES, 5 }, inverse_shape[1] = { PHYSAD__PATCH_DIM };
 
 static physad__usual *usual_at(physad__motion_model *m, int i)
 {
@@ -46,7 +46,8 @@ static physad_status write_view(const physad__motion_model *m, physad__tensors_w
 {
     const physad__view_model *v = &m->view[view];
     const int64_t dim = physad__view_kinds[view].dim, shape[2] = { m->count, dim };
-    const physad_view all = physad_view_array(v->rows, PHYSAD_F32, 2, shape), mean = physad_view_array(v->mean, PHYSAD_F32, 1, &dim),
+    const physad_view all = physad_view_array(v->rows, PHYSAD_F32, 2, shape),
+                      mean = physad_view_array(v->mean, PHYSAD_F32, 1, &dim),
                       inverse = physad_view_array(v->inverse, PHYSAD_F32, 1, &dim);
     char name[64];
     view_name(name, sizeof(name), view, "rows");
@@ -60,15 +61,16 @@ static physad_status write_view(const physad__motion_model *m, physad__tensors_w
 physad_status physad__motion_write(const physad_detector *det, physad__tensors_writer *w)
 {
     physad__motion_model *m = det->model;
-    double numbers[NUMBERS] = { (double)m->height, (double)m->width, (double)m->most_rows, m->episodes, m->rate, m->scale.frames,
-                                m->scale.energy, m->scale.flow, (double)m->count };
+    double numbers[NUMBERS] = { (double)m->height, (double)m->width, (double)m->most_rows, m->episodes,     m->rate,
+                                m->scale.frames,   m->scale.energy,  m->scale.flow,        (double)m->count };
     double usual[USUALS][2], rules[PHYSAD__RULES][5];
     for (int i = 0; i < USUALS; i++) {
         usual[i][0] = usual_at(m, i)->middle;
         usual[i][1] = usual_at(m, i)->spread;
     }
     for (int i = 0; i < PHYSAD__RULES; i++) {
-        const double row[5] = { m->rules[i].middle, m->rules[i].spread, m->rules[i].low, m->rules[i].high, m->rules[i].used };
+        const double row[5] = { m->rules[i].middle, m->rules[i].spread, m->rules[i].low, m->rules[i].high,
+                                m->rules[i].used };
         memcpy(rules[i], row, sizeof(row));
     }
     const physad_view views[4] = { physad_view_array(numbers, PHYSAD_F64, 1, numbers_shape),
@@ -83,7 +85,8 @@ physad_status physad__motion_write(const physad_detector *det, physad__tensors_w
     return physad__bank_write(m->bank, w, "bank.");
 }
 
-static physad_status take(const physad_tensors *file, const char *name, int32_t dtype, int32_t ndim, const int64_t *shape, void *to)
+static physad_status take(const physad_tensors *file, const char *name, int32_t dtype, int32_t ndim,
+                          const int64_t *shape, void *to)
 {
     physad_view from, out = physad_view_array(to, dtype, ndim, shape);
     PHYSAD__TRY(physad__tensors_want(file, name, dtype, ndim, shape, &from));
@@ -102,8 +105,8 @@ static physad_status read_numbers(physad__motion_model *m, const physad_tensors 
     PHYSAD__TRY(take(file, "motion.usual", PHYSAD_F64, 2, usual_shape, usual));
     PHYSAD__TRY(take(file, "motion.rules", PHYSAD_F64, 2, rules_shape, rules));
     PHYSAD__TRY(take(file, "motion.inverse", PHYSAD_F32, 1, inverse_shape, m->inverse));
-    if (!(n[0] >= 32 && n[0] <= 1080 && n[1] >= 32 && n[1] <= 8192 && n[4] > 0 && n[5] >= 1 && n[5] < 1e7 && n[6] > 0 && n[7] > 0 &&
-          n[8] >= 0 && n[8] < 1e7))
+    if (!(n[0] >= 32 && n[0] <= 1080 && n[1] >= 32 && n[1] <= 8192 && n[4] > 0 && n[5] >= 1 && n[5] < 1e7 && n[6] > 0 &&
+          n[7] > 0 && n[8] >= 0 && n[8] < 1e7))
         return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers has a number out of range");
     m->height = (int64_t)n[0];
     m->width = (int64_t)n[1];
@@ -112,8 +115,8 @@ static physad_status read_numbers(physad__motion_model *m, const physad_tensors 
     m->scale = (physad__scale){ n[5], n[6], n[7] };
     m->count = (int64_t)n[8];
     if (m->episodes != (m->count > 0))
-        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: a model of %s with %lld takes", m->episodes ? "episodes" : "streams",
-                             (long long)m->count);
+        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: a model of %s with %lld takes",
+                             m->episodes ? "episodes" : "streams", (long long)m->count);
     for (int i = 0; i < USUALS; i++) {
         *usual_at(m, i) = (physad__usual){ usual[i][0], usual[i][1] };
         if (!(usual[i][1] > 0) && (m->count > 0 || i > PHYSAD__VIEWS))
@@ -149,7 +152,8 @@ static physad_status read_bank(const physad_detector *det, physad__motion_model 
     PHYSAD__TRY(physad__bank_read(&m->bank, det->ctx, file, false, "bank."));
     if (physad_bank_dim(m->bank) != PHYSAD__PATCH_DIM || physad_bank_count(m->bank) < 1)
         return physad__error(PHYSAD_ERR_FORMAT, "bank.rows has shape (%lld,%lld), want (n,%d) with n > 0",
-                             (long long)physad_bank_count(m->bank), (long long)physad_bank_dim(m->bank), PHYSAD__PATCH_DIM);
+                             (long long)physad_bank_count(m->bank), (long long)physad_bank_dim(m->bank),
+                             PHYSAD__PATCH_DIM);
     for (int64_t i = 0; i < physad_bank_count(m->bank); i++)
         if (physad_bank_sample(m->bank, i) < 0 || physad_bank_sample(m->bank, i) >= det->origin->count)
             return physad__error(PHYSAD_ERR_FORMAT, "bank row %lld comes from sample %lld of %lld", (long long)i,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* motion-bank: what the normal videos are gathered into, in two passes over them: first lengths, amounts and patches, then each
- * video against the bank of the other folds. What is usual is learned from that in motion_learn.c. */
+/* motion-bank: what the normal videos are gathered into, in two passes over them: first lengths, amounts and patches,
+ * then each video against the bank of the other folds. What is usual is learned from that in motion_learn.c. */
 #include "detect/motion_fit.h"
 #include "metrics/metrics.h"
 
@@ -105,8 +105,8 @@ static physad_status draw_patches(void *user, physad__motion_run *run)
                 slot = physad__rng_below(&d->rng, d->seen);
             if (slot >= f->quota)
                 continue;
-            memcpy(f->patches + (d->video * f->quota + slot) * PHYSAD__PATCH_DIM, run->patches.rows_of + i * PHYSAD__PATCH_DIM,
-                   PHYSAD__PATCH_DIM * sizeof(float));
+            memcpy(f->patches + (d->video * f->quota + slot) * PHYSAD__PATCH_DIM,
+                   run->patches.rows_of + i * PHYSAD__PATCH_DIM, PHYSAD__PATCH_DIM * sizeof(float));
             f->frame[d->video * f->quota + slot] = (int32_t)(run->patches.given - 1);
             f->kept[d->video] = physad__max(f->kept[d->video], slot + 1);
         }
@@ -210,7 +210,8 @@ static physad_status make_bank(const physad__motion_gathered *f, int64_t fold, p
             continue;
         for (int64_t i = 0; i < shape[0]; i++)
             sample[i] = f->sample[v];
-        const physad_view patches = physad_view_array(f->patches + v * f->quota * PHYSAD__PATCH_DIM, PHYSAD_F32, 2, shape),
+        const physad_view patches =
+                              physad_view_array(f->patches + v * f->quota * PHYSAD__PATCH_DIM, PHYSAD_F32, 2, shape),
                           samples = physad_view_array(sample, PHYSAD_I64, 1, shape),
                           frames = physad_view_array(f->frame + v * f->quota, PHYSAD_I32, 1, shape);
         status = physad_bank_add(*out, &patches, &samples, &frames);
@@ -225,7 +226,8 @@ static physad_status make_bank(const physad__motion_gathered *f, int64_t fold, p
 
 /* --- second pass: views, rules, patch scores --- */
 
-static physad_status note_take(physad__motion_gathered *f, int64_t video, const physad__course *c, int64_t from, int64_t to, double rate)
+static physad_status note_take(physad__motion_gathered *f, int64_t video, const physad__course *c, int64_t from,
+                               int64_t to, double rate)
 {
     double *room = physad__alloc_array(f->mem, to - from, sizeof(*room), "scores");
     if (room == NULL)
@@ -233,7 +235,8 @@ static physad_status note_take(physad__motion_gathered *f, int64_t video, const 
     physad_status status =
         physad__grow(f->mem, &f->values, &f->value_capacity, (f->takes + 1) * PHYSAD__RULES, sizeof(double), "takes");
     if (status == PHYSAD_OK)
-        status = physad__grow(f->mem, &f->pools, &f->pool_capacity, (f->takes + 1) * PHYSAD__POOLS, sizeof(double), "takes");
+        status =
+            physad__grow(f->mem, &f->pools, &f->pool_capacity, (f->takes + 1) * PHYSAD__POOLS, sizeof(double), "takes");
     if (status == PHYSAD_OK)
         status = physad__grow(f->mem, &f->take, &f->take_capacity, f->takes + 1, sizeof(int64_t), "takes");
     if (status == PHYSAD_OK) {
@@ -247,7 +250,8 @@ static physad_status note_take(physad__motion_gathered *f, int64_t video, const 
 
 static physad_status note_course(physad__motion_gathered *f, int64_t video, const physad__course *c, double rate)
 {
-    PHYSAD__TRY(physad__grow(f->mem, &f->frames, &f->frame_capacity, f->frame_count + c->frames, sizeof(double), "scores"));
+    PHYSAD__TRY(
+        physad__grow(f->mem, &f->frames, &f->frame_capacity, f->frame_count + c->frames, sizeof(double), "scores"));
     for (int64_t i = 0; i < c->frames; i++)
         if (c->patches[i] > 0)
             f->frames[f->frame_count++] = c->patches[i];
@@ -305,7 +309,8 @@ static physad_status measure_fold(physad__motion_gathered *f, int64_t fold)
     return status;
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------ */
+/* --- all of it ------------------------------------------------------------------------------------------------------
+ */
 
 static physad_status read_rules_file(const physad_detector *det, physad__motion_model *m)
 {
@@ -368,8 +373,8 @@ static physad_status score_aside(const physad__motion_gathered *f, const uint8_t
     return PHYSAD_OK;
 }
 
-physad_status physad__motion_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside, double *scores,
-                               physad__call *call, void **model)
+physad_status physad__motion_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside,
+                                 double *scores, physad__call *call, void **model)
 {
     physad__motion_gathered f = { .det = det, .normals = normals, .call = call, .mem = &det->ctx->mem };
     PHYSAD__TRY(physad__motion_new(&f.m, det));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames to cells: how much each place changes, and whereto it moves.
  *
- * Flow is Lucas and Kanade's (An Iterative Image Registration Technique, 1981), dense, coarse to fine over three sizes, two
- * rounds at each, the normal equations regularised so that places without texture keep the coarser answer. Threads share
- * rows; every pixel is computed the same way whichever thread has it. */
+ * Flow is Lucas and Kanade's (An Iterative Image Registration Technique, 1981), dense, coarse to fine over three sizes,
+ * two rounds at each, the normal equations regularised so that places without texture keep the coarser answer. Threads
+ * share rows; every pixel is computed the same way whichever thread has it. */
 #include "detect/motion.h"
 
 #include "physad_config.h"
@@ -17,7 +17,8 @@ enum { CELL = PHYSAD__MOTION_CELL, RADIUS = 3, ROUNDS = 2, LEAST_SIDE = 32, HIST
 static const float REGULAR = 20, LEAST_FLOW = 0.25f, MOST_STEP = 2;
 static const float LEAST_CHANGE = 3, MOST_CHANGE = 5; /* grey levels that count as change, by the noise */
 static const float LEAST_NOISE = 1, MOST_NOISE = 2;   /* mean change of a cell that counts as none */
-static const float BLUR[4] = { 0.39905f, 0.24204f, 0.05401f, 0.00443f }; /* Gaussian of 1 pixel, sums to 1 over both sides */
+static const float BLUR[4] = { 0.39905f, 0.24204f, 0.05401f,
+                               0.00443f }; /* Gaussian of 1 pixel, sums to 1 over both sides */
 
 #ifdef PHYSAD_HAVE_OPENMP
 #define ROWS_IN_PARALLEL _Pragma("omp parallel for schedule(static)")
@@ -38,7 +39,8 @@ physad_status physad__motion_size(int64_t height, int64_t width, int64_t most, i
     *out_height = physad__min(height, most);
     *out_width = (int64_t)((double)width * (double)*out_height / (double)height + 0.5);
     if (*out_height < LEAST_SIDE || *out_width < LEAST_SIDE || *out_width > 8192)
-        return physad__error(PHYSAD_ERR_SHAPE, "frames of %lld x %lld pixels become %lld x %lld; want sides of 32 to 8192",
+        return physad__error(PHYSAD_ERR_SHAPE,
+                             "frames of %lld x %lld pixels become %lld x %lld; want sides of 32 to 8192",
                              (long long)width, (long long)height, (long long)*out_width, (long long)*out_height);
     return PHYSAD_OK;
 }
@@ -61,7 +63,8 @@ void physad__motion_front_close(physad__motion_front *front)
 {
     for (int64_t i = 0; i < PHYSAD__MOTION_LEVELS; i++) {
         physad__motion_level *l = &front->level[i];
-        float *const planes[] = { l->image[0], l->image[1], l->u, l->v, l->gx, l->gy, l->xx, l->xy, l->yy, l->tx, l->ty, l->row };
+        float *const planes[] = { l->image[0], l->image[1], l->u,  l->v,  l->gx, l->gy,
+                                  l->xx,       l->xy,       l->yy, l->tx, l->ty, l->row };
         for (int64_t k = 0; k < PHYSAD__COUNT(planes); k++)
             physad__free(planes[k]);
     }
@@ -341,7 +344,8 @@ static void add_pixel(physad__cell *c, const physad__motion_level *l, int64_t i,
     put_around(c->toward, PHYSAD__MOTION_DIRECTIONS, atan2f(v, u) / turn * PHYSAD__MOTION_DIRECTIONS, length);
 }
 
-static void fill_cell(const physad__motion_front *f, physad__cell *c, int64_t row, int64_t column, float least, float noise)
+static void fill_cell(const physad__motion_front *f, physad__cell *c, int64_t row, int64_t column, float least,
+                      float noise)
 {
     const physad__motion_level *l = &f->level[0];
     const float *now = l->image[f->now], *before = l->image[1 - f->now];
@@ -382,8 +386,9 @@ static physad_status fit_source(physad__motion_front *f, int64_t height, int64_t
     if (f->source_height == height && f->source_width == width)
         return PHYSAD_OK;
     if (f->source_height != 0)
-        return physad__error(PHYSAD_ERR_SHAPE, "a frame of %lld x %lld pixels follows ones of %lld x %lld", (long long)width,
-                             (long long)height, (long long)f->source_width, (long long)f->source_height);
+        return physad__error(PHYSAD_ERR_SHAPE, "a frame of %lld x %lld pixels follows ones of %lld x %lld",
+                             (long long)width, (long long)height, (long long)f->source_width,
+                             (long long)f->source_height);
     f->shrunk = physad__alloc_array(f->mem, height * f->width, sizeof(float), "a frame");
     if (f->shrunk == NULL)
         return PHYSAD_ERR_NOMEM;

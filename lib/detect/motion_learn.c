@@ -5,7 +5,8 @@
 #include <math.h>
 
 /* Mean, and spread within instances (between them by half, as with the rules), of one number of a view. */
-static void learn_number(const physad__motion_gathered *f, const physad__view_model *v, int64_t dim, int64_t k, double *mean, double *square)
+static void learn_number(const physad__motion_gathered *f, const physad__view_model *v, int64_t dim, int64_t k,
+                         double *mean, double *square)
 {
     double sum = 0, free = 0;
     *square = 0;
@@ -65,8 +66,8 @@ physad_status physad__learn_points(physad__motion_gathered *f)
         const physad__view_kind *kind = &physad__view_kinds[v];
         views += kind->curve != NULL;
         for (int64_t i = 0; kind->curve != NULL && i < f->count * POINTS; i++)
-            all[i] += physad__motion_deviation(f->m, v, i % POINTS,
-                                               f->m->view[v].rows + i / POINTS * kind->dim + i % POINTS * kind->channels);
+            all[i] += physad__motion_deviation(
+                f->m, v, i % POINTS, f->m->view[v].rows + i / POINTS * kind->dim + i % POINTS * kind->channels);
     }
     for (int64_t i = 0; i < f->count * POINTS; i++)
         all[i] /= views;
@@ -93,7 +94,8 @@ physad_status physad__learn_rules(physad__motion_gathered *f)
     }
     for (int64_t i = 0; i < f->takes; i++) {
         if (i == 0 || f->take[i] != f->take[i - 1])
-            physad__rules_learn(m->rules, f->values, f->takes, instance, f->take, f->count > 1 ? f->take[i] : -1, !m->episodes);
+            physad__rules_learn(m->rules, f->values, f->takes, instance, f->take, f->count > 1 ? f->take[i] : -1,
+                                !m->episodes);
         odd[i] = physad__rules_oddness(m->rules, f->values + i * PHYSAD__RULES, &worst);
     }
     physad__usual_learn(&m->rule, odd, f->takes);

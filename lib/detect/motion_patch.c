@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Patches of space and time: 3 x 3 cells over five frames, at every cell. Motion by direction, speed and its spread; looks by
- * edges and contrast. Roots of sums, so that much and little are told apart by their ratio. */
+/* Patches of space and time: 3 x 3 cells over five frames, at every cell. Motion by direction, speed and its spread;
+ * looks by edges and contrast. Roots of sums, so that much and little are told apart by their ratio. */
 #include "detect/motion.h"
 
 #include <math.h>
@@ -126,8 +126,8 @@ static double judge(const physad__patches *p, const physad_bank *bank, const dou
     return sum / PHYSAD__TOP_PATCHES;
 }
 
-physad_status physad__patches_score(const physad__patches *p, const physad_bank *bank, physad__mem *mem, physad__call *call,
-                                    double *score, physad__oddest *oddest)
+physad_status physad__patches_score(const physad__patches *p, const physad_bank *bank, physad__mem *mem,
+                                    physad__call *call, double *score, physad__oddest *oddest)
 {
     *score = 0;
     *oddest = (physad__oddest){ 0, -1, -1, 0 };

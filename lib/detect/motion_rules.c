@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules: numbers of a take that have names, each with the range that normal takes keep to. Both sides count: too little is as
- * odd as too much. */
+/* Rules: numbers of a take that have names, each with the range that normal takes keep to. Both sides count: too little
+ * is as odd as too much. */
 #include "detect/motion.h"
 
 #include <math.h>
@@ -9,8 +9,24 @@ enum { MOST_LAG_SHARE = 2 };
 static const double STILL = 0.12; /* of a take's own usual energy, below which it stands still */
 
 enum {
-    DURATION, ENERGY, FLOW, SPEED, PEAK, SPREAD, BEGIN, END, STALL, STILLNESS, PULSE, UNEVEN, TREMOR, RETURN, FARTHEST, REVERSAL,
-    RELEASE, FINAL
+    DURATION,
+    ENERGY,
+    FLOW,
+    SPEED,
+    PEAK,
+    SPREAD,
+    BEGIN,
+    END,
+    STALL,
+    STILLNESS,
+    PULSE,
+    UNEVEN,
+    TREMOR,
+    RETURN,
+    FARTHEST,
+    REVERSAL,
+    RELEASE,
+    FINAL
 };
 
 const physad__rule_kind physad__rule_kinds[PHYSAD__RULES] = {
@@ -27,8 +43,10 @@ const physad__rule_kind physad__rule_kinds[PHYSAD__RULES] = {
     [PULSE] = { "rate", "Hz", "its rhythm is too slow", "its rhythm is too fast", false, 0.02 },
     [UNEVEN] = { "unevenness", "ratio", "moves too evenly", "moves unevenly", false, 0.02 },
     [TREMOR] = { "tremor", "log", "moves too smoothly", "trembles or wobbles", false, 0.03 },
-    [RETURN] = { "end_state", "share", "ends too near to where it began", "wrong end state: far from where normal ones end", false, 0.02 },
-    [FARTHEST] = { "middle_state", "share", "its farthest state comes too early", "its farthest state comes too late", false, 0.01 },
+    [RETURN] = { "end_state", "share", "ends too near to where it began",
+                 "wrong end state: far from where normal ones end", false, 0.02 },
+    [FARTHEST] = { "middle_state", "share", "its farthest state comes too early", "its farthest state comes too late",
+                   false, 0.01 },
     [REVERSAL] = { "reversal", "share", "does not turn back", "turns back", false, 0.02 },
     [RELEASE] = { "decay", "s", "its motion dies away too fast", "its motion dies away too slowly", false, 0.02 },
     [FINAL] = { "final_energy", "log", "stands still at the end", "still moves at the end", false, 0.05 },
@@ -195,8 +213,8 @@ static void states(const take *t, double *values)
     values[REVERSAL] = back / way;
 }
 
-void physad__rules_measure(const physad__course *course, int64_t from, int64_t to, const physad__scale *scale, double rate,
-                           double *values)
+void physad__rules_measure(const physad__course *course, int64_t from, int64_t to, const physad__scale *scale,
+                           double rate, double *values)
 {
     take t = { course, from, to, to - from, rate > 0 ? rate : 25, 0, scale };
     memset(values, 0, PHYSAD__RULES * sizeof(*values));
@@ -221,7 +239,8 @@ typedef struct lesson {
     int64_t without;
 } lesson;
 
-/* Sum of the squared distances of one instance's values from their mean, and a part of that mean's from all; adds what is free. */
+/* Sum of the squared distances of one instance's values from their mean, and a part of that mean's from all; adds what
+ * is free. */
 static double spread_within(const lesson *l, int64_t lead, int64_t k, double middle, int64_t *free)
 {
     double own = 0, square = 0;
@@ -241,8 +260,8 @@ static double spread_within(const lesson *l, int64_t lead, int64_t k, double mid
     return square;
 }
 
-/* Deviations within instances count in full, those among them in half: things of one kind may differ, and a rule is what each
- * keeps to. */
+/* Deviations within instances count in full, those among them in half: things of one kind may differ, and a rule is
+ * what each keeps to. */
 static void learn_one(physad__rule *rule, const lesson *l, int64_t k)
 {
     double middle = 0, square = 0;
@@ -306,8 +325,8 @@ json_t *physad__rules_to_json(const physad__rule *rules)
     json_t *list = json_array();
     for (int64_t k = 0; k < PHYSAD__RULES && list != NULL; k++) {
         const physad__rule_kind *kind = &physad__rule_kinds[k];
-        json_t *one = json_pack("{ss ss sb sf sf ss ss}", "rule", kind->name, "unit", kind->unit, "used", rules[k].used, "low",
-                                rules[k].low, "high", rules[k].high, "below", kind->low, "above", kind->high);
+        json_t *one = json_pack("{ss ss sb sf sf ss ss}", "rule", kind->name, "unit", kind->unit, "used", rules[k].used,
+                                "low", rules[k].low, "high", rules[k].high, "below", kind->low, "above", kind->high);
         if (one == NULL || json_array_append_new(list, one) != 0) {
             json_decref(list);
             return NULL;
@@ -337,9 +356,11 @@ static physad_status unknown_rule(const char *name)
 static physad_status read_rule(physad__rule *rules, const json_t *one)
 {
     const char *name = json_string_value(json_object_get(one, "rule"));
-    const json_t *low = json_object_get(one, "low"), *high = json_object_get(one, "high"), *used = json_object_get(one, "used");
+    const json_t *low = json_object_get(one, "low"), *high = json_object_get(one, "high"),
+                 *used = json_object_get(one, "used");
     if (name == NULL)
-        return physad__error(PHYSAD_ERR_FORMAT, "want {\"rule\": name, \"low\": number, \"high\": number, \"used\": true}");
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "want {\"rule\": name, \"low\": number, \"high\": number, \"used\": true}");
     const int64_t k = find_rule(name);
     if (k < 0)
         return unknown_rule(name);
@@ -369,6 +390,6 @@ void physad__rule_say(char *out, size_t size, int64_t index, const physad__rule 
     const bool log_unit = strncmp(kind->unit, "log", 3) == 0;
     const char *unit = log_unit ? kind->unit + 3 + (kind->unit[3] == ' ') : kind->unit;
     const double low = log_unit ? exp(rule->low) : rule->low, high = log_unit ? exp(rule->high) : rule->high;
-    physad__snprintf(out, size, "%s (%s %.3g%s%s; normal: %.3g to %.3g)", value < rule->low ? kind->low : kind->high, kind->name,
-                     log_unit ? exp(value) : value, *unit != '\0' ? " " : "", unit, low, high);
+    physad__snprintf(out, size, "%s (%s %.3g%s%s; normal: %.3g to %.3g)", value < rule->low ? kind->low : kind->high,
+                     kind->name, log_unit ? exp(value) : value, *unit != '\0' ? " " : "", unit, low, high);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A take frame by frame: from pixels to the frames' scores, the take's, and words for what is odd. The memory it takes hangs on
- * the size of a frame and the length of a normal take, not on how long it lasts, but for the scores themselves. */
+/* A take frame by frame: from pixels to the frames' scores, the take's, and words for what is odd. The memory it takes
+ * hangs on the size of a frame and the length of a normal take, not on how long it lasts, but for the scores
+ * themselves. */
 #include "detect/motion.h"
 
 #include <math.h>
@@ -115,10 +116,11 @@ double physad__motion_take_score(const physad__motion_model *m, const physad__co
     return physad__motion_join(odds, PHYSAD__ODDS);
 }
 
-/* A clip of a stream: the deviation of its patches' mean score over time. What is odd stays so for a clip's length, while the highest of
- * so many frames hangs on one (tried on normal recordings in which one thing was hurried, enlarged or made to glide: AUROC 0.91 by the
- * mean, 0.82 by the maximum, 0.86 by both). The clip's rules are told in words and do not count: what goes on in a clip as a whole varies
- * with how many things pass (tried likewise: counted in, they hid the odd thing). */
+/* A clip of a stream: the deviation of its patches' mean score over time. What is odd stays so for a clip's length,
+ * while the highest of so many frames hangs on one (tried on normal recordings in which one thing was hurried, enlarged
+ * or made to glide: AUROC 0.91 by the mean, 0.82 by the maximum, 0.86 by both). The clip's rules are told in words and
+ * do not count: what goes on in a clip as a whole varies with how many things pass (tried likewise: counted in, they
+ * hid the odd thing). */
 static double clip_score(const physad__motion_model *m, const physad__course *c, int64_t from, int64_t to, double rate,
                          double *values)
 {
@@ -189,7 +191,8 @@ void physad__motion_run_close(physad__motion_run *run)
     *run = (physad__motion_run){ 0 };
 }
 
-/* Whether the course still grows: a stream's always does, losing its beginning; an episode's until it is far too long. */
+/* Whether the course still grows: a stream's always does, losing its beginning; an episode's until it is far too long.
+ */
 static bool keeps(const physad__motion_run *run)
 {
     const physad__motion_model *m = run->model;
@@ -215,7 +218,8 @@ static physad_status score_patches(physad__motion_run *run, bool end, physad__ca
         for (int64_t i = 0; i < run->patches.count; i++)
             for (int k = 0; k < PHYSAD__PATCH_DIM; k++)
                 *row++ *= m->inverse[k];
-        PHYSAD__TRY(physad__grow(run->mem, &run->oddest, &run->oddest_capacity, kept + 1, sizeof(*run->oddest), "a take"));
+        PHYSAD__TRY(
+            physad__grow(run->mem, &run->oddest, &run->oddest_capacity, kept + 1, sizeof(*run->oddest), "a take"));
         PHYSAD__TRY(physad__patches_score(&run->patches, m->bank, run->mem, call, &score, &run->oddest[kept]));
         PHYSAD__TRY(physad__grow(run->mem, &run->scores, &run->score_capacity, kept + 1, sizeof(double), "a take"));
         run->scores[kept] = physad__usual_z(&m->frame, score);
@@ -300,8 +304,8 @@ static void score_clips(physad__motion_run *run, bool end)
 physad_status physad__motion_run_push(physad__motion_run *run, const physad_view *grey, physad__call *call)
 {
     float *tiny = run->tiny + (run->frames % 2) * PHYSAD__TINY;
-    PHYSAD__TRY(physad__motion_front_push(&run->front, grey->data, grey->shape[0], grey->shape[1], grey->stride[0], run->cells,
-                                          tiny));
+    PHYSAD__TRY(physad__motion_front_push(&run->front, grey->data, grey->shape[0], grey->shape[1], grey->stride[0],
+                                          run->cells, tiny));
     if (++run->frames == 1)
         return PHYSAD_OK;
     if (run->frames == 2) /* the first frame moves as the second does */
@@ -316,8 +320,8 @@ physad_status physad__motion_run_push(physad__motion_run *run, const physad_view
 physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call)
 {
     if (run->frames < 2)
-        return physad__error(PHYSAD_ERR_SHAPE, "a video of %lld frame%s has no motion; want two or more", (long long)run->frames,
-                             run->frames == 1 ? "" : "s");
+        return physad__error(PHYSAD_ERR_SHAPE, "a video of %lld frame%s has no motion; want two or more",
+                             (long long)run->frames, run->frames == 1 ? "" : "s");
     PHYSAD__TRY(score_patches(run, true, call));
     score_frames(run, true);
     score_clips(run, true);
@@ -328,8 +332,8 @@ physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call
  */
 
 /* The broken rules, the worst first, and the view that is odd where none is broken. */
-static void say(const physad__motion_model *m, const double *values, const double *odds, int64_t worst, double rate, char *out,
-                size_t size)
+static void say(const physad__motion_model *m, const double *values, const double *odds, int64_t worst, double rate,
+                char *out, size_t size)
 {
     char one[256];
     bool told[PHYSAD__RULES] = { false };

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Takes in several views, each a vector: what kind of motion came when, how fast, whereto, with which rhythm, and which states
- * the scene went through. Two takes are compared view by view. */
+/* Takes in several views, each a vector: what kind of motion came when, how fast, whereto, with which rhythm, and which
+ * states the scene went through. Two takes are compared view by view. */
 #include "detect/motion.h"
 
 #include <math.h>
 
-enum { POINTS = PHYSAD__VIEW_POINTS, STATES = PHYSAD__VIEW_STATES, BINS = PHYSAD__VIEW_BINS, SPEEDS = PHYSAD__VIEW_SPEEDS };
+enum {
+    POINTS = PHYSAD__VIEW_POINTS,
+    STATES = PHYSAD__VIEW_STATES,
+    BINS = PHYSAD__VIEW_BINS,
+    SPEEDS = PHYSAD__VIEW_SPEEDS
+};
 static const double LEAST_SPEED = 0.1; /* pixels per frame, beside which none is none */
 
 /* --- frames --------------------------------------------------------------------------------------------------------
@@ -27,7 +32,8 @@ void physad__moment_of(physad__moment *out, const physad__cell *cells, int64_t r
     float *values = (float *)(void *)&mean;
     for (int k = 0; k < PHYSAD__CELL_FLOATS; k++)
         values[k] = (float)(sum[k] / (double)(rows * columns));
-    *out = (physad__moment){ .energy = mean.energy, .flow = mean.flow, .moving = mean.moving, .u = mean.u, .v = mean.v };
+    *out =
+        (physad__moment){ .energy = mean.energy, .flow = mean.flow, .moving = mean.moving, .u = mean.u, .v = mean.v };
     out->speed = mean.flow / (mean.moving + 1e-3f);
     out->peak = sqrtf(mean.square / (mean.moving + 1e-3f));
     memcpy(out->toward, mean.toward, sizeof(out->toward));
@@ -47,7 +53,8 @@ physad_status physad__course_push(physad__course *c, physad__mem *mem, const phy
 {
     PHYSAD__TRY(physad__grow(mem, &c->moments, &c->capacity, c->frames + 1, sizeof(*c->moments), "a take"));
     PHYSAD__TRY(physad__grow(mem, &c->patches, &c->patch_capacity, c->frames + 1, sizeof(double), "a take"));
-    PHYSAD__TRY(physad__grow(mem, &c->tiny, &c->tiny_capacity, (c->frames + 1) * PHYSAD__TINY, sizeof(float), "a take"));
+    PHYSAD__TRY(
+        physad__grow(mem, &c->tiny, &c->tiny_capacity, (c->frames + 1) * PHYSAD__TINY, sizeof(float), "a take"));
     c->moments[c->frames] = *moment;
     c->patches[c->frames] = 0;
     memcpy(c->tiny + c->frames * PHYSAD__TINY, tiny, PHYSAD__TINY * sizeof(float));
@@ -80,8 +87,8 @@ int64_t physad__view_point_of(const physad__scale *s, int64_t frame)
 }
 
 /* A curve at a time, the mean under a narrow Gaussian; behind its end a take stays as it was. */
-static void sample_point(const physad__course *c, const physad__scale *s, physad__curve_fn curve, int channels, int64_t point,
-                         float *out)
+static void sample_point(const physad__course *c, const physad__scale *s, physad__curve_fn curve, int channels,
+                         int64_t point, float *out)
 {
     const double sigma = fmax(1, s->frames / 48), t = fmin(time_of(s, point), (double)(c->frames - 1));
     const int64_t reach = reach_of(s);
@@ -103,7 +110,8 @@ static void sample(const physad__course *c, const physad__scale *s, physad__curv
         sample_point(c, s, curve, channels, i, out + i * channels);
 }
 
-void physad__view_point(const physad__course *c, const physad__scale *s, const physad__view_kind *kind, int64_t point, float *out)
+void physad__view_point(const physad__course *c, const physad__scale *s, const physad__view_kind *kind, int64_t point,
+                        float *out)
 {
     sample_point(c, s, kind->curve, kind->channels, point, out);
 }
@@ -255,8 +263,8 @@ static void view_swing(const physad__course *c, const physad__scale *s, float *o
         out[b] = (float)log(sqrt(x[b] + y[b]) + least);
 }
 
-/* How unlike the scene is to itself at other times, every pair of STATES times: tells stalls, repetitions, and whether the end is
- * the beginning, whatever the thing looks like. */
+/* How unlike the scene is to itself at other times, every pair of STATES times: tells stalls, repetitions, and whether
+ * the end is the beginning, whatever the thing looks like. */
 static void view_states(const physad__course *c, const physad__scale *s, float *out)
 {
     int64_t at[STATES];
@@ -294,7 +302,8 @@ static double roughness(const physad__course *c, physad__curve_fn curve, int k, 
 {
     double sum = 0;
     for (int64_t t = 1; t + 1 < c->frames; t++)
-        sum += fabs(curve(&c->moments[t - 1], k, s) - 2 * curve(&c->moments[t], k, s) + curve(&c->moments[t + 1], k, s));
+        sum +=
+            fabs(curve(&c->moments[t - 1], k, s) - 2 * curve(&c->moments[t], k, s) + curve(&c->moments[t + 1], k, s));
     return sum / (double)physad__max(1, c->frames - 2);
 }
 

@@ -10,8 +10,8 @@ enum { PROTOTYPES = 10, SEGMENTS = 32, TASK = 4, ADAPTATIONS = 8 };
 enum { MADE, FEATURES, NEAREST, KEPT };
 
 static const physad__option rows[] = {
-    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; features of pixels have twice as many", "60", "400", "4",
-                      "0.001", "none", "2"),
+    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; features of pixels have twice as many", "60",
+                      "400", "4", "0.001", "none", "2"),
     { "mix", PHYSAD_OPTION_REAL, "0.5", 0, 1, NULL, "share of the frame's error in a score; the rest is the features'",
       "paper" },
     { "compactness", PHYSAD_OPTION_REAL, "1", 0, 100, NULL,
@@ -117,14 +117,16 @@ static void draw(const physad_detector *det, const physad__clip_frames *f, int64
     for (int64_t i = 0; i < count; i++) {
         const int64_t s = segments[i % SEGMENTS], from = n * s / SEGMENTS,
                       to = physad__max(n * (s + 1) / SEGMENTS, from + 1);
-        places[i] = (physad__clip_place){ .video = video, .from = physad__min(from + physad__rng_below(&rng, to - from), n - 1) };
+        places[i] = (physad__clip_place){ .video = video,
+                                          .from = physad__min(from + physad__rng_below(&rng, to - from), n - 1) };
     }
 }
 
 /* --- scores
  * ------------------------------------------------------------------------------------------------------------ */
 
-static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion, double *terms, float *map)
+static void judge(const physad_detector *det, const physad__clip_net *net, int64_t i, const float *motion,
+                  double *terms, float *map)
 {
     const int64_t size = physad__option_int(det, "size"), frame = size * size * 3;
     const int64_t part = physad__tape_count(net->t, net->kept[FEATURES]) / net->batch;

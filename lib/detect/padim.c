@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PaDiM (Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization", ICPR 2021): a
- * Gaussian of the features at each place of the photo; a patch is as anomalous as its Mahalanobis distance. It takes photos to be
- * aligned: the same place shows the same part. */
+/* PaDiM (Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization", ICPR
+ * 2021): a Gaussian of the features at each place of the photo; a patch is as anomalous as its Mahalanobis distance. It
+ * takes photos to be aligned: the same place shows the same part. */
 #include "detect/detect.h"
 
 #include <cblas.h>
@@ -10,10 +10,12 @@
 
 static const physad__option rows[] = {
     { "dim", PHYSAD_OPTION_INT, "100", 1, 4096, NULL, "feature channels drawn at random", "PaDiM, section III" },
-    { "ridge", PHYSAD_OPTION_REAL, "0.01001", 1e-9, 1e3, NULL, "added to the covariances' diagonals", "PaDiM's 0.01 and anomalib's 1e-5" },
-    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in input pixels", "PaDiM" },
-    { "blur_border", PHYSAD_OPTION_CHOICE, "mirror", 0, 0, "mirror|repeat", "beyond the border: the edge once, or twice",
-      "anomalib" },
+    { "ridge", PHYSAD_OPTION_REAL, "0.01001", 1e-9, 1e3, NULL, "added to the covariances' diagonals",
+      "PaDiM's 0.01 and anomalib's 1e-5" },
+    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in input pixels",
+      "PaDiM" },
+    { "blur_border", PHYSAD_OPTION_CHOICE, "mirror", 0, 0, "mirror|repeat",
+      "beyond the border: the edge once, or twice", "anomalib" },
     { "keep_features", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL,
       "keep the features of all normal samples in the model, so that samples can be added and removed", NULL },
 };
@@ -105,7 +107,8 @@ static physad_status order_by_cell(const physad_bank *store, int64_t cells, int6
 }
 
 /* Mean and factor of one cell from its n rows; `x` has room for n x dim doubles, `cov` for dim x dim. */
-static bool fit_cell(padim *p, int64_t cell, const float *data, const int64_t *order, int64_t n, double ridge, double *x, double *cov)
+static bool fit_cell(padim *p, int64_t cell, const float *data, const int64_t *order, int64_t n, double ridge,
+                     double *x, double *cov)
 {
     const int64_t d = p->dim;
     for (int64_t j = 0; j < d; j++) {
@@ -119,7 +122,8 @@ static bool fit_cell(padim *p, int64_t cell, const float *data, const int64_t *o
     }
     memset(cov, 0, (size_t)(d * d) * sizeof(*cov));
     if (n > 1)
-        cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)d, (int)n, 1.0 / (double)(n - 1), x, (int)d, 0.0, cov, (int)d);
+        cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)d, (int)n, 1.0 / (double)(n - 1), x, (int)d, 0.0, cov,
+                    (int)d);
     for (int64_t j = 0; j < d; j++)
         cov[j * d + j] += ridge;
     if (LAPACKE_dpotrf_work(LAPACK_ROW_MAJOR, 'L', (lapack_int)d, cov, (lapack_int)d) != 0)
@@ -154,7 +158,8 @@ static physad_status fit_cells(const physad_detector *det, padim *p, const physa
         for (int32_t t = 0; t < threads; t++) {
             double *x = scratch + t * room;
             for (int64_t c = from + t; c < to; c += threads) {
-                if (!fit_cell(p, c, view.data, order + start[c], start[c + 1] - start[c], ridge, x, x + most * p->dim)) {
+                if (!fit_cell(p, c, view.data, order + start[c], start[c + 1] - start[c], ridge, x,
+                              x + most * p->dim)) {
 #pragma omp critical(physad__padim)
                     failed = c;
                 }
@@ -164,7 +169,8 @@ static physad_status fit_cells(const physad_detector *det, padim *p, const physa
     }
     physad__free(scratch);
     if (status == PHYSAD_OK && failed >= 0)
-        return physad__error(PHYSAD_ERR_NUMERIC, "padim: the covariance of cell %lld is not positive definite; raise ridge (%g)",
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "padim: the covariance of cell %lld is not positive definite; raise ridge (%g)",
                              (long long)failed, ridge);
     return status;
 }
@@ -177,7 +183,8 @@ static physad_status padim_fit(const physad_detector *det, const physad__fronten
     PHYSAD__TRY(new_state(&p, det, front));
     int64_t *start = physad__alloc_array(mem, p->cells + 1, sizeof(*start), "cells");
     int64_t *order = physad__alloc_array(mem, physad_bank_count(store), sizeof(*order), "cells");
-    physad_status status = start != NULL && order != NULL ? order_by_cell(store, p->cells, start, order) : PHYSAD_ERR_NOMEM;
+    physad_status status =
+        start != NULL && order != NULL ? order_by_cell(store, p->cells, start, order) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = fit_cells(det, p, store, start, order, call);
     physad__free(start);
@@ -209,8 +216,8 @@ static float mahalanobis(const padim *p, int64_t cell, const float *x, double *y
     return (float)sqrt(sum);
 }
 
-static physad_status padim_score(const physad_detector *det, const void *state, const physad__cells *cells, physad__verdict *v,
-                                 physad__call *call)
+static physad_status padim_score(const physad_detector *det, const void *state, const physad__cells *cells,
+                                 physad__verdict *v, physad__call *call)
 {
     const padim *p = state;
     physad__mem *mem = &det->ctx->mem;
@@ -223,9 +230,11 @@ static physad_status padim_score(const physad_detector *det, const void *state, 
         for (int32_t t = 0; t < threads; t++)
             for (int64_t c = t; c < p->cells; c += threads)
                 grid[c] = cells->valid[c] ? mahalanobis(p, c, cells->data + c * p->dim, scratch + t * p->dim) : 0.0f;
-        physad__map_upsample(grid, cells->height, cells->width, v->map, v->map_height, v->map_width, PHYSAD__UPSAMPLE_BILINEAR);
+        physad__map_upsample(grid, cells->height, cells->width, v->map, v->map_height, v->map_width,
+                             PHYSAD__UPSAMPLE_BILINEAR);
         status = physad__map_blur(mem, v->map, v->map_height, v->map_width, physad__option_real(det, "blur"),
-                                  physad__option_is(det, "blur_border", "repeat") ? PHYSAD__BORDER_REPEAT : PHYSAD__BORDER_MIRROR);
+                                  physad__option_is(det, "blur_border", "repeat") ? PHYSAD__BORDER_REPEAT
+                                                                                  : PHYSAD__BORDER_MIRROR);
     }
     v->score = -INFINITY;
     for (int64_t i = 0; status == PHYSAD_OK && i < v->map_height * v->map_width; i++)
@@ -237,7 +246,8 @@ static physad_status padim_score(const physad_detector *det, const void *state, 
 
 /* --- the model file --- */
 
-static physad_status padim_declare(const physad_detector *det, const void *state, physad__tensors_writer *w, json_t *config)
+static physad_status padim_declare(const physad_detector *det, const void *state, physad__tensors_writer *w,
+                                   json_t *config)
 {
     const padim *p = state;
     const int64_t mean[2] = { p->cells, p->dim }, factor[2] = { p->cells, packed(p->dim) };
@@ -249,7 +259,8 @@ static physad_status padim_write(const physad_detector *det, const void *state, 
 {
     const padim *p = state;
     const int64_t mean[2] = { p->cells, p->dim }, factor[2] = { p->cells, packed(p->dim) };
-    const physad_view m = physad_view_array(p->mean, PHYSAD_F32, 2, mean), f = physad_view_array(p->factor, PHYSAD_F32, 2, factor);
+    const physad_view m = physad_view_array(p->mean, PHYSAD_F32, 2, mean),
+                      f = physad_view_array(p->factor, PHYSAD_F32, 2, factor);
     PHYSAD__TRY(physad__tensors_writer_append(w, "padim.mean", &m));
     return physad__tensors_writer_append(w, "padim.factor", &f);
 }
@@ -257,20 +268,23 @@ static physad_status padim_write(const physad_detector *det, const void *state, 
 static physad_status read_arrays(padim *p, const physad_tensors *file)
 {
     const int64_t mean[2] = { p->cells, p->dim }, factor[2] = { p->cells, packed(p->dim) };
-    physad_view from, m = physad_view_array(p->mean, PHYSAD_F32, 2, mean), f = physad_view_array(p->factor, PHYSAD_F32, 2, factor);
+    physad_view from, m = physad_view_array(p->mean, PHYSAD_F32, 2, mean),
+                      f = physad_view_array(p->factor, PHYSAD_F32, 2, factor);
     PHYSAD__TRY(physad__tensors_want(file, "padim.mean", PHYSAD_F32, 2, mean, &from));
     PHYSAD__TRY(physad__view_copy(&m, &from));
     PHYSAD__TRY(physad__tensors_want(file, "padim.factor", PHYSAD_F32, 2, factor, &from));
     PHYSAD__TRY(physad__view_copy(&f, &from));
-    for (int64_t i = 0; i < p->cells * packed(p->dim); i++) /* one that is not would make every score NaN, which is below any threshold */
+    for (int64_t i = 0; i < p->cells * packed(p->dim);
+         i++) /* one that is not would make every score NaN, which is below any threshold */
         if (!isfinite(p->factor[i]))
-            return physad__error(PHYSAD_ERR_FORMAT, "padim.factor of cell %lld holds %g at %lld", (long long)(i / packed(p->dim)),
-                                 (double)p->factor[i], (long long)(i % packed(p->dim)));
+            return physad__error(PHYSAD_ERR_FORMAT, "padim.factor of cell %lld holds %g at %lld",
+                                 (long long)(i / packed(p->dim)), (double)p->factor[i],
+                                 (long long)(i % packed(p->dim)));
     for (int64_t c = 0; c < p->cells; c++)
         for (int64_t i = 0; i < p->dim; i++)
             if (!isfinite(p->mean[c * p->dim + i]) || !(p->factor[c * packed(p->dim) + packed(i) + i] > 0))
-                return physad__error(PHYSAD_ERR_FORMAT, "padim: the Gaussian of cell %lld, channel %lld, is not one", (long long)c,
-                                     (long long)i);
+                return physad__error(PHYSAD_ERR_FORMAT, "padim: the Gaussian of cell %lld, channel %lld, is not one",
+                                     (long long)c, (long long)i);
     return PHYSAD_OK;
 }
 
@@ -301,7 +315,8 @@ static const physad__feature_method padim_features = {
 const physad__method physad__method_padim = {
     .name = "padim",
     .title = "Mahalanobis distance to a Gaussian at each place of the photo",
-    .source = "Defard et al., PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization, ICPR 2021",
+    .source = "Defard et al., PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization, "
+              "ICPR 2021",
     .input = PHYSAD_INPUT_IMAGE,
     .supervision = PHYSAD_UNSUPERVISED,
     .options = { rows, PHYSAD__COUNT(rows) },

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PatchCore (Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022): a coreset of the normal photos'
- * patch features; a patch is as anomalous as its distance to the nearest of them.
+/* PatchCore (Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022): a coreset of the normal
+ * photos' patch features; a patch is as anomalous as its distance to the nearest of them.
  *
- * Ours beyond the paper: distances are judged by the place in the photo (`calibrate=position`). Normal patches at a photo's
- * border, or where a thing's outline lies, are farther from each other than those within; the mean and spread of these distances,
- * taken from training photos against the coreset without their own patches, turn a distance into a number of standard deviations.
- * On surfaces, where things of one kind differ much among themselves, defects painted over the normal photos teach a small network
- * which differences from the photo's mean are defects (`learn`); its judgement, likewise in deviations, is added. */
+ * Ours beyond the paper: distances are judged by the place in the photo (`calibrate=position`). Normal patches at a
+ * photo's border, or where a thing's outline lies, are farther from each other than those within; the mean and spread
+ * of these distances, taken from training photos against the coreset without their own patches, turn a distance into a
+ * number of standard deviations. On surfaces, where things of one kind differ much among themselves, defects painted
+ * over the normal photos teach a small network which differences from the photo's mean are defects (`learn`); its
+ * judgement, likewise in deviations, is added. */
 #include "detect/detect_learn.h"
 
 #include <math.h>
@@ -15,38 +16,59 @@
 static const physad__option rows[] = {
     { "preset", PHYSAD_OPTION_CHOICE, "physad", 0, 0, "physad|anomalib|original",
       "whose variant: sets the other options that are not set by name", NULL },
-    { "coreset_ratio", PHYSAD_OPTION_REAL, "0.1", 1e-6, 1, NULL, "share of the patches kept in the bank", "PatchCore-10%" },
+    { "coreset_ratio", PHYSAD_OPTION_REAL, "0.1", 1e-6, 1, NULL, "share of the patches kept in the bank",
+      "PatchCore-10%" },
     { "projection", PHYSAD_OPTION_CHOICE, "none", 0, 0, "none|sparse", "space in which the coreset is picked", NULL },
     { "neighbors", PHYSAD_OPTION_INT, "1", 1, 50, NULL,
       "bank patches around the nearest one that weight the score of `score=patch`; 1: no weight", NULL },
-    { "distance", PHYSAD_OPTION_CHOICE, "euclidean", 0, 0, "euclidean|squared", "of a patch to its nearest in the bank", "PatchCore" },
-    { "calibrate", PHYSAD_OPTION_CHOICE, "position", 0, 0, "none|position", "judge distances by the place in the photo", NULL },
-    { "calibration_photos", PHYSAD_OPTION_INT, "48", 2, 100000, NULL, "training photos that `calibrate` looks at, at most", NULL },
-    { "score", PHYSAD_OPTION_CHOICE, "map", 0, 0, "map|patch|top", "of a photo: greatest value of the smooth map, greatest patch "
-      "distance, or mean of the greatest patches", NULL },
+    { "distance", PHYSAD_OPTION_CHOICE, "euclidean", 0, 0, "euclidean|squared", "of a patch to its nearest in the bank",
+      "PatchCore" },
+    { "calibrate", PHYSAD_OPTION_CHOICE, "position", 0, 0, "none|position", "judge distances by the place in the photo",
+      NULL },
+    { "calibration_photos", PHYSAD_OPTION_INT, "48", 2, 100000, NULL,
+      "training photos that `calibrate` looks at, at most", NULL },
+    { "score", PHYSAD_OPTION_CHOICE, "map", 0, 0, "map|patch|top",
+      "of a photo: greatest value of the smooth map, greatest patch "
+      "distance, or mean of the greatest patches",
+      NULL },
     { "top_share", PHYSAD_OPTION_REAL, "0.01", 1e-6, 1, NULL, "share of the patches that `score=top` averages", NULL },
     { "upsample", PHYSAD_OPTION_CHOICE, "bilinear", 0, 0, "bilinear|nearest", "of the map to the input size", NULL },
-    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in input pixels", "PatchCore" },
-    { "blur_border", PHYSAD_OPTION_CHOICE, "mirror", 0, 0, "mirror|repeat", "beyond the border: the edge once, or twice", NULL },
-    { "texture", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "none|auto|local", "compare local brightness and contrast too, against the photo's; "
-      "auto: where the training photos are of a surface, and their features are not kept", NULL },
-    { "learn", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "none|auto|painted", "learn from defects painted over the training photos which "
-      "differences count, and judge by that too; auto: where texture is in use and distances are calibrated", NULL },
-    { "learn_weight", PHYSAD_OPTION_REAL, "1", 0, 100, NULL, "weight of that judgement against the distance, both as deviations",
+    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in input pixels",
+      "PatchCore" },
+    { "blur_border", PHYSAD_OPTION_CHOICE, "mirror", 0, 0, "mirror|repeat",
+      "beyond the border: the edge once, or twice", NULL },
+    { "texture", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "none|auto|local",
+      "compare local brightness and contrast too, against the photo's; "
+      "auto: where the training photos are of a surface, and their features are not kept",
       NULL },
+    { "learn", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "none|auto|painted",
+      "learn from defects painted over the training photos which "
+      "differences count, and judge by that too; auto: where texture is in use and distances are calibrated",
+      NULL },
+    { "learn_weight", PHYSAD_OPTION_REAL, "1", 0, 100, NULL,
+      "weight of that judgement against the distance, both as deviations", NULL },
     { "keep_features", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL,
       "keep the features of all normal samples in the model, so that samples can be added and removed", NULL },
 };
 
 static const physad__preset presets[] = {
     /* anomalib's torch_model.py; use it with backbone wide_resnet50_2 and input 256 for its published figures */
-    { "anomalib", "projection", "sparse" }, { "anomalib", "neighbors", "9" },     { "anomalib", "calibrate", "none" },
-    { "anomalib", "score", "patch" },       { "anomalib", "upsample", "nearest" }, { "anomalib", "texture", "none" },
+    { "anomalib", "projection", "sparse" },
+    { "anomalib", "neighbors", "9" },
+    { "anomalib", "calibrate", "none" },
+    { "anomalib", "score", "patch" },
+    { "anomalib", "upsample", "nearest" },
+    { "anomalib", "texture", "none" },
     { "anomalib", "learn", "none" },
     /* amazon-science/patchcore-inspection */
-    { "original", "projection", "sparse" }, { "original", "distance", "squared" }, { "original", "calibrate", "none" },
-    { "original", "score", "patch" },       { "original", "pool", "unfold" },      { "original", "blur_border", "repeat" },
-    { "original", "texture", "none" },      { "original", "learn", "none" },
+    { "original", "projection", "sparse" },
+    { "original", "distance", "squared" },
+    { "original", "calibrate", "none" },
+    { "original", "score", "patch" },
+    { "original", "pool", "unfold" },
+    { "original", "blur_border", "repeat" },
+    { "original", "texture", "none" },
+    { "original", "learn", "none" },
 };
 
 typedef struct patchcore {
@@ -69,7 +91,8 @@ static void patchcore_free(void *state)
 
 /* --- fitting --- */
 
-static physad_status pick_coreset(const physad_detector *det, const physad_bank *store, physad_bank **out, physad__call *call)
+static physad_status pick_coreset(const physad_detector *det, const physad_bank *store, physad_bank **out,
+                                  physad__call *call)
 {
     physad_coreset_options o = PHYSAD_CORESET_OPTIONS_INIT;
     physad_call_options inner = PHYSAD_CALL_OPTIONS_INIT;
@@ -97,10 +120,10 @@ static physad_status pick_coreset(const physad_detector *det, const physad_bank 
     return status;
 }
 
-/* Distances of `n` patches of one sample to the nearest bank row of another group (another exposure of the same thing would be too
- * near); where the nearest `k` are all the group's own, the last of them bounds it from below. */
-static physad_status foreign_distances(const physad_detector *det, const patchcore *p, const float *queries, int64_t n, int64_t sample,
-                                       float *out, physad__call *call)
+/* Distances of `n` patches of one sample to the nearest bank row of another group (another exposure of the same thing
+ * would be too near); where the nearest `k` are all the group's own, the last of them bounds it from below. */
+static physad_status foreign_distances(const physad_detector *det, const patchcore *p, const float *queries, int64_t n,
+                                       int64_t sample, float *out, physad__call *call)
 {
     char *const *groups = det->origin->groups;
     const int32_t k = (int32_t)physad__min(48, physad_bank_count(p->bank));
@@ -123,8 +146,8 @@ static physad_status foreign_distances(const physad_detector *det, const patchco
     return status;
 }
 
-static physad_status collect_moments(const physad_detector *det, const patchcore *p, const physad_bank *store, physad__moments *m,
-                                     physad__call *call)
+static physad_status collect_moments(const physad_detector *det, const patchcore *p, const physad_bank *store,
+                                     physad__moments *m, physad__call *call)
 {
     physad__mem *mem = &det->ctx->mem;
     const int64_t count = physad_bank_count(store), dim = physad_bank_dim(store);
@@ -179,7 +202,8 @@ static physad_status calibrate_positions(const physad_detector *det, patchcore *
     if (status == PHYSAD_OK)
         status = collect_moments(det, p, store, &m, call);
     if (status == PHYSAD_OK && !physad__moments_settle(&m, front->height, front->width, p->mean, p->inverse))
-        status = physad__error(PHYSAD_ERR_NUMERIC, "patchcore: all normal patches are equally far from each other; use calibrate=none");
+        status = physad__error(PHYSAD_ERR_NUMERIC,
+                               "patchcore: all normal patches are equally far from each other; use calibrate=none");
     physad__moments_free(&m);
     return status;
 }
@@ -213,8 +237,9 @@ static physad_status patchcore_fit(const physad_detector *det, const physad__fro
 }
 
 /* Where distances have no unit, for want of a second thing, nothing can be weighed against them. */
-static physad_status patchcore_learn(const physad_detector *det, const physad__frontend *front, const physad_bank *store,
-                                     const physad_bank *lesson, physad__call *call, void *state)
+static physad_status patchcore_learn(const physad_detector *det, const physad__frontend *front,
+                                     const physad_bank *store, const physad_bank *lesson, physad__call *call,
+                                     void *state)
 {
     patchcore *p = state;
     return p->mean != NULL ? physad__learned_fit(&p->learned, det, front, store, lesson, call) : PHYSAD_OK;
@@ -222,10 +247,10 @@ static physad_status patchcore_learn(const physad_detector *det, const physad__f
 
 /* --- scoring --- */
 
-/* Equation 7 of the paper as anomalib has it: the distance of the most anomalous patch, less where the bank is dense around its
- * nearest. */
-static physad_status patch_score(const physad_detector *det, const patchcore *p, const physad__cells *cells, int64_t worst,
-                                 int64_t nearest, float distance, double *score, physad__call *call)
+/* Equation 7 of the paper as anomalib has it: the distance of the most anomalous patch, less where the bank is dense
+ * around its nearest. */
+static physad_status patch_score(const physad_detector *det, const patchcore *p, const physad__cells *cells,
+                                 int64_t worst, int64_t nearest, float distance, double *score, physad__call *call)
 {
     const int32_t b = (int32_t)physad__min(physad__option_int(det, "neighbors"), physad_bank_count(p->bank));
     int64_t around[50];
@@ -270,9 +295,11 @@ static physad_status make_map(const physad_detector *det, float *grid, const phy
         if (!cells->valid[i])
             grid[i] = least;
     physad__map_upsample(grid, cells->height, cells->width, v->map, v->map_height, v->map_width,
-                         physad__option_is(det, "upsample", "nearest") ? PHYSAD__UPSAMPLE_NEAREST : PHYSAD__UPSAMPLE_BILINEAR);
+                         physad__option_is(det, "upsample", "nearest") ? PHYSAD__UPSAMPLE_NEAREST
+                                                                       : PHYSAD__UPSAMPLE_BILINEAR);
     return physad__map_blur(&det->ctx->mem, v->map, v->map_height, v->map_width, physad__option_real(det, "blur"),
-                            physad__option_is(det, "blur_border", "repeat") ? PHYSAD__BORDER_REPEAT : PHYSAD__BORDER_MIRROR);
+                            physad__option_is(det, "blur_border", "repeat") ? PHYSAD__BORDER_REPEAT
+                                                                            : PHYSAD__BORDER_MIRROR);
 }
 
 static double top_mean(const physad_detector *det, float *grid, const physad__cells *cells)
@@ -290,7 +317,8 @@ static double top_mean(const physad_detector *det, float *grid, const physad__ce
     return sum / (double)share;
 }
 
-static physad_status to_deviations(const physad_detector *det, const patchcore *p, const physad__cells *cells, float *grid)
+static physad_status to_deviations(const physad_detector *det, const patchcore *p, const physad__cells *cells,
+                                   float *grid)
 {
     const int64_t n = cells->height * cells->width;
     const float weight = (float)physad__option_real(det, "learn_weight");
@@ -306,8 +334,8 @@ static physad_status to_deviations(const physad_detector *det, const patchcore *
     return status;
 }
 
-static physad_status judge(const physad_detector *det, const patchcore *p, const physad__cells *cells, const int64_t *nearest,
-                           float *grid, physad__verdict *v, physad__call *call)
+static physad_status judge(const physad_detector *det, const patchcore *p, const physad__cells *cells,
+                           const int64_t *nearest, float *grid, physad__verdict *v, physad__call *call)
 {
     const int64_t n = cells->height * cells->width;
     int64_t worst = -1;
@@ -330,8 +358,8 @@ static physad_status judge(const physad_detector *det, const patchcore *p, const
     return PHYSAD_OK;
 }
 
-static physad_status patchcore_score(const physad_detector *det, const void *state, const physad__cells *cells, physad__verdict *v,
-                                     physad__call *call)
+static physad_status patchcore_score(const physad_detector *det, const void *state, const physad__cells *cells,
+                                     physad__verdict *v, physad__call *call)
 {
     const patchcore *p = state;
     physad__mem *mem = &det->ctx->mem;
@@ -360,7 +388,8 @@ static physad_status patchcore_score(const physad_detector *det, const void *sta
 
 /* --- the model file --- */
 
-static physad_status patchcore_declare(const physad_detector *det, const void *state, physad__tensors_writer *w, json_t *config)
+static physad_status patchcore_declare(const physad_detector *det, const void *state, physad__tensors_writer *w,
+                                       json_t *config)
 {
     const patchcore *p = state;
     PHYSAD__TRY(physad__bank_declare(p->bank, w, "bank."));
@@ -399,7 +428,8 @@ static physad_status read_positions(patchcore *p, const physad_tensors *file)
     PHYSAD__TRY(physad__view_copy(&to, &from));
     for (int64_t i = 0; i < p->cells; i++)
         if (!isfinite(p->mean[i]) || !(p->inverse[i] > 0) || !isfinite(p->inverse[i]))
-            return physad__error(PHYSAD_ERR_FORMAT, "patchcore.mean and .inverse at cell %lld are %g and %g, want finite and positive",
+            return physad__error(PHYSAD_ERR_FORMAT,
+                                 "patchcore.mean and .inverse at cell %lld are %g and %g, want finite and positive",
                                  (long long)i, (double)p->mean[i], (double)p->inverse[i]);
     return PHYSAD_OK;
 }
@@ -408,12 +438,15 @@ static physad_status check_bank(const physad_detector *det, const patchcore *p, 
 {
     if (physad_bank_dim(p->bank) != front->dim || physad_bank_count(p->bank) < 1)
         return physad__error(PHYSAD_ERR_FORMAT, "bank.rows has shape (%lld,%lld), want (n,%lld) with n > 0",
-                             (long long)physad_bank_count(p->bank), (long long)physad_bank_dim(p->bank), (long long)front->dim);
+                             (long long)physad_bank_count(p->bank), (long long)physad_bank_dim(p->bank),
+                             (long long)front->dim);
     for (int64_t i = 0; i < physad_bank_count(p->bank); i++) {
         const int64_t s = physad_bank_sample(p->bank, i), at = physad_bank_position(p->bank, i);
         if (s < 0 || s >= det->origin->count || at < 0 || at >= p->cells)
-            return physad__error(PHYSAD_ERR_FORMAT, "bank row %lld comes from sample %lld, cell %lld, but there are %lld samples of "
-                                 "%lld cells", (long long)i, (long long)s, (long long)at, (long long)det->origin->count,
+            return physad__error(PHYSAD_ERR_FORMAT,
+                                 "bank row %lld comes from sample %lld, cell %lld, but there are %lld samples of "
+                                 "%lld cells",
+                                 (long long)i, (long long)s, (long long)at, (long long)det->origin->count,
                                  (long long)p->cells);
     }
     return PHYSAD_OK;

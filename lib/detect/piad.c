@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PIAD (Yang et al., "PIAD: Pose and Illumination agnostic Anomaly Detection", CVPR 2025): two scenes of Gaussians, of the photos and of
- * their reflectance; the pose is refined by both, and at each place the differences of features of both are multiplied, so that what
- * only light does counts little.
+/* PIAD (Yang et al., "PIAD: Pose and Illumination agnostic Anomaly Detection", CVPR 2025): two scenes of Gaussians, of
+ * the photos and of their reflectance; the pose is refined by both, and at each place the differences of features of
+ * both are multiplied, so that what only light does counts little.
  *
- * The published decomposition, URetinex, and matcher, EfficientLoFTR, stand on weights of their own. In their place are the multi-scale
- * Retinex (Jobson, Rahman and Woodell, 1997: the mean over scales of log(photo) - log(blurred photo)) and the patch matches of
- * lib/scene. */
+ * The published decomposition, URetinex, and matcher, EfficientLoFTR, stand on weights of their own. In their place are
+ * the multi-scale Retinex (Jobson, Rahman and Woodell, 1997: the mean over scales of log(photo) - log(blurred photo))
+ * and the patch matches of lib/scene. */
 #include "detect/detect_twist.h"
 
 #include <math.h>
 
 static const physad__option rows[] = {
-    { "preset", PHYSAD_OPTION_CHOICE, "physad", 0, 0, "physad|paper", "sizes and steps of a quick fit, or those published", NULL },
-    { "pose", PHYSAD_OPTION_CHOICE, "paper", 0, 0, "paper|robust", "the photo with the most matches, then the twist; or the robust search",
+    { "preset", PHYSAD_OPTION_CHOICE, "physad", 0, 0, "physad|paper",
+      "sizes and steps of a quick fit, or those published", NULL },
+    { "pose", PHYSAD_OPTION_CHOICE, "paper", 0, 0, "paper|robust",
+      "the photo with the most matches, then the twist; or the robust search",
       "PIAD: paper, with EfficientLoFTR's matches" },
-    { "decomposition", PHYSAD_OPTION_CHOICE, "retinex", 0, 0, "retinex", "what takes the light away", "PIAD: URetinex" },
-    { "pose_steps", PHYSAD_OPTION_INT, "300", 0, 10000, NULL, "of the refinement, at most", "PIAD: 300; 500 for real photos" },
-    { "reflectance_weight", PHYSAD_OPTION_REAL, "0.6", 0, 1, NULL, "of the reflectance in the refinement's loss", "PIAD" },
-    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels", "PIAD" },
+    { "decomposition", PHYSAD_OPTION_CHOICE, "retinex", 0, 0, "retinex", "what takes the light away",
+      "PIAD: URetinex" },
+    { "pose_steps", PHYSAD_OPTION_INT, "300", 0, 10000, NULL, "of the refinement, at most",
+      "PIAD: 300; 500 for real photos" },
+    { "reflectance_weight", PHYSAD_OPTION_REAL, "0.6", 0, 1, NULL, "of the reflectance in the refinement's loss",
+      "PIAD" },
+    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels",
+      "PIAD" },
 };
 
 static const physad__preset presets[] = {
@@ -42,10 +48,12 @@ static physad_status retinex(float *out, physad__mem *mem, const float *pixels, 
     for (int k = 0; status == PHYSAD_OK && k < 3 * PHYSAD__COUNT(scales); k++) {
         const int64_t channel = k / PHYSAD__COUNT(scales);
         memcpy(blurred, pixels + channel * plane, (size_t)plane * sizeof(float));
-        status = physad__map_blur(mem, blurred, height, width, scales[k % PHYSAD__COUNT(scales)] * (double)physad__max(height, width),
+        status = physad__map_blur(mem, blurred, height, width,
+                                  scales[k % PHYSAD__COUNT(scales)] * (double)physad__max(height, width),
                                   PHYSAD__BORDER_REPEAT);
         for (int64_t i = 0; status == PHYSAD_OK && i < plane; i++)
-            out[channel * plane + i] += logf((pixels[channel * plane + i] + 0.02f) / (fmaxf(blurred[i], 0) + 0.02f)) / (float)PHYSAD__COUNT(scales);
+            out[channel * plane + i] += logf((pixels[channel * plane + i] + 0.02f) / (fmaxf(blurred[i], 0) + 0.02f)) /
+                                        (float)PHYSAD__COUNT(scales);
     }
     for (int64_t i = 0; i < 3 * plane; i++)
         out[i] = fminf(fmaxf(0.5f + 0.25f * out[i], 0), 1);
@@ -65,7 +73,8 @@ static physad_status reflect_views(physad__scene_views *out, const physad__posed
     for (int64_t i = 0; i < m->views.count; i++) {
         physad__scene_view *view = &out->views[i];
         *view = m->views.views[i];
-        view->pixels = physad__alloc_array(mem, 3 * view->camera.width * view->camera.height, sizeof(float), "reflectance");
+        view->pixels =
+            physad__alloc_array(mem, 3 * view->camera.width * view->camera.height, sizeof(float), "reflectance");
         if (view->pixels == NULL)
             return PHYSAD_ERR_NOMEM;
         out->count = i + 1;
@@ -103,19 +112,24 @@ static physad_status piad_fit(physad_detector *det, physad__posed_model *m, phys
 
 /* --- poses and scores --- */
 
-static physad_status piad_find(const physad_detector *det, const physad__posed_model *m, const physad__scene_view *photo, physad__pose *poses,
-                               int64_t *n)
+static physad_status piad_find(const physad_detector *det, const physad__posed_model *m,
+                               const physad__scene_view *photo, physad__pose *poses, int64_t *n)
 {
     const piad *p = m->state;
     const double share = physad__option_real(det, "reflectance_weight");
-    const physad__twist_plan plan = { .steps = physad__option_int(det, "pose_steps"), .first_rate = 0.02 * pow(0.8, 0.01), .rate = 0.02,
-                                      .check_every = 50, .least_change = 3e-6, .seed = det->seed };
+    const physad__twist_plan plan = { .steps = physad__option_int(det, "pose_steps"),
+                                      .first_rate = 0.02 * pow(0.8, 0.01),
+                                      .rate = 0.02,
+                                      .check_every = 50,
+                                      .least_change = 3e-6,
+                                      .seed = det->seed };
     if (physad__option_is(det, "pose", "robust"))
         return physad__locator_find(&m->locator, photo, -1, poses, n);
     float *reflectance = physad__alloc_array(&det->ctx->mem, 3 * m->height * m->width, sizeof(float), "reflectance");
     if (reflectance == NULL)
         return PHYSAD_ERR_NOMEM;
-    const physad__twist_target targets[2] = { { &m->scene, photo->pixels, 1 - share, 0 }, { &p->reflectance, reflectance, share, 0 } };
+    const physad__twist_target targets[2] = { { &m->scene, photo->pixels, 1 - share, 0 },
+                                              { &p->reflectance, reflectance, share, 0 } };
     physad_status status = retinex(reflectance, &det->ctx->mem, photo->pixels, m->height, m->width);
     if (status == PHYSAD_OK)
         status = physad__locator_most_alike(&m->locator, photo, &poses[0]);
@@ -126,15 +140,16 @@ static physad_status piad_find(const physad_detector *det, const physad__posed_m
     return status;
 }
 
-static physad_status piad_score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q, float *map, double *out,
-                                physad__call *call)
+static physad_status piad_score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q,
+                                float *map, double *out, physad__call *call)
 {
     const piad *p = m->state;
     physad__mem *mem = &det->ctx->mem;
     const int64_t plane = m->height * m->width;
     physad__posed_look looks[2] = { 0 };
     float *reflectance = physad__alloc_array(mem, 3 * plane, sizeof(float), "reflectance");
-    physad_status status = reflectance != NULL ? retinex(reflectance, mem, q->photo->pixels, m->height, m->width) : PHYSAD_ERR_NOMEM;
+    physad_status status =
+        reflectance != NULL ? retinex(reflectance, mem, q->photo->pixels, m->height, m->width) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = physad__posed_look_make(&looks[0], m, &m->scene, &q->poses[0].camera);
     if (status == PHYSAD_OK)
@@ -144,7 +159,8 @@ static physad_status piad_score(const physad_detector *det, const physad__posed_
     if (status == PHYSAD_OK)
         status = physad__twist_compare(m, &pairs[0], &pairs[1], map);
     if (status == PHYSAD_OK)
-        status = physad__map_blur(mem, map, m->height, m->width, physad__option_real(det, "blur"), PHYSAD__BORDER_REPEAT);
+        status =
+            physad__map_blur(mem, map, m->height, m->width, physad__option_real(det, "blur"), PHYSAD__BORDER_REPEAT);
     if (status == PHYSAD_OK)
         status = physad__posed_top(out, mem, map, NULL, plane, 0);
     physad__posed_look_free(&looks[0]);
@@ -155,10 +171,12 @@ static physad_status piad_score(const physad_detector *det, const physad__posed_
 
 /* --- the model file --- */
 
-static physad_status piad_declare(const physad_detector *det, const physad__posed_model *m, physad__tensors_writer *w, json_t *config)
+static physad_status piad_declare(const physad_detector *det, const physad__posed_model *m, physad__tensors_writer *w,
+                                  json_t *config)
 {
     const piad *p = m->state;
-    const int64_t shape[2] = { physad__splat_plane_count(p->reflectance.degree), p->reflectance.stride }, one[1] = { 1 };
+    const int64_t shape[2] = { physad__splat_plane_count(p->reflectance.degree), p->reflectance.stride },
+                  one[1] = { 1 };
     PHYSAD__TRY(physad__tensors_writer_declare(w, "piad.count", PHYSAD_I64, 1, one));
     return physad__tensors_writer_declare(w, "piad.gaussians", PHYSAD_F32, 2, shape);
 }
@@ -166,7 +184,8 @@ static physad_status piad_declare(const physad_detector *det, const physad__pose
 static physad_status piad_write(const physad_detector *det, const physad__posed_model *m, physad__tensors_writer *w)
 {
     piad *p = m->state;
-    const int64_t shape[2] = { physad__splat_plane_count(p->reflectance.degree), p->reflectance.stride }, one[1] = { 1 };
+    const int64_t shape[2] = { physad__splat_plane_count(p->reflectance.degree), p->reflectance.stride },
+                  one[1] = { 1 };
     const physad_view count = physad_view_array(&p->reflectance.count, PHYSAD_I64, 1, one);
     const physad_view planes = physad_view_array(p->reflectance.planes, PHYSAD_F32, 2, shape);
     PHYSAD__TRY(physad__tensors_writer_append(w, "piad.count", &count));
@@ -189,7 +208,8 @@ static physad_status read_scene(piad *p, const physad__posed_model *m, const phy
     return physad__posed_take(g->planes, file, "piad.gaussians", PHYSAD_F32, 2, shape, true);
 }
 
-static physad_status piad_read(const physad_detector *det, physad__posed_model *m, physad_tensors *file, const json_t *config, void **state)
+static physad_status piad_read(const physad_detector *det, physad__posed_model *m, physad_tensors *file,
+                               const json_t *config, void **state)
 {
     piad *p = physad__alloc_zero(&det->ctx->mem, sizeof(*p), "piad");
     if (p == NULL)

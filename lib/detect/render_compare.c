@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RAD's comparison with a rendered reference (Zhou et al., "RAD: A Dataset and Benchmark for Real-Life Anomaly Detection with Robotic
- * Observations", 2024): the pose at which the scene looks most like the photo, and at each place the distance of the network's features
- * of photo and picture, summed over the layers; the photo's score is its map's greatest number, or a percentile.
+/* RAD's comparison with a rendered reference (Zhou et al., "RAD: A Dataset and Benchmark for Real-Life Anomaly
+ * Detection with Robotic Observations", 2024): the pose at which the scene looks most like the photo, and at each place
+ * the distance of the network's features of photo and picture, summed over the layers; the photo's score is its map's
+ * greatest number, or a percentile.
  *
- * Ours beyond the paper: each layer's distances are divided by their mean over the training photos, so that no layer drowns the others,
- * and the picture takes the photo's colours. */
+ * Ours beyond the paper: each layer's distances are divided by their mean over the training photos, so that no layer
+ * drowns the others, and the picture takes the photo's colours. */
 #include "detect/detect_posed.h"
 
 #include <math.h>
 
 static const physad__option rows[] = {
-    { "preset", PHYSAD_OPTION_CHOICE, "physad", 0, 0, "physad|paper", "whose variant: sets the other options that are not set by name",
-      NULL },
-    { "scale", PHYSAD_OPTION_CHOICE, "usual", 0, 0, "usual|none", "layers by their mean distance on training photos, or as they are",
-      "RAD, eq. 2: none" },
-    { "match_colours", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "bring the picture to the photo's colours first", "RAD: no" },
-    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels", "SplatPose; RAD: none" },
+    { "preset", PHYSAD_OPTION_CHOICE, "physad", 0, 0, "physad|paper",
+      "whose variant: sets the other options that are not set by name", NULL },
+    { "scale", PHYSAD_OPTION_CHOICE, "usual", 0, 0, "usual|none",
+      "layers by their mean distance on training photos, or as they are", "RAD, eq. 2: none" },
+    { "match_colours", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "bring the picture to the photo's colours first",
+      "RAD: no" },
+    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels",
+      "SplatPose; RAD: none" },
     { "percentile", PHYSAD_OPTION_REAL, "99.7", 0, 100, NULL,
       "a photo's score: the mean of the map above this percentile; 100: the greatest", "RAD: maximum or percentile" },
 };
@@ -48,8 +51,8 @@ static void subtract(float *out, const physad__posed_stack *q, const physad__pos
 
 /* --- a photo and the scene's picture from a pose --- */
 
-static physad_status reference(float *out, const physad_detector *det, const physad__posed_model *m, const physad__scene_view *photo,
-                               const physad_camera *camera)
+static physad_status reference(float *out, const physad_detector *det, const physad__posed_model *m,
+                               const physad__scene_view *photo, const physad_camera *camera)
 {
     const int64_t plane = m->height * m->width;
     physad__posed_look look;
@@ -62,8 +65,9 @@ static physad_status reference(float *out, const physad_detector *det, const phy
 }
 
 /* Adds each layer's distance, divided by `usual`, to the map (NULL: not wanted), and its mean to means. */
-static physad_status difference(const physad_detector *det, const physad__posed_model *m, const double *usual, const physad__scene_view *photo,
-                                const physad_camera *camera, float *map, double means[PHYSAD__POSED_LAYERS])
+static physad_status difference(const physad_detector *det, const physad__posed_model *m, const double *usual,
+                                const physad__scene_view *photo, const physad_camera *camera, float *map,
+                                double means[PHYSAD__POSED_LAYERS])
 {
     physad__mem *mem = &det->ctx->mem;
     const int64_t plane = m->height * m->width;
@@ -82,7 +86,8 @@ static physad_status difference(const physad_detector *det, const physad__posed_
             means[layer] += (double)one[i] / (double)n;
         if (map == NULL)
             continue;
-        physad__map_upsample(one, q.shape[layer][0], q.shape[layer][1], one + plane, m->height, m->width, PHYSAD__UPSAMPLE_BILINEAR);
+        physad__map_upsample(one, q.shape[layer][0], q.shape[layer][1], one + plane, m->height, m->width,
+                             PHYSAD__UPSAMPLE_BILINEAR);
         for (int64_t i = 0; i < plane; i++)
             map[i] += (float)((double)one[plane + i] / usual[layer]);
     }
@@ -127,15 +132,16 @@ static physad_status compare_fit(physad_detector *det, physad__posed_model *m, p
     return PHYSAD_OK;
 }
 
-static physad_status compare_score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q, float *map,
-                                   double *score, physad__call *call)
+static physad_status compare_score(const physad_detector *det, const physad__posed_model *m,
+                                   const physad__posed_query *q, float *map, double *score, physad__call *call)
 {
     const compare *c = m->state;
     physad__mem *mem = &det->ctx->mem;
     const int64_t plane = m->height * m->width;
     memset(map, 0, (size_t)plane * sizeof(float));
     PHYSAD__TRY(difference(det, m, c->usual, q->photo, &q->poses[0].camera, map, NULL));
-    PHYSAD__TRY(physad__map_blur(mem, map, m->height, m->width, physad__option_real(det, "blur"), PHYSAD__BORDER_MIRROR));
+    PHYSAD__TRY(
+        physad__map_blur(mem, map, m->height, m->width, physad__option_real(det, "blur"), PHYSAD__BORDER_MIRROR));
     for (int64_t i = 0; q->photo->missing != NULL && i < plane; i++)
         map[i] = q->photo->missing[i] ? NAN : map[i];
     return physad__posed_top(score, mem, map, NULL, plane, 1 - physad__option_real(det, "percentile") / 100);
@@ -145,7 +151,8 @@ static physad_status compare_score(const physad_detector *det, const physad__pos
 
 static const int64_t usual_shape[1] = { PHYSAD__POSED_LAYERS };
 
-static physad_status compare_declare(const physad_detector *det, const physad__posed_model *m, physad__tensors_writer *w, json_t *config)
+static physad_status compare_declare(const physad_detector *det, const physad__posed_model *m,
+                                     physad__tensors_writer *w, json_t *config)
 {
     return physad__tensors_writer_declare(w, "render_compare.usual", PHYSAD_F64, 1, usual_shape);
 }
@@ -164,11 +171,13 @@ static physad_status read_usual(compare *c, const physad_tensors *file)
     PHYSAD__TRY(physad__view_copy(&to, &from));
     for (int k = 0; k < PHYSAD__POSED_LAYERS; k++)
         if (!(c->usual[k] > 0) || !isfinite(c->usual[k]))
-            return physad__error(PHYSAD_ERR_FORMAT, "render_compare.usual[%d] is %g, want a positive number", k, c->usual[k]);
+            return physad__error(PHYSAD_ERR_FORMAT, "render_compare.usual[%d] is %g, want a positive number", k,
+                                 c->usual[k]);
     return PHYSAD_OK;
 }
 
-static physad_status compare_read(const physad_detector *det, physad__posed_model *m, physad_tensors *file, const json_t *config, void **state)
+static physad_status compare_read(const physad_detector *det, physad__posed_model *m, physad_tensors *file,
+                                  const json_t *config, void **state)
 {
     compare *c = physad__alloc_zero(&det->ctx->mem, sizeof(*c), "render-compare");
     if (c == NULL)
@@ -200,7 +209,8 @@ static const physad__posed_method posed = {
 const physad__method physad__method_render_compare = {
     .name = "render-compare",
     .title = "features of a photo against those of the scene's picture from the same pose",
-    .source = "Zhou et al., RAD: A Dataset and Benchmark for Real-Life Anomaly Detection with Robotic Observations, 2024, equations 1 and 2",
+    .source = "Zhou et al., RAD: A Dataset and Benchmark for Real-Life Anomaly Detection with Robotic Observations, "
+              "2024, equations 1 and 2",
     .input = PHYSAD_INPUT_VIEWS,
     .supervision = PHYSAD_UNSUPERVISED,
     .options = { rows, PHYSAD__COUNT(rows) },

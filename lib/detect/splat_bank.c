@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* splat-bank, ours: a photo is compared with what normal photos say it should look like from its own place. Training photos next to it
- * are brought there by the scene's depth (real pixels, no trace of rendering), moved to where the photo shows them, and compared in small
- * windows at the photo's own size; a network's features can be compared as well. How far is far, training photos tell that explain each
- * other: the distances usual at a place and from a side turn each distance into a surprise. Where no pose fits, what is left is a plain
- * bank of patches. */
+/* splat-bank, ours: a photo is compared with what normal photos say it should look like from its own place. Training
+ * photos next to it are brought there by the scene's depth (real pixels, no trace of rendering), moved to where the
+ * photo shows them, and compared in small windows at the photo's own size; a network's features can be compared as
+ * well. How far is far, training photos tell that explain each other: the distances usual at a place and from a side
+ * turn each distance into a surprise. Where no pose fits, what is left is a plain bank of patches. */
 #include "detect/splat_bank.h"
 
 #include <math.h>
@@ -16,25 +16,39 @@ static const physad__option rows[] = {
     { "neighbours", PHYSAD_OPTION_INT, "6", 1, 64, NULL, "training photos that explain a photo, at most", NULL },
     { "warp", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL,
       "compare features with those of neighbouring training photos brought to the photo's place", NULL },
-    { "ray", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare features with those of neighbours where the photo's rays meet the scene", NULL },
-    { "render", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare features with those of the scene's picture", "RAD, eq. 2" },
-    { "tint", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "compare small windows of neighbours' pixels: the mean of what differs", NULL },
+    { "ray", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL,
+      "compare features with those of neighbours where the photo's rays meet the scene", NULL },
+    { "render", PHYSAD_OPTION_BOOL, "false", 0, 0, NULL, "compare features with those of the scene's picture",
+      "RAD, eq. 2" },
+    { "tint", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL,
+      "compare small windows of neighbours' pixels: the mean of what differs", NULL },
     { "texture", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "the same: the spread of what differs", NULL },
-    { "detail", PHYSAD_OPTION_INT, "960", 0, 4096, NULL, "pixels are compared at this longer side of the photos; 0: not at all", NULL },
-    { "align", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "move neighbours' pixels to where the photo shows them before they are compared", NULL },
+    { "detail", PHYSAD_OPTION_INT, "960", 0, 4096, NULL,
+      "pixels are compared at this longer side of the photos; 0: not at all", NULL },
+    { "align", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL,
+      "move neighbours' pixels to where the photo shows them before they are compared", NULL },
     { "plain", PHYSAD_OPTION_CHOICE, "fallback", 0, 0, "fallback|always|never",
-      "compare with every patch of every training photo: where no pose fits, always, or never", "PatchCore, whole bank" },
+      "compare with every patch of every training photo: where no pose fits, always, or never",
+      "PatchCore, whole bank" },
     { "folds", PHYSAD_OPTION_INT, "0", 0, 20, NULL,
-      "scenes fitted without a share of the photos, to learn what `render` usually misses by; 0: by the scene that saw them", NULL },
+      "scenes fitted without a share of the photos, to learn what `render` usually misses by; 0: by the scene that saw "
+      "them",
+      NULL },
     { "fold_steps", PHYSAD_OPTION_REAL, "0.5", 0.01, 1, NULL, "steps of each of these, as a share of `steps`", NULL },
     { "whiten", PHYSAD_OPTION_CHOICE, "full", 0, 0, "full|diagonal|none",
-      "features by the covariance of training photos' differences from their neighbours, its diagonal, or their own spread", NULL },
-    { "calibrate", PHYSAD_OPTION_CHOICE, "place", 0, 0, "place|whole", "usual distances: at each place from each side, or of all photos",
+      "features by the covariance of training photos' differences from their neighbours, its diagonal, or their own "
+      "spread",
       NULL },
-    { "hypotheses", PHYSAD_OPTION_INT, "2", 1, 3, NULL, "poses that may each explain a place, less likely ones at a cost", NULL },
-    { "least_fit", PHYSAD_OPTION_REAL, "0.35", 0, 1, NULL, "of a pose; photos that fit worse are compared by `plain` alone", NULL },
-    { "top_share", PHYSAD_OPTION_REAL, "0.001", 1e-6, 1, NULL, "a photo's score: the mean of this share of its map, the greatest", NULL },
-    { "own", PHYSAD_OPTION_REAL, "1", 0, 2, NULL, "this share of what the photo's whole map rises to (95 of 100) is taken off its score", NULL },
+    { "calibrate", PHYSAD_OPTION_CHOICE, "place", 0, 0, "place|whole",
+      "usual distances: at each place from each side, or of all photos", NULL },
+    { "hypotheses", PHYSAD_OPTION_INT, "2", 1, 3, NULL,
+      "poses that may each explain a place, less likely ones at a cost", NULL },
+    { "least_fit", PHYSAD_OPTION_REAL, "0.35", 0, 1, NULL,
+      "of a pose; photos that fit worse are compared by `plain` alone", NULL },
+    { "top_share", PHYSAD_OPTION_REAL, "0.001", 1e-6, 1, NULL,
+      "a photo's score: the mean of this share of its map, the greatest", NULL },
+    { "own", PHYSAD_OPTION_REAL, "1", 0, 2, NULL,
+      "this share of what the photo's whole map rises to (95 of 100) is taken off its score", NULL },
     { "weigh_cover", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "places that few training photos see count less", NULL },
     { "blur", PHYSAD_OPTION_REAL, "2", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels", NULL },
 };
@@ -68,8 +82,9 @@ static physad_status bank_new(physad__splat_bank **out, const physad_detector *d
     b->neighbours = physad__option_int(det, "neighbours");
     b->align = physad__option_bool(det, "align");
     for (int way = 0; way < PHYSAD__WAYS; way++)
-        b->ways[way] = way == PHYSAD__BY_PLAIN ? !physad__option_is(det, "plain", "never")
-                                               : physad__option_bool(det, names[way]) && (way < PHYSAD__COARSE_WAYS || m->fine.count > 0);
+        b->ways[way] = way == PHYSAD__BY_PLAIN
+                           ? !physad__option_is(det, "plain", "never")
+                           : physad__option_bool(det, names[way]) && (way < PHYSAD__COARSE_WAYS || m->fine.count > 0);
     b->coarse = (physad__splat_grid){ m->grid_height, m->grid_width };
     if (b->ways[PHYSAD__BY_TINT] || b->ways[PHYSAD__BY_TEXTURE])
         b->fine = (physad__splat_grid){ physad__max(m->fine.views[0].camera.height / FINE_CELL, 1),
@@ -81,9 +96,10 @@ static physad_status bank_new(physad__splat_bank **out, const physad_detector *d
 physad_status physad__splat_bank_reserve_maps(physad__splat_bank *b)
 {
     const int64_t n = b->model->views.count;
-    b->maps = physad__alloc_array(&b->model->ctx->mem, PHYSAD__COARSE_WAYS * n * b->cells, sizeof(float), "usual distances");
-    b->fine_maps = physad__alloc_array(&b->model->ctx->mem, PHYSAD__FINE_WAYS * n * physad__splat_grid_cells(&b->fine), sizeof(float),
-                                       "usual distances");
+    b->maps =
+        physad__alloc_array(&b->model->ctx->mem, PHYSAD__COARSE_WAYS * n * b->cells, sizeof(float), "usual distances");
+    b->fine_maps = physad__alloc_array(&b->model->ctx->mem, PHYSAD__FINE_WAYS * n * physad__splat_grid_cells(&b->fine),
+                                       sizeof(float), "usual distances");
     return b->maps != NULL && b->fine_maps != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
@@ -95,8 +111,9 @@ static physad_status bank_fit(physad_detector *det, physad__posed_model *m, phys
     for (int way = 0; status == PHYSAD_OK && way < PHYSAD__WAYS; way++)
         any = any || (b->ways[way] && way != PHYSAD__BY_PLAIN);
     if (status == PHYSAD_OK && !any)
-        status = physad__error(PHYSAD_ERR_ARG, "splat-bank: warp, ray, render, tint and texture are all off: nothing to compare with; use "
-                               "patchcore");
+        status = physad__error(
+            PHYSAD_ERR_ARG, "splat-bank: warp, ray, render, tint and texture are all off: nothing to compare with; use "
+                            "patchcore");
     if (status == PHYSAD_OK)
         status = physad__splat_bank_learn(b, det, call);
     if (status != PHYSAD_OK) {
@@ -118,8 +135,8 @@ static bool is_asked(const physad_detector *det, const physad__splat_bank *b, in
 }
 
 /* The greatest surprise of the ways, per pixel; where a way says nothing, it is not surprised. */
-static physad_status fuse(const physad_detector *det, const physad__splat_bank *b, const physad__explained *e, const physad__posed_query *q,
-                          const physad_camera *camera, bool posed, float *out)
+static physad_status fuse(const physad_detector *det, const physad__splat_bank *b, const physad__explained *e,
+                          const physad__posed_query *q, const physad_camera *camera, bool posed, float *out)
 {
     const physad__posed_model *m = b->model;
     const bool local = physad__option_is(det, "calibrate", "place");
@@ -145,24 +162,32 @@ static physad_status fuse(const physad_detector *det, const physad__splat_bank *
 }
 
 /* The surprise and the cover of each pixel, by the pose that explains it best; `one` is room. */
-static physad_status surprise(const physad_detector *det, const physad__splat_bank *b, const physad__posed_query *q, const float *raw,
-                              float *out, float *cover, float *one)
+static physad_status surprise(const physad_detector *det, const physad__splat_bank *b, const physad__posed_query *q,
+                              const float *raw, float *out, float *cover, float *one)
 {
     const physad__posed_model *m = b->model;
     const bool posed = q->poses[0].fit >= physad__option_real(det, "least_fit") || !b->ways[PHYSAD__BY_PLAIN];
-    const int64_t n = posed ? physad__min(q->n, physad__option_int(det, "hypotheses")) : 1, plane = m->height * m->width;
+    const int64_t n = posed ? physad__min(q->n, physad__option_int(det, "hypotheses")) : 1,
+                  plane = m->height * m->width;
     physad_status status = PHYSAD_OK;
     for (int64_t h = 0; status == PHYSAD_OK && h < n; h++) {
         const physad_camera *camera = &q->poses[h].camera;
-        const float penalty = h == 0 ? 0 : (float)log10(fmax(q->poses[0].confidence, 1e-6) / fmax(q->poses[h].confidence, 1e-9));
-        const physad__asked asked = { .photo = q->photo, .fine = posed ? q->fine : NULL, .raw = raw, .camera = camera, .view = q->view,
-                                      .scene = &m->scene, .plain = !posed || physad__option_is(det, "plain", "always") };
+        const float penalty =
+            h == 0 ? 0 : (float)log10(fmax(q->poses[0].confidence, 1e-6) / fmax(q->poses[h].confidence, 1e-9));
+        const physad__asked asked = { .photo = q->photo,
+                                      .fine = posed ? q->fine : NULL,
+                                      .raw = raw,
+                                      .camera = camera,
+                                      .view = q->view,
+                                      .scene = &m->scene,
+                                      .plain = !posed || physad__option_is(det, "plain", "always") };
         physad__explained e = { 0 };
         status = physad__splat_bank_explain(b, &e, &asked);
         if (status == PHYSAD_OK)
             status = fuse(det, b, &e, q, camera, posed, one);
         if (status == PHYSAD_OK && h == 0)
-            physad__map_upsample(e.covered, b->coarse.height, b->coarse.width, cover, m->height, m->width, PHYSAD__UPSAMPLE_BILINEAR);
+            physad__map_upsample(e.covered, b->coarse.height, b->coarse.width, cover, m->height, m->width,
+                                 PHYSAD__UPSAMPLE_BILINEAR);
         for (int64_t i = 0; status == PHYSAD_OK && i < plane; i++)
             out[i] = h == 0 ? one[i] : fminf(out[i], one[i] + penalty);
         physad__explained_free(&e);
@@ -178,9 +203,10 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Takes `share` of the map's 95th percentile off the score: blur, exposure and a pose that is off surprise everywhere, a defect in a few
- * places. */
-static physad_status take_off_own(double *score, physad__mem *mem, const float *map, const float *weight, int64_t n, double share)
+/* Takes `share` of the map's 95th percentile off the score: blur, exposure and a pose that is off surprise everywhere,
+ * a defect in a few places. */
+static physad_status take_off_own(double *score, physad__mem *mem, const float *map, const float *weight, int64_t n,
+                                  double share)
 {
     float *sorted = physad__alloc_array(mem, n, sizeof(float), "pooling");
     int64_t kept = 0;
@@ -196,21 +222,23 @@ static physad_status take_off_own(double *score, physad__mem *mem, const float *
     return PHYSAD_OK;
 }
 
-static physad_status bank_score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q, float *map, double *score,
-                                physad__call *call)
+static physad_status bank_score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q,
+                                float *map, double *score, physad__call *call)
 {
     const physad__splat_bank *b = m->state;
     physad__mem *mem = &det->ctx->mem;
     const int64_t plane = m->height * m->width;
     float *raw = physad__alloc_array(mem, b->cells * b->dim, sizeof(float), "features");
     float *cover = physad__alloc_array(mem, 2 * plane, sizeof(float), "surprises");
-    physad_status status = raw != NULL && cover != NULL ? physad__splat_bank_cells(b, q->photo->pixels, raw) : PHYSAD_ERR_NOMEM;
+    physad_status status =
+        raw != NULL && cover != NULL ? physad__splat_bank_cells(b, q->photo->pixels, raw) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = surprise(det, b, q, raw, map, cover, cover + plane);
     for (int64_t i = 0; status == PHYSAD_OK && i < plane; i++) /* what is hardly seen is no surprise */
         map[i] *= map[i] > 0 ? cover[i] : 1;
     if (status == PHYSAD_OK)
-        status = physad__map_blur(mem, map, m->height, m->width, physad__option_real(det, "blur"), PHYSAD__BORDER_MIRROR);
+        status =
+            physad__map_blur(mem, map, m->height, m->width, physad__option_real(det, "blur"), PHYSAD__BORDER_MIRROR);
     for (int64_t i = 0; status == PHYSAD_OK && q->photo->missing != NULL && i < plane; i++)
         cover[i] = q->photo->missing[i] ? 0 : cover[i];
     if (status == PHYSAD_OK)
@@ -245,14 +273,16 @@ static physad_status for_all(const physad__posed_model *m, physad__tensors_write
         { "splat_bank.usual", b->usual, PHYSAD_F64, 2, usual },
     };
     for (int64_t i = 0; i < PHYSAD__COUNT(all); i++) {
-        const physad_view v = physad_view_array((void *)(uintptr_t)all[i].data, all[i].dtype, all[i].ndim, all[i].shape);
+        const physad_view v =
+            physad_view_array((void *)(uintptr_t)all[i].data, all[i].dtype, all[i].ndim, all[i].shape);
         PHYSAD__TRY(append ? physad__tensors_writer_append(w, all[i].name, &v)
                            : physad__tensors_writer_declare(w, all[i].name, all[i].dtype, all[i].ndim, all[i].shape));
     }
     return PHYSAD_OK;
 }
 
-static physad_status bank_declare(const physad_detector *det, const physad__posed_model *m, physad__tensors_writer *w, json_t *config)
+static physad_status bank_declare(const physad_detector *det, const physad__posed_model *m, physad__tensors_writer *w,
+                                  json_t *config)
 {
     return for_all(m, w, false);
 }
@@ -266,7 +296,8 @@ static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *fi
 {
     const int64_t n = b->model->views.count, whiten[2] = { b->dim, b->dim }, cells[3] = { n, b->cells, b->dim };
     const int64_t maps[3] = { PHYSAD__COARSE_WAYS, n, b->cells }, usual[2] = { PHYSAD__WAYS, 4 };
-    const int64_t fine[3] = { PHYSAD__FINE_WAYS, n, physad__splat_grid_cells(&b->fine) }, trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS };
+    const int64_t fine[3] = { PHYSAD__FINE_WAYS, n, physad__splat_grid_cells(&b->fine) },
+                  trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS };
     b->bank = physad__alloc_array(&b->model->ctx->mem, n * b->cells * b->dim, sizeof(float), "bank");
     if (b->bank == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -285,7 +316,8 @@ static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *fi
     return PHYSAD_OK;
 }
 
-static physad_status bank_read(const physad_detector *det, physad__posed_model *m, physad_tensors *file, const json_t *config, void **state)
+static physad_status bank_read(const physad_detector *det, physad__posed_model *m, physad_tensors *file,
+                               const json_t *config, void **state)
 {
     physad__splat_bank *b = NULL;
     physad_status status = bank_new(&b, det, m);
@@ -313,7 +345,8 @@ static const physad__posed_method posed = {
 
 const physad__method physad__method_splat_bank = {
     .name = "splat-bank",
-    .title = "what neighbouring photos, brought to a photo's place through a scene of Gaussians, say it should look like",
+    .title =
+        "what neighbouring photos, brought to a photo's place through a scene of Gaussians, say it should look like",
     .source = "ours",
     .input = PHYSAD_INPUT_VIEWS,
     .supervision = PHYSAD_UNSUPERVISED,

@@ -5,7 +5,8 @@
 
 #include "detect/detect_posed.h"
 
-/* How a photo's cells are explained by what is normal there: by the network's cells, then by pixels at the photo's own size. */
+/* How a photo's cells are explained by what is normal there: by the network's cells, then by pixels at the photo's own
+ * size. */
 enum {
     PHYSAD__BY_WARP,   /* training photos brought to the photo's place by the scene's depth */
     PHYSAD__BY_RAY,    /* cells of the training photos where the scene's points fall */
@@ -43,7 +44,8 @@ typedef struct physad__splat_bank {
     float *bank;         /* (views, cells, dim), whitened */
     float **depths;      /* of the training photos, as the scene saw them */
     float **fine_depths; /* at their own size */
-    float *maps, *fine_maps; /* (ways, views, cells): distances of the training photos without themselves; not a number: unknown */
+    float *maps, *fine_maps; /* (ways, views, cells): distances of the training photos without themselves; not a number:
+                                unknown */
     double trends[PHYSAD__FINE_WAYS][PHYSAD__TRAITS]; /* of logarithms of distances, by traits */
     physad__usual usual[PHYSAD__WAYS];
 } physad__splat_bank;
@@ -55,7 +57,7 @@ typedef struct physad__explained {
     float *points, *fine_points;   /* (cells, 3), not a number where nothing is */
     float *covered;                /* per coarse cell, 0..1: how well training photos see it */
     float *traits;                 /* (fine cells, TRAITS) */
-    float *nearest;                /* (cells, dim): the warped cell that was nearest, before whitening; only for learning */
+    float *nearest; /* (cells, dim): the warped cell that was nearest, before whitening; only for learning */
     float *memory;
 } physad__explained;
 
@@ -84,25 +86,29 @@ typedef struct physad__asked {
     const physad__gaussians *scene;
     bool plain; /* by any cell as well */
 } physad__asked;
-physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *out, const physad__asked *asked);
+physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *out,
+                                         const physad__asked *asked);
 /* The world's points under cells' centres, from a depth of 0 where nothing is. */
-void physad__splat_bank_points(const physad__splat_bank *b, const physad__splat_grid *grid, const physad_camera *camera, const float *depth,
-                               float *points);
+void physad__splat_bank_points(const physad__splat_bank *b, const physad__splat_grid *grid, const physad_camera *camera,
+                               const float *depth, float *points);
 /* Where a camera sees a point: pixels and depth; false behind it. And back. */
 bool physad__splat_bank_project(const physad_camera *c, const double p[3], double *u, double *v, double *z);
 void physad__splat_bank_unproject(const physad_camera *c, double u, double v, double z, double out[3]);
 void physad__explained_free(physad__explained *e); /* zeroed is fine */
 /* The training photos nearest to a camera, but for `view`; returns how many. */
-int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_camera *camera, int64_t view, int64_t most, int64_t *out);
+int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_camera *camera, int64_t view, int64_t most,
+                                   int64_t *out);
 
 /* --- splat_bank_pixels.c, splat_bank_align.c --- */
 
-/* Logarithms of the least differences per fine cell, and what they are expected from. `pose`: only its rotation and translation count. */
-physad_status physad__splat_bank_pixels(const physad__splat_bank *b, const physad__scene_view *photo, const physad_camera *pose, int64_t view,
-                                        float *tint, float *texture, float *traits);
+/* Logarithms of the least differences per fine cell, and what they are expected from. `pose`: only its rotation and
+ * translation count. */
+physad_status physad__splat_bank_pixels(const physad__splat_bank *b, const physad__scene_view *photo,
+                                        const physad_camera *pose, int64_t view, float *tint, float *texture,
+                                        float *traits);
 /* Where pixels of `other` lie that show what `photo` shows: at x + u, y + v. All (height, width); `weight` 0..1. */
-physad_status physad__splat_bank_align(physad__mem *mem, const float *photo, const float *other, const float *weight, int64_t height,
-                                       int64_t width, float *u, float *v);
+physad_status physad__splat_bank_align(physad__mem *mem, const float *photo, const float *other, const float *weight,
+                                       int64_t height, int64_t width, float *u, float *v);
 /* Means over windows, in place; `room` of the plane's size. Borders repeat. */
 void physad__splat_bank_box(float *plane, float *room, int64_t height, int64_t width, int64_t radius);
 /* Between pixels, whose centres are whole numbers; clamped. */
@@ -116,8 +122,8 @@ physad_status physad__splat_bank_reserve_maps(physad__splat_bank *b);
 bool physad__splat_bank_usable(const physad__splat_bank *b, int64_t view);
 physad_status physad__splat_bank_learn(physad__splat_bank *b, const physad_detector *det, physad__call *call);
 /* Distances to numbers of deviations: from what is usual at the place and from the side (`local`), or anywhere. */
-void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera, int64_t view, int way,
-                              bool local, float *z);
+void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera,
+                              int64_t view, int way, bool local, float *z);
 /* z to -log10 of the share of normal cells that exceed it. */
 float physad__splat_bank_surprise(const physad__usual *u, float z);
 

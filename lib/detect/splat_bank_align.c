@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where an explanation's pixels lie beside the photo's: depths, lenses and poses are a few pixels off, a defect is not. Lucas and Kanade
- * over a pyramid that stops at half size, in windows of about 30 pixels of the photo: what is smaller stays where it is. */
+/* Where an explanation's pixels lie beside the photo's: depths, lenses and poses are a few pixels off, a defect is not.
+ * Lucas and Kanade over a pyramid that stops at half size, in windows of about 30 pixels of the photo: what is smaller
+ * stays where it is. */
 #include "detect/splat_bank.h"
 
 #include <math.h>
@@ -55,7 +56,8 @@ float physad__splat_bank_at(const float *plane, int64_t height, int64_t width, f
 {
     x = fminf(fmaxf(x, 0), (float)(width - 1));
     y = fminf(fmaxf(y, 0), (float)(height - 1));
-    const int64_t x0 = (int64_t)x, y0 = (int64_t)y, x1 = physad__min(x0 + 1, width - 1), y1 = physad__min(y0 + 1, height - 1);
+    const int64_t x0 = (int64_t)x, y0 = (int64_t)y, x1 = physad__min(x0 + 1, width - 1),
+                  y1 = physad__min(y0 + 1, height - 1);
     const float fx = x - (float)x0, fy = y - (float)y0;
     const float top = plane[y0 * width + x0] + fx * (plane[y0 * width + x1] - plane[y0 * width + x0]);
     const float bottom = plane[y1 * width + x0] + fx * (plane[y1 * width + x1] - plane[y1 * width + x0]);
@@ -111,7 +113,8 @@ static void refine(const level *l, flow *f)
     for (int64_t y = 0; y < l->height; y++)
         for (int64_t x = 0; x < l->width; x++) {
             const int64_t i = y * l->width + x;
-            const float d = l->photo[i] - physad__splat_bank_at(l->other, l->height, l->width, (float)x + f->u[i], (float)y + f->v[i]);
+            const float d = l->photo[i] - physad__splat_bank_at(l->other, l->height, l->width, (float)x + f->u[i],
+                                                                (float)y + f->v[i]);
             const float pull = l->weight[i] * d * WIDE / (WIDE + d * d);
             float gx, gy;
             slope(l, y, x, &gx, &gy);
@@ -142,8 +145,8 @@ static void resize(flow *f, const level *from, int64_t height, int64_t width, fl
     memcpy(f->v, f->ty, (size_t)(height * width) * sizeof(float));
 }
 
-physad_status physad__splat_bank_align(physad__mem *mem, const float *photo, const float *other, const float *weight, int64_t height,
-                                       int64_t width, float *u, float *v)
+physad_status physad__splat_bank_align(physad__mem *mem, const float *photo, const float *other, const float *weight,
+                                       int64_t height, int64_t width, float *u, float *v)
 {
     const int64_t plane = height * width;
     level l[LEVELS] = { { height, width, photo, other, weight } };
@@ -151,7 +154,9 @@ physad_status physad__splat_bank_align(physad__mem *mem, const float *photo, con
     float *memory = physad__alloc_array(mem, 7 * plane, sizeof(float), "alignment"), *next;
     if (memory == NULL)
         return PHYSAD_ERR_NOMEM;
-    flow f = { u, v, memory, memory + plane, memory + 2 * plane, memory + 3 * plane, memory + 4 * plane, memory + 5 * plane };
+    flow f = {
+        u, v, memory, memory + plane, memory + 2 * plane, memory + 3 * plane, memory + 4 * plane, memory + 5 * plane
+    };
     next = memory + 6 * plane; /* three planes at a quarter, at a sixteenth, ...: one in all */
     for (; count < LEVELS && physad__min(l[count - 1].height, l[count - 1].width) >= 4 * RADIUS; count++) {
         const level *from = &l[count - 1];

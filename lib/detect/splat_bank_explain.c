@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a photo should look like from its place: neighbouring training photos brought there by the scene's depth, their cells where the
- * scene's points fall, and the scene's picture. */
+/* What a photo should look like from its place: neighbouring training photos brought there by the scene's depth, their
+ * cells where the scene's points fall, and the scene's picture. */
 #include "detect/splat_bank.h"
 
 #include <cblas.h>
@@ -72,7 +72,9 @@ static physad_status render_depths(float ***out, const physad__posed_model *m, c
 physad_status physad__splat_bank_depths(physad__splat_bank *b)
 {
     PHYSAD__TRY(render_depths(&b->depths, b->model, &b->model->views));
-    return b->ways[PHYSAD__BY_TINT] || b->ways[PHYSAD__BY_TEXTURE] ? render_depths(&b->fine_depths, b->model, &b->model->fine) : PHYSAD_OK;
+    return b->ways[PHYSAD__BY_TINT] || b->ways[PHYSAD__BY_TEXTURE]
+               ? render_depths(&b->fine_depths, b->model, &b->model->fine)
+               : PHYSAD_OK;
 }
 
 static double axis_angle(const physad_camera *a, const physad_camera *b)
@@ -83,7 +85,8 @@ static double axis_angle(const physad_camera *a, const physad_camera *b)
     return acos(fmin(fmax(dot, -1), 1));
 }
 
-int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_camera *camera, int64_t view, int64_t most, int64_t *out)
+int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_camera *camera, int64_t view, int64_t most,
+                                   int64_t *out)
 {
     const physad__scene_views *v = &b->model->views;
     double apart[64];
@@ -92,7 +95,8 @@ int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_cam
     for (int64_t i = 0; i < v->count; i++) {
         if (i == view)
             continue;
-        const double d = physad__pose_distance(camera, &v->views[i].camera) / v->extent + axis_angle(camera, &v->views[i].camera);
+        const double d =
+            physad__pose_distance(camera, &v->views[i].camera) / v->extent + axis_angle(camera, &v->views[i].camera);
         int64_t at = n;
         while (at > 0 && apart[at - 1] > d)
             at--;
@@ -116,7 +120,8 @@ bool physad__splat_bank_project(const physad_camera *c, const double p[3], doubl
 {
     double q[3];
     for (int k = 0; k < 3; k++)
-        q[k] = c->rotation[3 * k] * p[0] + c->rotation[3 * k + 1] * p[1] + c->rotation[3 * k + 2] * p[2] + c->translation[k];
+        q[k] = c->rotation[3 * k] * p[0] + c->rotation[3 * k + 1] * p[1] + c->rotation[3 * k + 2] * p[2] +
+               c->translation[k];
     *z = q[2];
     if (!(q[2] > 1e-6))
         return false;
@@ -127,7 +132,8 @@ bool physad__splat_bank_project(const physad_camera *c, const double p[3], doubl
 
 void physad__splat_bank_unproject(const physad_camera *c, double u, double v, double z, double out[3])
 {
-    const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1], z - c->translation[2] };
+    const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1],
+                          z - c->translation[2] };
     for (int k = 0; k < 3; k++)
         out[k] = c->rotation[k] * p[0] + c->rotation[3 + k] * p[1] + c->rotation[6 + k] * p[2];
 }
@@ -162,7 +168,8 @@ static void sample_colour(const physad__scene_view *s, double u, double v, float
     }
 }
 
-/* A training photo brought to the look's camera; `seen` 1 where it shows the same surface. Elsewhere the pixels stay. */
+/* A training photo brought to the look's camera; `seen` 1 where it shows the same surface. Elsewhere the pixels stay.
+ */
 static void warp(const physad__splat_bank *b, const physad__posed_look *look, int64_t view, float *pixels, float *seen)
 {
     const physad_camera *c = &look->camera;
@@ -174,8 +181,10 @@ static void warp(const physad__splat_bank *b, const physad__posed_look *look, in
         seen[at] = 0;
         if (look->opacity[at] < 0.5f)
             continue;
-        physad__splat_bank_unproject(c, (double)(at % c->width) + 0.5, (double)(at / c->width) + 0.5, (double)look->depth[at], p);
-        if (!physad__splat_bank_project(&b->model->views.views[view].camera, p, &u, &v, &z) || !is_visible(b, view, u, v, z))
+        physad__splat_bank_unproject(c, (double)(at % c->width) + 0.5, (double)(at / c->width) + 0.5,
+                                     (double)look->depth[at], p);
+        if (!physad__splat_bank_project(&b->model->views.views[view].camera, p, &u, &v, &z) ||
+            !is_visible(b, view, u, v, z))
             continue;
         sample_colour(&b->model->views.views[view], u, v, rgb);
         for (int ch = 0; ch < 3; ch++)
@@ -199,7 +208,8 @@ static float distance(const float *a, const float *b, int64_t dim)
 }
 
 /* To the nearest cell of the 3 x 3 around; which one to *best. */
-static float around(const physad__splat_bank *b, const float *cell, const float *cells, int64_t gy, int64_t gx, int64_t *best)
+static float around(const physad__splat_bank *b, const float *cell, const float *cells, int64_t gy, int64_t gx,
+                    int64_t *best)
 {
     const int64_t h = b->model->grid_height, w = b->model->grid_width;
     float least = INFINITY;
@@ -261,7 +271,8 @@ static physad_status make_work(work *w, const physad__splat_bank *b, const float
 }
 
 /* The scene's picture in the photo's colours: an explanation of its own, and what fills the holes of warped photos. */
-static physad_status by_render(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo, work *w)
+static physad_status by_render(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo,
+                               work *w)
 {
     const int64_t plane = b->model->height * b->model->width;
     memcpy(w->base, e->look.colour, (size_t)(3 * plane) * sizeof(float));
@@ -272,13 +283,15 @@ static physad_status by_render(const physad__splat_bank *b, physad__explained *e
     physad__splat_bank_whiten(b, w->cells, w->white, b->cells);
     for (int64_t i = 0; i < b->cells; i++) {
         int64_t best = i;
-        const float d = around(b, w->photo + i * b->dim, w->white, i / b->model->grid_width, i % b->model->grid_width, &best);
+        const float d =
+            around(b, w->photo + i * b->dim, w->white, i / b->model->grid_width, i % b->model->grid_width, &best);
         e->distance[PHYSAD__BY_RENDER][i] = isnan(e->points[3 * i]) ? NAN : d;
     }
     return PHYSAD_OK;
 }
 
-static physad_status by_warp(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo, int64_t view, work *w)
+static physad_status by_warp(const physad__splat_bank *b, physad__explained *e, const physad__scene_view *photo,
+                             int64_t view, work *w)
 {
     const int64_t plane = b->model->height * b->model->width;
     float *least = e->distance[PHYSAD__BY_WARP];
@@ -295,7 +308,8 @@ static physad_status by_warp(const physad__splat_bank *b, physad__explained *e, 
         int64_t best = i;
         if (share < 0.6f)
             continue;
-        const float d = around(b, w->photo + i * b->dim, w->white, i / b->model->grid_width, i % b->model->grid_width, &best);
+        const float d =
+            around(b, w->photo + i * b->dim, w->white, i / b->model->grid_width, i % b->model->grid_width, &best);
         if (isnan(least[i]) || d < least[i]) {
             least[i] = d;
             if (e->nearest != NULL)
@@ -318,7 +332,8 @@ static void by_ray(const physad__splat_bank *b, physad__explained *e, int64_t vi
         int64_t best;
         if (!physad__splat_bank_project(c, p, &u, &v, &z) || !is_visible(b, view, u, v, z))
             continue;
-        const float d = around(b, w->photo + i * b->dim, b->bank + view * b->cells * b->dim, (int64_t)(v * (double)m->grid_height / (double)m->height),
+        const float d = around(b, w->photo + i * b->dim, b->bank + view * b->cells * b->dim,
+                               (int64_t)(v * (double)m->grid_height / (double)m->height),
                                (int64_t)(u * (double)m->grid_width / (double)m->width), &best);
         if (isnan(least[i]) || d < least[i])
             least[i] = d;
@@ -342,8 +357,8 @@ static physad_status by_plain(const physad__splat_bank *b, physad__explained *e,
             continue;
         for (int64_t i = 0; i < b->cells; i++)
             squares[b->cells + i] = cblas_sdot((int)b->dim, theirs + i * b->dim, 1, theirs + i * b->dim, 1);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)b->cells, (int)b->cells, (int)b->dim, -2, w->photo, (int)b->dim, theirs,
-                    (int)b->dim, 0, products, (int)b->cells);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)b->cells, (int)b->cells, (int)b->dim, -2, w->photo,
+                    (int)b->dim, theirs, (int)b->dim, 0, products, (int)b->cells);
         for (int64_t i = 0; i < b->cells; i++) {
             float best = INFINITY;
             for (int64_t j = 0; j < b->cells; j++)
@@ -367,8 +382,8 @@ void physad__explained_free(physad__explained *e)
     *e = (physad__explained){ 0 };
 }
 
-void physad__splat_bank_points(const physad__splat_bank *b, const physad__splat_grid *grid, const physad_camera *camera, const float *depth,
-                               float *points)
+void physad__splat_bank_points(const physad__splat_bank *b, const physad__splat_grid *grid, const physad_camera *camera,
+                               const float *depth, float *points)
 {
     const physad__posed_model *m = b->model;
     for (int64_t i = 0; i < physad__splat_grid_cells(grid); i++) {
@@ -390,7 +405,8 @@ static void find_cover(const physad__splat_bank *b, physad__explained *e, const 
         float seen = 0;
         for (int64_t k = 0; k < n; k++) {
             double u, v, z;
-            seen += physad__splat_bank_project(&b->model->views.views[near[k]].camera, p, &u, &v, &z) && is_visible(b, near[k], u, v, z);
+            seen += physad__splat_bank_project(&b->model->views.views[near[k]].camera, p, &u, &v, &z) &&
+                    is_visible(b, near[k], u, v, z);
         }
         e->covered[i] = fminf(seen / fmaxf(1, 0.5f * (float)n), 1);
     }
@@ -418,10 +434,12 @@ static physad_status reserve(physad__explained *e, const physad__splat_bank *b)
     return PHYSAD_OK;
 }
 
-static physad_status by_cells(const physad__splat_bank *b, physad__explained *e, const physad__asked *q, const int64_t *near, int64_t n)
+static physad_status by_cells(const physad__splat_bank *b, physad__explained *e, const physad__asked *q,
+                              const int64_t *near, int64_t n)
 {
     work w = { 0 };
-    if (!b->ways[PHYSAD__BY_WARP] && !b->ways[PHYSAD__BY_RENDER] && !b->ways[PHYSAD__BY_RAY] && !(b->ways[PHYSAD__BY_PLAIN] && q->plain))
+    if (!b->ways[PHYSAD__BY_WARP] && !b->ways[PHYSAD__BY_RENDER] && !b->ways[PHYSAD__BY_RAY] &&
+        !(b->ways[PHYSAD__BY_PLAIN] && q->plain))
         return PHYSAD_OK;
     physad_status status = make_work(&w, b, q->raw);
     if (status == PHYSAD_OK)
@@ -441,12 +459,13 @@ static physad_status by_cells(const physad__splat_bank *b, physad__explained *e,
 /* Distances by pixels: what is left of the logarithm beside its trend. */
 static physad_status by_pixels(const physad__splat_bank *b, physad__explained *e, const physad__asked *q)
 {
-    PHYSAD__TRY(physad__splat_bank_pixels(b, q->fine, q->camera, q->view, e->distance[PHYSAD__BY_TINT], e->distance[PHYSAD__BY_TEXTURE],
-                                          e->traits));
+    PHYSAD__TRY(physad__splat_bank_pixels(b, q->fine, q->camera, q->view, e->distance[PHYSAD__BY_TINT],
+                                          e->distance[PHYSAD__BY_TEXTURE], e->traits));
     for (int way = PHYSAD__COARSE_WAYS; way < PHYSAD__WAYS; way++)
         for (int64_t i = 0; i < physad__splat_grid_cells(&b->fine); i++)
             for (int k = 0; k < PHYSAD__TRAITS; k++)
-                e->distance[way][i] -= (float)b->trends[way - PHYSAD__COARSE_WAYS][k] * e->traits[i * PHYSAD__TRAITS + k];
+                e->distance[way][i] -=
+                    (float)b->trends[way - PHYSAD__COARSE_WAYS][k] * e->traits[i * PHYSAD__TRAITS + k];
     return PHYSAD_OK;
 }
 

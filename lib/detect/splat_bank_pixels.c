@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pixels at the photo's own size: each neighbouring training photo is brought to the photo's place by the scene's depth and to its pixels by
- * what flow is left; in small windows the mean of what differs tells a tint, its spread a line or a dent. The neighbour that differs least
- * counts. How large a difference is to be expected follows from what the neighbours themselves say there (contrast, how far they differ
- * from each other, edges of depth, how many they are), by a trend that training photos tell. */
+/* Pixels at the photo's own size: each neighbouring training photo is brought to the photo's place by the scene's depth
+ * and to its pixels by what flow is left; in small windows the mean of what differs tells a tint, its spread a line or
+ * a dent. The neighbour that differs least counts. How large a difference is to be expected follows from what the
+ * neighbours themselves say there (contrast, how far they differ from each other, edges of depth, how many they are),
+ * by a trend that training photos tell. */
 #include "detect/splat_bank.h"
 
 #include <math.h>
@@ -34,7 +35,8 @@ static void free_closely(closely *c)
 static int64_t centre_of(const closely *c, int64_t cell)
 {
     const physad__splat_grid *g = &c->b->fine;
-    const int64_t y = (2 * (cell / g->width) + 1) * c->height / (2 * g->height), x = (2 * (cell % g->width) + 1) * c->width / (2 * g->width);
+    const int64_t y = (2 * (cell / g->width) + 1) * c->height / (2 * g->height),
+                  x = (2 * (cell % g->width) + 1) * c->width / (2 * g->width);
     return y * c->width + x;
 }
 
@@ -45,7 +47,8 @@ static bool is_missing(const physad__scene_view *s, int64_t y, int64_t x)
     return s->missing != NULL && s->missing[y * s->camera.width + x];
 }
 
-/* Whether a training photo sees what lies at depth z in the pixels around: one of four agrees, and the photo reaches to all. */
+/* Whether a training photo sees what lies at depth z in the pixels around: one of four agrees, and the photo reaches to
+ * all. */
 static bool sees(const physad__scene_view *s, const float *depth, double u, double v, double z)
 {
     const int64_t w = s->camera.width, h = s->camera.height;
@@ -78,8 +81,8 @@ static void warp(closely *c, int64_t k, int64_t view)
             continue;
         c->seen[k][i] = 1;
         for (int ch = 0; ch < 3; ch++)
-            c->pixels[k][ch * c->plane + i] = physad__splat_bank_at(s->pixels + ch * theirs, to->height, to->width, (float)u - 0.5f,
-                                                                   (float)v - 0.5f);
+            c->pixels[k][ch * c->plane + i] =
+                physad__splat_bank_at(s->pixels + ch * theirs, to->height, to->width, (float)u - 0.5f, (float)v - 0.5f);
     }
 }
 
@@ -93,7 +96,8 @@ static void grey(float *out, const float *pixels, int64_t plane)
 static physad_status align(closely *c, int64_t k, float *room)
 {
     const int64_t plane = c->plane, h = c->height, w = c->width;
-    float *u = room, *v = room + plane, *mine = room + 2 * plane, *other = room + 3 * plane, *before = room + 4 * plane, *seen = mine;
+    float *u = room, *v = room + plane, *mine = room + 2 * plane, *other = room + 3 * plane, *before = room + 4 * plane,
+          *seen = mine;
     grey(mine, c->photo, plane);
     grey(other, c->pixels[k], plane);
     PHYSAD__TRY(physad__splat_bank_align(&c->b->model->ctx->mem, mine, other, c->seen[k], h, w, u, v));
@@ -199,7 +203,8 @@ static float middle(const closely *c, int ch, int64_t i, float *apart)
 static void add_traits(const closely *c, float *traits, float *room)
 {
     const int64_t plane = c->plane, cells = physad__splat_grid_cells(&c->b->fine);
-    float *apart = room, *edge = room + plane, *contrast = room + 2 * plane, *first = room + 3 * plane, *second = room + 4 * plane;
+    float *apart = room, *edge = room + plane, *contrast = room + 2 * plane, *first = room + 3 * plane,
+          *second = room + 4 * plane;
     float *scratch = room + 5 * plane;
     memset(apart, 0, (size_t)plane * sizeof(float));
     memset(contrast, 0, (size_t)plane * sizeof(float));
@@ -295,8 +300,9 @@ static physad_status explain_by_all(closely *c, const int64_t *near)
     return physad__fault_publish(&fault);
 }
 
-physad_status physad__splat_bank_pixels(const physad__splat_bank *b, const physad__scene_view *photo, const physad_camera *pose, int64_t view,
-                                        float *tint, float *texture, float *traits)
+physad_status physad__splat_bank_pixels(const physad__splat_bank *b, const physad__scene_view *photo,
+                                        const physad_camera *pose, int64_t view, float *tint, float *texture,
+                                        float *traits)
 {
     const int64_t plane = photo->camera.width * photo->camera.height;
     int64_t near[MOST];

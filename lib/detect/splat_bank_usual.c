@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is usual: how far training photos lie from what the others (and scenes that never saw them) say they should look like. Kept as a
- * map per training photo and looked up through space: a place's usual distance is that of the training photos that see it, the more so
- * the more they look from the same side. */
+/* What is usual: how far training photos lie from what the others (and scenes that never saw them) say they should look
+ * like. Kept as a map per training photo and looked up through space: a place's usual distance is that of the training
+ * photos that see it, the more so the more they look from the same side. */
 #include "detect/splat_bank.h"
 
 #include <cblas.h>
@@ -21,10 +21,12 @@ static int64_t fold_of(int64_t view, int64_t folds)
     return view % folds; /* neighbours in the list are neighbours in space: every fold covers all sides */
 }
 
-static physad_status fit_folds(const physad__splat_bank *b, const physad_detector *det, physad__gaussians *scenes, int64_t folds, physad__call *call)
+static physad_status fit_folds(const physad__splat_bank *b, const physad_detector *det, physad__gaussians *scenes,
+                               int64_t folds, physad__call *call)
 {
     const physad__posed_model *m = b->model;
-    const int64_t steps = (int64_t)((double)physad__option_int(det, "steps") * physad__option_real(det, "fold_steps") + 0.5);
+    const int64_t steps =
+        (int64_t)((double)physad__option_int(det, "steps") * physad__option_real(det, "fold_steps") + 0.5);
     physad_status status = PHYSAD_OK;
     for (int64_t k = 0; status == PHYSAD_OK && k < folds; k++) {
         for (int64_t i = 0; i < m->views.count; i++)
@@ -47,14 +49,17 @@ static physad_status invert_covariance(float *whiten, double *cov, int64_t d, do
     for (int64_t i = 0; i < d; i++)
         trace += cov[i * d + i] / (double)d;
     if (!(trace > 0))
-        return physad__error(PHYSAD_ERR_NUMERIC, "splat-bank: training photos equal what their neighbours say they look like to the bit, or none "
-                             "sees what another sees");
+        return physad__error(
+            PHYSAD_ERR_NUMERIC,
+            "splat-bank: training photos equal what their neighbours say they look like to the bit, or none "
+            "sees what another sees");
     for (int64_t i = 0; i < d; i++)
         for (int64_t j = 0; j < d; j++)
             cov[i * d + j] = i == j ? cov[i * d + j] + SHRINK * trace : full ? cov[i * d + j] : 0;
     if (LAPACKE_dpotrf_work(LAPACK_ROW_MAJOR, 'L', (lapack_int)d, cov, (lapack_int)d) != 0 ||
         LAPACKE_dtrtri_work(LAPACK_ROW_MAJOR, 'L', 'N', (lapack_int)d, cov, (lapack_int)d) != 0)
-        return physad__error(PHYSAD_ERR_NUMERIC, "splat-bank: the covariance of the photos' differences has no inverse");
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "splat-bank: the covariance of the photos' differences has no inverse");
     for (int64_t i = 0; i < d; i++)
         for (int64_t j = 0; j < d; j++)
             whiten[i * d + j] = j <= i ? (float)(cov[i * d + j] / sqrt((double)d)) : 0;
@@ -104,7 +109,9 @@ static physad_status learn_whitening(physad__splat_bank *b, const float *cells, 
         physad__explained e = { .nearest = nearest };
         if (view->camera.width != m->width || view->camera.height != m->height)
             continue;
-        const physad__asked asked = { .photo = view, .raw = own, .camera = &view->camera, .view = i, .scene = &m->scene };
+        const physad__asked asked = {
+            .photo = view, .raw = own, .camera = &view->camera, .view = i, .scene = &m->scene
+        };
         status = physad__splat_bank_explain(b, &e, &asked);
         const int wide = physad__call_narrow();
         for (int64_t k = 0; status == PHYSAD_OK && k < b->cells; k++)
@@ -133,8 +140,9 @@ static physad_status learn_whitening(physad__splat_bank *b, const float *cells, 
 static float *map_of(const physad__splat_bank *b, int way, int64_t view)
 {
     const int64_t n = b->model->views.count;
-    return way < PHYSAD__COARSE_WAYS ? b->maps + (way * n + view) * b->cells
-                                     : b->fine_maps + ((way - PHYSAD__COARSE_WAYS) * n + view) * physad__splat_grid_cells(&b->fine);
+    return way < PHYSAD__COARSE_WAYS
+               ? b->maps + (way * n + view) * b->cells
+               : b->fine_maps + ((way - PHYSAD__COARSE_WAYS) * n + view) * physad__splat_grid_cells(&b->fine);
 }
 
 bool physad__splat_bank_usable(const physad__splat_bank *b, int64_t view)
@@ -144,8 +152,8 @@ bool physad__splat_bank_usable(const physad__splat_bank *b, int64_t view)
     return c->width == m->width && c->height == m->height;
 }
 
-static physad_status learn_maps(physad__splat_bank *b, const float *cells, const physad__gaussians *folds, int64_t n_folds, float *traits,
-                                physad__call *call)
+static physad_status learn_maps(physad__splat_bank *b, const float *cells, const physad__gaussians *folds,
+                                int64_t n_folds, float *traits, physad__call *call)
 {
     const physad__posed_model *m = b->model;
     const int64_t fine = physad__splat_grid_cells(&b->fine);
@@ -155,12 +163,17 @@ static physad_status learn_maps(physad__splat_bank *b, const float *cells, const
         physad__explained e = { 0 };
         if (!physad__splat_bank_usable(b, i))
             continue;
-        const physad__asked asked = { .photo = view, .fine = fine > 0 ? &m->fine.views[i] : NULL, .raw = cells + i * b->cells * b->dim,
-                                      .camera = &view->camera, .view = i, .scene = n_folds > 0 ? &folds[fold_of(i, n_folds)] : &m->scene,
+        const physad__asked asked = { .photo = view,
+                                      .fine = fine > 0 ? &m->fine.views[i] : NULL,
+                                      .raw = cells + i * b->cells * b->dim,
+                                      .camera = &view->camera,
+                                      .view = i,
+                                      .scene = n_folds > 0 ? &folds[fold_of(i, n_folds)] : &m->scene,
                                       .plain = true };
         PHYSAD__TRY(physad__splat_bank_explain(b, &e, &asked));
         for (int way = 0; way < PHYSAD__WAYS; way++)
-            memcpy(map_of(b, way, i), e.distance[way], (size_t)physad__splat_grid_cells(physad__splat_bank_grid(b, way)) * sizeof(float));
+            memcpy(map_of(b, way, i), e.distance[way],
+                   (size_t)physad__splat_grid_cells(physad__splat_bank_grid(b, way)) * sizeof(float));
         memcpy(traits + i * fine * PHYSAD__TRAITS, e.traits, (size_t)(fine * PHYSAD__TRAITS) * sizeof(float));
         physad__explained_free(&e);
         PHYSAD__TRY(physad__call_tick(call, i + 1));
@@ -228,15 +241,16 @@ static void count_distance(tally *t, double w, float d)
 }
 
 /* What a training photo's map says of a point: the 3 x 3 cells around where it falls. */
-static void look_up(const physad__splat_bank *b, tally *t, int way, int64_t view, const physad_camera *from, const float point[3])
+static void look_up(const physad__splat_bank *b, tally *t, int way, int64_t view, const physad_camera *from,
+                    const float point[3])
 {
     const physad__splat_grid *g = physad__splat_bank_grid(b, way);
     const physad_camera *c = &b->model->views.views[view].camera;
     const float *map = map_of(b, way, view);
     double p[3], s[3], dot = 0, mine = 0, theirs = 0;
     for (int k = 0; k < 3; k++)
-        p[k] = c->rotation[3 * k] * (double)point[0] + c->rotation[3 * k + 1] * (double)point[1] + c->rotation[3 * k + 2] * (double)point[2] +
-               c->translation[k];
+        p[k] = c->rotation[3 * k] * (double)point[0] + c->rotation[3 * k + 1] * (double)point[1] +
+               c->rotation[3 * k + 2] * (double)point[2] + c->translation[k];
     if (!(p[2] > 1e-6))
         return;
     const double u = p[0] / p[2] * c->fx + c->cx, v = p[1] / p[2] * c->fy + c->cy;
@@ -246,22 +260,25 @@ static void look_up(const physad__splat_bank *b, tally *t, int way, int64_t view
     if (!(depth > 0) || fabs(p[2] - (double)depth) > 0.05 * (double)depth)
         return;
     for (int k = 0; k < 3; k++) { /* the two rays to the point, in the world */
-        const double a = (double)point[k] + from->rotation[k] * from->translation[0] + from->rotation[3 + k] * from->translation[1] +
-                         from->rotation[6 + k] * from->translation[2];
-        s[k] = (double)point[k] + c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] + c->rotation[6 + k] * c->translation[2];
+        const double a = (double)point[k] + from->rotation[k] * from->translation[0] +
+                         from->rotation[3 + k] * from->translation[1] + from->rotation[6 + k] * from->translation[2];
+        s[k] = (double)point[k] + c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] +
+               c->rotation[6 + k] * c->translation[2];
         dot += a * s[k];
         mine += a * a;
         theirs += s[k] * s[k];
     }
-    const double angle = acos(fmin(fmax(dot / sqrt(mine * theirs), -1), 1)), w = exp(-angle * angle / (SAME_SIDE * SAME_SIDE));
-    const int64_t gy = (int64_t)(v * (double)g->height / (double)c->height), gx = (int64_t)(u * (double)g->width / (double)c->width);
+    const double angle = acos(fmin(fmax(dot / sqrt(mine * theirs), -1), 1)),
+                 w = exp(-angle * angle / (SAME_SIDE * SAME_SIDE));
+    const int64_t gy = (int64_t)(v * (double)g->height / (double)c->height),
+                  gx = (int64_t)(u * (double)g->width / (double)c->width);
     for (int64_t y = physad__max(gy - 1, 0); y <= physad__min(gy + 1, g->height - 1); y++)
         for (int64_t x = physad__max(gx - 1, 0); x <= physad__min(gx + 1, g->width - 1); x++)
             count_distance(t, w / 4, map[y * g->width + x]);
 }
 
-void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera, int64_t view, int way,
-                              bool local, float *z)
+void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera,
+                              int64_t view, int way, bool local, float *z)
 {
     const physad__usual *u = &b->usual[way];
     const float *points = way < PHYSAD__COARSE_WAYS ? e->points : e->fine_points;
@@ -293,7 +310,8 @@ static void learn_moments(physad__splat_bank *b, int way)
     for (int64_t i = 0; i < b->model->views.count * physad__splat_grid_cells(physad__splat_bank_grid(b, way)); i++)
         count_distance(&t, 1, map_of(b, way, 0)[i]);
     const double mean = t.n > 0 ? t.sum / t.n : 0;
-    b->usual[way] = (physad__usual){ .mean = mean, .variance = t.n > 0 ? fmax(t.square / t.n - mean * mean, 1e-12) : 1 };
+    b->usual[way] =
+        (physad__usual){ .mean = mean, .variance = t.n > 0 ? fmax(t.square / t.n - mean * mean, 1e-12) : 1 };
 }
 
 /* z of the training photos, each judged by the others. */
@@ -331,7 +349,8 @@ static physad_status learn_tail(physad__splat_bank *b, int way, bool local)
     return status;
 }
 
-/* Beyond one in a hundred the tail is taken as exponential: tail[1] farther, ten times rarer. Below, as if it went on like that. */
+/* Beyond one in a hundred the tail is taken as exponential: tail[1] farther, ten times rarer. Below, as if it went on
+ * like that. */
 float physad__splat_bank_surprise(const physad__usual *u, float z)
 {
     return (float)(2 + ((double)z - u->tail[0]) / u->tail[1]);
@@ -360,8 +379,8 @@ static physad_status learn_features(physad__splat_bank *b, const physad_detector
     return PHYSAD_OK;
 }
 
-static physad_status learn(physad__splat_bank *b, const physad_detector *det, float *cells, float *traits, physad__gaussians *folds,
-                           int64_t n_folds, physad__call *call)
+static physad_status learn(physad__splat_bank *b, const physad_detector *det, float *cells, float *traits,
+                           physad__gaussians *folds, int64_t n_folds, physad__call *call)
 {
     const bool local = physad__option_is(det, "calibrate", "place");
     PHYSAD__TRY(learn_features(b, det, cells, call));

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SplatPose (Kruse, Rudolph, Woiwode and Rosenhahn, "SplatPose & Detect: Pose-Agnostic 3D Anomaly Detection", CVPR workshops 2024): a
- * scene of Gaussians without view-dependent colour, a first pose from the training photo with the most matches, refined by 175 steps of
- * Adam through the renderer; the map is the squared difference of pixels and features.
+/* SplatPose (Kruse, Rudolph, Woiwode and Rosenhahn, "SplatPose & Detect: Pose-Agnostic 3D Anomaly Detection", CVPR
+ * workshops 2024): a scene of Gaussians without view-dependent colour, a first pose from the training photo with the
+ * most matches, refined by 175 steps of Adam through the renderer; the map is the squared difference of pixels and
+ * features.
  *
- * The published matcher, LoFTR, stands on weights of its own; in its place are the patch matches of lib/scene. `pose=robust` takes that
- * room's whole search instead of the published refinement. */
+ * The published matcher, LoFTR, stands on weights of its own; in its place are the patch matches of lib/scene.
+ * `pose=robust` takes that room's whole search instead of the published refinement. */
 #include "detect/detect_twist.h"
 
 static const physad__option rows[] = {
-    { "preset", PHYSAD_OPTION_CHOICE, "physad", 0, 0, "physad|paper", "sizes and steps of a quick fit, or those published", NULL },
-    { "pose", PHYSAD_OPTION_CHOICE, "paper", 0, 0, "paper|robust", "the photo with the most matches, then the twist; or the robust search",
+    { "preset", PHYSAD_OPTION_CHOICE, "physad", 0, 0, "physad|paper",
+      "sizes and steps of a quick fit, or those published", NULL },
+    { "pose", PHYSAD_OPTION_CHOICE, "paper", 0, 0, "paper|robust",
+      "the photo with the most matches, then the twist; or the robust search",
       "SplatPose: paper, with LoFTR's matches" },
     { "matcher", PHYSAD_OPTION_CHOICE, "patches", 0, 0, "patches", "what counts matches", "SplatPose: LoFTR" },
     { "pose_steps", PHYSAD_OPTION_INT, "175", 0, 10000, NULL, "of the refinement", "SplatPose" },
     { "pixels", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL, "add the squared difference of colours", "SplatPose's code" },
-    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels", "SplatPose" },
+    { "blur", PHYSAD_OPTION_REAL, "4", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels",
+      "SplatPose" },
 };
 
 static const physad__preset presets[] = {
@@ -23,11 +27,14 @@ static const physad__preset presets[] = {
     { "paper", "pool", "none" },
 };
 
-static physad_status find(const physad_detector *det, const physad__posed_model *m, const physad__scene_view *photo, physad__pose *poses,
-                          int64_t *n)
+static physad_status find(const physad_detector *det, const physad__posed_model *m, const physad__scene_view *photo,
+                          physad__pose *poses, int64_t *n)
 {
     const physad__twist_target target = { &m->scene, photo->pixels, 1, 0.2 };
-    const physad__twist_plan plan = { .steps = physad__option_int(det, "pose_steps"), .first_rate = 1e-3, .rate = 0.01, .moves_scene = true,
+    const physad__twist_plan plan = { .steps = physad__option_int(det, "pose_steps"),
+                                      .first_rate = 1e-3,
+                                      .rate = 0.01,
+                                      .moves_scene = true,
                                       .seed = det->seed };
     if (physad__option_is(det, "pose", "robust"))
         return physad__locator_find(&m->locator, photo, -1, poses, n);
@@ -36,8 +43,8 @@ static physad_status find(const physad_detector *det, const physad__posed_model 
     return physad__twist_refine(m, &target, 1, &plan, &poses[0].camera, &poses[0].loss);
 }
 
-static physad_status score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q, float *map, double *out,
-                           physad__call *call)
+static physad_status score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q,
+                           float *map, double *out, physad__call *call)
 {
     const int64_t plane = m->height * m->width;
     physad__posed_look look;
@@ -51,7 +58,8 @@ static physad_status score(const physad_detector *det, const physad__posed_model
     physad_status status = physad__twist_compare(m, &pair, NULL, map);
     physad__posed_look_free(&look);
     if (status == PHYSAD_OK)
-        status = physad__map_blur(&m->ctx->mem, map, m->height, m->width, physad__option_real(det, "blur"), PHYSAD__BORDER_REPEAT);
+        status = physad__map_blur(&m->ctx->mem, map, m->height, m->width, physad__option_real(det, "blur"),
+                                  PHYSAD__BORDER_REPEAT);
     return status == PHYSAD_OK ? physad__posed_top(out, &m->ctx->mem, map, NULL, plane, 0) : status;
 }
 

@@ -57,8 +57,10 @@ static physad_status lens_check(const reader *r, const physad__lens *lens, int32
 {
     const double all[] = { lens->fx, lens->fy, lens->cx, lens->cy, lens->k1, lens->k2, lens->p1, lens->p2 };
     if (!models[kind].known)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: %s: the lens model %s is not supported; want SIMPLE_PINHOLE, PINHOLE, "
-                             "SIMPLE_RADIAL, RADIAL or OPENCV (run colmap image_undistorter)", r->folder, r->file, models[kind].name);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s: %s: the lens model %s is not supported; want SIMPLE_PINHOLE, PINHOLE, "
+                             "SIMPLE_RADIAL, RADIAL or OPENCV (run colmap image_undistorter)",
+                             r->folder, r->file, models[kind].name);
     for (int64_t i = 0; i < PHYSAD__COUNT(all); i++)
         if (!isfinite(all[i]) || fabs(all[i]) > 1e9)
             return fault(r, "a camera's parameter is not finite");
@@ -82,7 +84,8 @@ typedef struct parse {
     int64_t n_cameras, cameras_size, points_size;
 } parse;
 
-static physad_status camera_add(parse *p, const reader *r, int64_t id, int32_t kind, int64_t width, int64_t height, const double *params)
+static physad_status camera_add(parse *p, const reader *r, int64_t id, int32_t kind, int64_t width, int64_t height,
+                                const double *params)
 {
     camera c = { .id = id, .lens = { .width = width, .height = height } };
     lens_set(&c.lens, kind, params);
@@ -99,8 +102,9 @@ double physad__quaternion_matrix(double out[9], const double q[4])
 {
     const double length = sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
     const double w = q[0] / length, x = q[1] / length, y = q[2] / length, z = q[3] / length;
-    const double r[9] = { 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y), 2 * (x * y + w * z), 1 - 2 * (x * x + z * z),
-                          2 * (y * z - w * x), 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y) };
+    const double r[9] = { 1 - 2 * (y * y + z * z), 2 * (x * y - w * z),     2 * (x * z + w * y),
+                          2 * (x * y + w * z),     1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+                          2 * (x * z - w * y),     2 * (y * z + w * x),     1 - 2 * (x * x + y * y) };
     memcpy(out, r, sizeof(r));
     return length;
 }
@@ -111,7 +115,8 @@ static bool rotation_of(double out[9], const double q[4])
     return length > 0.5 && length < 2; /* also false for what is no number */
 }
 
-static physad_status image_add(parse *p, const reader *r, const double pose[7], int64_t camera_id, const char *name, size_t length)
+static physad_status image_add(parse *p, const reader *r, const double pose[7], int64_t camera_id, const char *name,
+                               size_t length)
 {
     physad__poses *out = p->out;
     physad__posed photo = { 0 };
@@ -151,7 +156,8 @@ static physad_status seen_add(parse *p, const reader *r, double x, double y, int
         return PHYSAD_OK;
     if (!isfinite(x) || !isfinite(y))
         return fault(r, "an image's point is not finite");
-    PHYSAD__TRY(physad__grow(out->mem, &out->seen, &out->seen_size, out->n_seen + 1, sizeof(*out->seen), "points of photos"));
+    PHYSAD__TRY(
+        physad__grow(out->mem, &out->seen, &out->seen_size, out->n_seen + 1, sizeof(*out->seen), "points of photos"));
     out->seen[out->n_seen++] = (physad__seen){ id, x, y };
     out->photos[out->n_photos - 1].n_seen++;
     return PHYSAD_OK;
@@ -162,8 +168,10 @@ static physad_status point_add(parse *p, const reader *r, int64_t id, const doub
     physad__poses *out = p->out;
     PHYSAD__TRY(physad__grow(out->mem, &p->points, &p->points_size, out->n_points + 1, sizeof(*p->points), "points"));
     p->points[out->n_points] = (numbered){ id, out->n_points };
-    PHYSAD__TRY(physad__grow(out->mem, &out->points, &out->points_size, 3 * out->n_points + 3, sizeof(double), "points"));
-    PHYSAD__TRY(physad__grow(out->mem, &out->colours, &out->colours_size, 3 * out->n_points + 3, 1, "colours of points"));
+    PHYSAD__TRY(
+        physad__grow(out->mem, &out->points, &out->points_size, 3 * out->n_points + 3, sizeof(double), "points"));
+    PHYSAD__TRY(
+        physad__grow(out->mem, &out->colours, &out->colours_size, 3 * out->n_points + 3, 1, "colours of points"));
     for (int k = 0; k < 3; k++) {
         if (!isfinite(xyz[k]))
             return fault(r, "a point's place is not finite");
@@ -189,7 +197,8 @@ static bool take(reader *r, void *out, size_t size)
 
 static physad_status cut(const reader *r)
 {
-    return physad__error(PHYSAD_ERR_FORMAT, "%s: %s, byte %zu: the file ends within an entry (%zu bytes in all)", r->folder, r->file, r->at, r->size);
+    return physad__error(PHYSAD_ERR_FORMAT, "%s: %s, byte %zu: the file ends within an entry (%zu bytes in all)",
+                         r->folder, r->file, r->at, r->size);
 }
 
 /* The count that a file starts with; `least` bytes belong to each entry at least. */
@@ -198,8 +207,8 @@ static physad_status take_count(reader *r, uint64_t *count, size_t least)
     if (!take(r, count, sizeof(*count)))
         return cut(r);
     if (*count > (r->size - r->at) / least)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: %s, byte 0: a count of %llu entries does not fit in %zu bytes", r->folder, r->file,
-                             (unsigned long long)*count, r->size);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: %s, byte 0: a count of %llu entries does not fit in %zu bytes",
+                             r->folder, r->file, (unsigned long long)*count, r->size);
     return PHYSAD_OK;
 }
 
@@ -260,7 +269,8 @@ static physad_status binary_points(parse *p, reader *r)
     uint8_t rgb[3];
     PHYSAD__TRY(take_count(r, &count, 51));
     for (uint64_t i = 0; i < count; i++) {
-        if (!take(r, &id, 8) || !take(r, xyz, sizeof(xyz)) || !take(r, rgb, 3) || !take(r, &error, 8) || !take(r, &n, 8))
+        if (!take(r, &id, 8) || !take(r, xyz, sizeof(xyz)) || !take(r, rgb, 3) || !take(r, &error, 8) ||
+            !take(r, &n, 8))
             return cut(r);
         if (n > (r->size - r->at) / 8)
             return fault(r, "a point's track does not fit in the file");
@@ -345,7 +355,8 @@ static physad_status text_cameras(parse *p, reader *r)
             kind++;
         if (kind == PHYSAD__COUNT(models))
             return fault(r, "a camera's lens model is not one of COLMAP's");
-        if (!next_int(&width, &line, &length) || !next_int(&height, &line, &length) || !next_doubles(params, models[kind].n_params, &line, &length))
+        if (!next_int(&width, &line, &length) || !next_int(&height, &line, &length) ||
+            !next_doubles(params, models[kind].n_params, &line, &length))
             return fault(r, "a camera's line is not ID MODEL WIDTH HEIGHT PARAMS");
         PHYSAD__TRY(camera_add(p, r, id, kind, width, height, params));
     }
@@ -372,7 +383,8 @@ static physad_status text_images(parse *p, reader *r)
     while (next_entry(r, &line, &length)) {
         int64_t id, camera_id;
         double pose[7];
-        if (!next_int(&id, &line, &length) || !next_doubles(pose, 7, &line, &length) || !next_int(&camera_id, &line, &length) || length < 2)
+        if (!next_int(&id, &line, &length) || !next_doubles(pose, 7, &line, &length) ||
+            !next_int(&camera_id, &line, &length) || length < 2)
             return fault(r, "an image's line is not ID QW QX QY QZ TX TY TZ CAMERA NAME");
         PHYSAD__TRY(image_add(p, r, pose, camera_id, line + 1, length - 1));
         if (next_line(r, &line, &length)) /* its points, perhaps none */
@@ -388,8 +400,9 @@ static physad_status text_points(parse *p, reader *r)
     while (next_entry(r, &line, &length)) {
         int64_t id, rgb[3];
         double xyz[3];
-        if (!next_int(&id, &line, &length) || !next_doubles(xyz, 3, &line, &length) || !next_int(&rgb[0], &line, &length) ||
-            !next_int(&rgb[1], &line, &length) || !next_int(&rgb[2], &line, &length))
+        if (!next_int(&id, &line, &length) || !next_doubles(xyz, 3, &line, &length) ||
+            !next_int(&rgb[0], &line, &length) || !next_int(&rgb[1], &line, &length) ||
+            !next_int(&rgb[2], &line, &length))
             return fault(r, "a point's line is not ID X Y Z R G B ERROR TRACK");
         PHYSAD__TRY(point_add(p, r, id, xyz, rgb));
     }
@@ -428,19 +441,22 @@ static physad_status number_points(parse *p, const char *folder)
         qsort(p->points, (size_t)out->n_points, sizeof(*p->points), by_id);
     for (int64_t i = 1; i < out->n_points; i++)
         if (p->points[i].id == p->points[i - 1].id)
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: two points have one number, %lld", folder, (long long)p->points[i].id);
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: two points have one number, %lld", folder,
+                                 (long long)p->points[i].id);
     for (int64_t i = 0; i < out->n_seen; i++) {
         const numbered key = { out->seen[i].point, 0 };
-        const numbered *found = out->n_points > 0 ? bsearch(&key, p->points, (size_t)out->n_points, sizeof(key), by_id) : NULL;
+        const numbered *found =
+            out->n_points > 0 ? bsearch(&key, p->points, (size_t)out->n_points, sizeof(key), by_id) : NULL;
         out->seen[i].point = found != NULL ? found->index : -1;
     }
     return PHYSAD_OK;
 }
 
-physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const void *const data[3], const size_t sizes[3], bool text,
-                                   const char *name)
+physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const void *const data[3],
+                                   const size_t sizes[3], bool text, const char *name)
 {
-    static const char *const files[2][3] = { { "cameras.bin", "images.bin", "points3D.bin" }, { "cameras.txt", "images.txt", "points3D.txt" } };
+    static const char *const files[2][3] = { { "cameras.bin", "images.bin", "points3D.bin" },
+                                             { "cameras.txt", "images.txt", "points3D.txt" } };
     physad_status (*const steps[2][3])(parse *, reader *) = { { binary_cameras, binary_images, binary_points },
                                                               { text_cameras, text_images, text_points } };
     *out = (physad__poses){ .mem = mem };
@@ -467,7 +483,8 @@ physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const v
 
 physad_status physad__colmap_read(physad__poses *out, physad__mem *mem, const char *folder)
 {
-    static const char *const names[2][3] = { { "cameras.bin", "images.bin", "points3D.bin" }, { "cameras.txt", "images.txt", "points3D.txt" } };
+    static const char *const names[2][3] = { { "cameras.bin", "images.bin", "points3D.bin" },
+                                             { "cameras.txt", "images.txt", "points3D.txt" } };
     unsigned char *data[3] = { NULL };
     size_t sizes[3] = { 0 };
     physad_status status = PHYSAD_OK;

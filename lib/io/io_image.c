@@ -198,9 +198,16 @@ physad_status physad__image_copy(physad_image **out, physad_context *ctx, const 
         physad__free(to);
         return PHYSAD_ERR_NOMEM;
     }
-    *image = (physad_image){ .ctx = physad__context_retain(ctx), .data = to, .height = view->shape[0], .width = view->shape[1] };
-    image->info = (physad_image_info){ .height = image->height, .width = image->width, .channels = (int32_t)channels,
-                                       .dtype = view->dtype, .bits = (int32_t)(size * 8), .orientation = 1, .pages = 1 };
+    *image = (physad_image){
+        .ctx = physad__context_retain(ctx), .data = to, .height = view->shape[0], .width = view->shape[1]
+    };
+    image->info = (physad_image_info){ .height = image->height,
+                                       .width = image->width,
+                                       .channels = (int32_t)channels,
+                                       .dtype = view->dtype,
+                                       .bits = (int32_t)(size * 8),
+                                       .orientation = 1,
+                                       .pages = 1 };
     for (int64_t y = 0; y < image->height; y++) {
         for (int64_t x = 0; x < image->width; x++) {
             const char *p = (const char *)view->data + y * view->stride[0] + x * view->stride[1];

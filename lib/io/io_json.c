@@ -14,7 +14,8 @@ physad_status physad__json_parse(json_t **out, const void *text, size_t size, co
     return physad__error(PHYSAD_ERR_FORMAT, "%s: line %d, column %d: %s", name, e.line, e.column, e.text);
 }
 
-/* Each value lies behind one of these: an array or object of its own takes 136 bytes with its table, and its place in its parent's. */
+/* Each value lies behind one of these: an array or object of its own takes 136 bytes with its table, and its place in
+ * its parent's. */
 physad_status physad__json_room(const physad__mem *mem, const void *text, size_t size, const char *name)
 {
     uint64_t values = 1;

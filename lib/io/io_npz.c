@@ -3,7 +3,8 @@
 #include "io/io_image.h"
 #include "io/io_tensors_internal.h"
 
-physad_status physad__npy_tensor_read(physad_tensors *t, const char *name, int64_t name_length, const uint8_t *data, int64_t size)
+physad_status physad__npy_tensor_read(physad_tensors *t, const char *name, int64_t name_length, const uint8_t *data,
+                                      int64_t size)
 {
     physad__npy npy = { 0 };
     if (name_length == 0 || memchr(name, 0, (size_t)name_length) != NULL || !physad__utf8_valid(name, name_length))
@@ -36,7 +37,8 @@ physad_status physad__npz_read(physad_tensors *t, const physad__zip *zip)
         void *owned;
         if (e->name_length < 5 || memcmp(e->name + e->name_length - 4, ".npy", 4) != 0)
             return physad__error(PHYSAD_ERR_FORMAT,
-                                 "%s: is a zip archive, but neither a PyTorch checkpoint (no data.pkl) nor .npz: it has a member \"%.*s\"",
+                                 "%s: is a zip archive, but neither a PyTorch checkpoint (no data.pkl) nor .npz: it "
+                                 "has a member \"%.*s\"",
                                  t->path, (int)physad__min(e->name_length, 200), e->name);
         PHYSAD__TRY(physad__cancelled(t->ctx));
         PHYSAD__TRY(physad__zip_entry_read(zip, e, false, 0, &data, &owned));

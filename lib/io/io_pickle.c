@@ -16,22 +16,26 @@ physad_status physad__pickle_error(const physad__pickle *p, const char *format, 
     va_start(args, format);
     physad__vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    return physad__error(PHYSAD_ERR_FORMAT, "%s: pickle at byte %lld: %s", p->name, (long long)(p->base + p->op_at), text);
+    return physad__error(PHYSAD_ERR_FORMAT, "%s: pickle at byte %lld: %s", p->name, (long long)(p->base + p->op_at),
+                         text);
 }
 
 physad_status physad__pickle_new(physad__pickle *p, physad__pickle_kind kind, int32_t *id)
 {
     if (p->value_count >= MAX_VALUES)
         return physad__pickle_error(p, "more than %lld values", (long long)MAX_VALUES);
-    PHYSAD__TRY(physad__grow(p->mem, &p->values, &p->value_capacity, p->value_count + 1, sizeof(*p->values), "pickle values"));
-    p->values[p->value_count] = (physad__pickle_value){ .kind = (uint8_t)kind, .function = -1, .arguments = -1, .state = -1 };
+    PHYSAD__TRY(
+        physad__grow(p->mem, &p->values, &p->value_capacity, p->value_count + 1, sizeof(*p->values), "pickle values"));
+    p->values[p->value_count] =
+        (physad__pickle_value){ .kind = (uint8_t)kind, .function = -1, .arguments = -1, .state = -1 };
     *id = (int32_t)p->value_count++;
     return PHYSAD_OK;
 }
 
 physad_status physad__pickle_push(physad__pickle *p, int32_t id)
 {
-    PHYSAD__TRY(physad__grow(p->mem, &p->stack, &p->stack_capacity, p->stack_count + 1, sizeof(*p->stack), "pickle stack"));
+    PHYSAD__TRY(
+        physad__grow(p->mem, &p->stack, &p->stack_capacity, p->stack_count + 1, sizeof(*p->stack), "pickle stack"));
     p->stack[p->stack_count++] = id;
     return PHYSAD_OK;
 }
@@ -71,7 +75,8 @@ physad_status physad__pickle_append(physad__pickle *p, int32_t container, const 
 
 void *physad__pickle_block(physad__pickle *p, int64_t size)
 {
-    if (physad__grow(p->mem, &p->blocks, &p->block_capacity, p->block_count + 1, sizeof(*p->blocks), "pickle text") != PHYSAD_OK)
+    if (physad__grow(p->mem, &p->blocks, &p->block_capacity, p->block_count + 1, sizeof(*p->blocks), "pickle text") !=
+        PHYSAD_OK)
         return NULL;
     void *block = physad__alloc(p->mem, (size_t)size, "pickle text");
     if (block != NULL)
@@ -160,8 +165,8 @@ static physad_status run(physad__pickle *p, int32_t *root)
     return physad__pickle_pop(p, root);
 }
 
-physad_status physad__pickle_read(physad__pickle *p, physad__mem *mem, const uint8_t *data, int64_t size, int64_t base, const char *name,
-                                  int32_t *root, int64_t *used)
+physad_status physad__pickle_read(physad__pickle *p, physad__mem *mem, const uint8_t *data, int64_t size, int64_t base,
+                                  const char *name, int32_t *root, int64_t *used)
 {
     *p = (physad__pickle){ .mem = mem, .name = name, .data = data, .size = size, .base = base };
     const physad_status status = run(p, root);
@@ -199,7 +204,8 @@ bool physad__pickle_text_is(const physad__pickle *p, int32_t id, const char *tex
 
 bool physad__pickle_is_global(const physad__pickle *p, int32_t id, const char *module, const char *name)
 {
-    return id >= 0 && p->values[id].kind == PHYSAD__PICKLE_GLOBAL && physad__pickle_text_is(p, p->values[id].function, module) &&
+    return id >= 0 && p->values[id].kind == PHYSAD__PICKLE_GLOBAL &&
+           physad__pickle_text_is(p, p->values[id].function, module) &&
            physad__pickle_text_is(p, p->values[id].arguments, name);
 }
 

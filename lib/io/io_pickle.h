@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pickles unpacked into inert values. Nothing is imported, called or built: a class is the text of its name, a call is a record of
- * what would have been called with what. */
+/* Pickles unpacked into inert values. Nothing is imported, called or built: a class is the text of its name, a call is
+ * a record of what would have been called with what. */
 #ifndef PHYSAD__IO_PICKLE_H
 #define PHYSAD__IO_PICKLE_H
 
@@ -58,10 +58,10 @@ typedef struct physad__pickle {
     bool stopped;
 } physad__pickle;
 
-/* Reads one pickle from the front of `data`; `*used` gets its length. FORMAT, UNSUPPORTED or NOMEM on failure, with the byte
- * offset. The values point into `data`. */
-physad_status physad__pickle_read(physad__pickle *p, physad__mem *mem, const uint8_t *data, int64_t size, int64_t base, const char *name,
-                                  int32_t *root, int64_t *used);
+/* Reads one pickle from the front of `data`; `*used` gets its length. FORMAT, UNSUPPORTED or NOMEM on failure, with the
+ * byte offset. The values point into `data`. */
+physad_status physad__pickle_read(physad__pickle *p, physad__mem *mem, const uint8_t *data, int64_t size, int64_t base,
+                                  const char *name, int32_t *root, int64_t *used);
 void physad__pickle_free(physad__pickle *p); /* zeroed is fine */
 
 static inline const physad__pickle_value *physad__pickle_at(const physad__pickle *p, int32_t id)
@@ -107,9 +107,11 @@ physad_status physad__pickle_operand_read(physad__pickle *p, physad__pickle_form
 /* Fewer than `count` bytes left: FORMAT. */
 physad_status physad__pickle_need(const physad__pickle *p, uint64_t count);
 /* A quoted Python literal such as 'a\n\x41', without its quotes and escapes. */
-physad_status physad__pickle_unquote(physad__pickle *p, const uint8_t *in, int64_t n, const uint8_t **text, int64_t *length);
+physad_status physad__pickle_unquote(physad__pickle *p, const uint8_t *in, int64_t n, const uint8_t **text,
+                                     int64_t *length);
 /* Python's "raw-unicode-escape": Latin-1 with \uXXXX and \UXXXXXXXX, as UTF-8. */
-physad_status physad__pickle_unescape(physad__pickle *p, const uint8_t *in, int64_t n, const uint8_t **text, int64_t *length);
+physad_status physad__pickle_unescape(physad__pickle *p, const uint8_t *in, int64_t n, const uint8_t **text,
+                                      int64_t *length);
 
 /* Performs opcode `code`; its operand is read from p->at. */
 physad_status physad__pickle_step(physad__pickle *p, uint8_t code);

@@ -8,7 +8,8 @@ typedef physad__pickle_operand operand;
 physad_status physad__pickle_need(const physad__pickle *p, uint64_t count)
 {
     if (count > (uint64_t)(p->size - p->at))
-        return physad__pickle_error(p, "an operand of %llu bytes goes beyond the end of the data", (unsigned long long)count);
+        return physad__pickle_error(p, "an operand of %llu bytes goes beyond the end of the data",
+                                    (unsigned long long)count);
     return PHYSAD_OK;
 }
 
@@ -48,7 +49,10 @@ static physad_status read_line(physad__pickle *p, const uint8_t **text, int64_t 
 
 physad_status physad__pickle_operand_read(physad__pickle *p, physad__pickle_form f, operand *o)
 {
-    static const int width[] = { [PHYSAD__PICKLE_FORM_U1] = 1, [PHYSAD__PICKLE_FORM_U2] = 2, [PHYSAD__PICKLE_FORM_S4] = 4, [PHYSAD__PICKLE_FORM_U4] = 4, [PHYSAD__PICKLE_FORM_U8] = 8, [PHYSAD__PICKLE_FORM_F8] = 8 };
+    static const int width[] = {
+        [PHYSAD__PICKLE_FORM_U1] = 1, [PHYSAD__PICKLE_FORM_U2] = 2, [PHYSAD__PICKLE_FORM_S4] = 4,
+        [PHYSAD__PICKLE_FORM_U4] = 4, [PHYSAD__PICKLE_FORM_U8] = 8, [PHYSAD__PICKLE_FORM_F8] = 8
+    };
     uint64_t bits;
     switch (f) {
     case PHYSAD__PICKLE_FORM_NONE:
@@ -127,7 +131,8 @@ static uint8_t *put_utf8(uint8_t *out, uint32_t c)
     return out;
 }
 
-physad_status physad__pickle_unquote(physad__pickle *p, const uint8_t *in, int64_t n, const uint8_t **text, int64_t *length)
+physad_status physad__pickle_unquote(physad__pickle *p, const uint8_t *in, int64_t n, const uint8_t **text,
+                                     int64_t *length)
 {
     static const char from[] = "ntr\\'\"abfv", to[] = "\n\t\r\\'\"\a\b\f\v";
     if (n < 2 || (in[0] != '\'' && in[0] != '"') || in[n - 1] != in[0])
@@ -145,7 +150,8 @@ physad_status physad__pickle_unquote(physad__pickle *p, const uint8_t *in, int64
             else if (next != 0 && (known = strchr(from, next)) != NULL)
                 c = (uint8_t)to[known - from];
             else
-                return physad__pickle_error(p, "a text with the unknown escape \\%c", next >= ' ' && next < 127 ? next : '?');
+                return physad__pickle_error(p, "a text with the unknown escape \\%c",
+                                            next >= ' ' && next < 127 ? next : '?');
         }
         *end++ = (uint8_t)c;
     }
@@ -154,7 +160,8 @@ physad_status physad__pickle_unquote(physad__pickle *p, const uint8_t *in, int64
     return PHYSAD_OK;
 }
 
-physad_status physad__pickle_unescape(physad__pickle *p, const uint8_t *in, int64_t n, const uint8_t **text, int64_t *length)
+physad_status physad__pickle_unescape(physad__pickle *p, const uint8_t *in, int64_t n, const uint8_t **text,
+                                      int64_t *length)
 {
     uint8_t *out = physad__pickle_block(p, n * 2 + 1), *end = out; /* a Latin-1 byte becomes two at most */
     if (out == NULL)

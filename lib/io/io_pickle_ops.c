@@ -27,7 +27,8 @@ static physad_status push_number(physad__pickle *p, double value)
     return physad__pickle_push(p, id);
 }
 
-static physad_status new_text(physad__pickle *p, physad__pickle_kind kind, const uint8_t *text, int64_t length, int32_t *id)
+static physad_status new_text(physad__pickle *p, physad__pickle_kind kind, const uint8_t *text, int64_t length,
+                              int32_t *id)
 {
     PHYSAD__TRY(physad__pickle_new(p, kind, id));
     p->values[*id].text = text;
@@ -503,14 +504,14 @@ static physad_status op_persid(physad__pickle *p, const operand *o)
 
 static physad_status op_extension(physad__pickle *p, const operand *o)
 {
-    return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: pickle at byte %lld: refers to Python's extension registry", p->name,
-                         (long long)(p->base + p->op_at));
+    return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: pickle at byte %lld: refers to Python's extension registry",
+                         p->name, (long long)(p->base + p->op_at));
 }
 
 static physad_status op_out_of_band(physad__pickle *p, const operand *o)
 {
-    return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: pickle at byte %lld: refers to buffers outside of the file", p->name,
-                         (long long)(p->base + p->op_at));
+    return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: pickle at byte %lld: refers to buffers outside of the file",
+                         p->name, (long long)(p->base + p->op_at));
 }
 
 /* The table reads better so. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 3D Gaussians in PLY: a header of lines, then vertices of scalar properties, as text or little-endian. Lists are refused; properties
- * that are not ours are passed over. */
+/* 3D Gaussians in PLY: a header of lines, then vertices of scalar properties, as text or little-endian. Lists are
+ * refused; properties that are not ours are passed over. */
 #include "io/io_file.h"
 #include "io/io_poses.h"
 
@@ -58,8 +58,8 @@ static bool begins(const char *text, const char *with, const char **rest)
 /* Where a property goes: the plane as lib/splat orders them; f_rest_N as 100 + N until their number is known. */
 static int plane_of(const char *name)
 {
-    static const char *const fixed[] = { "x", "y", "z", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3", "opacity",
-                                         "f_dc_0", "f_dc_1", "f_dc_2" };
+    static const char *const fixed[] = { "x",     "y",     "z",     "scale_0", "scale_1", "scale_2", "rot_0",
+                                         "rot_1", "rot_2", "rot_3", "opacity", "f_dc_0",  "f_dc_1",  "f_dc_2" };
     const char *rest;
     int64_t n;
     for (int k = 0; k < PHYSAD__COUNT(fixed); k++)
@@ -76,10 +76,10 @@ static physad_status add_property(ply *p, const char *text)
         const char *name;
         uint8_t size;
         char kind;
-    } types[] = { { "float ", 4, 'f' }, { "float32 ", 4, 'f' }, { "double ", 8, 'f' }, { "float64 ", 8, 'f' }, { "char ", 1, 'i' },
-                  { "int8 ", 1, 'i' },  { "uchar ", 1, 'u' },   { "uint8 ", 1, 'u' },  { "short ", 2, 'i' },   { "int16 ", 2, 'i' },
-                  { "ushort ", 2, 'u' }, { "uint16 ", 2, 'u' }, { "int ", 4, 'i' },    { "int32 ", 4, 'i' },   { "uint ", 4, 'u' },
-                  { "uint32 ", 4, 'u' } };
+    } types[] = { { "float ", 4, 'f' }, { "float32 ", 4, 'f' }, { "double ", 8, 'f' }, { "float64 ", 8, 'f' },
+                  { "char ", 1, 'i' },  { "int8 ", 1, 'i' },    { "uchar ", 1, 'u' },  { "uint8 ", 1, 'u' },
+                  { "short ", 2, 'i' }, { "int16 ", 2, 'i' },   { "ushort ", 2, 'u' }, { "uint16 ", 2, 'u' },
+                  { "int ", 4, 'i' },   { "int32 ", 4, 'i' },   { "uint ", 4, 'u' },   { "uint32 ", 4, 'u' } };
     const char *name;
     for (int k = 0; k < PHYSAD__COUNT(types); k++) {
         if (!begins(text, types[k].name, &name))
@@ -128,7 +128,8 @@ static physad_status place_rest(ply *p)
     }
     for (int k = 0; k < 11 + 3 * (n + 1); k++)
         if (!p->has[k])
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: these are no 3D Gaussians: x y z scale_* rot_* opacity f_dc_* are not all there",
+            return physad__error(PHYSAD_ERR_FORMAT,
+                                 "%s: these are no 3D Gaussians: x y z scale_* rot_* opacity f_dc_* are not all there",
                                  p->name);
     return PHYSAD_OK;
 }
@@ -187,8 +188,8 @@ static float scalar(const char *at, property one)
 static physad_status read_binary(ply *p, physad__gaussians *out)
 {
     if (p->n_vertices * p->vertex_size != (int64_t)(p->size - p->at))
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: byte %zu: %lld vertices of %lld bytes, but %zu bytes follow", p->name, p->at,
-                             (long long)p->n_vertices, (long long)p->vertex_size, p->size - p->at);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: byte %zu: %lld vertices of %lld bytes, but %zu bytes follow",
+                             p->name, p->at, (long long)p->n_vertices, (long long)p->vertex_size, p->size - p->at);
     for (int64_t i = 0; i < p->n_vertices; i++)
         for (int64_t k = 0; k < p->n_properties; k++) {
             const property one = p->properties[k];
@@ -234,12 +235,13 @@ static physad_status check_values(const ply *p, const physad__gaussians *g)
     for (int k = 0; k < planes; k++)
         for (int64_t i = 0; i < g->count; i++)
             if (!isfinite(g->planes[k * g->stride + i]))
-                return physad__error(PHYSAD_ERR_FORMAT, "%s: vertex %lld holds a number that is not finite", p->name, (long long)i);
+                return physad__error(PHYSAD_ERR_FORMAT, "%s: vertex %lld holds a number that is not finite", p->name,
+                                     (long long)i);
     return PHYSAD_OK;
 }
 
-physad_status physad__gaussians_parse(physad__gaussians *out, physad__mem *mem, const void *data, size_t size, int64_t multiple,
-                                      const char *name)
+physad_status physad__gaussians_parse(physad__gaussians *out, physad__mem *mem, const void *data, size_t size,
+                                      int64_t multiple, const char *name)
 {
     ply p = { .data = data, .size = size, .name = name };
     *out = (physad__gaussians){ 0 };
@@ -247,8 +249,8 @@ physad_status physad__gaussians_parse(physad__gaussians *out, physad__mem *mem, 
     /* before any memory: a number takes at least two bytes of text */
     const int64_t least = p.ascii ? 2 * p.n_properties - 1 : p.vertex_size;
     if (p.n_vertices > (int64_t)(size - p.at + 1) / least)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: byte %zu: %lld vertices do not fit in the %zu bytes that follow", name, p.at,
-                             (long long)p.n_vertices, size - p.at);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: byte %zu: %lld vertices do not fit in the %zu bytes that follow",
+                             name, p.at, (long long)p.n_vertices, size - p.at);
     const int64_t planes = 11 + 3 * (p.degree + 1) * (p.degree + 1);
     out->count = p.n_vertices;
     out->degree = p.degree;
@@ -281,9 +283,12 @@ physad_status physad__gaussians_read(physad__gaussians *out, physad__mem *mem, c
 static physad_status put_header(physad__file_writer *w, const physad__gaussians *g, int n_rest)
 {
     char line[128];
-    int n = physad__snprintf(line, sizeof(line), "ply\nformat binary_little_endian 1.0\nelement vertex %lld\n", (long long)g->count);
+    int n = physad__snprintf(line, sizeof(line), "ply\nformat binary_little_endian 1.0\nelement vertex %lld\n",
+                             (long long)g->count);
     static const char *const front[] = { "x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2" };
-    static const char *const back[] = { "opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3" };
+    static const char *const back[] = {
+        "opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"
+    };
     PHYSAD__TRY(physad__file_writer_put(w, line, (size_t)n));
     for (int k = 0; k < 9 + n_rest + 8; k++) {
         if (k < 9)

@@ -5,8 +5,8 @@
 
 #include "base/base.h"
 
-/* A pinhole with the distortion of OpenCV's first model, which holds COLMAP's (SIMPLE_)PINHOLE, (SIMPLE_)RADIAL and OPENCV.
- * A size of 0: the file does not tell; the photo's own counts. fx 0: only the angle is known. */
+/* A pinhole with the distortion of OpenCV's first model, which holds COLMAP's (SIMPLE_)PINHOLE, (SIMPLE_)RADIAL and
+ * OPENCV. A size of 0: the file does not tell; the photo's own counts. fx 0: only the angle is known. */
 typedef struct physad__lens {
     int64_t width, height;
     double fx, fy, cx, cy; /* (0.5, 0.5) is the first pixel's centre */
@@ -38,23 +38,24 @@ typedef struct physad__poses {
 
 void physad__poses_free(physad__poses *poses); /* zeroed is fine */
 
-/* A folder of cameras, images and points3D, as .bin or .txt. FORMAT names file, place and reason; a lens model beyond those
- * above is UNSUPPORTED and named. */
+/* A folder of cameras, images and points3D, as .bin or .txt. FORMAT names file, place and reason; a lens model beyond
+ * those above is UNSUPPORTED and named. */
 physad_status physad__colmap_read(physad__poses *out, physad__mem *mem, const char *folder);
 /* The same from memory; `text` 1: the three .txt. `name` is said in messages. */
-physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const void *const data[3], const size_t sizes[3], bool text,
-                                   const char *name);
+physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const void *const data[3],
+                                   const size_t sizes[3], bool text, const char *name);
 
-/* transforms.json of Blender, instant-ngp and nerfstudio: camera to world with OpenGL's axes. A mirrored or scaled matrix is FORMAT
- * and said so. */
+/* transforms.json of Blender, instant-ngp and nerfstudio: camera to world with OpenGL's axes. A mirrored or scaled
+ * matrix is FORMAT and said so. */
 physad_status physad__transforms_read(physad__poses *out, physad__mem *mem, const char *path);
-physad_status physad__transforms_parse(physad__poses *out, physad__mem *mem, const void *data, size_t size, const char *name);
+physad_status physad__transforms_parse(physad__poses *out, physad__mem *mem, const void *data, size_t size,
+                                       const char *name);
 
 /* The rotation, row by row, of a quaternion w x y z of any length above 0, which it returns. */
 double physad__quaternion_matrix(double out[9], const double q[4]);
 
-/* Intrinsics for a photo of this size: scaled where the file speaks of another size, from the angle where it knows no more.
- * FORMAT where the two have different proportions. */
+/* Intrinsics for a photo of this size: scaled where the file speaks of another size, from the angle where it knows no
+ * more. FORMAT where the two have different proportions. */
 physad_status physad__lens_fit(physad__lens *lens, int64_t width, int64_t height, const char *name);
 /* Where the point (x, y) at distance 1 appears, in pixels. */
 void physad__lens_project(const physad__lens *lens, double x, double y, double *u, double *v);
@@ -70,10 +71,11 @@ typedef struct physad__gaussians {
     int32_t degree;
 } physad__gaussians;
 
-/* `multiple`: the stride becomes a multiple of it. Formats ascii and binary_little_endian; further properties are passed over. */
+/* `multiple`: the stride becomes a multiple of it. Formats ascii and binary_little_endian; further properties are
+ * passed over. */
 physad_status physad__gaussians_read(physad__gaussians *out, physad__mem *mem, const char *path, int64_t multiple);
-physad_status physad__gaussians_parse(physad__gaussians *out, physad__mem *mem, const void *data, size_t size, int64_t multiple,
-                                      const char *name);
+physad_status physad__gaussians_parse(physad__gaussians *out, physad__mem *mem, const void *data, size_t size,
+                                      int64_t multiple, const char *name);
 physad_status physad__gaussians_write(physad__mem *mem, const char *path, const physad__gaussians *gaussians);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The container of torch.save before 1.6: five pickles (magic, version, system, the object, storage keys), then for each key the
- * number of elements (int64) and the elements, both little-endian whatever machine wrote them. */
+/* The container of torch.save before 1.6: five pickles (magic, version, system, the object, storage keys), then for
+ * each key the number of elements (int64) and the elements, both little-endian whatever machine wrote them. */
 #include "io/io_pth.h"
 
 #include <stdio.h>
@@ -15,7 +15,8 @@ typedef struct cursor {
 static physad_status next_pickle(cursor *c, physad__pickle *p, int32_t *root)
 {
     int64_t used;
-    PHYSAD__TRY(physad__pickle_read(p, c->t->mem, c->t->data + c->at, c->t->size - c->at, c->at, c->t->path, root, &used));
+    PHYSAD__TRY(
+        physad__pickle_read(p, c->t->mem, c->t->data + c->at, c->t->size - c->at, c->at, c->t->path, root, &used));
     c->at += used;
     return PHYSAD_OK;
 }
@@ -27,11 +28,13 @@ static physad_status read_magic(cursor *c)
     int32_t id;
     PHYSAD__TRY(next_pickle(c, &p, &id));
     const physad__pickle_value *v = physad__pickle_at(&p, id);
-    const bool right = v->kind == PHYSAD__PICKLE_BIG && v->length == sizeof(magic) && memcmp(v->text, magic, sizeof(magic)) == 0;
+    const bool right =
+        v->kind == PHYSAD__PICKLE_BIG && v->length == sizeof(magic) && memcmp(v->text, magic, sizeof(magic)) == 0;
     physad__pickle_free(&p);
     if (right)
         return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_FORMAT, "%s: is a pickle, but no PyTorch checkpoint (the magic number is missing)", c->t->path);
+    return physad__error(PHYSAD_ERR_FORMAT, "%s: is a pickle, but no PyTorch checkpoint (the magic number is missing)",
+                         c->t->path);
 }
 
 static physad_status read_version(cursor *c)
@@ -44,7 +47,8 @@ static physad_status read_version(cursor *c)
     physad__pickle_free(&p);
     if (version == PROTOCOL)
         return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: checkpoint protocol %lld, want %d", c->t->path, (long long)version, PROTOCOL);
+    return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: checkpoint protocol %lld, want %d", c->t->path,
+                         (long long)version, PROTOCOL);
 }
 
 static physad_status skip_system(cursor *c)
@@ -54,7 +58,8 @@ static physad_status skip_system(cursor *c)
     PHYSAD__TRY(next_pickle(c, &p, &id));
     const bool right = physad__pickle_at(&p, id)->kind == PHYSAD__PICKLE_DICT;
     physad__pickle_free(&p);
-    return right ? PHYSAD_OK : physad__error(PHYSAD_ERR_FORMAT, "%s: the checkpoint's third pickle is no dictionary", c->t->path);
+    return right ? PHYSAD_OK
+                 : physad__error(PHYSAD_ERR_FORMAT, "%s: the checkpoint's third pickle is no dictionary", c->t->path);
 }
 
 /* One storage: its data begin at c->at. */
@@ -66,21 +71,24 @@ static physad_status place_storage(physad__pth *f, cursor *c, const physad__pick
         return physad__error(PHYSAD_ERR_FORMAT, "%s: a storage's key is no text", c->t->path);
     physad__pth_storage *s = physad__pth_find_storage(f, (const char *)v->text, v->length);
     if (s == NULL || s->data != NULL)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: the storage \"%.*s\" is %s", c->t->path, (int)physad__min(v->length, 100),
-                             (const char *)v->text, s == NULL ? "in the file but belongs to no tensor" : "in the file twice");
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: the storage \"%.*s\" is %s", c->t->path,
+                             (int)physad__min(v->length, 100), (const char *)v->text,
+                             s == NULL ? "in the file but belongs to no tensor" : "in the file twice");
     if (c->t->size - c->at < 8)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: cut off at byte %lld, before storage \"%.*s\"", c->t->path, (long long)c->at,
-                             (int)physad__min(v->length, 100), (const char *)v->text);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: cut off at byte %lld, before storage \"%.*s\"", c->t->path,
+                             (long long)c->at, (int)physad__min(v->length, 100), (const char *)v->text);
     memcpy(&count, c->t->data + c->at, 8);
     if (count != s->count)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: storage \"%.*s\" at byte %lld has %lld elements, its tensors say %lld", c->t->path,
-                             (int)physad__min(v->length, 100), (const char *)v->text, (long long)c->at, (long long)count,
-                             (long long)s->count);
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: storage \"%.*s\" at byte %lld has %lld elements, its tensors say %lld", c->t->path,
+                             (int)physad__min(v->length, 100), (const char *)v->text, (long long)c->at,
+                             (long long)count, (long long)s->count);
     c->at += 8;
     if (physad__mul_overflow(count, s->type->size, &bytes) || bytes > c->t->size - c->at)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: storage \"%.*s\" at byte %lld has %lld elements, but the file ends at %lld: cut off?",
-                             c->t->path, (int)physad__min(v->length, 100), (const char *)v->text, (long long)c->at, (long long)count,
-                             (long long)c->t->size);
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: storage \"%.*s\" at byte %lld has %lld elements, but the file ends at %lld: cut off?",
+                             c->t->path, (int)physad__min(v->length, 100), (const char *)v->text, (long long)c->at,
+                             (long long)count, (long long)c->t->size);
     s->data = c->t->data + c->at;
     c->at += bytes;
     return PHYSAD_OK;
@@ -94,7 +102,8 @@ static physad_status place_storages(physad__pth *f, cursor *c)
     const physad__pickle_value *list = physad__pickle_at(&keys, id);
     physad_status status = PHYSAD_OK;
     if (list->kind != PHYSAD__PICKLE_LIST)
-        status = physad__error(PHYSAD_ERR_FORMAT, "%s: the checkpoint's fifth pickle is no list of storage keys", c->t->path);
+        status = physad__error(PHYSAD_ERR_FORMAT, "%s: the checkpoint's fifth pickle is no list of storage keys",
+                               c->t->path);
     for (int64_t i = 0; status == PHYSAD_OK && i < list->count; i++)
         status = place_storage(f, c, &keys, list->items[i]);
     physad__pickle_free(&keys);

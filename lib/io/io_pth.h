@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PyTorch checkpoints: what both containers (io_pth.c, io_pth_zip.c) and the walk over the values (io_pth_tree.c) share. */
+/* PyTorch checkpoints: what both containers (io_pth.c, io_pth_zip.c) and the walk over the values (io_pth_tree.c)
+ * share. */
 #ifndef PHYSAD__IO_PTH_H
 #define PHYSAD__IO_PTH_H
 

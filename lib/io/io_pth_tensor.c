@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tensors in a checkpoint: calls of a few functions of torch, known by name, that place shape and strides over a storage. */
+/* Tensors in a checkpoint: calls of a few functions of torch, known by name, that place shape and strides over a
+ * storage. */
 #include "io/io_pth.h"
 
 #include <stdlib.h>
@@ -81,7 +82,8 @@ physad_status physad__pth_identity_read(const physad__pth *f, int32_t id, physad
     if (!*is_storage)
         return PHYSAD_OK;
     if (v->count < 5 || v->count > 6)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: a storage's identity has %lld parts, want 5 or 6", f->t->path, (long long)v->count);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: a storage's identity has %lld parts, want 5 or 6", f->t->path,
+                             (long long)v->count);
     const physad__pickle_value *key = physad__pickle_at(p, v->items[2]);
     *s = (physad__pth_storage){ (const char *)key->text, key->length, storage_type(p, v->items[1]), 0, NULL };
     if (s->type == NULL)
@@ -126,7 +128,8 @@ physad_status physad__pth_scan_storages(physad__pth *f)
         PHYSAD__TRY(physad__pth_identity_read(f, f->p.values[i].arguments, &identity, &is_storage));
         if (!is_storage)
             continue;
-        PHYSAD__TRY(physad__grow(f->t->mem, &f->storages, &f->storage_capacity, f->storage_count + 1, sizeof(*f->storages), "storages"));
+        PHYSAD__TRY(physad__grow(f->t->mem, &f->storages, &f->storage_capacity, f->storage_count + 1,
+                                 sizeof(*f->storages), "storages"));
         f->storages[f->storage_count++] = identity.storage;
     }
     if (f->storage_count == 0)
@@ -170,14 +173,16 @@ static physad_status read_layout(const physad__pth *f, const int32_t *args, layo
 {
     const physad__pickle *p = &f->p;
     const physad__pickle_value *shape = numbers(p, args[2]), *stride = numbers(p, args[3]);
-    if (shape == NULL || stride == NULL || shape->count != stride->count || !get_integer(p, args[1], &l->first) || l->first < 0)
+    if (shape == NULL || stride == NULL || shape->count != stride->count || !get_integer(p, args[1], &l->first) ||
+        l->first < 0)
         return bad(f, "shape, strides or offset are not what a tensor has");
     l->ndim = shape->count;
     l->count = 1;
     l->last = l->first;
     for (int64_t i = 0; i < shape->count; i++) {
         int64_t extent, step, reach;
-        if (!get_integer(p, shape->items[i], &extent) || !get_integer(p, stride->items[i], &step) || extent < 0 || step < 0)
+        if (!get_integer(p, shape->items[i], &extent) || !get_integer(p, stride->items[i], &step) || extent < 0 ||
+            step < 0)
             return bad(f, "shape and strides must be whole numbers from 0");
         if (extent == 0)
             l->count = 0;
@@ -192,8 +197,8 @@ static physad_status read_layout(const physad__pth *f, const int32_t *args, layo
 }
 
 /* The storage that an argument names, its data found and the layout held against it. */
-static physad_status bind(physad__pth *f, int32_t argument, const physad__pth_type *type, const layout *l, physad_view *view,
-                          const char **problem)
+static physad_status bind(physad__pth *f, int32_t argument, const physad__pth_type *type, const layout *l,
+                          physad_view *view, const char **problem)
 {
     physad__pth_identity identity;
     bool is_storage = false;
@@ -215,8 +220,8 @@ static physad_status bind(physad__pth *f, int32_t argument, const physad__pth_ty
     /* All in bytes: a storage may be untyped. */
     const int64_t size = s->type->size, view_bytes = identity.view_count * size;
     if (l->count > 0 && (physad__mul_overflow(l->last, type->size, &bytes) || bytes > view_bytes - type->size))
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%.200s\": its element %lld is beyond its storage of %lld bytes", f->t->path, f->name,
-                             (long long)l->last, (long long)view_bytes);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%.200s\": its element %lld is beyond its storage of %lld bytes",
+                             f->t->path, f->name, (long long)l->last, (long long)view_bytes);
     const uint8_t *data = s->data + identity.view_first * size + (l->count > 0 ? l->first * type->size : 0);
     *view = (physad_view){ .data = (void *)(uintptr_t)data, .dtype = type->dtype, .ndim = (int32_t)l->ndim };
     *problem = type->problem != NULL ? type->problem : l->ndim > PHYSAD_MAX_DIMS ? "more than 6 dimensions" : NULL;
@@ -266,7 +271,14 @@ static physad_status rebuild(physad__pth *f, const physad__pickle_value *args, i
     return push(f, &view, f->swap && physad_dtype_size(view.dtype) > 1, NULL);
 }
 
-typedef enum rebuilder { REBUILD_V1 = 1, REBUILD_V2 = 2, REBUILD_V3 = 3, REBUILD_FIRST, REBUILD_TYPED, REBUILD_NEVER } rebuilder;
+typedef enum rebuilder {
+    REBUILD_V1 = 1,
+    REBUILD_V2 = 2,
+    REBUILD_V3 = 3,
+    REBUILD_FIRST,
+    REBUILD_TYPED,
+    REBUILD_NEVER
+} rebuilder;
 
 static const struct {
     const char *module, *name;
@@ -298,7 +310,8 @@ physad_status physad__pth_tensor(physad__pth *f, int32_t object, bool *is_tensor
     /* Each wrapper holds one tensor, which may be wrapped again. */
     for (int depth = 0; depth < 8; depth++) {
         int64_t i = 0;
-        while (i < PHYSAD__COUNT(rebuilders) && !physad__pickle_is_global(p, function, rebuilders[i].module, rebuilders[i].name))
+        while (i < PHYSAD__COUNT(rebuilders) &&
+               !physad__pickle_is_global(p, function, rebuilders[i].module, rebuilders[i].name))
             i++;
         if (i == PHYSAD__COUNT(rebuilders))
             return PHYSAD_OK;

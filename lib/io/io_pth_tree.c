@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the values of a checkpoint to named tensors: dictionaries, lists and modules are walked, their keys joined by dots. */
+/* From the values of a checkpoint to named tensors: dictionaries, lists and modules are walked, their keys joined by
+ * dots. */
 #include "io/io_pth.h"
 
 #define MAX_DEPTH 100
@@ -17,7 +18,8 @@ static physad_status name_push(physad__pth *f, const char *part, int64_t length)
     if (memchr(part, 0, (size_t)length) != NULL)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: a key below \"%.200s\" has a NUL in it", f->t->path, f->name);
     if (f->name_length + dot + length >= (int64_t)sizeof(f->name))
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: names below \"%.200s\" are longer than %zu bytes", f->t->path, f->name, sizeof(f->name));
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: names below \"%.200s\" are longer than %zu bytes", f->t->path,
+                             f->name, sizeof(f->name));
     if (dot)
         f->name[f->name_length++] = '.';
     memcpy(f->name + f->name_length, part, (size_t)length);
@@ -37,8 +39,11 @@ static physad_status visit(physad__pth *f, int64_t text)
     f->text += text;
     if (++f->visits <= MAX_VISITS && f->text <= MAX_TEXT)
         return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%.200s\": its values are shared so often that they unfold to more than %lld, or to %lld bytes "
-                         "of text", f->t->path, f->name, (long long)MAX_VISITS, (long long)MAX_TEXT);
+    return physad__error(
+        PHYSAD_ERR_FORMAT,
+        "%s: \"%.200s\": its values are shared so often that they unfold to more than %lld, or to %lld bytes "
+        "of text",
+        f->t->path, f->name, (long long)MAX_VISITS, (long long)MAX_TEXT);
 }
 
 /* --- what values are --- */
@@ -207,7 +212,8 @@ static physad_status walk_python2_dict(physad__pth *f, const physad__pickle_valu
 {
     const physad__pickle *p = &f->p;
     const physad__pickle_value *args = physad__pickle_at(p, object->arguments);
-    if (args->kind != PHYSAD__PICKLE_TUPLE || args->count != 1 || physad__pickle_at(p, args->items[0])->kind != PHYSAD__PICKLE_LIST)
+    if (args->kind != PHYSAD__PICKLE_TUPLE || args->count != 1 ||
+        physad__pickle_at(p, args->items[0])->kind != PHYSAD__PICKLE_LIST)
         return PHYSAD_OK;
     const physad__pickle_value *list = physad__pickle_at(p, args->items[0]);
     for (int64_t i = 0; i < list->count; i++) {
@@ -232,7 +238,8 @@ static physad_status walk_object(physad__pth *f, int32_t id, int depth)
     }
     if (!as_state(&f->p, id, &d))
         return PHYSAD_OK;
-    if (physad__pickle_get(&f->p, d.items, d.count, "_parameters") >= 0 || physad__pickle_get(&f->p, d.items, d.count, "_modules") >= 0)
+    if (physad__pickle_get(&f->p, d.items, d.count, "_parameters") >= 0 ||
+        physad__pickle_get(&f->p, d.items, d.count, "_modules") >= 0)
         return walk_module(f, d, depth);
     return is_script(&f->p, id) ? walk_pairs(f, d, NULL, depth) : PHYSAD_OK;
 }
@@ -241,7 +248,8 @@ static physad_status walk(physad__pth *f, int32_t id, int depth)
 {
     const physad__pickle_value *v = physad__pickle_at(&f->p, id);
     if (depth > MAX_DEPTH)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%.200s\": nested more than %d deep, or holds itself", f->t->path, f->name, MAX_DEPTH);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%.200s\": nested more than %d deep, or holds itself", f->t->path,
+                             f->name, MAX_DEPTH);
     PHYSAD__TRY(visit(f, f->name_length));
     switch (v->kind) {
     case PHYSAD__PICKLE_DICT:
@@ -269,8 +277,9 @@ static int32_t descend(const physad__pickle *p, int32_t id, const char *root)
             return -1;
         for (int64_t i = 0; i + 1 < d.count; i += 2) {
             const physad__pickle_value *k = physad__pickle_at(p, d.items[i]);
-            if (k->kind != PHYSAD__PICKLE_TEXT || k->length <= longest || strnlen(root, (size_t)k->length) < (size_t)k->length ||
-                memcmp(root, k->text, (size_t)k->length) != 0 || (root[k->length] != '.' && root[k->length] != '\0'))
+            if (k->kind != PHYSAD__PICKLE_TEXT || k->length <= longest ||
+                strnlen(root, (size_t)k->length) < (size_t)k->length || memcmp(root, k->text, (size_t)k->length) != 0 ||
+                (root[k->length] != '.' && root[k->length] != '\0'))
                 continue;
             next = d.items[i + 1];
             longest = k->length;
@@ -309,7 +318,8 @@ physad_status physad__pth_walk(physad__pth *f)
     if (f->root != NULL) {
         start = descend(&f->p, f->top, f->root);
         if (start < 0)
-            return physad__error(PHYSAD_ERR_ARG, "%s: the checkpoint has no dictionary \"%.200s\"", f->t->path, f->root);
+            return physad__error(PHYSAD_ERR_ARG, "%s: the checkpoint has no dictionary \"%.200s\"", f->t->path,
+                                 f->root);
     } else if (as_dict(&f->p, f->top, &d)) {
         const int32_t state = physad__pickle_get(&f->p, d.items, d.count, "state_dict");
         if (state >= 0 && as_dict(&f->p, state, &inner)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The container of torch.save since 1.6 and of TorchScript: a zip archive with one folder that holds data.pkl and, stored, a member
- * data/KEY for each storage. */
+/* The container of torch.save since 1.6 and of TorchScript: a zip archive with one folder that holds data.pkl and,
+ * stored, a member data/KEY for each storage. */
 #include "io/io_pth.h"
 
 #include <stdio.h>
@@ -29,16 +29,19 @@ physad_status physad__pth_zip_storage(const physad__pth *f, physad__pth_storage 
         e = member(f, name, 5 + s->key_length);
     }
     if (e == NULL)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: the storage \"%.*s\" is missing", f->t->path, (int)physad__min(s->key_length, 100),
-                             s->key);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: the storage \"%.*s\" is missing", f->t->path,
+                             (int)physad__min(s->key_length, 100), s->key);
     if (e->method != 0)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: the storage \"%.*s\" is compressed; checkpoints store them plainly: unpack the "
-                             "archive and zip it again without compression", f->t->path, (int)s->key_length, s->key);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s: the storage \"%.*s\" is compressed; checkpoints store them plainly: unpack the "
+                             "archive and zip it again without compression",
+                             f->t->path, (int)s->key_length, s->key);
     PHYSAD__TRY(physad__zip_entry_read(f->zip, e, false, 0, &data, &owned));
     if (physad__mul_overflow(s->count, s->type->size, &bytes) || bytes != e->size)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: the storage \"%.*s\" at byte %lld has %lld bytes, its tensors say %lld elements of %d",
-                             f->t->path, (int)s->key_length, s->key, (long long)e->offset, (long long)e->size, (long long)s->count,
-                             s->type->size);
+        return physad__error(
+            PHYSAD_ERR_FORMAT,
+            "%s: the storage \"%.*s\" at byte %lld has %lld bytes, its tensors say %lld elements of %d", f->t->path,
+            (int)s->key_length, s->key, (long long)e->offset, (long long)e->size, (long long)s->count, s->type->size);
     s->data = data;
     return PHYSAD_OK;
 }
@@ -81,7 +84,8 @@ static physad_status read_byte_order(physad__pth *f)
 static physad_status read_tree(physad__pth *f, const uint8_t *data, const physad__zip_entry *e)
 {
     int64_t used;
-    PHYSAD__TRY(physad__pickle_read(&f->p, f->t->mem, data, e->size, e->method == 0 ? e->offset : 0, f->t->path, &f->top, &used));
+    PHYSAD__TRY(physad__pickle_read(&f->p, f->t->mem, data, e->size, e->method == 0 ? e->offset : 0, f->t->path,
+                                    &f->top, &used));
     physad_status status = physad__pth_scan_storages(f);
     if (status == PHYSAD_OK)
         status = physad__pth_walk(f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* safetensors: 8 bytes of header length N (little-endian), N bytes of JSON, then the data, which the JSON must account for byte by
- * byte. */
+/* safetensors: 8 bytes of header length N (little-endian), N bytes of JSON, then the data, which the JSON must account
+ * for byte by byte. */
 #include "io/io_tensors_internal.h"
 
 #include <stdio.h>
@@ -73,20 +73,22 @@ static int64_t count_bits(const json_t *shape, int64_t bits)
     return empty ? 0 : bits;
 }
 
-static physad_status read_range(const physad_tensors *t, const char *name, const json_t *offsets, int64_t data_bytes, range *r)
+static physad_status read_range(const physad_tensors *t, const char *name, const json_t *offsets, int64_t data_bytes,
+                                range *r)
 {
     const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
     if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end))
         return bad(t, name, "has data_offsets that are not two whole numbers");
     *r = (range){ json_integer_value(begin), json_integer_value(end), name };
     if (r->begin < 0 || r->end < r->begin || r->end > data_bytes)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: safetensors header: \"%.200s\" has data_offsets %lld to %lld, the data end at %lld", t->path,
-                             name, (long long)r->begin, (long long)r->end, (long long)data_bytes);
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: safetensors header: \"%.200s\" has data_offsets %lld to %lld, the data end at %lld",
+                             t->path, name, (long long)r->begin, (long long)r->end, (long long)data_bytes);
     return PHYSAD_OK;
 }
 
-static physad_status read_array(physad_tensors *t, const char *name, const json_t *entry, const uint8_t *data, int64_t data_bytes,
-                                range *r)
+static physad_status read_array(physad_tensors *t, const char *name, const json_t *entry, const uint8_t *data,
+                                int64_t data_bytes, range *r)
 {
     const json_t *shape = json_object_get(entry, "shape");
     const char *dtype = json_string_value(json_object_get(entry, "dtype")), *problem;
@@ -99,7 +101,9 @@ static physad_status read_array(physad_tensors *t, const char *name, const json_
     while (kind < PHYSAD__COUNT(dtypes) && strcmp(dtypes[kind].name, dtype) != 0)
         kind++;
     if (kind == PHYSAD__COUNT(dtypes))
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: safetensors header: \"%.200s\" has the unknown dtype \"%.40s\"", t->path, name, dtype);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s: safetensors header: \"%.200s\" has the unknown dtype \"%.40s\"", t->path, name,
+                             dtype);
     for (size_t i = 0; i < json_array_size(shape); i++) {
         const json_t *extent = json_array_get(shape, i);
         if (!json_is_integer(extent) || json_integer_value(extent) < 0)
@@ -112,8 +116,8 @@ static physad_status read_array(physad_tensors *t, const char *name, const json_
         return bad(t, name, "has a shape that does not fit its data_offsets");
     problem = json_array_size(shape) > PHYSAD_MAX_DIMS ? "more than 6 dimensions" : dtypes[kind].problem;
     const int32_t ndim = problem != NULL ? 0 : (int32_t)json_array_size(shape);
-    const physad_view view = physad_view_array((void *)(uintptr_t)(data + r->begin), problem != NULL ? PHYSAD_U8 : dtypes[kind].dtype,
-                                               ndim, extents);
+    const physad_view view = physad_view_array((void *)(uintptr_t)(data + r->begin),
+                                               problem != NULL ? PHYSAD_U8 : dtypes[kind].dtype, ndim, extents);
     return physad__tensors_push(t, physad__strdup(t->mem, name), &view, false, problem);
 }
 
@@ -137,8 +141,8 @@ static physad_status check_cover(const physad_tensors *t, range *ranges, int64_t
         end = ranges[i].end;
     }
     if (end != data_bytes)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: safetensors: the arrays end at %lld, the data at %lld", t->path, (long long)end,
-                             (long long)data_bytes);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: safetensors: the arrays end at %lld, the data at %lld", t->path,
+                             (long long)end, (long long)data_bytes);
     return PHYSAD_OK;
 }
 
@@ -150,7 +154,8 @@ static physad_status read_header(physad_tensors *t, json_t *header, const uint8_
     physad_status status = PHYSAD_OK;
     if (!json_is_object(header))
         return physad__error(PHYSAD_ERR_FORMAT, "%s: the safetensors header is no object", t->path);
-    range *ranges = physad__alloc_array(t->mem, (int64_t)json_object_size(header), sizeof(*ranges), "safetensors header");
+    range *ranges =
+        physad__alloc_array(t->mem, (int64_t)json_object_size(header), sizeof(*ranges), "safetensors header");
     if (ranges == NULL)
         return PHYSAD_ERR_NOMEM;
     json_object_foreach (header, name, entry) {
@@ -175,11 +180,12 @@ physad_status physad__safetensors_read(physad_tensors *t)
     for (int i = 7; i >= 0; i--) /* the caller has seen 9 bytes */
         n = n << 8 | t->data[i];
     if (n > MAX_HEADER)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: safetensors: a header of %llu bytes, the most is %d", t->path, (unsigned long long)n,
-                             MAX_HEADER);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: safetensors: a header of %llu bytes, the most is %d", t->path,
+                             (unsigned long long)n, MAX_HEADER);
     if ((int64_t)n > t->size - 8)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: safetensors: a header of %llu bytes in a file of %lld; it was probably cut off", t->path,
-                             (unsigned long long)n, (long long)t->size);
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: safetensors: a header of %llu bytes in a file of %lld; it was probably cut off",
+                             t->path, (unsigned long long)n, (long long)t->size);
     PHYSAD__TRY(physad__json_room(t->mem, t->data + 8, (size_t)n, t->path));
     PHYSAD__TRY(physad__json_parse(&header, t->data + 8, (size_t)n, t->path));
     const physad_status status = read_header(t, header, t->data + 8 + n, t->size - 8 - (int64_t)n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* io: a file without a name, for what memory may not hold. It lies in $TMPDIR (else /tmp) and is gone with the process. */
+/* io: a file without a name, for what memory may not hold. It lies in $TMPDIR (else /tmp) and is gone with the process.
+ */
 #ifndef PHYSAD__IO_SPILL_H
 #define PHYSAD__IO_SPILL_H
 

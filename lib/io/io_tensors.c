@@ -38,7 +38,8 @@ bool physad__utf8_valid(const char *text, int64_t length)
             code = code << 6 | (p[i] & 0x3fu);
         }
         p += more;
-        if ((more == 2 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) || (more == 3 && (code < 0x10000 || code > 0x10ffff)))
+        if ((more == 2 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
+            (more == 3 && (code < 0x10000 || code > 0x10ffff)))
             return false;
     }
     return true;
@@ -58,11 +59,13 @@ physad_status physad__tensor_name_check(const char *name)
     return PHYSAD_OK;
 }
 
-physad_status physad__tensors_push(physad_tensors *t, char *name, const physad_view *view, bool swap, const char *problem)
+physad_status physad__tensors_push(physad_tensors *t, char *name, const physad_view *view, bool swap,
+                                   const char *problem)
 {
     if (name == NULL)
         return PHYSAD_ERR_NOMEM;
-    const physad_status status = physad__grow(t->mem, &t->items, &t->capacity, t->count + 1, sizeof(*t->items), "list of arrays");
+    const physad_status status =
+        physad__grow(t->mem, &t->items, &t->capacity, t->count + 1, sizeof(*t->items), "list of arrays");
     if (status != PHYSAD_OK) {
         physad__free(name);
         return status;
@@ -75,8 +78,8 @@ physad_status physad__tensors_push(physad_tensors *t, char *name, const physad_v
 
 physad_status physad__tensors_keep(physad_tensors *t, void *block)
 {
-    const physad_status status = physad__grow(t->mem, &t->blocks, &t->block_capacity, t->block_count + 1, sizeof(*t->blocks),
-                                              "list of memory blocks");
+    const physad_status status = physad__grow(t->mem, &t->blocks, &t->block_capacity, t->block_count + 1,
+                                              sizeof(*t->blocks), "list of memory blocks");
     if (status != PHYSAD_OK)
         physad__free(block);
     else
@@ -87,8 +90,10 @@ physad_status physad__tensors_keep(physad_tensors *t, void *block)
 physad_status physad__tensors_metadata_push(physad_tensors *t, const char *key, int64_t key_length, const char *value,
                                             int64_t value_length)
 {
-    PHYSAD__TRY(physad__grow(t->mem, &t->metadata, &t->metadata_capacity, t->metadata_count + 1, sizeof(*t->metadata), "metadata"));
-    physad__pair pair = { physad__strndup(t->mem, key, (size_t)key_length), physad__strndup(t->mem, value, (size_t)value_length) };
+    PHYSAD__TRY(physad__grow(t->mem, &t->metadata, &t->metadata_capacity, t->metadata_count + 1, sizeof(*t->metadata),
+                             "metadata"));
+    physad__pair pair = { physad__strndup(t->mem, key, (size_t)key_length),
+                          physad__strndup(t->mem, value, (size_t)value_length) };
     if (pair.key == NULL || pair.value == NULL) {
         physad__free(pair.key);
         physad__free(pair.value);
@@ -116,7 +121,8 @@ physad_status physad__tensors_seal(physad_tensors *t)
         qsort(t->items, (size_t)t->count, sizeof(*t->items), tensors_by_name);
     for (int64_t i = 1; i < t->count; i++)
         if (strcmp(t->items[i - 1].name, t->items[i].name) == 0)
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: there are two arrays called \"%.200s\"", t->path, t->items[i].name);
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: there are two arrays called \"%.200s\"", t->path,
+                                 t->items[i].name);
     if (t->metadata_count > 0)
         qsort(t->metadata, (size_t)t->metadata_count, sizeof(*t->metadata), pairs_by_key);
     /* Joined names of a checkpoint's numbers and texts may meet; they are no reason to refuse its arrays. */
@@ -281,12 +287,14 @@ static physad_status get_view(const physad_tensors *t, int64_t index, physad_vie
     physad__tensor *item = &t->items[index];
     const size_t size = physad_dtype_size(item->view.dtype);
     if (item->problem != NULL)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: \"%.200s\" cannot be read: %s", t->path, item->name, item->problem);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: \"%.200s\" cannot be read: %s", t->path, item->name,
+                             item->problem);
     if (!item->swap && ((uintptr_t)item->view.data % size == 0 || physad__view_count(&item->view) == 0)) {
         *view = item->view;
         return PHYSAD_OK;
     }
-    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&t->lock; /* a set that is looked at does not change to the outside */
+    pthread_mutex_t *lock =
+        (pthread_mutex_t *)(uintptr_t)&t->lock; /* a set that is looked at does not change to the outside */
     pthread_mutex_lock(lock);
     const physad_status status = make_copy(t, item);
     pthread_mutex_unlock(lock);
@@ -319,8 +327,10 @@ static physad_status no_such(const physad_tensors *t, const char *name)
     }
     physad__free(names);
     if (near != NULL)
-        return physad__error(PHYSAD_ERR_ARG, "%s: no array is called \"%.200s\"; did you mean \"%.200s\"?", t->path, name, near);
-    return physad__error(PHYSAD_ERR_ARG, "%s: no array is called \"%.200s\" (it has %lld)", t->path, name, (long long)t->count);
+        return physad__error(PHYSAD_ERR_ARG, "%s: no array is called \"%.200s\"; did you mean \"%.200s\"?", t->path,
+                             name, near);
+    return physad__error(PHYSAD_ERR_ARG, "%s: no array is called \"%.200s\" (it has %lld)", t->path, name,
+                         (long long)t->count);
 }
 
 physad_status physad_tensors_find(const physad_tensors *tensors, const char *name, physad_view *view)
@@ -346,14 +356,15 @@ physad_status physad_tensors_copy(const physad_tensors *tensors, const char *nam
     if (place < 0)
         return no_such(tensors, name);
     physad_view in = tensors->items[place].view;
-    if (tensors->items[place].swap || tensors->items[place].problem != NULL) /* misaligned data are copied from where they lie */
+    if (tensors->items[place].swap ||
+        tensors->items[place].problem != NULL) /* misaligned data are copied from where they lie */
         PHYSAD__TRY(get_view(tensors, place, &in));
     const physad_status status = physad__view_copy(out, &in);
     return status == PHYSAD_OK ? status : physad__error_prefix(status, "%s: \"%.200s\"", tensors->path, name);
 }
 
-physad_status physad__tensors_want(const physad_tensors *tensors, const char *name, int32_t dtype, int32_t ndim, const int64_t *shape,
-                                   physad_view *view)
+physad_status physad__tensors_want(const physad_tensors *tensors, const char *name, int32_t dtype, int32_t ndim,
+                                   const int64_t *shape, physad_view *view)
 {
     char got[160], want[160];
     PHYSAD__TRY(physad_tensors_find(tensors, name, view));
@@ -428,7 +439,8 @@ physad_status physad_tensors_set_metadata(physad_tensors *tensors, const char *k
 {
     PHYSAD__TRY(check(tensors, "physad_tensors_set_metadata"));
     if (key == NULL || !physad__utf8_valid(key, (int64_t)strlen(key)))
-        return physad__error(PHYSAD_ERR_ARG, "physad_tensors_set_metadata: key is %s", key == NULL ? "NULL" : "not UTF-8");
+        return physad__error(PHYSAD_ERR_ARG, "physad_tensors_set_metadata: key is %s",
+                             key == NULL ? "NULL" : "not UTF-8");
     if (value != NULL && !physad__utf8_valid(value, (int64_t)strlen(value)))
         return physad__error(PHYSAD_ERR_ARG, "physad_tensors_set_metadata: the value of \"%.200s\" is not UTF-8", key);
     int64_t place = place_of_key(tensors, key);

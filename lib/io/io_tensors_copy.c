@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copying and converting elements between views of any strides. Elements are read bytewise: a file's data may be misaligned. */
+/* Copying and converting elements between views of any strides. Elements are read bytewise: a file's data may be
+ * misaligned. */
 #include "io/io_tensors_internal.h"
 
 typedef void run_fn(char *out, int64_t out_step, const char *in, int64_t in_step, int64_t count);
@@ -86,7 +87,8 @@ static void plan(nest *n, const physad_view *out, const physad_view *in)
         const int32_t last = n->depth - 1;
         if (in->shape[i] == 1)
             continue;
-        if (last >= 0 && n->out_step[last] == out->stride[i] * in->shape[i] && n->in_step[last] == in->stride[i] * in->shape[i]) {
+        if (last >= 0 && n->out_step[last] == out->stride[i] * in->shape[i] &&
+            n->in_step[last] == in->stride[i] * in->shape[i]) {
             n->count[last] *= in->shape[i];
             n->out_step[last] = out->stride[i];
             n->in_step[last] = in->stride[i];

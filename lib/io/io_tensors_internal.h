@@ -9,7 +9,8 @@
 
 #include <pthread.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensor files are little-endian and are used as they are mapped");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "tensor files are little-endian and are used as they are mapped");
 
 /* One array of a set. Its bytes are in the file (`data` is borrowed) until something needs a copy of them. */
 typedef struct physad__tensor {
@@ -46,7 +47,8 @@ struct physad_tensors {
 /* --- building, for the readers (io_tensors.c) --- */
 
 /* Takes `name` over, also on failure. `view->data` stays where it is, in the file or in one of the set's blocks. */
-physad_status physad__tensors_push(physad_tensors *t, char *name, const physad_view *view, bool swap, const char *problem);
+physad_status physad__tensors_push(physad_tensors *t, char *name, const physad_view *view, bool swap,
+                                   const char *problem);
 /* Memory that goes with the set: takes a block over, also on failure. */
 physad_status physad__tensors_keep(physad_tensors *t, void *block);
 /* An empty handle; `format` is static. */
@@ -62,7 +64,8 @@ physad_status physad__safetensors_read(physad_tensors *t);
 physad_status physad__pth_legacy_read(physad_tensors *t, const char *root);
 physad_status physad__pth_zip_read(physad_tensors *t, const physad__zip *zip, const char *root);
 physad_status physad__npz_read(physad_tensors *t, const physad__zip *zip);
-physad_status physad__npy_tensor_read(physad_tensors *t, const char *name, int64_t name_length, const uint8_t *data, int64_t size);
+physad_status physad__npy_tensor_read(physad_tensors *t, const char *name, int64_t name_length, const uint8_t *data,
+                                      int64_t size);
 
 /* Bytes of a row-major array of this dtype and shape; false when they exceed an int64. */
 bool physad__tensor_bytes(int32_t dtype, int32_t ndim, const int64_t *shape, int64_t *bytes);

@@ -44,9 +44,10 @@ static physad_status unknown(const physad_tensors *t)
     char bytes[3 * 8 + 1] = "";
     for (int64_t i = 0; i < physad__min(t->size, 8); i++)
         physad__snprintf(bytes + 3 * i, sizeof(bytes) - (size_t)(3 * i), " %02x", t->data[i]);
-    return physad__error(PHYSAD_ERR_FORMAT,
-                         "%s: is neither safetensors nor a PyTorch checkpoint nor .npz or .npy (%lld bytes, they begin with%s)", t->path,
-                         (long long)t->size, bytes[0] != '\0' ? bytes : " nothing");
+    return physad__error(
+        PHYSAD_ERR_FORMAT,
+        "%s: is neither safetensors nor a PyTorch checkpoint nor .npz or .npy (%lld bytes, they begin with%s)", t->path,
+        (long long)t->size, bytes[0] != '\0' ? bytes : " nothing");
 }
 
 static physad_status read_any(physad_tensors *t, const physad_tensors_options *o)
@@ -63,7 +64,8 @@ static physad_status read_any(physad_tensors *t, const physad_tensors_options *o
         return physad__pth_legacy_read(t, o->root);
     if (t->size >= 262 && memcmp(t->data + 257, "ustar", 5) == 0)
         return physad__error(PHYSAD_ERR_UNSUPPORTED,
-                             "%s: is a tar archive; checkpoints of this kind were written before PyTorch 0.4 (2018): load it in PyTorch and "
+                             "%s: is a tar archive; checkpoints of this kind were written before PyTorch 0.4 (2018): "
+                             "load it in PyTorch and "
                              "save it again",
                              t->path);
     return unknown(t);
@@ -83,8 +85,8 @@ static physad_status open_checked(physad_tensors *t, const physad_tensors_option
     return physad__tensors_seal(t);
 }
 
-static physad_status begin(physad_tensors **out, physad_context *ctx, const void *path, const physad_tensors_options *options,
-                           physad_tensors_options *o, const char *what)
+static physad_status begin(physad_tensors **out, physad_context *ctx, const void *path,
+                           const physad_tensors_options *options, physad_tensors_options *o, const char *what)
 {
     if (out == NULL)
         return physad__error(PHYSAD_ERR_ARG, "%s: out is NULL", what);
@@ -108,7 +110,8 @@ static physad_status finish(physad_tensors **out, physad_tensors *t, physad_stat
     return PHYSAD_OK;
 }
 
-physad_status physad_tensors_open(physad_tensors **out, physad_context *context, const char *path, const physad_tensors_options *options)
+physad_status physad_tensors_open(physad_tensors **out, physad_context *context, const char *path,
+                                  const physad_tensors_options *options)
 {
     physad_tensors *t;
     physad_tensors_options o = PHYSAD_TENSORS_OPTIONS_INIT;
@@ -124,8 +127,8 @@ physad_status physad_tensors_open(physad_tensors **out, physad_context *context,
     return finish(out, t, status);
 }
 
-physad_status physad_tensors_open_memory(physad_tensors **out, physad_context *context, const void *data, size_t size, const char *name,
-                                         const physad_tensors_options *options)
+physad_status physad_tensors_open_memory(physad_tensors **out, physad_context *context, const void *data, size_t size,
+                                         const char *name, const physad_tensors_options *options)
 {
     physad_tensors *t;
     physad_tensors_options o = PHYSAD_TENSORS_OPTIONS_INIT;

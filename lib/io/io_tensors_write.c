@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing safetensors, whole or in pieces. The header is settled by the first piece; each array's bytes go to their place. */
+/* Writing safetensors, whole or in pieces. The header is settled by the first piece; each array's bytes go to their
+ * place. */
 #include "io/io_tensors_internal.h"
 
 #include <stdio.h>
@@ -35,7 +36,8 @@ struct physad__tensors_writer {
 
 static physad_status put(physad__tensors_writer *w, const char *text, int64_t length)
 {
-    PHYSAD__TRY(physad__grow(w->mem, &w->header, &w->header_capacity, w->header_length + length, 1, "safetensors header"));
+    PHYSAD__TRY(
+        physad__grow(w->mem, &w->header, &w->header_capacity, w->header_length + length, 1, "safetensors header"));
     memcpy(w->header + w->header_length, text, (size_t)length);
     w->header_length += length;
     return PHYSAD_OK;
@@ -143,7 +145,8 @@ static physad_status make_header(physad__tensors_writer *w)
         PHYSAD__TRY(put_text(w, " "));
     const uint64_t n = (uint64_t)w->header_length - 8;
     if (n > MAX_HEADER)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: names and metadata take %llu bytes, the format has room for %d", w->path,
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s: names and metadata take %llu bytes, the format has room for %d", w->path,
                              (unsigned long long)n, MAX_HEADER);
     memcpy(w->header, &n, 8);
     return PHYSAD_OK;
@@ -230,17 +233,20 @@ physad_status physad__tensors_writer_set_metadata(physad__tensors_writer *writer
     return PHYSAD_OK;
 }
 
-physad_status physad__tensors_writer_declare(physad__tensors_writer *writer, const char *name, int32_t dtype, int32_t ndim,
-                                             const int64_t *shape)
+physad_status physad__tensors_writer_declare(physad__tensors_writer *writer, const char *name, int32_t dtype,
+                                             int32_t ndim, const int64_t *shape)
 {
     declared d = { .dtype = dtype, .ndim = ndim };
     PHYSAD__TRY(still_open(writer));
     PHYSAD__TRY(physad__tensor_name_check(name));
-    if (physad_dtype_size(dtype) == 0 || ndim < 0 || ndim > PHYSAD_MAX_DIMS || !physad__tensor_bytes(dtype, ndim, shape, &d.bytes))
-        return physad__error(PHYSAD_ERR_ARG, "%s: \"%.200s\" has a dtype or shape that no array has", writer->path, name);
+    if (physad_dtype_size(dtype) == 0 || ndim < 0 || ndim > PHYSAD_MAX_DIMS ||
+        !physad__tensor_bytes(dtype, ndim, shape, &d.bytes))
+        return physad__error(PHYSAD_ERR_ARG, "%s: \"%.200s\" has a dtype or shape that no array has", writer->path,
+                             name);
     for (int32_t i = 0; i < ndim; i++)
         d.shape[i] = shape[i];
-    PHYSAD__TRY(physad__grow(writer->mem, &writer->items, &writer->capacity, writer->count + 1, sizeof(d), "list of arrays"));
+    PHYSAD__TRY(
+        physad__grow(writer->mem, &writer->items, &writer->capacity, writer->count + 1, sizeof(d), "list of arrays"));
     d.name = physad__strdup(writer->mem, name);
     if (d.name == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -258,7 +264,8 @@ static declared *find(const physad__tensors_writer *w, const char *name)
 
 static physad_status write_bytes(physad__tensors_writer *w, declared *d, const void *data, int64_t bytes)
 {
-    PHYSAD__TRY(physad__file_writer_put_at(&w->file, (uint64_t)(w->header_length + d->offset + d->filled), data, (size_t)bytes));
+    PHYSAD__TRY(physad__file_writer_put_at(&w->file, (uint64_t)(w->header_length + d->offset + d->filled), data,
+                                           (size_t)bytes));
     d->filled += bytes;
     return PHYSAD_OK;
 }
@@ -308,8 +315,8 @@ physad_status physad__tensors_writer_append(physad__tensors_writer *writer, cons
         return physad__error(PHYSAD_ERR_DTYPE, "%s: \"%.200s\" was declared as %s, the rows are %s", writer->path, name,
                              physad_dtype_name(d->dtype), physad_dtype_name(rows->dtype));
     if (!physad__tensor_bytes(rows->dtype, rows->ndim, rows->shape, &bytes) || bytes > d->bytes - d->filled)
-        return physad__error(PHYSAD_ERR_SHAPE, "%s: \"%.200s\" has room for %lld more bytes, the rows have more", writer->path, name,
-                             (long long)(d->bytes - d->filled));
+        return physad__error(PHYSAD_ERR_SHAPE, "%s: \"%.200s\" has room for %lld more bytes, the rows have more",
+                             writer->path, name, (long long)(d->bytes - d->filled));
     return write_view(writer, d, rows);
 }
 
@@ -320,8 +327,9 @@ physad_status physad__tensors_writer_finish(physad__tensors_writer *writer)
     PHYSAD__TRY(begin(writer));
     for (int64_t i = 0; i < writer->count; i++)
         if (writer->items[i].filled != writer->items[i].bytes)
-            return physad__error(PHYSAD_ERR_STATE, "%s: \"%.200s\" got %lld of %lld bytes", writer->path, writer->items[i].name,
-                                 (long long)writer->items[i].filled, (long long)writer->items[i].bytes);
+            return physad__error(PHYSAD_ERR_STATE, "%s: \"%.200s\" got %lld of %lld bytes", writer->path,
+                                 writer->items[i].name, (long long)writer->items[i].filled,
+                                 (long long)writer->items[i].bytes);
     writer->finished = true;
     return physad__file_writer_commit(&writer->file);
 }
@@ -335,8 +343,8 @@ static physad_status save(physad__tensors_writer *w, const physad_tensors *t)
         PHYSAD__TRY(physad__tensors_writer_set_metadata(w, t->metadata[i].key, t->metadata[i].value));
     for (int64_t i = 0; i < t->count; i++) {
         if (t->items[i].problem != NULL)
-            return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: \"%.200s\" cannot be saved: %s", t->path, t->items[i].name,
-                                 t->items[i].problem);
+            return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: \"%.200s\" cannot be saved: %s", t->path,
+                                 t->items[i].name, t->items[i].problem);
         PHYSAD__TRY(physad__tensors_writer_declare(w, t->items[i].name, t->items[i].view.dtype, t->items[i].view.ndim,
                                                    t->items[i].view.shape));
     }
@@ -354,7 +362,8 @@ physad_status physad_tensors_save(const physad_tensors *tensors, const char *pat
 {
     physad__tensors_writer *w;
     if (tensors == NULL || path == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_tensors_save: %s is NULL", tensors == NULL ? "the set of arrays" : "path");
+        return physad__error(PHYSAD_ERR_ARG, "physad_tensors_save: %s is NULL",
+                             tensors == NULL ? "the set of arrays" : "path");
     PHYSAD__TRY(physad__context_check(tensors->ctx, "physad_tensors_save"));
     PHYSAD__TRY(physad__tensors_writer_new(&w, tensors->ctx, path));
     const physad_status status = save(w, tensors);

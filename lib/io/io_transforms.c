@@ -9,7 +9,8 @@
 #define MAX_FILE ((uint64_t)256 << 20)
 
 /* A number of the frame, else of the whole file, else `otherwise`. */
-static physad_status number(double *out, const json_t *frame, const json_t *root, const char *key, double otherwise, const char *name)
+static physad_status number(double *out, const json_t *frame, const json_t *root, const char *key, double otherwise,
+                            const char *name)
 {
     const json_t *value = json_object_get(frame, key);
     value = value != NULL ? value : json_object_get(root, key);
@@ -24,7 +25,9 @@ static physad_status number(double *out, const json_t *frame, const json_t *root
 
 static physad_status check_model(const json_t *frame, const json_t *root, const char *name)
 {
-    static const char *const known[] = { "OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE" };
+    static const char *const known[] = {
+        "OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE"
+    };
     const json_t *value = json_object_get(frame, "camera_model");
     value = value != NULL ? value : json_object_get(root, "camera_model");
     const char *text = json_string_value(value);
@@ -33,8 +36,10 @@ static physad_status check_model(const json_t *frame, const json_t *root, const 
     for (int64_t i = 0; i < PHYSAD__COUNT(known) && text != NULL; i++)
         if (strcmp(known[i], text) == 0)
             return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: the camera_model %s is not supported; want OPENCV, PINHOLE, SIMPLE_PINHOLE, "
-                         "SIMPLE_RADIAL, RADIAL or PERSPECTIVE", name, text != NULL ? text : "(no text)");
+    return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                         "%s: the camera_model %s is not supported; want OPENCV, PINHOLE, SIMPLE_PINHOLE, "
+                         "SIMPLE_RADIAL, RADIAL or PERSPECTIVE",
+                         name, text != NULL ? text : "(no text)");
 }
 
 static physad_status read_lens(physad__lens *lens, const json_t *frame, const json_t *root, const char *name)
@@ -58,7 +63,8 @@ static physad_status read_lens(physad__lens *lens, const json_t *frame, const js
     PHYSAD__TRY(number(&lens->p2, frame, root, "p2", 0, name));
     PHYSAD__TRY(number(&k3, frame, root, "k3", 0, name));
     if (k3 != 0)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: a lens with k3 = %g is not supported; want k1, k2, p1, p2 alone", name, k3);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s: a lens with k3 = %g is not supported; want k1, k2, p1, p2 alone", name, k3);
     const bool angle = lens->angle_x > 0 && lens->angle_x < M_PI;
     if (lens->fx < 0 || lens->fy < 0 || (lens->fx == 0 && !angle))
         return physad__error(PHYSAD_ERR_FORMAT, "%s: neither fl_x nor camera_angle_x is a focal length", name);
@@ -85,14 +91,18 @@ static physad_status read_pose(physad__posed *photo, const json_t *matrix, const
             r[k * 3 + row] = k == 0 ? m[row * 4] : -m[row * 4 + k];
     const double det = determinant(r);
     if (det < 0)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: transform_matrix mirrors the world (determinant %g): its axes are left-handed; "
-                             "want OpenGL's, x right, y up, z behind the camera", name, det);
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: transform_matrix mirrors the world (determinant %g): its axes are left-handed; "
+                             "want OpenGL's, x right, y up, z behind the camera",
+                             name, det);
     for (int a = 0; a < 3; a++)
         for (int b = 0; b <= a; b++) {
             const double dot = r[a * 3] * r[b * 3] + r[a * 3 + 1] * r[b * 3 + 1] + r[a * 3 + 2] * r[b * 3 + 2];
             if (fabs(dot - (a == b)) > 0.01)
-                return physad__error(PHYSAD_ERR_FORMAT, "%s: transform_matrix is no rotation: its axes %d and %d have the product %g, want %d",
-                                     name, a, b, dot, a == b);
+                return physad__error(
+                    PHYSAD_ERR_FORMAT,
+                    "%s: transform_matrix is no rotation: its axes %d and %d have the product %g, want %d", name, a, b,
+                    dot, a == b);
         }
     memcpy(photo->rotation, r, sizeof(r));
     for (int k = 0; k < 3; k++)
@@ -100,7 +110,8 @@ static physad_status read_pose(physad__posed *photo, const json_t *matrix, const
     return PHYSAD_OK;
 }
 
-static physad_status add_frame(physad__poses *out, const json_t *frame, const json_t *root, size_t index, const char *name)
+static physad_status add_frame(physad__poses *out, const json_t *frame, const json_t *root, size_t index,
+                               const char *name)
 {
     char place[512];
     physad__posed photo = { 0 };
@@ -123,7 +134,8 @@ static int by_name(const void *a, const void *b)
     return physad__natural_compare(((const physad__posed *)a)->name, ((const physad__posed *)b)->name);
 }
 
-physad_status physad__transforms_parse(physad__poses *out, physad__mem *mem, const void *data, size_t size, const char *name)
+physad_status physad__transforms_parse(physad__poses *out, physad__mem *mem, const void *data, size_t size,
+                                       const char *name)
 {
     json_t *root;
     *out = (physad__poses){ .mem = mem };
@@ -172,7 +184,8 @@ physad_status physad__lens_fit(physad__lens *lens, int64_t width, int64_t height
     const double sx = w / (double)lens->width, sy = h / (double)lens->height;
     /* a rounded size is no other proportion */
     if (fabs((double)lens->width * sy - w) > 1.5 && fabs((double)lens->height * sx - h) > 1.5)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: the photo has %lld x %lld pixels, its camera %lld x %lld: want one proportion", name,
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: the photo has %lld x %lld pixels, its camera %lld x %lld: want one proportion", name,
                              (long long)width, (long long)height, (long long)lens->width, (long long)lens->height);
     lens->fx *= sx;
     lens->cx *= sx;

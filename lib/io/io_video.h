@@ -10,8 +10,8 @@
 /* Whether this build and this machine have FFmpeg; false leaves the reason in physad_last_error(). */
 bool physad__video_available(void);
 
-/* A reader of what `video` reads, from its start, with options of its own (NULL: the same); what becomes of damage, and limits that
- * these leave at 0, are the video's. UNSUPPORTED for pipes. Any thread. */
+/* A reader of what `video` reads, from its start, with options of its own (NULL: the same); what becomes of damage, and
+ * limits that these leave at 0, are the video's. UNSUPPORTED for pipes. Any thread. */
 physad_status physad__video_beside(physad_video **out, const physad_video *video, const physad_video_options *options);
 
 /* Its path, or the name that it was given. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layout: APPNOTE.TXT 6.3, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.14-16 (its end), 4.5.3 (zip64). */
+/* Layout: APPNOTE.TXT 6.3, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.14-16 (its end), 4.5.3
+ * (zip64). */
 #include "io/io_zip.h"
 
 #include <stdio.h>
@@ -68,10 +69,12 @@ static physad_status find_end(const physad__zip *zip, directory *dir)
     int64_t end = zip->size - END_BYTES;
     const int64_t least = physad__max(0, end - UINT16_MAX);
     /* The last bytes are a comment of as many bytes as the record says. */
-    while (end >= least && (get32(zip->data + end) != 0x06054b50 || get16(zip->data + end + 20) != zip->size - END_BYTES - end))
+    while (end >= least &&
+           (get32(zip->data + end) != 0x06054b50 || get16(zip->data + end + 20) != zip->size - END_BYTES - end))
         end--;
     if (end < least)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: the zip directory is missing; the file (%lld bytes) was probably cut off", zip->path,
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: the zip directory is missing; the file (%lld bytes) was probably cut off", zip->path,
                              (long long)zip->size);
     const uint8_t *p = zip->data + end;
     *dir = (directory){ get32(p + 16), get32(p + 12), get16(p + 10) };
@@ -88,7 +91,8 @@ static physad_status find_end(const physad__zip *zip, directory *dir)
 /* --- entries --- */
 
 /* The 64-bit values in the zip64 extra field stand for the 32-bit ones that are all ones, in this order. */
-static physad_status read_zip64(const physad__zip *zip, int64_t at, const uint8_t *extra, int64_t length, uint64_t **values, int count)
+static physad_status read_zip64(const physad__zip *zip, int64_t at, const uint8_t *extra, int64_t length,
+                                uint64_t **values, int count)
 {
     if (count == 0)
         return PHYSAD_OK;
@@ -126,8 +130,11 @@ static physad_status read_central(const physad__zip *zip, int64_t *at, int64_t e
     if (header == UINT32_MAX)
         wide[count++] = &header;
     PHYSAD__TRY(read_zip64(zip, *at, p + CENTRAL_BYTES + name, extra, wide, count));
-    *e = (physad__zip_entry){ .name = (const char *)p + CENTRAL_BYTES, .name_length = (int32_t)name, .crc = get32(p + 16),
-                              .method = get16(p + 10), .flags = get16(p + 8) };
+    *e = (physad__zip_entry){ .name = (const char *)p + CENTRAL_BYTES,
+                              .name_length = (int32_t)name,
+                              .crc = get32(p + 16),
+                              .method = get16(p + 10),
+                              .flags = get16(p + 8) };
     if (name == 0 || memchr(e->name, 0, (size_t)name) != NULL)
         return bad(zip, *at, "a member's name is empty or has a NUL in it");
     if (size > INT64_MAX || packed > (uint64_t)zip->size || header > (uint64_t)zip->size)
@@ -153,7 +160,8 @@ static physad_status read_local(const physad__zip *zip, physad__zip_entry *e, in
     uint64_t packed = get32(p + 18), size = get32(p + 22), *wide[2] = { &size, &packed };
     if (packed == UINT32_MAX && size == UINT32_MAX)
         PHYSAD__TRY(read_zip64(zip, e->header, p + LOCAL_BYTES + name, extra, wide, 2));
-    if (!(get16(p + 6) & FLAG_DESCRIPTOR) && (packed != (uint64_t)e->packed || size != (uint64_t)e->size || get32(p + 14) != e->crc))
+    if (!(get16(p + 6) & FLAG_DESCRIPTOR) &&
+        (packed != (uint64_t)e->packed || size != (uint64_t)e->size || get32(p + 14) != e->crc))
         return bad_entry(zip, e, "its header contradicts the directory");
     e->offset = e->header + LOCAL_BYTES + name + extra;
     e->data = zip->data + e->offset;
@@ -301,13 +309,15 @@ physad_status physad__zip_entry_read(const physad__zip *zip, const physad__zip_e
     *owned = NULL;
     *data = entry->data;
     if (entry->flags & FLAG_ENCRYPTED)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: zip member \"%.*s\" is encrypted", zip->path, entry->name_length, entry->name);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: zip member \"%.*s\" is encrypted", zip->path,
+                             entry->name_length, entry->name);
     if (limit > 0 && entry->size > limit)
         return bad_entry(zip, entry, "it is larger than any such member should be");
     if (entry->method == 0)
         return verify ? check_crc(zip, entry, entry->data) : PHYSAD_OK;
     if (entry->method != 8)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: zip member \"%.*s\" is compressed by method %u, only stored and deflated are read",
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s: zip member \"%.*s\" is compressed by method %u, only stored and deflated are read",
                              zip->path, entry->name_length, entry->name, entry->method);
     if (entry->size / 1032 > entry->packed) /* deflate cannot do better */
         return bad_entry(zip, entry, "it tells a size that its compressed data cannot have");

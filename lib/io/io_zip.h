@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading zip archives that lie whole in memory (mapped): the central directory rules, and what contradicts it is refused. */
+/* Reading zip archives that lie whole in memory (mapped): the central directory rules, and what contradicts it is
+ * refused. */
 #ifndef PHYSAD__IO_ZIP_H
 #define PHYSAD__IO_ZIP_H
 
@@ -25,12 +26,13 @@ typedef struct physad__zip {
     int64_t count;
 } physad__zip;
 
-/* Refuses entries that overlap, lie about their place or come twice, several disks, and bytes before the first entry. */
+/* Refuses entries that overlap, lie about their place or come twice, several disks, and bytes before the first entry.
+ */
 physad_status physad__zip_open(physad__zip *zip, physad__mem *mem, const uint8_t *data, int64_t size, const char *path);
 void physad__zip_close(physad__zip *zip); /* zeroed is fine */
 const physad__zip_entry *physad__zip_find(const physad__zip *zip, const char *name, int64_t length); /* NULL: none */
-/* The bytes of an entry: where they lie for a stored one (*owned is NULL), else inflated memory of zip->mem. Checks the CRC-32 of
- * inflated ones, and of stored ones where `verify`. More than `limit` bytes are FORMAT (0: no limit). */
+/* The bytes of an entry: where they lie for a stored one (*owned is NULL), else inflated memory of zip->mem. Checks the
+ * CRC-32 of inflated ones, and of stored ones where `verify`. More than `limit` bytes are FORMAT (0: no limit). */
 physad_status physad__zip_entry_read(const physad__zip *zip, const physad__zip_entry *entry, bool verify, int64_t limit,
                                      const uint8_t **data, void **owned);
 

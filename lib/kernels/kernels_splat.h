@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels: the inner loops of splatting, of its loss and of its optimiser, a table of them per instruction set. No handles, no
- * allocation, no errors. Pointers need no alignment beyond their element's.
+/* kernels: the inner loops of splatting, of its loss and of its optimiser, a table of them per instruction set. No
+ * handles, no allocation, no errors. Pointers need no alignment beyond their element's.
  *
  * Gaussians come as planes: number i of plane k is plane[k * stride + i]. Arrays per Gaussian hold a multiple of
  * PHYSAD__SPLAT_GROUP entries; those behind the last Gaussian are written and never read by others.
  *
- * Pixels of a tile (16 x 16) lie in blocks of 4 x 4: pixel (x, y) is at ((y / 4) * 4 + x / 4) * 16 + (y % 4) * 4 + x % 4. */
+ * Pixels of a tile (16 x 16) lie in blocks of 4 x 4: pixel (x, y) is at ((y / 4) * 4 + x / 4) * 16 + (y % 4) * 4 + x
+ * % 4. */
 #ifndef PHYSAD__KERNELS_SPLAT_H
 #define PHYSAD__KERNELS_SPLAT_H
 
@@ -61,8 +62,8 @@ typedef struct physad__splat_project_back {
     const float *sums;          /* per pair: moments, then channels */
     int64_t first;              /* Gaussian that grads and screen begin at: a multiple of PHYSAD__SPLAT_GROUP */
     physad__splat_planes grads; /* written; coefficients of the degree in use alone */
-    float *screen;              /* per Gaussian: length of the gradient by the centre in half images; NULL: not wanted */
-    double pose[6];             /* added to: by translation and rotation (in this order) of a motion of the camera's space */
+    float *screen;  /* per Gaussian: length of the gradient by the centre in half images; NULL: not wanted */
+    double pose[6]; /* added to: by translation and rotation (in this order) of a motion of the camera's space */
 } physad__splat_project_back;
 
 typedef struct physad__splat_tile {
@@ -73,7 +74,8 @@ typedef struct physad__splat_tile {
     const int32_t *list; /* Gaussians, near to far */
     int64_t n;
     uint16_t *reach;      /* n: blocks that each reaches, a bit each; forward writes them */
-    float *transmittance; /* 256; forward: 1 where a pixel is wanted, -1 elsewhere; becomes the remaining, negated where stopped */
+    float *transmittance; /* 256; forward: 1 where a pixel is wanted, -1 elsewhere; becomes the remaining, negated where
+                             stopped */
     float *out;           /* channels x 256, added to */
     /* backward */
     const float *grads; /* channels x 256 */
@@ -105,14 +107,16 @@ typedef struct physad__splat_kernels {
     const char *name;
     /* Gaussians begin..end-1, both multiples of PHYSAD__SPLAT_GROUP. */
     void (*project)(const physad__splat_project *job, int64_t begin, int64_t end);
-    void (*project_back)(const physad__splat_project *job, physad__splat_project_back *back, int64_t begin, int64_t end);
+    void (*project_back)(const physad__splat_project *job, physad__splat_project_back *back, int64_t begin,
+                         int64_t end);
     void (*tile)(const physad__splat_tile *tile);
     void (*tile_back)(const physad__splat_tile *tile);
     /* Row y: sums[0] becomes the sum of |image - target|, sums[1] that of SSIM, and the derivatives are written. */
     void (*loss)(const physad__splat_loss *job, int64_t y, double sums[2]);
     /* Row y of grad, after loss() of all rows. */
     void (*loss_back)(const physad__splat_loss *job, int64_t y);
-    void (*adam)(const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad, int64_t n);
+    void (*adam)(const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad,
+                 int64_t n);
 } physad__splat_kernels;
 
 /* The best table for a processor with these PHYSAD_CPU_* flags; static, never NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loss of an image against another, a row at a time, and the optimiser. SSIM: Wang et al. 2004, a Gaussian window of 11 x 11,
- * zeros around the image. The window is separable: first down the columns, then along the row. */
+/* The loss of an image against another, a row at a time, and the optimiser. SSIM: Wang et al. 2004, a Gaussian window
+ * of 11 x 11, zeros around the image. The window is separable: first down the columns, then along the row. */
 
 #define SPLAT_C1 1e-4f
 #define SPLAT_C2 9e-4f
@@ -55,7 +55,8 @@ static void splat_loss_columns(const physad__splat_loss *job, int64_t y)
         V sums[5] = { v_set(0), v_set(0), v_set(0), v_set(0), v_set(0) };
         for (int64_t row = low; row <= high; row++) {
             const V weight = v_set(job->weights[row - y + PHYSAD__SSIM_RADIUS]);
-            const V a = splat_columns(job->image + row * width, x, width), b = splat_columns(job->target + row * width, x, width);
+            const V a = splat_columns(job->image + row * width, x, width),
+                    b = splat_columns(job->target + row * width, x, width);
             const V wa = weight * a, wb = weight * b;
             sums[0] = sums[0] + wa;
             sums[1] = sums[1] + wb;
@@ -91,7 +92,8 @@ static void SPLAT_ENTRY(loss)(const physad__splat_loss *job, int64_t y, double s
         splat_put_columns(job->d_cross + y * width, x, width, by_cross);
         const M inside = m_gt(v_set((float)(width - x)), v_load(steps));
         ssim = ssim + v_keep(inside, value);
-        l1 = l1 + v_abs(splat_columns(job->image + y * width, x, width) - splat_columns(job->target + y * width, x, width));
+        l1 = l1 +
+             v_abs(splat_columns(job->image + y * width, x, width) - splat_columns(job->target + y * width, x, width));
     }
     sums[0] = (double)v_sum(l1);
     sums[1] = (double)v_sum(ssim);
@@ -107,14 +109,17 @@ static void SPLAT_ENTRY(loss_back)(const physad__splat_loss *job, int64_t y)
         for (int64_t x = 0; x < width; x += LANES) {
             V sum = v_set(0);
             for (int64_t row = low; row <= high; row++)
-                sum = v_fma(splat_columns(fields[k] + row * width, x, width), v_set(job->weights[row - y + PHYSAD__SSIM_RADIUS]), sum);
+                sum = v_fma(splat_columns(fields[k] + row * width, x, width),
+                            v_set(job->weights[row - y + PHYSAD__SSIM_RADIUS]), sum);
             v_store(job->scratch + k * size + PHYSAD__SSIM_RADIUS + x, sum);
         }
         splat_pad(job->scratch + k * size, width);
     }
     for (int64_t x = 0; x < width; x += LANES) {
-        const V a = splat_columns(job->image + y * width, x, width), b = splat_columns(job->target + y * width, x, width);
-        const V by_mean = splat_along(job->scratch, x, job->weights), by_square = splat_along(job->scratch + size, x, job->weights);
+        const V a = splat_columns(job->image + y * width, x, width),
+                b = splat_columns(job->target + y * width, x, width);
+        const V by_mean = splat_along(job->scratch, x, job->weights),
+                by_square = splat_along(job->scratch + size, x, job->weights);
         const V by_cross = splat_along(job->scratch + 2 * size, x, job->weights);
         const V ssim = v_fma(b, by_cross, v_fma(2.0f * a, by_square, by_mean));
         const V weight = v_set(job->l1_weight);
@@ -133,7 +138,8 @@ SPLAT_INLINE V splat_adam_some(const physad__splat_adam *adam, V value, V *mean,
     return v_fnma(*mean * adam->step, v_inverse(by), value);
 }
 
-static void SPLAT_ENTRY(adam)(const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad, int64_t n)
+static void SPLAT_ENTRY(adam)(const physad__splat_adam *adam, float *value, float *mean, float *square,
+                              const float *grad, int64_t n)
 {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
@@ -144,7 +150,8 @@ static void SPLAT_ENTRY(adam)(const physad__splat_adam *adam, float *value, floa
     }
     if (i < n) {
         V m = splat_columns(mean, i, n), s = splat_columns(square, i, n);
-        splat_put_columns(value, i, n, splat_adam_some(adam, splat_columns(value, i, n), &m, &s, splat_columns(grad, i, n)));
+        splat_put_columns(value, i, n,
+                          splat_adam_some(adam, splat_columns(value, i, n), &m, &s, splat_columns(grad, i, n)));
         splat_put_columns(mean, i, n, m);
         splat_put_columns(square, i, n, s);
     }

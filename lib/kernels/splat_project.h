@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a Gaussian in space to one on the image, and back with gradients: LANES Gaussians at a time. Zwicker et al., EWA splatting,
- * 2002, with the constants of Kerbl et al., 3D Gaussian splatting, 2023. */
+/* From a Gaussian in space to one on the image, and back with gradients: LANES Gaussians at a time. Zwicker et al., EWA
+ * splatting, 2002, with the constants of Kerbl et al., 3D Gaussian splatting, 2023. */
 
 #define SPLAT_NEAR 0.2f
 #define SPLAT_BLUR 0.3f
@@ -67,7 +67,8 @@ SPLAT_INLINE void splat_view(splat_shape *s, const physad__splat_project *job, i
     for (int k = 0; k < 3; k++)
         p[k] = splat_plane(planes, stride, k, i);
     for (int k = 0; k < 3; k++)
-        s->view[k] = c->rotation[k * 3] * p[0] + c->rotation[k * 3 + 1] * p[1] + c->rotation[k * 3 + 2] * p[2] + c->translation[k];
+        s->view[k] = c->rotation[k * 3] * p[0] + c->rotation[k * 3 + 1] * p[1] + c->rotation[k * 3 + 2] * p[2] +
+                     c->translation[k];
     s->seen = m_gt(s->view[2], v_set(SPLAT_NEAR));
     s->inverse_z = v_set(1) / v_if(s->seen, s->view[2], v_set(1));
     const float most_u = 1.3f * 0.5f * (float)c->width / c->fx, most_w = 1.3f * 0.5f * (float)c->height / c->fy;
@@ -104,8 +105,9 @@ SPLAT_INLINE void splat_shape_of(splat_shape *s, const physad__splat_project *jo
     splat_rotation(s->rotation, s->q);
     for (int row = 0; row < 3; row++)
         for (int k = 0; k < 3; k++)
-            s->axes[row * 3 + k] = s->scale[k] * (c->rotation[row * 3] * s->rotation[k] + c->rotation[row * 3 + 1] * s->rotation[3 + k] +
-                                                  c->rotation[row * 3 + 2] * s->rotation[6 + k]);
+            s->axes[row * 3 + k] =
+                s->scale[k] * (c->rotation[row * 3] * s->rotation[k] + c->rotation[row * 3 + 1] * s->rotation[3 + k] +
+                               c->rotation[row * 3 + 2] * s->rotation[6 + k]);
     for (int k = 0; k < 3; k++) {
         s->flat[k] = c->fx * s->inverse_z * (s->axes[k] - s->u * s->axes[6 + k]);
         s->flat[3 + k] = c->fy * s->inverse_z * (s->axes[3 + k] - s->w * s->axes[6 + k]);
@@ -206,7 +208,8 @@ static void splat_tiles(int16_t *first, int16_t *count, float centre, float reac
 }
 
 typedef struct splat_lanes {
-    float x[LANES], y[LANES], a[LANES], b[LANES], c[LANES], level[LANES], lean_x[LANES], lean_y[LANES], reach_x[LANES], reach_y[LANES];
+    float x[LANES], y[LANES], a[LANES], b[LANES], c[LANES], level[LANES], lean_x[LANES], lean_y[LANES], reach_x[LANES],
+        reach_y[LANES];
     float depth[LANES], radius[LANES], opacity[LANES], colours[3][LANES];
 } splat_lanes;
 
@@ -294,7 +297,8 @@ typedef struct splat_pixel_grads {
 enum { SPLAT_SUMS = 16 }; /* at least a pair's, with depth and no further channel */
 
 /* One Gaussian's pairs, in the order of its tiles. */
-SPLAT_INLINE void splat_gather_one(float out[SPLAT_SUMS], const float *sums, int64_t pairs, int64_t size, const int wanted)
+SPLAT_INLINE void splat_gather_one(float out[SPLAT_SUMS], const float *sums, int64_t pairs, int64_t size,
+                                   const int wanted)
 {
     float own[SPLAT_SUMS] = { 0 };
     for (int64_t pair = 0; pair < pairs; pair++, sums += size)
@@ -304,7 +308,8 @@ SPLAT_INLINE void splat_gather_one(float out[SPLAT_SUMS], const float *sums, int
 }
 
 /* Sums up each Gaussian's pairs. */
-static unsigned splat_gather(splat_pixel_grads *out, const physad__splat_project *job, const physad__splat_project_back *back, int64_t i)
+static unsigned splat_gather(splat_pixel_grads *out, const physad__splat_project *job,
+                             const physad__splat_project_back *back, int64_t i)
 {
     enum { COLOUR = PHYSAD__SPLAT_MOMENTS, DEPTH = COLOUR + 3 };
     float rows[LANES][SPLAT_SUMS], lanes[DEPTH + 1][LANES];
@@ -338,8 +343,9 @@ SPLAT_INLINE void splat_put(float *planes, const physad__splat_project_back *bac
 }
 
 /* Colour to harmonics and the ray; by_ray is the gradient by the Gaussian's place through its ray. */
-static void splat_colour_back(V by_place[3], const splat_shape *s, const splat_pixel_grads *g, const physad__splat_project *job,
-                              const physad__splat_project_back *back, int64_t i, M seen)
+static void splat_colour_back(V by_place[3], const splat_shape *s, const splat_pixel_grads *g,
+                              const physad__splat_project *job, const physad__splat_project_back *back, int64_t i,
+                              M seen)
 {
     const int n = (job->degree + 1) * (job->degree + 1);
     V basis[16], slopes[16][3], colours[3], grads[3], by_ray[3] = { v_set(0), v_set(0), v_set(0) };
@@ -377,12 +383,14 @@ SPLAT_INLINE void splat_rotation_back(V out[4], const V d[9], const splat_shape 
 
 /* Covariance on the image to scale, rotation, view; adds to by_view and by_turn. */
 static void splat_shape_back(V by_view[3], V by_turn[3], const splat_shape *s, const splat_pixel_grads *g,
-                             const physad__splat_project *job, const physad__splat_project_back *back, int64_t i, M seen)
+                             const physad__splat_project *job, const physad__splat_project_back *back, int64_t i,
+                             M seen)
 {
     const physad__splat_camera *c = &job->camera;
     /* by the inverse [a b; b c], then -inverse * that * inverse */
     const V g1 = -0.5f * g->moments[3], g2 = -0.5f * g->moments[4], g3 = -0.5f * g->moments[5];
-    const V k11 = s->a * g1 + s->b * g2, k12 = s->a * g2 + s->b * g3, k21 = s->b * g1 + s->c * g2, k22 = s->b * g2 + s->c * g3;
+    const V k11 = s->a * g1 + s->b * g2, k12 = s->a * g2 + s->b * g3, k21 = s->b * g1 + s->c * g2,
+            k22 = s->b * g2 + s->c * g3;
     const V hxx = -(k11 * s->a + k12 * s->b), hxy = -(k11 * s->b + k12 * s->c), hyy = -(k21 * s->b + k22 * s->c);
     V flat[6], axes[9], turn[9], by_q[4], by_rotation[9];
     for (int k = 0; k < 3; k++) {
@@ -408,14 +416,16 @@ static void splat_shape_back(V by_view[3], V by_turn[3], const splat_shape *s, c
     by_view[2] = by_view[2] - (by_x + by_y + by_u * s->u + by_w * s->w) * s->inverse_z;
     for (int row = 0; row < 3; row++)
         for (int k = 0; k < 3; k++)
-            turn[row * 3 + k] = axes[row * 3] * s->axes[k * 3] + axes[row * 3 + 1] * s->axes[k * 3 + 1] + axes[row * 3 + 2] * s->axes[k * 3 + 2];
+            turn[row * 3 + k] = axes[row * 3] * s->axes[k * 3] + axes[row * 3 + 1] * s->axes[k * 3 + 1] +
+                                axes[row * 3 + 2] * s->axes[k * 3 + 2];
     by_turn[0] = by_turn[0] + turn[7] - turn[5];
     by_turn[1] = by_turn[1] + turn[2] - turn[6];
     by_turn[2] = by_turn[2] + turn[3] - turn[1];
     for (int k = 0; k < 3; k++) {
         V sum = v_set(0);
         for (int row = 0; row < 3; row++) {
-            by_rotation[row * 3 + k] = s->scale[k] * (c->rotation[row] * axes[k] + c->rotation[3 + row] * axes[3 + k] + c->rotation[6 + row] * axes[6 + k]);
+            by_rotation[row * 3 + k] = s->scale[k] * (c->rotation[row] * axes[k] + c->rotation[3 + row] * axes[3 + k] +
+                                                      c->rotation[6 + row] * axes[6 + k]);
             sum = sum + axes[row * 3 + k] * s->axes[row * 3 + k];
         }
         splat_put(back->grads.log_scale, back, k, i, v_keep(seen, sum));
@@ -475,16 +485,19 @@ static void splat_project_back_some(const physad__splat_project *job, physad__sp
         v_store(back->screen + (i - back->first), v_keep(seen, v_sqrt(sx * sx + sy * sy)));
     }
     /* The camera's own motion: through places and axes; a shift moves its centre, and with it every ray. */
-    const V turn[3] = { s.view[1] * by_view[2] - s.view[2] * by_view[1], s.view[2] * by_view[0] - s.view[0] * by_view[2],
+    const V turn[3] = { s.view[1] * by_view[2] - s.view[2] * by_view[1],
+                        s.view[2] * by_view[0] - s.view[0] * by_view[2],
                         s.view[0] * by_view[1] - s.view[1] * by_view[0] };
     for (int k = 0; k < 3; k++) {
-        const V shift = by_view[k] + rotation[k * 3] * by_ray[0] + rotation[k * 3 + 1] * by_ray[1] + rotation[k * 3 + 2] * by_ray[2];
+        const V shift = by_view[k] + rotation[k * 3] * by_ray[0] + rotation[k * 3 + 1] * by_ray[1] +
+                        rotation[k * 3 + 2] * by_ray[2];
         back->pose[k] += (double)v_sum(v_keep(seen, shift));
         back->pose[3 + k] += (double)v_sum(v_keep(seen, turn[k] + by_turn[k]));
     }
 }
 
-static void SPLAT_ENTRY(project_back)(const physad__splat_project *job, physad__splat_project_back *back, int64_t begin, int64_t end)
+static void SPLAT_ENTRY(project_back)(const physad__splat_project *job, physad__splat_project_back *back, int64_t begin,
+                                      int64_t end)
 {
     for (int64_t i = begin; i < end; i += LANES)
         splat_project_back_some(job, back, i);

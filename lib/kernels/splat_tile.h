@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pixels of a tile, Gaussian after Gaussian, near to far, a block of 4 x 4 pixels (or a part of it) at a time. Backward goes
- * the same way again: with what lies behind known from the start (rest), each step takes its share away. */
+/* The pixels of a tile, Gaussian after Gaussian, near to far, a block of 4 x 4 pixels (or a part of it) at a time.
+ * Backward goes the same way again: with what lies behind known from the start (rest), each step takes its share away.
+ */
 
 #define SPLAT_LEAST (-7.99435344f) /* log2(1/255) */
 #define SPLAT_STOP 1e-4f
@@ -28,8 +29,8 @@ typedef struct splat_gaussian {
 SPLAT_INLINE splat_gaussian splat_gaussian_of(const physad__splat_tile *t, int64_t g, const int channels)
 {
     const physad__splat_record *r = t->records + g;
-    const splat_gaussian out = { r->x - (float)t->x, r->y - (float)t->y, r->a, r->b, r->c, r->level, r->lean_x, r->lean_y,
-                                 t->features + g * channels };
+    const splat_gaussian out = { r->x - (float)t->x, r->y - (float)t->y,        r->a, r->b, r->c, r->level, r->lean_x,
+                                 r->lean_y,          t->features + g * channels };
     return out;
 }
 
@@ -38,15 +39,17 @@ SPLAT_INLINE V splat_exponent(V dx, V dy, V a, V b, V c)
     return v_fma(v_fma(a, dx, b * dy), dx, c * dy * dy);
 }
 
-/* Blocks of the tile that a Gaussian may reach, a bit each: those with a place between their pixels where alpha is 1/255 and a hair less.
- * Alpha is largest in the centre; seen from outside, on a side of the block that faces it. */
+/* Blocks of the tile that a Gaussian may reach, a bit each: those with a place between their pixels where alpha is
+ * 1/255 and a hair less. Alpha is largest in the centre; seen from outside, on a side of the block that faces it. */
 SPLAT_INLINE unsigned splat_reach(const splat_gaussian *g)
 {
-    const V a = v_set(g->a), b = v_set(g->b), c = v_set(g->c), least = v_set(SPLAT_LEAST - 0.0625f - g->level), zero = v_set(0);
+    const V a = v_set(g->a), b = v_set(g->b), c = v_set(g->c), least = v_set(SPLAT_LEAST - 0.0625f - g->level),
+            zero = v_set(0);
     unsigned bits = 0;
     for (int k = 0; k < 16; k += LANES) {
         const V left = v_load(splat_blocks_x + k) - g->x, top = v_load(splat_blocks_y + k) - g->y;
-        const V right = left + 3.0f, bottom = top + 3.0f, dx = v_clamp(zero, left, right), dy = v_clamp(zero, top, bottom);
+        const V right = left + 3.0f, bottom = top + 3.0f, dx = v_clamp(zero, left, right),
+                dy = v_clamp(zero, top, bottom);
         const V along_y = splat_exponent(dx, v_clamp(g->lean_y * dx, top, bottom), a, b, c);
         const V along_x = splat_exponent(v_clamp(g->lean_x * dy, left, right), dy, a, b, c);
         bits |= m_bits(m_ge(v_max(along_x, along_y), least)) << k;
@@ -77,7 +80,8 @@ typedef struct splat_touch {
     M on, off;                            /* adds; would pass the end and stops the pixel */
 } splat_touch;
 
-/* Pixels k.. of a block; what is left there is taken on. False where nothing happens, unless that would not be worth a branch. */
+/* Pixels k.. of a block; what is left there is taken on. False where nothing happens, unless that would not be worth a
+ * branch. */
 SPLAT_INLINE int splat_touch_at(splat_touch *p, const splat_gaussian *g, int block, int k, V *transmittance)
 {
     p->dx = v_load(splat_offsets_x[block & 3] + k) - g->x;
@@ -105,7 +109,8 @@ SPLAT_INLINE int splat_batch_size(const physad__splat_tile *t, int64_t first)
     return t->n - first < SPLAT_BATCH ? (int)(t->n - first) : SPLAT_BATCH;
 }
 
-SPLAT_INLINE void splat_batch_fill(splat_gaussian *out, const physad__splat_tile *t, int64_t first, int n, const int channels)
+SPLAT_INLINE void splat_batch_fill(splat_gaussian *out, const physad__splat_tile *t, int64_t first, int n,
+                                   const int channels)
 {
     for (int j = 0; j < n; j++) {
         const int64_t next = first + j + SPLAT_AHEAD < t->n ? t->list[first + j + SPLAT_AHEAD] : 0;
@@ -118,7 +123,8 @@ SPLAT_INLINE void splat_batch_fill(splat_gaussian *out, const physad__splat_tile
 /* --- forward: a batch at a time, block after block, whose pixels stay in registers --- */
 
 /* The Gaussians of `who` over one block. */
-SPLAT_INLINE void splat_block(const physad__splat_tile *t, const splat_gaussian *gaussians, uint64_t who, int block, const int channels)
+SPLAT_INLINE void splat_block(const physad__splat_tile *t, const splat_gaussian *gaussians, uint64_t who, int block,
+                              const int channels)
 {
     enum { KEPT = 4 }; /* channels in registers */
     for (int k = 0; k < 16; k += LANES) {
@@ -199,7 +205,8 @@ SPLAT_INLINE void splat_sum_lanes(float *out, const V *sums, const int n)
 }
 
 /* One block. */
-SPLAT_INLINE void splat_block_back(const physad__splat_tile *t, V *sums, const splat_gaussian *g, int block, const int channels)
+SPLAT_INLINE void splat_block_back(const physad__splat_tile *t, V *sums, const splat_gaussian *g, int block,
+                                   const int channels)
 {
     for (int k = 0; k < 16; k += LANES) {
         const int at = block * 16 + k;
@@ -217,7 +224,8 @@ SPLAT_INLINE void splat_block_back(const physad__splat_tile *t, V *sums, const s
         v_store(t->rest + at, rest);
         /* by alpha, times alpha: only where it is not cut at 0.99 */
         const V by_alpha = v_fnma(rest, v_set(1) / (v_set(1) - p.alpha), p.before * q);
-        const V s = v_keep(m_without(p.on, m_ge(p.raw, v_set(0.99f))), by_alpha * p.alpha), sx = s * p.dx, sy = s * p.dy;
+        const V s = v_keep(m_without(p.on, m_ge(p.raw, v_set(0.99f))), by_alpha * p.alpha), sx = s * p.dx,
+                sy = s * p.dy;
         sums[0] = sums[0] + s;
         sums[1] = sums[1] + sx;
         sums[2] = sums[2] + sy;
@@ -234,7 +242,8 @@ SPLAT_INLINE float *splat_pair(const physad__splat_tile *t, const physad__splat_
     return t->sums + (r->first + row * r->tiles_x + column) * size;
 }
 
-SPLAT_INLINE void splat_gaussian_back(const physad__splat_tile *t, float *place, const splat_gaussian *g, unsigned reach, const int channels)
+SPLAT_INLINE void splat_gaussian_back(const physad__splat_tile *t, float *place, const splat_gaussian *g,
+                                      unsigned reach, const int channels)
 {
     const int size = PHYSAD__SPLAT_MOMENTS + channels;
     V sums[PHYSAD__SPLAT_MOMENTS + PHYSAD__SPLAT_MAX_CHANNELS];
@@ -245,8 +254,10 @@ SPLAT_INLINE void splat_gaussian_back(const physad__splat_tile *t, float *place,
     splat_sum_lanes(place, sums, size);
 }
 
-/* Sums of nothing for all of a batch, whose places are fetched by that; returns how many reach a block: those are put into `who`. */
-SPLAT_INLINE int splat_batch_clear(int *who, float **places, const physad__splat_tile *t, int64_t first, int n, int size)
+/* Sums of nothing for all of a batch, whose places are fetched by that; returns how many reach a block: those are put
+ * into `who`. */
+SPLAT_INLINE int splat_batch_clear(int *who, float **places, const physad__splat_tile *t, int64_t first, int n,
+                                   int size)
 {
     int count = 0;
     for (int j = 0; j < n; j++) {

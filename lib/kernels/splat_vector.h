@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A vector of LANES floats as V and a mask of it as M, for the loops of splatting: 16, 8 or 1. Who includes this has set SPLAT_LANES, and
- * SPLAT_ENTRY(name), what the table's functions are called for this instruction set. Plain arithmetic is the compiler's
+/* A vector of LANES floats as V and a mask of it as M, for the loops of splatting: 16, 8 or 1. Who includes this has
+ * set SPLAT_LANES, and SPLAT_ENTRY(name), what the table's functions are called for this instruction set. Plain
+ * arithmetic is the compiler's
  * (+ - * / between V and V or V and float); what has no operator is named here. */
 #ifndef PHYSAD__SPLAT_VECTOR_H
 #define PHYSAD__SPLAT_VECTOR_H
@@ -66,8 +67,10 @@ SPLAT_INLINE __m256 v_sum8(const V *a)
     for (int k = 0; k < 4; k++)
         half[k] = _mm512_shuffle_f32x4(a[k], a[k + 4], 0x44) + _mm512_shuffle_f32x4(a[k], a[k + 4], 0xee);
     for (int k = 0; k < 2; k++) /* parts of vectors k, k + 2, k + 4, k + 6 */
-        quarter[k] = _mm512_shuffle_f32x4(half[k], half[k + 2], 0x88) + _mm512_shuffle_f32x4(half[k], half[k + 2], 0xdd);
-    const V pairs = _mm512_unpacklo_ps(quarter[0], quarter[1]) + _mm512_unpackhi_ps(quarter[0], quarter[1]); /* 0 1 0 1 of each four */
+        quarter[k] =
+            _mm512_shuffle_f32x4(half[k], half[k + 2], 0x88) + _mm512_shuffle_f32x4(half[k], half[k + 2], 0xdd);
+    const V pairs = _mm512_unpacklo_ps(quarter[0], quarter[1]) +
+                    _mm512_unpackhi_ps(quarter[0], quarter[1]); /* 0 1 0 1 of each four */
     const V sums = pairs + _mm512_permute_ps(pairs, 0x4e);
     const __m512i order = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 13, 12, 5, 4, 9, 8, 1, 0);
     return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, sums));
@@ -100,7 +103,8 @@ SPLAT_INLINE V v_ceil(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_POS_INF | _
 SPLAT_INLINE V v_scale(V a, V n)
 {
     n = _mm256_min_ps(_mm256_max_ps(n, _mm256_set1_ps(-126)), _mm256_set1_ps(127));
-    return a * _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+    return a *
+           _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }
 SPLAT_INLINE M m_ge(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_GE_OQ); }
 SPLAT_INLINE M m_gt(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
@@ -131,7 +135,8 @@ SPLAT_INLINE V v_split(V value, V *exponent)
 {
     const __m256i bits = _mm256_castps_si256(value);
     *exponent = _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(127)));
-    return _mm256_castsi256_ps(_mm256_or_si256(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)), _mm256_set1_epi32(0x3f800000)));
+    return _mm256_castsi256_ps(
+        _mm256_or_si256(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)), _mm256_set1_epi32(0x3f800000)));
 }
 SPLAT_INLINE uint64_t v_column(const uint16_t numbers[64], int bit)
 {

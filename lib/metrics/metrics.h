@@ -233,10 +233,11 @@ void physad__range_free(physad__range *range);
 physad_status physad__range_bounds(const physad_pixels *pixels, int64_t most_pixels, uint64_t **bounds,
                                    int64_t *ranges);
 
-/* For the bootstrap of the pixels' AUROC: twice the number of pairs won (equal: once), by group and group. The scores of
- * anomalous pixels are cut into PHYSAD__PAIR_BINS bins of as many pixels each (equal scores stay together), and a normal
- * pixel within a bin counts as equal: so the work grows with the photos and the bins, not with the anomalous pixels. A
- * replicate's AUROC is wrong by less than half a bin's share; with fewer anomalous pixels than bins it is exact. */
+/* For the bootstrap of the pixels' AUROC: twice the number of pairs won (equal: once), by group and group. The scores
+ * of anomalous pixels are cut into PHYSAD__PAIR_BINS bins of as many pixels each (equal scores stay together), and a
+ * normal pixel within a bin counts as equal: so the work grows with the photos and the bins, not with the anomalous
+ * pixels. A replicate's AUROC is wrong by less than half a bin's share; with fewer anomalous pixels than bins it is
+ * exact. */
 enum { PHYSAD__PAIR_BINS = 1024 };
 typedef struct physad__pair_counts {
     int64_t groups, used;           /* numbers given; groups that hold pixels */

@@ -202,7 +202,8 @@ static void count_run(const bins *b, physad__cursor *c, int64_t *row)
     }
 }
 
-static physad_status count_group(const physad__pair_counts *p, const physad_pixels *pixels, const bins *b, int32_t group)
+static physad_status count_group(const physad__pair_counts *p, const physad_pixels *pixels, const bins *b,
+                                 int32_t group)
 {
     physad__cursor c;
     uint32_t *buffer = NULL;

@@ -36,7 +36,8 @@ static bool is_placed(const physad__nn_net *net, int64_t i)
 
 /* --- placing --- */
 
-/* The lowest place where an item fits among those already there. `order` holds the `count` placed ones by rising offset. */
+/* The lowest place where an item fits among those already there. `order` holds the `count` placed ones by rising
+ * offset. */
 static int64_t lowest_gap(const physad__nn_item *items, const int32_t *order, int64_t count, const physad__nn_item *v)
 {
     int64_t at = 0;
@@ -92,11 +93,13 @@ static int64_t list_items(const physad__nn_net *net, physad__nn_item *items)
 
 physad_status physad__nn_arena_place(physad__nn_net *net)
 {
-    physad__nn_item *items = physad__alloc_array(&net->ctx->mem, net->value_count, sizeof(*items), "network memory plan");
+    physad__nn_item *items =
+        physad__alloc_array(&net->ctx->mem, net->value_count, sizeof(*items), "network memory plan");
     if (items == NULL)
         return PHYSAD_ERR_NOMEM;
     find_lives(net);
-    const physad_status status = physad__nn_items_place(&net->ctx->mem, items, list_items(net, items), &net->arena_bytes);
+    const physad_status status =
+        physad__nn_items_place(&net->ctx->mem, items, list_items(net, items), &net->arena_bytes);
     for (int64_t i = 0, n = 0; status == PHYSAD_OK && i < net->value_count; i++)
         if (is_placed(net, i))
             net->values[i].offset = items[n++].offset;
@@ -108,6 +111,7 @@ physad_status physad__nn_arena_place(physad__nn_net *net)
         net->values[i].tap = root->tap;
     }
     for (int64_t i = 0; i < net->operation_count; i++)
-        net->scratch_bytes = physad__max(net->scratch_bytes, (int64_t)physad__dnn_op_bytes(net->operations[i].op, PHYSAD__DNN_SCRATCH));
+        net->scratch_bytes =
+            physad__max(net->scratch_bytes, (int64_t)physad__dnn_op_bytes(net->operations[i].op, PHYSAD__DNN_SCRATCH));
     return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The known backbones: a row each, with how its graph is built and how its parameters are called in files. Within lib/nn only. */
+/* The known backbones: a row each, with how its graph is built and how its parameters are called in files. Within
+ * lib/nn only. */
 #ifndef PHYSAD__NN_BACKBONE_H
 #define PHYSAD__NN_BACKBONE_H
 

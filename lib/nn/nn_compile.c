@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making a net: an operation per step with the layout that suits it, a reorder where two disagree, parameters packed. */
+/* Making a net: an operation per step with the layout that suits it, a reorder where two disagree, parameters packed.
+ */
 #include "nn/nn_plan.h"
 
 #include <math.h>
@@ -21,8 +22,8 @@ typedef struct compiler {
 
 static physad_status add_value(physad__nn_net *net, int32_t *out)
 {
-    PHYSAD__TRY(physad__grow(&net->ctx->mem, &net->values, &net->value_capacity, net->value_count + 1, sizeof(*net->values),
-                             "network values"));
+    PHYSAD__TRY(physad__grow(&net->ctx->mem, &net->values, &net->value_capacity, net->value_count + 1,
+                             sizeof(*net->values), "network values"));
     net->values[net->value_count] = (physad__nn_value){ .first = -1, .last = -1, .same = -1 };
     *out = (int32_t)net->value_count++;
     return PHYSAD_OK;
@@ -36,7 +37,8 @@ static void extents(const compiler *c, int32_t value, int64_t nchw[4])
     nchw[3] = c->size[2 * value + 1];
 }
 
-static physad_status node_layout(const compiler *c, physad__dnn_layout **out, int32_t node, int32_t dtype, physad__dnn_order order)
+static physad_status node_layout(const compiler *c, physad__dnn_layout **out, int32_t node, int32_t dtype,
+                                 physad__dnn_order order)
 {
     int64_t nchw[4];
     extents(c, node, nchw);
@@ -53,8 +55,8 @@ static void settle(physad__nn_net *net, int32_t value, int32_t dtype, physad__dn
 
 static physad_status add_operation(physad__nn_net *net, physad__dnn_op *op, int32_t src, int32_t src2, int32_t dst)
 {
-    const physad_status status = physad__grow(&net->ctx->mem, &net->operations, &net->operation_capacity, net->operation_count + 1,
-                                              sizeof(*net->operations), "network operations");
+    const physad_status status = physad__grow(&net->ctx->mem, &net->operations, &net->operation_capacity,
+                                              net->operation_count + 1, sizeof(*net->operations), "network operations");
     if (status != PHYSAD_OK) {
         physad__dnn_op_free(op);
         return status;
@@ -96,8 +98,12 @@ static physad_status as_wanted(physad__nn_net *net, const physad__dnn_op *op, in
 static void describe_conv(const compiler *c, const physad__nn_step *s, physad__dnn_conv *conv)
 {
     const physad__nn_node *n = &c->g->nodes[s->main];
-    *conv = (physad__dnn_conv){ .kernel = n->kernel, .stride = n->stride, .groups = n->groups, .dtype = c->config->precision,
-                                .activation = s->activation, .add = s->residual >= 0 };
+    *conv = (physad__dnn_conv){ .kernel = n->kernel,
+                                .stride = n->stride,
+                                .groups = n->groups,
+                                .dtype = c->config->precision,
+                                .activation = s->activation,
+                                .add = s->residual >= 0 };
     physad__nn_node_pad(n, c->size + 2 * s->src, conv->pad);
 }
 
@@ -113,7 +119,8 @@ static physad_status make_conv(compiler *c, const physad__nn_step *s, physad__dn
     physad__dnn_layout *free_src = NULL;
     const physad__dnn_layout *lies = net->values[s->src].layout;
     physad__dnn_op *op = NULL;
-    /* The image lies channels last, which would settle the layout of all that follows, and is f32 always: oneDNN chooses. */
+    /* The image lies channels last, which would settle the layout of all that follows, and is f32 always: oneDNN
+     * chooses. */
     if (net->values[s->src].place != PHYSAD__NN_IMAGE) {
         conv->src = lies;
         const physad_status status = physad__dnn_conv_new(net->dnn, &op, conv);
@@ -134,14 +141,14 @@ static physad_status make_conv(compiler *c, const physad__nn_step *s, physad__dn
     return status;
 }
 
-/* Where dst is to hold the residual before the convolution adds to it: the residual's own memory when nobody else reads it
- * any more, else a copy. */
+/* Where dst is to hold the residual before the convolution adds to it: the residual's own memory when nobody else reads
+ * it any more, else a copy. */
 static physad_status place_residual(compiler *c, int64_t step, int32_t operation_src)
 {
     physad__nn_net *net = c->net;
     const physad__nn_step *s = &c->steps[step];
-    const bool dies = !c->kept[s->residual] && c->last_step[s->residual] == step &&
-                      operation_src != s->residual && s->src != s->residual && net->values[s->residual].place == PHYSAD__NN_ARENA &&
+    const bool dies = !c->kept[s->residual] && c->last_step[s->residual] == step && operation_src != s->residual &&
+                      s->src != s->residual && net->values[s->residual].place == PHYSAD__NN_ARENA &&
                       physad__dnn_layout_equal(net->values[s->residual].layout, net->values[s->dst].layout);
     if (!dies)
         return add_reorder(net, s->residual, s->dst);
@@ -201,8 +208,8 @@ static physad_status compile_pool(compiler *c, const physad__nn_step *s)
     physad__dnn_op *op = NULL;
     const int32_t dtype = net->values[s->src].dtype;
     PHYSAD__TRY(node_layout(c, &dst, s->dst, dtype, PHYSAD__DNN_ANY));
-    physad_status status = physad__dnn_pool_new(net->dnn, &op, s->op == PHYSAD__NN_MAX_POOL, net->values[s->src].layout, dst,
-                                                kernel, global ? 1 : n->stride, global ? none : n->pad);
+    physad_status status = physad__dnn_pool_new(net->dnn, &op, s->op == PHYSAD__NN_MAX_POOL, net->values[s->src].layout,
+                                                dst, kernel, global ? 1 : n->stride, global ? none : n->pad);
     physad__dnn_layout_free(dst);
     if (status == PHYSAD_OK) {
         status = physad__dnn_op_layout(net->dnn, op, PHYSAD__DNN_DST, &dst);
@@ -262,7 +269,8 @@ static physad_status compile_tap(compiler *c, int64_t tap)
     extents(c, value, nchw);
     memcpy(net->taps[tap].shape, (int64_t[]){ nchw[2], nchw[3], nchw[1] }, sizeof(net->taps[tap].shape));
     PHYSAD__TRY(node_layout(c, &plain, value, PHYSAD_F32, PHYSAD__DNN_CHANNELS_LAST));
-    /* With the whole line of values that lie in the same memory: none of the others is a tap, or they would not share it. */
+    /* With the whole line of values that lie in the same memory: none of the others is a tap, or they would not share
+     * it. */
     physad__nn_value *v = &net->values[physad__nn_root_of(net, value)];
     if (v->place == PHYSAD__NN_ARENA && physad__dnn_layout_equal(plain, v->layout) &&
         physad__dnn_layout_equal(plain, net->values[value].layout)) {
@@ -313,7 +321,8 @@ static physad_status compile_all(compiler *c)
 
 /* --- parameters --- */
 
-static physad_status get_vector(const compiler *c, const physad__nn_node *n, const char *part, float *buffer, const float **data)
+static physad_status get_vector(const compiler *c, const physad__nn_node *n, const char *part, float *buffer,
+                                const float **data)
 {
     char name[512];
     physad__snprintf(name, sizeof(name), "%s.%s", n->param, part);
@@ -393,7 +402,8 @@ static physad_status make_room(const compiler *c, room *r)
         if (c->operation[i] < 0)
             continue;
         channels = physad__max(channels, n->channels);
-        most = physad__max(most, n->channels * (c->g->nodes[c->steps[i].src].channels / n->groups) * n->kernel * n->kernel);
+        most = physad__max(most,
+                           n->channels * (c->g->nodes[c->steps[i].src].channels / n->groups) * n->kernel * n->kernel);
     }
     r->weights = physad__alloc_array(&c->net->ctx->mem, most, sizeof(float), "network weights being packed");
     r->factor = physad__alloc_array(&c->net->ctx->mem, channels, sizeof(float), "network weights being packed");
@@ -449,7 +459,8 @@ static physad_status compile(compiler *c)
     c->operation = physad__alloc_array(mem, n, sizeof(*c->operation), "network plan");
     c->kept = physad__alloc_zero(mem, (size_t)n * sizeof(*c->kept), "network plan");
     net->taps = physad__alloc_array(mem, net->tap_count, sizeof(*net->taps), "network taps");
-    if (c->steps == NULL || c->size == NULL || c->last_step == NULL || c->operation == NULL || c->kept == NULL || net->taps == NULL)
+    if (c->steps == NULL || c->size == NULL || c->last_step == NULL || c->operation == NULL || c->kept == NULL ||
+        net->taps == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
         c->operation[i] = -1;
@@ -467,14 +478,16 @@ static physad_status check_config(physad_context *ctx, const physad__nn_graph *g
     if (config->tap_count < 1)
         return physad__error(PHYSAD_ERR_ARG, "network: no tap is wanted");
     if (config->height < 1 || config->width < 1 || config->height > 1 << 16 || config->width > 1 << 16)
-        return physad__error(PHYSAD_ERR_ARG, "network: an input of %lld x %lld is out of range", (long long)config->height,
-                             (long long)config->width);
+        return physad__error(PHYSAD_ERR_ARG, "network: an input of %lld x %lld is out of range",
+                             (long long)config->height, (long long)config->width);
     if (config->precision != PHYSAD_F32 && config->precision != PHYSAD_BF16)
-        return physad__error(PHYSAD_ERR_ARG, "network: precision %s, want f32 or bf16", physad_dtype_name(config->precision));
+        return physad__error(PHYSAD_ERR_ARG, "network: precision %s, want f32 or bf16",
+                             physad_dtype_name(config->precision));
     if (config->precision == PHYSAD_BF16 && !(ctx->cpu_flags & PHYSAD_CPU_AVX512_BF16))
-        return physad__error(PHYSAD_ERR_UNSUPPORTED,
-                             "network: precision bf16 needs a processor with AVX-512 BF16, which this one lacks (or the context "
-                             "disables it); use f32");
+        return physad__error(
+            PHYSAD_ERR_UNSUPPORTED,
+            "network: precision bf16 needs a processor with AVX-512 BF16, which this one lacks (or the context "
+            "disables it); use f32");
     return PHYSAD_OK;
 }
 

@@ -42,7 +42,8 @@ static dnnl_data_type_t type_of(int32_t dtype)
     return dtype == PHYSAD_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
-dnnl_status_t physad__dnn_layout_make(layout_t *out, int ndims, const int64_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+dnnl_status_t physad__dnn_layout_make(layout_t *out, int ndims, const int64_t *dims, dnnl_data_type_t type,
+                                      dnnl_format_tag_t tag)
 {
     dnnl_dims_t d = { 0 };
     for (int i = 0; i < ndims; i++)
@@ -221,24 +222,24 @@ typedef struct conv_args {
     dnnl_dims_t stride, dilation, pad_low, pad_high;
 } conv_args;
 
-static dnnl_status_t conv_desc(physad__dnn *dnn, dnnl_primitive_desc_t *out, const physad__dnn_conv *c, const conv_args *a,
-                               dnnl_primitive_attr_t attr)
+static dnnl_status_t conv_desc(physad__dnn *dnn, dnnl_primitive_desc_t *out, const physad__dnn_conv *c,
+                               const conv_args *a, dnnl_primitive_attr_t attr)
 {
 #if V3
-    return dnnl_convolution_forward_primitive_desc_create(out, dnn->engine, dnnl_forward_inference, dnnl_convolution_direct,
-                                                          c->src->md, a->weights, a->bias, c->dst->md, a->stride, a->dilation,
-                                                          a->pad_low, a->pad_high, attr);
+    return dnnl_convolution_forward_primitive_desc_create(
+        out, dnn->engine, dnnl_forward_inference, dnnl_convolution_direct, c->src->md, a->weights, a->bias, c->dst->md,
+        a->stride, a->dilation, a->pad_low, a->pad_high, attr);
 #else
     dnnl_convolution_desc_t desc;
-    const dnnl_status_t status =
-        dnnl_dilated_convolution_forward_desc_init(&desc, dnnl_forward_inference, dnnl_convolution_direct, &c->src->md,
-                                                   &a->weights, &a->bias, &c->dst->md, a->stride, a->dilation, a->pad_low,
-                                                   a->pad_high);
+    const dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
+        &desc, dnnl_forward_inference, dnnl_convolution_direct, &c->src->md, &a->weights, &a->bias, &c->dst->md,
+        a->stride, a->dilation, a->pad_low, a->pad_high);
     return status != dnnl_success ? status : dnnl_primitive_desc_create(out, &desc, attr, dnn->engine, NULL);
 #endif
 }
 
-static dnnl_status_t weights_layout(layout_t *out, const physad__dnn_conv *c, const int64_t oi[2], dnnl_data_type_t type, bool any)
+static dnnl_status_t weights_layout(layout_t *out, const physad__dnn_conv *c, const int64_t oi[2],
+                                    dnnl_data_type_t type, bool any)
 {
     /* oi: outputs, inputs per group. Groups are a dimension of their own, before the outputs of one group. */
     const int64_t grouped[5] = { c->groups, oi[0] / c->groups, oi[1], c->kernel, c->kernel };
@@ -251,7 +252,9 @@ static dnnl_status_t weights_layout(layout_t *out, const physad__dnn_conv *c, co
 physad_status physad__dnn_conv_new(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_conv *c)
 {
     const int64_t channels = channels_of(c->dst), oi[2] = { channels, channels_of(c->src) / c->groups };
-    conv_args a = { .stride = { c->stride, c->stride }, .pad_low = { c->pad[0], c->pad[1] }, .pad_high = { c->pad[2], c->pad[3] } };
+    conv_args a = { .stride = { c->stride, c->stride },
+                    .pad_low = { c->pad[0], c->pad[1] },
+                    .pad_high = { c->pad[2], c->pad[3] } };
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
     DNNL_TRY(weights_layout(&a.weights, c, oi, type_of(c->dtype), true), "a convolution's weights");
@@ -279,18 +282,19 @@ static dnnl_status_t pool_desc(physad__dnn *dnn, dnnl_primitive_desc_t *out, boo
     const dnnl_dims_t low = { pad[0], pad[1] }, high = { pad[2], pad[3] };
 #if V3
     const dnnl_dims_t dilation = { 0, 0 };
-    return dnnl_pooling_forward_primitive_desc_create(out, dnn->engine, dnnl_forward_inference, kind, src->md, dst->md, stride,
-                                                      kernel, dilation, low, high, attr);
+    return dnnl_pooling_forward_primitive_desc_create(out, dnn->engine, dnnl_forward_inference, kind, src->md, dst->md,
+                                                      stride, kernel, dilation, low, high, attr);
 #else
     dnnl_pooling_desc_t desc;
-    const dnnl_status_t status = dnnl_pooling_forward_desc_init(&desc, dnnl_forward_inference, kind, &src->md, &dst->md, stride,
-                                                                kernel, low, high);
+    const dnnl_status_t status = dnnl_pooling_forward_desc_init(&desc, dnnl_forward_inference, kind, &src->md, &dst->md,
+                                                                stride, kernel, low, high);
     return status != dnnl_success ? status : dnnl_primitive_desc_create(out, &desc, attr, dnn->engine, NULL);
 #endif
 }
 
 physad_status physad__dnn_pool_new(physad__dnn *dnn, physad__dnn_op **out, bool max, const physad__dnn_layout *src,
-                                   const physad__dnn_layout *dst, const int64_t kernel[2], int64_t stride, const int64_t pad[4])
+                                   const physad__dnn_layout *dst, const int64_t kernel[2], int64_t stride,
+                                   const int64_t pad[4])
 {
     const dnnl_dims_t k = { kernel[0], kernel[1] }, s = { stride, stride };
     dnnl_primitive_attr_t attr = NULL;
@@ -302,8 +306,9 @@ physad_status physad__dnn_pool_new(physad__dnn *dnn, physad__dnn_op **out, bool 
     return physad__dnn_op_from(dnn, out, desc, "a pooling");
 }
 
-static dnnl_status_t binary_desc(physad__dnn *dnn, dnnl_primitive_desc_t *out, dnnl_alg_kind_t kind, const physad__dnn_layout *a,
-                                 const physad__dnn_layout *b, const physad__dnn_layout *dst, dnnl_primitive_attr_t attr)
+static dnnl_status_t binary_desc(physad__dnn *dnn, dnnl_primitive_desc_t *out, dnnl_alg_kind_t kind,
+                                 const physad__dnn_layout *a, const physad__dnn_layout *b,
+                                 const physad__dnn_layout *dst, dnnl_primitive_attr_t attr)
 {
 #if V3
     return dnnl_binary_primitive_desc_create(out, dnn->engine, kind, a->md, b->md, dst->md, attr);
@@ -315,7 +320,8 @@ static dnnl_status_t binary_desc(physad__dnn *dnn, dnnl_primitive_desc_t *out, d
 }
 
 physad_status physad__dnn_binary_new(physad__dnn *dnn, physad__dnn_op **out, physad__dnn_binary kind,
-                                     const physad__dnn_layout *a, const physad__dnn_layout *b, const physad__dnn_layout *dst)
+                                     const physad__dnn_layout *a, const physad__dnn_layout *b,
+                                     const physad__dnn_layout *dst)
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
@@ -335,7 +341,8 @@ physad_status physad__dnn_reorder_new(physad__dnn *dnn, physad__dnn_op **out, co
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
     DNNL_TRY(physad__dnn_attr_make(&attr, false, PHYSAD__DNN_LINEAR), "a reorder");
-    const dnnl_status_t status = dnnl_reorder_primitive_desc_create(&desc, REF(src), dnn->engine, REF(dst), dnn->engine, attr);
+    const dnnl_status_t status =
+        dnnl_reorder_primitive_desc_create(&desc, REF(src), dnn->engine, REF(dst), dnn->engine, attr);
     dnnl_primitive_attr_destroy(attr);
     DNNL_TRY(status, "a reorder");
     return physad__dnn_op_from(dnn, out, desc, "a reorder");
@@ -349,11 +356,12 @@ physad_status physad__dnn_activation_new(physad__dnn *dnn, physad__dnn_op **out,
     dnnl_primitive_desc_t desc = NULL;
     DNNL_TRY(physad__dnn_attr_make(&attr, false, PHYSAD__DNN_LINEAR), "an activation");
 #if V3
-    const dnnl_status_t status = dnnl_eltwise_forward_primitive_desc_create(&desc, dnn->engine, dnnl_forward_inference, e.kind,
-                                                                            layout->md, layout->md, e.alpha, e.beta, attr);
+    const dnnl_status_t status = dnnl_eltwise_forward_primitive_desc_create(
+        &desc, dnn->engine, dnnl_forward_inference, e.kind, layout->md, layout->md, e.alpha, e.beta, attr);
 #else
     dnnl_eltwise_desc_t d;
-    dnnl_status_t status = dnnl_eltwise_forward_desc_init(&d, dnnl_forward_inference, e.kind, &layout->md, e.alpha, e.beta);
+    dnnl_status_t status =
+        dnnl_eltwise_forward_desc_init(&d, dnnl_forward_inference, e.kind, &layout->md, e.alpha, e.beta);
     if (status == dnnl_success)
         status = dnnl_primitive_desc_create(&desc, &d, attr, dnn->engine, NULL);
 #endif
@@ -408,7 +416,8 @@ static layout_ref slot_layout(const physad__dnn_op *op, physad__dnn_slot slot)
     return dnnl_primitive_desc_query_md(op->desc, name.query, name.index);
 }
 
-physad_status physad__dnn_op_layout(physad__dnn *dnn, const physad__dnn_op *op, physad__dnn_slot slot, physad__dnn_layout **out)
+physad_status physad__dnn_op_layout(physad__dnn *dnn, const physad__dnn_op *op, physad__dnn_slot slot,
+                                    physad__dnn_layout **out)
 {
     return layout_from(dnn, out, slot_layout(op, slot));
 }
@@ -422,7 +431,9 @@ size_t physad__dnn_op_bytes(const physad__dnn_op *op, physad__dnn_slot slot)
 const char *physad__dnn_op_name(const physad__dnn_op *op)
 {
     const char *name = NULL;
-    return dnnl_primitive_desc_query(op->desc, dnnl_query_impl_info_str, 0, &name) == dnnl_success && name != NULL ? name : "?";
+    return dnnl_primitive_desc_query(op->desc, dnnl_query_impl_info_str, 0, &name) == dnnl_success && name != NULL
+               ? name
+               : "?";
 }
 
 /* --- running --- */
@@ -495,14 +506,15 @@ physad_status physad__dnn_call_run(physad__dnn_call *call, physad__dnn_stream *s
     return PHYSAD_OK;
 }
 
-physad_status physad__dnn_pack(physad__dnn *dnn, const physad__dnn_op *op, const physad__dnn_conv *conv, const int64_t oi[2],
-                               const float *weights, void *packed)
+physad_status physad__dnn_pack(physad__dnn *dnn, const physad__dnn_op *op, const physad__dnn_conv *conv,
+                               const int64_t oi[2], const float *weights, void *packed)
 {
     physad__dnn_layout plain = { 0 }, *want = NULL;
     physad__dnn_op *reorder = NULL;
     physad__dnn_call *call = NULL;
     physad__dnn_stream *stream = NULL;
-    void *scratch = NULL, *data[PHYSAD__DNN_SLOTS] = { [PHYSAD__DNN_SRC] = (void *)(uintptr_t)weights, [PHYSAD__DNN_DST] = packed };
+    void *scratch = NULL,
+         *data[PHYSAD__DNN_SLOTS] = { [PHYSAD__DNN_SRC] = (void *)(uintptr_t)weights, [PHYSAD__DNN_DST] = packed };
     DNNL_TRY(weights_layout(&plain.md, conv, oi, dnnl_f32, false), "a convolution's weights");
     physad_status status = physad__dnn_op_layout(dnn, op, PHYSAD__DNN_WEIGHTS, &want);
     if (status == PHYSAD_OK)

@@ -50,15 +50,18 @@ typedef struct physad__dnn_conv {
 
 typedef enum physad__dnn_binary { PHYSAD__DNN_ADD, PHYSAD__DNN_MULTIPLY } physad__dnn_binary;
 
-/* UNSUPPORTED where oneDNN has no implementation. Compiled for the calling thread's present number of OpenMP threads. */
+/* UNSUPPORTED where oneDNN has no implementation. Compiled for the calling thread's present number of OpenMP threads.
+ */
 physad_status physad__dnn_conv_new(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_conv *conv);
 physad_status physad__dnn_pool_new(physad__dnn *dnn, physad__dnn_op **out, bool max, const physad__dnn_layout *src,
-                                   const physad__dnn_layout *dst, const int64_t kernel[2], int64_t stride, const int64_t pad[4]);
+                                   const physad__dnn_layout *dst, const int64_t kernel[2], int64_t stride,
+                                   const int64_t pad[4]);
 physad_status physad__dnn_activation_new(physad__dnn *dnn, physad__dnn_op **out, physad__dnn_activation activation,
                                          const physad__dnn_layout *layout);
 /* The second operand's height and width may be 1: the same for all places. */
 physad_status physad__dnn_binary_new(physad__dnn *dnn, physad__dnn_op **out, physad__dnn_binary kind,
-                                     const physad__dnn_layout *a, const physad__dnn_layout *b, const physad__dnn_layout *dst);
+                                     const physad__dnn_layout *a, const physad__dnn_layout *b,
+                                     const physad__dnn_layout *dst);
 physad_status physad__dnn_reorder_new(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_layout *src,
                                       const physad__dnn_layout *dst);
 void physad__dnn_op_free(physad__dnn_op *op);
@@ -74,19 +77,21 @@ typedef enum physad__dnn_slot {
 } physad__dnn_slot;
 
 /* The layout that the operation takes or gives in a slot. */
-physad_status physad__dnn_op_layout(physad__dnn *dnn, const physad__dnn_op *op, physad__dnn_slot slot, physad__dnn_layout **out);
+physad_status physad__dnn_op_layout(physad__dnn *dnn, const physad__dnn_op *op, physad__dnn_slot slot,
+                                    physad__dnn_layout **out);
 size_t physad__dnn_op_bytes(const physad__dnn_op *op, physad__dnn_slot slot);
 /* oneDNN's name of the implementation: "ref..." is a slow one. Valid as long as the operation. */
 const char *physad__dnn_op_name(const physad__dnn_op *op);
 /* Weights (O, I / groups, k, k) row-major f32 into the operation's own order and type. */
-physad_status physad__dnn_pack(physad__dnn *dnn, const physad__dnn_op *op, const physad__dnn_conv *conv, const int64_t oi[2],
-                               const float *weights, void *packed);
+physad_status physad__dnn_pack(physad__dnn *dnn, const physad__dnn_op *op, const physad__dnn_conv *conv,
+                               const int64_t oi[2], const float *weights, void *packed);
 
 /* --- convolutions to train (nn_dnnl_pair.c) --- */
 
-/* A convolution between a `large` and a `small` side, channels last, f32: a strided one goes from large to small, a transposed one
- * from small to large, and the gradient of each is the other. Weights (small channels, large channels / groups, kernel), row-major,
- * are what PyTorch keeps of both. Extents of 2 or 3 places, depth first where there are 3. */
+/* A convolution between a `large` and a `small` side, channels last, f32: a strided one goes from large to small, a
+ * transposed one from small to large, and the gradient of each is the other. Weights (small channels, large channels /
+ * groups, kernel), row-major, are what PyTorch keeps of both. Extents of 2 or 3 places, depth first where there are 3.
+ */
 typedef struct physad__dnn_pair {
     int32_t places;
     int64_t images, groups;
@@ -99,14 +104,16 @@ typedef struct physad__dnn_pair {
 typedef enum physad__dnn_way {
     PHYSAD__DNN_DOWN, /* SRC large, WEIGHTS, BIAS; DST small */
     PHYSAD__DNN_UP,   /* SRC small, WEIGHTS; DST large: transposed, without bias */
-    PHYSAD__DNN_WEIGH /* SRC large, SRC2 gradient of small; DST gradient of the weights, in an order of the operation's own */
+    PHYSAD__DNN_WEIGH /* SRC large, SRC2 gradient of small; DST gradient of the weights, in an order of the operation's
+                         own */
 } physad__dnn_way;
 
-physad_status physad__dnn_pair_new(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_pair *pair, physad__dnn_way way);
+physad_status physad__dnn_pair_new(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_pair *pair,
+                                   physad__dnn_way way);
 /* Whether the operation wants its weights with the sides of the kernel and the two channels turned round. */
 bool physad__dnn_pair_turned(const physad__dnn_op *op);
-/* From row-major weights (turned where the operation wants that) to what `op` takes in WEIGHTS, or, of WEIGH, from what it gives in
- * DST to row-major. */
+/* From row-major weights (turned where the operation wants that) to what `op` takes in WEIGHTS, or, of WEIGH, from what
+ * it gives in DST to row-major. */
 physad_status physad__dnn_pair_reorder(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_pair *pair,
                                        const physad__dnn_op *op);
 

@@ -21,7 +21,8 @@ static void pad_static(physad__nn_node *n, int64_t size)
     n->pad[2] = n->pad[3] = total - total / 2;
 }
 
-static int32_t conv(builder *b, int32_t x, const char *param, int64_t channels, int64_t kernel, int64_t stride, int64_t groups)
+static int32_t conv(builder *b, int32_t x, const char *param, int64_t channels, int64_t kernel, int64_t stride,
+                    int64_t groups)
 {
     const int32_t y = physad__nn_conv(b->g, x, param, channels, kernel, stride, groups);
     if (y < 0)
@@ -73,12 +74,14 @@ static int32_t block(builder *b, int32_t x, const char *name, const physad__mbco
     const int64_t wide = in * s->expand;
     int32_t y = x;
     if (s->expand != 1)
-        y = activate(b, conv_norm(b, y, join(p, sizeof(p), name, "_expand_conv"), join(q, sizeof(q), name, "_bn0"), wide, 1, 1, 1));
-    y = activate(b, conv_norm(b, y, join(p, sizeof(p), name, "_depthwise_conv"), join(q, sizeof(q), name, "_bn1"), wide, s->kernel,
-                              stride, wide));
+        y = activate(b, conv_norm(b, y, join(p, sizeof(p), name, "_expand_conv"), join(q, sizeof(q), name, "_bn0"),
+                                  wide, 1, 1, 1));
+    y = activate(b, conv_norm(b, y, join(p, sizeof(p), name, "_depthwise_conv"), join(q, sizeof(q), name, "_bn1"), wide,
+                              s->kernel, stride, wide));
     if (b->e->squeeze)
         y = squeeze(b, y, name, physad__max(in / 4, 1), wide);
-    y = conv_norm(b, y, join(p, sizeof(p), name, "_project_conv"), join(q, sizeof(q), name, "_bn2"), s->channels, 1, 1, 1);
+    y = conv_norm(b, y, join(p, sizeof(p), name, "_project_conv"), join(q, sizeof(q), name, "_bn2"), s->channels, 1, 1,
+                  1);
     return stride == 1 && in == s->channels ? physad__nn_binary(b->g, PHYSAD__NN_ADD, y, x) : y;
 }
 
@@ -124,13 +127,18 @@ static const char *renamed(const rename_pair *pairs, int64_t count, const char *
 
 bool physad__efficientnet_timm_name(const physad__backbone *b, const char *ours, char *theirs, size_t size)
 {
-    static const rename_pair outer[] = { { "_conv_stem", "conv_stem" }, { "_bn0", "bn1" }, { "_conv_head", "conv_head" },
-                                         { "_bn1", "bn2" }, { "_fc", "classifier" } };
+    static const rename_pair outer[] = { { "_conv_stem", "conv_stem" },
+                                         { "_bn0", "bn1" },
+                                         { "_conv_head", "conv_head" },
+                                         { "_bn1", "bn2" },
+                                         { "_fc", "classifier" } };
     /* A block that does not expand is called by other names: a depthwise-separable one. */
-    static const rename_pair separable[] = { { "_depthwise_conv", "conv_dw" }, { "_bn1", "bn1" }, { "_project_conv", "conv_pw" },
-                                             { "_bn2", "bn2" }, { "_se_reduce", "se.conv_reduce" }, { "_se_expand", "se.conv_expand" } };
-    static const rename_pair inverted[] = { { "_expand_conv", "conv_pw" }, { "_bn0", "bn1" }, { "_depthwise_conv", "conv_dw" },
-                                            { "_bn1", "bn2" }, { "_project_conv", "conv_pwl" }, { "_bn2", "bn3" },
+    static const rename_pair separable[] = { { "_depthwise_conv", "conv_dw" },   { "_bn1", "bn1" },
+                                             { "_project_conv", "conv_pw" },     { "_bn2", "bn2" },
+                                             { "_se_reduce", "se.conv_reduce" }, { "_se_expand", "se.conv_expand" } };
+    static const rename_pair inverted[] = { { "_expand_conv", "conv_pw" },      { "_bn0", "bn1" },
+                                            { "_depthwise_conv", "conv_dw" },   { "_bn1", "bn2" },
+                                            { "_project_conv", "conv_pwl" },    { "_bn2", "bn3" },
                                             { "_se_reduce", "se.conv_reduce" }, { "_se_expand", "se.conv_expand" } };
     const char *dot = strrchr(ours, '.'), *start;
     if (dot == NULL)

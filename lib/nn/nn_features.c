@@ -15,16 +15,16 @@ static physad_status check_range(const char *name, int64_t value, int64_t most, 
 {
     if (value >= 0 && value <= most)
         return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_ARG, "physad_features_options: %s is %lld, want %s (0 to %lld)", name, (long long)value, kind,
-                         (long long)most);
+    return physad__error(PHYSAD_ERR_ARG, "physad_features_options: %s is %lld, want %s (0 to %lld)", name,
+                         (long long)value, kind, (long long)most);
 }
 
 static physad_status check_side(const char *name, int64_t side)
 {
     if (side >= SIDE_LEAST && side <= SIDE_MOST)
         return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_ARG, "physad_features_options: %s is %lld, want %d to %d", name, (long long)side, SIDE_LEAST,
-                         SIDE_MOST);
+    return physad__error(PHYSAD_ERR_ARG, "physad_features_options: %s is %lld, want %d to %d", name, (long long)side,
+                         SIDE_LEAST, SIDE_MOST);
 }
 
 static physad_status check_options(physad_features_options *o, const physad__backbone *b)
@@ -35,13 +35,16 @@ static physad_status check_options(physad_features_options *o, const physad__bac
     PHYSAD__TRY(check_range("reduce_dim", o->reduce_dim, DIM_MOST, "dimensions"));
     PHYSAD__TRY(check_range("unfold_dim", o->unfold_dim, DIM_MOST, "dimensions"));
     if (o->precision != 0 && o->precision != PHYSAD_F32 && o->precision != PHYSAD_BF16)
-        return physad__error(PHYSAD_ERR_ARG, "physad_features_options: precision is %d (%s), want PHYSAD_F32 or PHYSAD_BF16",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_features_options: precision is %d (%s), want PHYSAD_F32 or PHYSAD_BF16",
                              o->precision, physad_dtype_name(o->precision));
     if ((o->reduce == PHYSAD_REDUCE_NONE) != (o->reduce_dim == 0))
-        return physad__error(PHYSAD_ERR_ARG, "physad_features_options: reduce is %d and reduce_dim %lld, want both or neither",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_features_options: reduce is %d and reduce_dim %lld, want both or neither",
                              o->reduce, (long long)o->reduce_dim);
     if (o->channels != NULL && o->reduce != PHYSAD_REDUCE_SUBSET)
-        return physad__error(PHYSAD_ERR_ARG, "physad_features_options: channels are given, but reduce is not PHYSAD_REDUCE_SUBSET");
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_features_options: channels are given, but reduce is not PHYSAD_REDUCE_SUBSET");
     o->precision = o->precision == 0 ? PHYSAD_F32 : o->precision;
     o->unfold_dim = o->unfold_dim == 0 ? 1024 : o->unfold_dim;
     o->height = o->height == 0 ? b->info.input_size : o->height;
@@ -59,8 +62,9 @@ static physad_status unknown_layer(const physad__backbone *b, const char *name)
     for (int64_t i = 0; i < count; i++)
         names[i] = b->info.layers[i].name;
     const char *near = physad__nearest_name(name, names, count);
-    return physad__error(PHYSAD_ERR_ARG, "layer \"%s\" is none of %s's%s%s%s; physad_backbone_describe() lists them", name,
-                         b->info.name, near != NULL ? ", did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"" : "");
+    return physad__error(PHYSAD_ERR_ARG, "layer \"%s\" is none of %s's%s%s%s; physad_backbone_describe() lists them",
+                         name, b->info.name, near != NULL ? ", did you mean \"" : "", near != NULL ? near : "",
+                         near != NULL ? "\"" : "");
 }
 
 static physad_status add_layer(physad_features *f, const char *text, size_t length)
@@ -105,7 +109,8 @@ physad_status physad__weights_file(physad_context *ctx, const char *spec, const 
         return physad_weights_find(ctx, spec != NULL ? spec : backbone, NULL, path, size);
     const size_t length = strlen(spec);
     if (length >= size)
-        return physad__error(PHYSAD_ERR_ARG, "weights: a path of %zu bytes is too long, want less than %zu", length, size);
+        return physad__error(PHYSAD_ERR_ARG, "weights: a path of %zu bytes is too long, want less than %zu", length,
+                             size);
     memcpy(path, spec, length + 1);
     return PHYSAD_OK;
 }
@@ -120,14 +125,16 @@ static physad_status parse_random(physad_features *f, const char *spec, bool *ra
     f->seed = f->ctx->seed;
     if (spec[6] == ':') {
         if (!physad__parse_int(spec + 7, &seed) || seed < 0)
-            return physad__error(PHYSAD_ERR_ARG, "weights \"%s\": want \"random:SEED\" with a whole number that is not negative", spec);
+            return physad__error(PHYSAD_ERR_ARG,
+                                 "weights \"%s\": want \"random:SEED\" with a whole number that is not negative", spec);
         f->seed = (uint64_t)seed;
     }
     f->weights = physad__format(&f->ctx->mem, "random:%llu", (unsigned long long)f->seed);
     return f->weights != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
-static physad_status open_weights(physad_features *f, const char *spec, physad__nn_state *state, physad__nn_source *source)
+static physad_status open_weights(physad_features *f, const char *spec, physad__nn_state *state,
+                                  physad__nn_source *source)
 {
     char path[PATH_BYTES];
     bool random = false;
@@ -154,7 +161,8 @@ static physad_status check_channels(const physad_features_options *o, int64_t wi
     for (int64_t i = 0; i < o->reduce_dim; i++) {
         const int64_t c = o->channels[i];
         if (c < 0 || c >= width || seen[c])
-            return physad__error(PHYSAD_ERR_ARG, "physad_features_options: channels[%lld] is %lld, want each of 0 to %lld at most once",
+            return physad__error(PHYSAD_ERR_ARG,
+                                 "physad_features_options: channels[%lld] is %lld, want each of 0 to %lld at most once",
                                  (long long)i, (long long)c, (long long)width - 1);
         seen[c] = true;
     }
@@ -268,7 +276,9 @@ static physad_status build(physad_features *f, physad_features_options *o, const
     PHYSAD__TRY(physad__nn_net_new(&f->net, f->ctx, &f->graph, &config, &source));
     if (f->tensors != NULL || f->given != NULL) /* the net has its own, packed */
         physad__tensors_rest(f->tensors != NULL ? f->tensors : f->given);
-    f->join = (physad__join){ .layer_count = f->layer_count, .pool = o->pool, .upsample = o->upsample, .unfold_dim = o->unfold_dim };
+    f->join = (physad__join){
+        .layer_count = f->layer_count, .pool = o->pool, .upsample = o->upsample, .unfold_dim = o->unfold_dim
+    };
     for (int64_t i = 0; i < f->layer_count; i++)
         physad__nn_net_shape(f->net, i, f->join.shape[i]);
     return make_reduction(f, o);
@@ -306,8 +316,9 @@ physad_status physad_features_new(physad_features **out, physad_context *ctx, co
     return features_new(out, ctx, options, &(embedded){ NULL, "" });
 }
 
-physad_status physad__features_new_from(physad_features **out, physad_context *ctx, const physad_features_options *options,
-                                        const physad_tensors *tensors, const char *prefix)
+physad_status physad__features_new_from(physad_features **out, physad_context *ctx,
+                                        const physad_features_options *options, const physad_tensors *tensors,
+                                        const char *prefix)
 {
     return features_new(out, ctx, options, &(embedded){ tensors, prefix });
 }
@@ -372,8 +383,8 @@ physad_status physad__features_export(const physad_features *f, physad_tensors *
     int32_t deepest = 0;
     if (f->tensors != NULL || f->given != NULL) {
         const bool ours = f->tensors != NULL;
-        PHYSAD__TRY(physad__nn_state_init(&state, ours ? f->tensors : f->given, f->backbone, &f->graph, ours ? "" : f->prefix,
-                                          f->weights, false));
+        PHYSAD__TRY(physad__nn_state_init(&state, ours ? f->tensors : f->given, f->backbone, &f->graph,
+                                          ours ? "" : f->prefix, f->weights, false));
         source = physad__nn_state_source(&state);
     } else {
         source = physad__nn_random_source(&f->seed);
@@ -381,7 +392,8 @@ physad_status physad__features_export(const physad_features *f, physad_tensors *
     for (int64_t i = 0; i < f->layer_count; i++)
         deepest = f->taps[i] > deepest ? f->taps[i] : deepest;
     const exporter e = { &source, tensors, &f->ctx->mem, prefix };
-    for (int64_t i = 0; i <= deepest; i++) /* the backbones are chains: whatever comes before the deepest layer is needed */
+    for (int64_t i = 0; i <= deepest;
+         i++) /* the backbones are chains: whatever comes before the deepest layer is needed */
         PHYSAD__TRY(physad__nn_visit_node(&f->graph, i, export_one, (void *)(uintptr_t)&e));
     return PHYSAD_OK;
 }

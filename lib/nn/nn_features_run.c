@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Computing features. Each photo is computed by itself, so that its bits do not depend on its company. A batch is shared out to
- * the threads photo by photo, which needs no waiting for each other inside the network; what is left over, less than one photo
- * per thread, is computed by all threads together. */
+/* Computing features. Each photo is computed by itself, so that its bits do not depend on its company. A batch is
+ * shared out to the threads photo by photo, which needs no waiting for each other inside the network; what is left
+ * over, less than one photo per thread, is computed by all threads together. */
 #include "nn/nn_features.h"
 
 #include "physad_config.h"
@@ -48,8 +48,8 @@ static physad_status worker_fill(const physad_features *f, physad__features_work
     if (w->scratch == NULL)
         return PHYSAD_ERR_NOMEM;
     if (f->reduce != PHYSAD_REDUCE_NONE) {
-        w->joined = physad__alloc_array(mem, f->join.shape[0][0] * f->join.shape[0][1] * physad__join_width(&f->join), sizeof(float),
-                                        "features");
+        w->joined = physad__alloc_array(mem, f->join.shape[0][0] * f->join.shape[0][1] * physad__join_width(&f->join),
+                                        sizeof(float), "features");
         if (w->joined == NULL)
             return PHYSAD_ERR_NOMEM;
     }
@@ -196,7 +196,8 @@ static physad_status begin(physad__call *call, const physad_features *f, const p
     return PHYSAD_OK;
 }
 
-static physad_status check_out(const physad_view *out, const char *name, int64_t count, const int64_t shape[3], int64_t dim)
+static physad_status check_out(const physad_view *out, const char *name, int64_t count, const int64_t shape[3],
+                               int64_t dim)
 {
     const int64_t want[4] = { count, shape[0], shape[1], dim };
     PHYSAD__TRY(physad__view_want(out, name, PHYSAD_F32, 4, want));
@@ -205,8 +206,8 @@ static physad_status check_out(const physad_view *out, const char *name, int64_t
     return PHYSAD_OK;
 }
 
-physad_status physad_features_compute(const physad_features *features, const physad_view *images, const physad_view *out,
-                                      const physad_call_options *options)
+physad_status physad_features_compute(const physad_features *features, const physad_view *images,
+                                      const physad_view *out, const physad_call_options *options)
 {
     physad__call call;
     PHYSAD__TRY(begin(&call, features, images, options, "physad_features_compute"));
@@ -219,12 +220,13 @@ physad_status physad_features_compute(const physad_features *features, const phy
     return status;
 }
 
-physad_status physad_features_compute_layers(const physad_features *features, const physad_view *images, const physad_view *outs,
-                                             const physad_call_options *options)
+physad_status physad_features_compute_layers(const physad_features *features, const physad_view *images,
+                                             const physad_view *outs, const physad_call_options *options)
 {
     physad__call call;
     PHYSAD__TRY(begin(&call, features, images, options, "physad_features_compute_layers"));
-    physad_status status = outs != NULL ? PHYSAD_OK : physad__error(PHYSAD_ERR_ARG, "physad_features_compute_layers: outs is NULL");
+    physad_status status =
+        outs != NULL ? PHYSAD_OK : physad__error(PHYSAD_ERR_ARG, "physad_features_compute_layers: outs is NULL");
     for (int64_t i = 0; i < features->layer_count && status == PHYSAD_OK; i++) {
         char name[32];
         physad__snprintf(name, sizeof(name), "outs[%lld]", (long long)i);

@@ -49,7 +49,8 @@ int32_t physad__nn_add(physad__nn_graph *g, const physad__nn_node *node)
         return -1;
     if (g->count >= NODES_MOST)
         return fail(g, physad__error(PHYSAD_ERR_ARG, "network: more than %d nodes", NODES_MOST));
-    const physad_status status = physad__grow(g->mem, &g->nodes, &g->capacity, g->count + 1, sizeof(*g->nodes), "network");
+    const physad_status status =
+        physad__grow(g->mem, &g->nodes, &g->capacity, g->count + 1, sizeof(*g->nodes), "network");
     if (status != PHYSAD_OK)
         return fail(g, status);
     physad__nn_node n = *node;
@@ -71,12 +72,17 @@ int32_t physad__nn_input(physad__nn_graph *g, int64_t channels)
     return physad__nn_add(g, &(physad__nn_node){ .op = PHYSAD__NN_INPUT, .input = { -1, -1 }, .channels = channels });
 }
 
-int32_t physad__nn_conv(physad__nn_graph *g, int32_t input, const char *param, int64_t channels, int64_t kernel, int64_t stride,
-                        int64_t groups)
+int32_t physad__nn_conv(physad__nn_graph *g, int32_t input, const char *param, int64_t channels, int64_t kernel,
+                        int64_t stride, int64_t groups)
 {
     const int64_t p = kernel / 2;
-    return physad__nn_add(g, &(physad__nn_node){ .op = PHYSAD__NN_CONV, .input = { input, -1 }, .param = param,
-                                                 .channels = channels, .kernel = kernel, .stride = stride, .groups = groups,
+    return physad__nn_add(g, &(physad__nn_node){ .op = PHYSAD__NN_CONV,
+                                                 .input = { input, -1 },
+                                                 .param = param,
+                                                 .channels = channels,
+                                                 .kernel = kernel,
+                                                 .stride = stride,
+                                                 .groups = groups,
                                                  .pad = { p, p, p, p } });
 }
 
@@ -96,7 +102,8 @@ int32_t physad__nn_binary(physad__nn_graph *g, physad__nn_op op, int32_t a, int3
     return physad__nn_add(g, &(physad__nn_node){ .op = op, .input = { a, b }, .channels = channels_of(g, a) });
 }
 
-int32_t physad__nn_pool(physad__nn_graph *g, physad__nn_op op, int32_t input, int64_t kernel, int64_t stride, int64_t pad)
+int32_t physad__nn_pool(physad__nn_graph *g, physad__nn_op op, int32_t input, int64_t kernel, int64_t stride,
+                        int64_t pad)
 {
     return physad__nn_add(g, &(physad__nn_node){ .op = op, .input = { input, -1 }, .channels = channels_of(g, input),
                                                  .kernel = kernel, .stride = stride, .pad = { pad, pad, pad, pad } });
@@ -104,8 +111,14 @@ int32_t physad__nn_pool(physad__nn_graph *g, physad__nn_op op, int32_t input, in
 
 int32_t physad__nn_linear(physad__nn_graph *g, int32_t input, const char *param, int64_t channels)
 {
-    return physad__nn_add(g, &(physad__nn_node){ .op = PHYSAD__NN_LINEAR, .input = { input, -1 }, .param = param,
-                                                 .channels = channels, .kernel = 1, .stride = 1, .groups = 1, .bias = true });
+    return physad__nn_add(g, &(physad__nn_node){ .op = PHYSAD__NN_LINEAR,
+                                                 .input = { input, -1 },
+                                                 .param = param,
+                                                 .channels = channels,
+                                                 .kernel = 1,
+                                                 .stride = 1,
+                                                 .groups = 1,
+                                                 .bias = true });
 }
 
 void physad__nn_name(physad__nn_graph *g, int32_t value, const char *name)
@@ -131,17 +144,20 @@ static physad_status check_node(const physad__nn_graph *g, int64_t i)
     const physad__nn_node *n = &g->nodes[i];
     const char *op = physad__nn_op_name(n->op);
     if (n->op < 0 || n->op >= PHYSAD__NN_OP_COUNT)
-        return physad__error(PHYSAD_ERR_ARG, "network: node %lld has no known operation (%d)", (long long)i, (int)n->op);
+        return physad__error(PHYSAD_ERR_ARG, "network: node %lld has no known operation (%d)", (long long)i,
+                             (int)n->op);
     if (n->channels < 1 || n->channels > 1 << 20)
-        return physad__error(PHYSAD_ERR_ARG, "network: node %lld (%s) has %lld channels", (long long)i, op, (long long)n->channels);
+        return physad__error(PHYSAD_ERR_ARG, "network: node %lld (%s) has %lld channels", (long long)i, op,
+                             (long long)n->channels);
     for (int32_t k = 0; k < 2; k++)
         if ((k < ops[n->op].inputs) != (n->input[k] >= 0) || n->input[k] >= i)
-            return physad__error(PHYSAD_ERR_ARG, "network: node %lld (%s) has input %d, want %d earlier ones", (long long)i, op,
-                                 n->input[k], ops[n->op].inputs);
+            return physad__error(PHYSAD_ERR_ARG, "network: node %lld (%s) has input %d, want %d earlier ones",
+                                 (long long)i, op, n->input[k], ops[n->op].inputs);
     const bool window = n->op == PHYSAD__NN_CONV || n->op == PHYSAD__NN_MAX_POOL || n->op == PHYSAD__NN_AVG_POOL;
     const bool weighs = n->op == PHYSAD__NN_CONV || n->op == PHYSAD__NN_LINEAR;
     if (window && !window_is_sane(n))
-        return physad__error(PHYSAD_ERR_ARG, "network: node %lld (%s) has kernel %lld, stride %lld, padding %lld %lld %lld %lld",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "network: node %lld (%s) has kernel %lld, stride %lld, padding %lld %lld %lld %lld",
                              (long long)i, op, (long long)n->kernel, (long long)n->stride, (long long)n->pad[0],
                              (long long)n->pad[1], (long long)n->pad[2], (long long)n->pad[3]);
     if ((weighs || n->op == PHYSAD__NN_BATCH_NORM) && n->param == NULL)
@@ -150,11 +166,11 @@ static physad_status check_node(const physad__nn_graph *g, int64_t i)
         return PHYSAD_OK;
     const int64_t in = g->nodes[n->input[0]].channels;
     if (weighs && (n->groups < 1 || in % n->groups != 0 || n->channels % n->groups != 0))
-        return physad__error(PHYSAD_ERR_ARG, "network: node %lld (%s, %s) has %lld groups for %lld to %lld channels", (long long)i,
-                             op, n->param, (long long)n->groups, (long long)in, (long long)n->channels);
+        return physad__error(PHYSAD_ERR_ARG, "network: node %lld (%s, %s) has %lld groups for %lld to %lld channels",
+                             (long long)i, op, n->param, (long long)n->groups, (long long)in, (long long)n->channels);
     if (!weighs && (n->channels != in || (n->input[1] >= 0 && g->nodes[n->input[1]].channels != in)))
-        return physad__error(PHYSAD_ERR_ARG, "network: node %lld (%s) has %lld channels, its inputs others", (long long)i, op,
-                             (long long)n->channels);
+        return physad__error(PHYSAD_ERR_ARG, "network: node %lld (%s) has %lld channels, its inputs others",
+                             (long long)i, op, (long long)n->channels);
     return PHYSAD_OK;
 }
 
@@ -211,12 +227,14 @@ physad_status physad__nn_sizes(const physad__nn_graph *g, int64_t height, int64_
         if (n->op == PHYSAD__NN_GLOBAL_POOL)
             s[0] = s[1] = 1;
         const int64_t *other = n->input[1] >= 0 ? size + 2 * n->input[1] : s;
-        const bool fits = n->op == PHYSAD__NN_SCALE ? other[0] == 1 && other[1] == 1 : other[0] == s[0] && other[1] == s[1];
+        const bool fits =
+            n->op == PHYSAD__NN_SCALE ? other[0] == 1 && other[1] == 1 : other[0] == s[0] && other[1] == s[1];
         if (s[0] < 1 || s[1] < 1 || !fits || (n->op == PHYSAD__NN_LINEAR && s[0] * s[1] != 1))
-            return physad__error(PHYSAD_ERR_SHAPE, "network: an input of %lld x %lld leaves node %lld (%s%s%s) the size %lld x %lld%s",
+            return physad__error(PHYSAD_ERR_SHAPE,
+                                 "network: an input of %lld x %lld leaves node %lld (%s%s%s) the size %lld x %lld%s",
                                  (long long)height, (long long)width, (long long)i, physad__nn_op_name(n->op),
-                                 n->param != NULL ? " " : "", n->param != NULL ? n->param : "", (long long)s[0], (long long)s[1],
-                                 fits ? "" : ", unlike its other input");
+                                 n->param != NULL ? " " : "", n->param != NULL ? n->param : "", (long long)s[0],
+                                 (long long)s[1], fits ? "" : ", unlike its other input");
     }
     return PHYSAD_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every sum runs in one fixed order for each value, so the split into rows does not show. Values lie channels last throughout:
- * the inner loops run over channels. */
+/* Every sum runs in one fixed order for each value, so the split into rows does not show. Values lie channels last
+ * throughout: the inner loops run over channels. */
 #include "nn/nn_join.h"
 
 #include <physad/features.h>
@@ -116,7 +116,8 @@ static void sample(const float *map, int64_t w, int64_t c, span y, span x, float
 /* --- whole maps --- */
 
 /* A place of a layer, pooled. `patch` is the thread's own. */
-static void pool_place(const physad__join *j, int64_t layer, const float *map, int64_t y, int64_t x, float *patch, float *out)
+static void pool_place(const physad__join *j, int64_t layer, const float *map, int64_t y, int64_t x, float *patch,
+                       float *out)
 {
     const int64_t *shape = j->shape[layer];
     if (j->pool == PHYSAD_FEATURES_POOL_AVG3)
@@ -145,7 +146,8 @@ int64_t physad__join_scratch(const physad__join *j)
         return -1;
     for (int64_t i = 1; i < j->layer_count; i++) {
         int64_t size;
-        if (physad__mul_overflow(j->shape[i][0] * j->shape[i][1], pooled_width(j, i), &size) || size > INT64_MAX / 16 - total)
+        if (physad__mul_overflow(j->shape[i][0] * j->shape[i][1], pooled_width(j, i), &size) ||
+            size > INT64_MAX / 16 - total)
             return -1;
         total += size;
     }

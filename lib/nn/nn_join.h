@@ -15,8 +15,10 @@ typedef struct physad__join {
 } physad__join;
 
 int64_t physad__join_width(const physad__join *join);   /* dimensions of a joined vector */
-int64_t physad__join_scratch(const physad__join *join); /* f32 values that physad__join_run() needs, below 0 on overflow */
-/* maps[i]: H_i x W_i x C_i; out: H_0 x W_0 x width. Rows are shared out to the present OpenMP team; each is computed alike. */
+int64_t
+physad__join_scratch(const physad__join *join); /* f32 values that physad__join_run() needs, below 0 on overflow */
+/* maps[i]: H_i x W_i x C_i; out: H_0 x W_0 x width. Rows are shared out to the present OpenMP team; each is computed
+ * alike. */
 void physad__join_run(const physad__join *join, const float *const *maps, float *scratch, float *out);
 
 #endif

@@ -48,7 +48,8 @@ void physad__nn_draw_uniform(uint64_t seed, const char *name, double low, double
         out[i] = (float)(low + (high - low) * ((double)(element(key, (uint64_t)i) >> 11) * 0x1p-53));
 }
 
-static physad_status random_get(void *user, const char *name, int32_t ndim, const int64_t *shape, float *buffer, const float **data)
+static physad_status random_get(void *user, const char *name, int32_t ndim, const int64_t *shape, float *buffer,
+                                const float **data)
 {
     const uint64_t *seed = user;
     int64_t count = 1, fan_in = 1;

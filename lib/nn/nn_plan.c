@@ -49,7 +49,8 @@ static physad__dnn_activation activation_of(physad__nn_op op)
     }
 }
 
-/* Joins what follows a convolution or linear layer: batch norm, addition, activation, each at most once and in this order. */
+/* Joins what follows a convolution or linear layer: batch norm, addition, activation, each at most once and in this
+ * order. */
 static void join(planner *p, physad__nn_step *s)
 {
     const physad__nn_graph *g = p->g;
@@ -75,10 +76,13 @@ static void join(planner *p, physad__nn_step *s)
 static physad_status plan_node(planner *p, int32_t i)
 {
     const physad__nn_node *n = &p->g->nodes[i];
-    physad__nn_step s = { .op = n->op, .main = i, .norm = -1, .src = n->input[0], .src2 = n->input[1], .residual = -1, .dst = i };
+    physad__nn_step s = {
+        .op = n->op, .main = i, .norm = -1, .src = n->input[0], .src2 = n->input[1], .residual = -1, .dst = i
+    };
     if (n->op == PHYSAD__NN_BATCH_NORM)
         return physad__error(PHYSAD_ERR_UNSUPPORTED,
-                             "network: batch norm %s does not follow a convolution alone, which inference needs", n->param);
+                             "network: batch norm %s does not follow a convolution alone, which inference needs",
+                             n->param);
     if (n->op == PHYSAD__NN_CONV || n->op == PHYSAD__NN_LINEAR)
         join(p, &s);
     else

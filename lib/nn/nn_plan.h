@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From graph to net: steps (nn_plan.c: nodes joined into what runs as one), operations (nn_compile.c: layouts and weights),
- * memory (nn_arena.c). Within lib/nn only. */
+/* From graph to net: steps (nn_plan.c: nodes joined into what runs as one), operations (nn_compile.c: layouts and
+ * weights), memory (nn_arena.c). Within lib/nn only. */
 #ifndef PHYSAD__NN_PLAN_H
 #define PHYSAD__NN_PLAN_H
 
@@ -81,13 +81,14 @@ struct physad__nn_net {
     physad__nn_scratch *idle;
 };
 
-/* Gives every item an offset, so that no two overlap in time (both ends count) and place; `total`: bytes of the whole. */
+/* Gives every item an offset, so that no two overlap in time (both ends count) and place; `total`: bytes of the whole.
+ */
 physad_status physad__nn_items_place(physad__mem *mem, physad__nn_item *items, int64_t count, int64_t *total);
 
 /* The value whose memory this one has: itself, or the first of its line. */
 int32_t physad__nn_root_of(const physad__nn_net *net, int32_t value);
-/* Gives every value of the net that lives in the arena its offset, so that no two overlap in time and place; those that share memory
- * get the place of the first. */
+/* Gives every value of the net that lives in the arena its offset, so that no two overlap in time and place; those that
+ * share memory get the place of the first. */
 physad_status physad__nn_arena_place(physad__nn_net *net);
 
 void physad__nn_scratch_free(physad__nn_scratch *scratch);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ResNets (He et al. 2016; the stride on the 3x3 convolution, as torchvision has it) and wide ones (Zagoruyko and Komodakis 2016).
- * Parameter names: torchvision's, which are timm's as well. */
+/* ResNets (He et al. 2016; the stride on the 3x3 convolution, as torchvision has it) and wide ones (Zagoruyko and
+ * Komodakis 2016). Parameter names: torchvision's, which are timm's as well. */
 #include "nn/nn_backbone.h"
 
 static const float EPS = 1e-5f;
 
-static int32_t conv_norm(physad__nn_graph *g, int32_t x, const char *conv, const char *norm, int64_t channels, int64_t kernel,
-                         int64_t stride)
+static int32_t conv_norm(physad__nn_graph *g, int32_t x, const char *conv, const char *norm, int64_t channels,
+                         int64_t kernel, int64_t stride)
 {
     return physad__nn_batch_norm(g, physad__nn_conv(g, x, conv, channels, kernel, stride, 1), norm, EPS);
 }
 
 /* The `part`-th convolution of a block with its norm. */
-static int32_t part(physad__nn_graph *g, int32_t x, const char *block, int which, int64_t channels, int64_t kernel, int64_t stride)
+static int32_t part(physad__nn_graph *g, int32_t x, const char *block, int which, int64_t channels, int64_t kernel,
+                    int64_t stride)
 {
     char conv[64], norm[64];
     physad__snprintf(conv, sizeof(conv), "%s.conv%d", block, which);
@@ -20,10 +21,11 @@ static int32_t part(physad__nn_graph *g, int32_t x, const char *block, int which
     return conv_norm(g, x, conv, norm, channels, kernel, stride);
 }
 
-static int32_t residual_block(physad__nn_graph *g, const physad__resnet *r, int32_t x, const char *block, int64_t planes,
-                              int64_t stride, bool first)
+static int32_t residual_block(physad__nn_graph *g, const physad__resnet *r, int32_t x, const char *block,
+                              int64_t planes, int64_t stride, bool first)
 {
-    const int64_t out = r->bottleneck ? 4 * planes : planes, inner = r->bottleneck ? planes * r->base_width / 64 : planes;
+    const int64_t out = r->bottleneck ? 4 * planes : planes,
+                  inner = r->bottleneck ? planes * r->base_width / 64 : planes;
     int32_t y, shortcut = x;
     if (r->bottleneck) {
         y = physad__nn_unary(g, PHYSAD__NN_RELU, part(g, x, block, 1, inner, 1, 1));

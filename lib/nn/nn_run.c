@@ -19,7 +19,8 @@ struct physad__nn_scratch {
     int64_t binding_count;
 };
 
-static void *address(const physad__nn_net *net, physad__nn_scratch *s, int32_t operation, physad__dnn_slot slot, int32_t value)
+static void *address(const physad__nn_net *net, physad__nn_scratch *s, int32_t operation, physad__dnn_slot slot,
+                     int32_t value)
 {
     if (value < 0)
         return NULL;
@@ -110,7 +111,8 @@ void physad__nn_scratch_give(const physad__nn_net *net, physad__nn_scratch *scra
     pthread_mutex_unlock(&owner->lock);
 }
 
-physad_status physad__nn_run(const physad__nn_net *net, physad__nn_scratch *scratch, const float *image, float *const *taps)
+physad_status physad__nn_run(const physad__nn_net *net, physad__nn_scratch *scratch, const float *image,
+                             float *const *taps)
 {
     for (int64_t i = 0; i < scratch->binding_count; i++) {
         const binding *b = &scratch->bindings[i];

@@ -14,13 +14,15 @@ static bool file_name(const physad__nn_state *s, const char *ours, char *theirs)
     return physad__snprintf(theirs + n, (size_t)(NAME_MOST - n), "%s", ours) < NAME_MOST - n;
 }
 
-static physad_status state_get(void *user, const char *name, int32_t ndim, const int64_t *shape, float *buffer, const float **data)
+static physad_status state_get(void *user, const char *name, int32_t ndim, const int64_t *shape, float *buffer,
+                               const float **data)
 {
     const physad__nn_state *s = user;
     char theirs[NAME_MOST], got[160], want[160];
     physad_view view;
     if (!file_name(s, name, theirs) || !physad_tensors_has(s->tensors, theirs))
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: parameter \"%s\" of %s is missing", s->origin, theirs, s->backbone->info.name);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: parameter \"%s\" of %s is missing", s->origin, theirs,
+                             s->backbone->info.name);
     PHYSAD__TRY(physad_tensors_find(s->tensors, theirs, &view));
     if (view.ndim != ndim || memcmp(view.shape, shape, (size_t)ndim * sizeof(*shape)) != 0)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: parameter \"%s\" has shape %s, %s wants %s", s->origin, theirs,
@@ -54,7 +56,8 @@ physad_status physad__nn_visit_node(const physad__nn_graph *g, int64_t node, phy
     static const char *const norm[] = { "weight", "bias", "running_mean", "running_var" };
     const physad__nn_node *n = &g->nodes[node];
     if (n->op == PHYSAD__NN_CONV || n->op == PHYSAD__NN_LINEAR) {
-        const int64_t in = g->nodes[n->input[0]].channels / n->groups, shape[4] = { n->channels, in, n->kernel, n->kernel };
+        const int64_t in = g->nodes[n->input[0]].channels / n->groups,
+                      shape[4] = { n->channels, in, n->kernel, n->kernel };
         PHYSAD__TRY(visit_part(n, "weight", n->op == PHYSAD__NN_LINEAR ? 2 : 4, shape, visit, user));
         if (n->bias)
             PHYSAD__TRY(visit_part(n, "bias", 1, &n->channels, visit, user));
@@ -115,7 +118,8 @@ static physad_status check_leftovers(const physad__nn_state *state, const physad
             continue;
         PHYSAD__TRY(look_through(g, &one));
         if (!one.found)
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: parameter \"%s\" is none of %s's; is it another network's file?", state->origin,
+            return physad__error(PHYSAD_ERR_FORMAT,
+                                 "%s: parameter \"%s\" is none of %s's; is it another network's file?", state->origin,
                                  one.wanted, state->backbone->info.name);
     }
     return PHYSAD_OK;
@@ -133,8 +137,8 @@ physad_status physad__nn_state_init(physad__nn_state *state, const physad_tensor
     }
     if (state->names == NULL) {
         const char *first = physad_tensors_name(tensors, 0);
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: parameter \"%s%s\" of %s is missing; the file's first is \"%s\"", origin, prefix,
-                             b->names[0].probe, b->info.name, first != NULL ? first : "(none)");
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: parameter \"%s%s\" of %s is missing; the file's first is \"%s\"",
+                             origin, prefix, b->names[0].probe, b->info.name, first != NULL ? first : "(none)");
     }
     return strict ? check_leftovers(state, g) : PHYSAD_OK;
 }

@@ -60,8 +60,8 @@ static void conv_drop(physad__tape_node *n)
     physad__free(c->packed);
 }
 
-/* oneDNN's product of matrices splits its sums among the threads. Where nothing else can do a shape (AVX2 and odd numbers of
- * channels), one thread does it, so that the bits are those of any number of threads. */
+/* oneDNN's product of matrices splits its sums among the threads. Where nothing else can do a shape (AVX2 and odd
+ * numbers of channels), one thread does it, so that the bits are those of any number of threads. */
 static physad_status by_one_thread(physad__tape *t, const physad__dnn_pair *pair, physad__dnn_way way, routed *r)
 {
     const int threads = physad__call_narrow();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The weights store: what is known, where files lie, whether they are the right ones. Converting is in nn_weights_convert.c. */
+/* The weights store: what is known, where files lie, whether they are the right ones. Converting is in
+ * nn_weights_convert.c. */
 #include "core/core.h"
 #include "io/io.h"
 #include "nn/nn_weights_table.h"
@@ -21,7 +22,8 @@ static physad_status give(const physad_weights_info *row, physad_weights_info *i
     if (info == NULL)
         return physad__error(PHYSAD_ERR_ARG, "%s: info is NULL", what);
     if (info->struct_size < sizeof(*info) || info->struct_size > 4096)
-        return physad__error(PHYSAD_ERR_ARG, "physad_weights_info: struct_size is %u; initialise it with PHYSAD_WEIGHTS_INFO_INIT",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_weights_info: struct_size is %u; initialise it with PHYSAD_WEIGHTS_INFO_INIT",
                              info->struct_size);
     const uint32_t size = info->struct_size;
     *info = *row;
@@ -55,7 +57,8 @@ physad_status physad_weights_describe(const char *name, physad_weights_info *inf
     const char *near = physad__nearest_name(name, names, PHYSAD__WEIGHTS_COUNT);
     if (near != NULL)
         return physad__error(PHYSAD_ERR_ARG, "no weights are known as \"%.100s\"; did you mean \"%s\"?", name, near);
-    return physad__error(PHYSAD_ERR_ARG, "no weights are known as \"%.100s\"; \"physad weights list\" tells which are", name);
+    return physad__error(PHYSAD_ERR_ARG, "no weights are known as \"%.100s\"; \"physad weights list\" tells which are",
+                         name);
 }
 
 /* --- finding --- */
@@ -70,7 +73,8 @@ typedef struct search {
 
 static physad_status add_place(search *s, const char *place)
 {
-    char *longer = s->places != NULL ? physad__format(s->mem, "%s, %s", s->places, place) : physad__strdup(s->mem, place);
+    char *longer =
+        s->places != NULL ? physad__format(s->mem, "%s, %s", s->places, place) : physad__strdup(s->mem, place);
     if (longer == NULL)
         return PHYSAD_ERR_NOMEM;
     physad__free(s->places);
@@ -110,7 +114,9 @@ static physad_status try_chosen(search *s, const char *path, const char *what)
     if (physad__path_is_dir(path))
         return try_folder(s, path);
     if (!physad__path_is_file(path))
-        return physad__error(PHYSAD_ERR_IO, "weights \"%.100s\": %s is \"%s\", and there is neither a file nor a folder", s->name, what, path);
+        return physad__error(PHYSAD_ERR_IO,
+                             "weights \"%.100s\": %s is \"%s\", and there is neither a file nor a folder", s->name,
+                             what, path);
     s->found = physad__strdup(s->mem, path);
     return s->found != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
@@ -127,7 +133,8 @@ physad_status physad_weights_folder(physad_context *context, char *path, size_t 
     else if (home != NULL && home[0] == '/')
         length = physad__snprintf(path, size, "%s/.local/share/physad/weights", home);
     else
-        return physad__error(PHYSAD_ERR_STATE, "the user's weights folder is not known: neither XDG_DATA_HOME nor HOME is set");
+        return physad__error(PHYSAD_ERR_STATE,
+                             "the user's weights folder is not known: neither XDG_DATA_HOME nor HOME is set");
     if (length < 0 || (size_t)length >= size)
         return physad__error(PHYSAD_ERR_ARG, "physad_weights_folder: path has %zu bytes, want %d", size, length + 1);
     return PHYSAD_OK;
@@ -137,7 +144,8 @@ static physad_status try_library(search *s)
 {
     Dl_info info;
     char path[PATH_MAX + 16];
-    if (dladdr((const void *)&physad__weights_table, &info) == 0 || info.dli_fname == NULL || realpath(info.dli_fname, path) == NULL)
+    if (dladdr((const void *)&physad__weights_table, &info) == 0 || info.dli_fname == NULL ||
+        realpath(info.dli_fname, path) == NULL)
         return PHYSAD_OK; /* a static program: there is no such folder */
     char *slash = strrchr(path, '/');
     if (slash == NULL)
@@ -163,15 +171,18 @@ static physad_status search_all(search *s, physad_context *ctx, const char *give
 static physad_status missing(const search *s)
 {
     if (s->row == NULL)
-        return physad__error(PHYSAD_ERR_IO, "weights \"%.100s\" are not known, and there is no %.100s.safetensors, .pth or .pt in %s", s->name,
-                             s->name, s->places);
+        return physad__error(PHYSAD_ERR_IO,
+                             "weights \"%.100s\" are not known, and there is no %.100s.safetensors, .pth or .pt in %s",
+                             s->name, s->name, s->places);
     if (s->row->package[0] != '\0')
-        return physad__error(PHYSAD_ERR_IO, "weights \"%s\" are not there (searched in %s); fetch them once by: physad weights fetch %s", s->name,
-                             s->places, s->name);
-    return physad__error(PHYSAD_ERR_IO,
-                         "weights \"%s\" are not there (searched in %s); get %s from %s and install it once by: physad weights fetch %s "
-                         "--from FILE",
-                         s->name, s->places, s->row->file, s->row->origin, s->name);
+        return physad__error(
+            PHYSAD_ERR_IO, "weights \"%s\" are not there (searched in %s); fetch them once by: physad weights fetch %s",
+            s->name, s->places, s->name);
+    return physad__error(
+        PHYSAD_ERR_IO,
+        "weights \"%s\" are not there (searched in %s); get %s from %s and install it once by: physad weights fetch %s "
+        "--from FILE",
+        s->name, s->places, s->row->file, s->row->origin, s->name);
 }
 
 static physad_status copy_path(const search *s, char *path, size_t size)
@@ -187,10 +198,12 @@ physad_status physad_weights_find(physad_context *context, const char *name, con
 {
     PHYSAD__TRY(physad__context_check(context, "physad_weights_find"));
     if (name == NULL || path == NULL || size == 0)
-        return physad__error(PHYSAD_ERR_ARG, "physad_weights_find: %s", name == NULL ? "name is NULL" : "path is NULL or has no room");
+        return physad__error(PHYSAD_ERR_ARG, "physad_weights_find: %s",
+                             name == NULL ? "name is NULL" : "path is NULL or has no room");
     path[0] = '\0';
     if (name[0] == '\0' || strchr(name, '/') != NULL)
-        return physad__error(PHYSAD_ERR_ARG, "\"%.100s\" is no name of weights; a path is given in its own place", name);
+        return physad__error(PHYSAD_ERR_ARG, "\"%.100s\" is no name of weights; a path is given in its own place",
+                             name);
     search s = { .mem = &context->mem, .name = name, .row = row_of(name) };
     physad_status status = search_all(&s, context, given);
     if (status == PHYSAD_OK)
@@ -214,11 +227,13 @@ physad_status physad_weights_verify(physad_context *context, const char *name, c
     if (sha256 != NULL)
         memcpy(sha256, digest, sizeof(digest));
     const bool original = info.sha256[0] != '\0', converted = info.sha256_converted[0] != '\0';
-    if ((original && strncmp(digest, info.sha256, strlen(info.sha256)) == 0) || (converted && strcmp(digest, info.sha256_converted) == 0))
+    if ((original && strncmp(digest, info.sha256, strlen(info.sha256)) == 0) ||
+        (converted && strcmp(digest, info.sha256_converted) == 0))
         return PHYSAD_OK;
     if (!original || (!converted && physad__has_suffix(path, ".safetensors")))
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: its SHA-256 is %s; that of %s is not known for %s", path, digest, name,
-                             original ? "the converted file, only for the original" : "any file");
-    return physad__error(PHYSAD_ERR_FORMAT, "%s: is not %s: its SHA-256 is %s, want %s%s%s%s", path, name, digest, info.sha256,
-                         strlen(info.sha256) < 64 ? "..." : "", converted ? " or, converted, " : "", info.sha256_converted);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: its SHA-256 is %s; that of %s is not known for %s", path,
+                             digest, name, original ? "the converted file, only for the original" : "any file");
+    return physad__error(PHYSAD_ERR_FORMAT, "%s: is not %s: its SHA-256 is %s, want %s%s%s%s", path, name, digest,
+                         info.sha256, strlen(info.sha256) < 64 ? "..." : "", converted ? " or, converted, " : "",
+                         info.sha256_converted);
 }

@@ -33,7 +33,8 @@ static physad_status convert_array(const conversion *c, int64_t index)
     if (data == NULL)
         return PHYSAD_ERR_NOMEM;
     const int64_t one = 1;
-    const physad_view out = in.ndim > 0 ? physad_view_array(data, dtype, in.ndim, in.shape) : physad_view_array(data, dtype, 1, &one);
+    const physad_view out =
+        in.ndim > 0 ? physad_view_array(data, dtype, in.ndim, in.shape) : physad_view_array(data, dtype, 1, &one);
     physad_status status = physad__view_copy(&out, &in);
     if (status == PHYSAD_OK)
         status = physad__tensors_writer_append(c->to, name, &out);
@@ -47,8 +48,8 @@ static physad_status convert_all(const conversion *c)
     physad_view view;
     for (int64_t i = 0; i < count; i++) {
         PHYSAD__TRY(physad_tensors_view(c->from, i, &view));
-        PHYSAD__TRY(physad__tensors_writer_declare(c->to, physad_tensors_name(c->from, i), target_dtype(c, view.dtype), view.ndim,
-                                                   view.shape));
+        PHYSAD__TRY(physad__tensors_writer_declare(c->to, physad_tensors_name(c->from, i), target_dtype(c, view.dtype),
+                                                   view.ndim, view.shape));
     }
     for (int64_t i = 0; i < count; i++) {
         PHYSAD__TRY(physad__cancelled(c->ctx));
@@ -97,12 +98,13 @@ static physad_status check_digest(const source *s, const physad_weights_info *kn
     PHYSAD__TRY(physad__sha256(digest, s->data, s->size));
     if (known == NULL || strncmp(digest, known->sha256, strlen(known->sha256)) == 0)
         return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_FORMAT, "%s: is not the file %s of weights \"%s\": its SHA-256 is %s, want %s%s", s->label, known->file,
-                         known->name, digest, known->sha256, strlen(known->sha256) < 64 ? "..." : "");
+    return physad__error(PHYSAD_ERR_FORMAT, "%s: is not the file %s of weights \"%s\": its SHA-256 is %s, want %s%s",
+                         s->label, known->file, known->name, digest, known->sha256,
+                         strlen(known->sha256) < 64 ? "..." : "");
 }
 
-static physad_status convert_source(physad_context *ctx, const source *s, const char *to, const physad_weights_info *known,
-                                    const physad_weights_convert_options *o)
+static physad_status convert_source(physad_context *ctx, const source *s, const char *to,
+                                    const physad_weights_info *known, const physad_weights_convert_options *o)
 {
     char digest[65];
     physad_tensors *from = NULL;
@@ -198,8 +200,8 @@ static physad_status install_source(physad_context *ctx, source *s, const physad
     return status;
 }
 
-physad_status physad_weights_install(physad_context *context, const char *name, const char *from, const char *folder, char *path,
-                                     size_t size)
+physad_status physad_weights_install(physad_context *context, const char *name, const char *from, const char *folder,
+                                     char *path, size_t size)
 {
     char user_folder[PATH_MAX], target[PATH_MAX];
     physad_weights_info known = PHYSAD_WEIGHTS_INFO_INIT;
@@ -214,8 +216,9 @@ physad_status physad_weights_install(physad_context *context, const char *name, 
     }
     const int length = physad__snprintf(target, sizeof(target), "%s/%s.safetensors", folder, known.name);
     if (length < 0 || (size_t)length >= sizeof(target) || (path != NULL && (size_t)length >= size))
-        return physad__error(PHYSAD_ERR_ARG, "physad_weights_install: the path \"%.100s...\" takes %d bytes, there is room for %zu", folder,
-                             length + 1, path != NULL ? size : sizeof(target));
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_weights_install: the path \"%.100s...\" takes %d bytes, there is room for %zu",
+                             folder, length + 1, path != NULL ? size : sizeof(target));
     PHYSAD__TRY(physad__file_map_open(&map, from, 0));
     source s = { map.data, map.size, from };
     physad_status status = physad__dir_make(&context->mem, folder);

@@ -27,7 +27,8 @@ int main(void)
         field("package_version", w->package_version);
         field("sha256", w->sha256);
         field("sha256_converted", w->sha256_converted);
-        printf("      \"parameters\": %lld\n    }%s\n", (long long)w->parameters, i + 1 < PHYSAD__WEIGHTS_COUNT ? "," : "");
+        printf("      \"parameters\": %lld\n    }%s\n", (long long)w->parameters,
+               i + 1 < PHYSAD__WEIGHTS_COUNT ? "," : "");
     }
     printf("  ]\n}\n");
     return ferror(stdout) != 0;

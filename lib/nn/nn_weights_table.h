@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The known weights: the one place. The library, the installed weights-manifest.json and the command's list are made of it. */
+/* The known weights: the one place. The library, the installed weights-manifest.json and the command's list are made of
+ * it. */
 #ifndef PHYSAD__NN_WEIGHTS_TABLE_H
 #define PHYSAD__NN_WEIGHTS_TABLE_H
 

@@ -128,7 +128,13 @@ typedef struct physad__figure {
     int32_t interval;   /* 1: an interval belongs to it */
     const char *metric; /* its name in <physad/metrics.h> */
 } physad__figure;
-enum { PHYSAD__FIGURE_IMAGE = 1, PHYSAD__FIGURE_PIXEL = 2, PHYSAD__FIGURE_VIDEO = 4, PHYSAD__FIGURE_FRAME = 8, PHYSAD__FIGURE_THING = 16 };
+enum {
+    PHYSAD__FIGURE_IMAGE = 1,
+    PHYSAD__FIGURE_PIXEL = 2,
+    PHYSAD__FIGURE_VIDEO = 4,
+    PHYSAD__FIGURE_FRAME = 8,
+    PHYSAD__FIGURE_THING = 16
+};
 extern const physad__figure physad__figures[];
 extern const int64_t physad__figure_count;
 /* Whether such reports have this figure at all. */

@@ -272,7 +272,8 @@ static physad_status draw_nearest(physad__thumbs *t, const physad__run_state *ru
 
 #define MOST_DIFFERENT 0.25 /* of 0..1, mean of the colours: full colour */
 
-/* Brings `render` to the photo's brightness and contrast, colour by colour, by least squares; then the colour of how far they differ. */
+/* Brings `render` to the photo's brightness and contrast, colour by colour, by least squares; then the colour of how
+ * far they differ. */
 static void colour_difference(uint8_t *out, const uint8_t *render, const uint8_t *photo, int64_t n)
 {
     double gain[3], offset[3];

@@ -8,7 +8,8 @@
 /* The result's score and what it saw, without its map. */
 physad_status physad__run_keep(physad__run_state *run, int64_t index, physad_result *result)
 {
-    PHYSAD__TRY(physad__grow(&run->ctx->mem, &run->kept, &run->kept_capacity, run->kept_count + 1, sizeof(*run->kept), "results"));
+    PHYSAD__TRY(physad__grow(&run->ctx->mem, &run->kept, &run->kept_capacity, run->kept_count + 1, sizeof(*run->kept),
+                             "results"));
     physad__kept *k = &run->kept[run->kept_count];
     PHYSAD__TRY(physad__result_keep(&k->result, result));
     k->index = index;
@@ -114,7 +115,8 @@ physad_status physad__run_groups(physad__run_state *run, const physad_measure_op
 {
     int64_t groups = 0;
     bool several = false;
-    int64_t *number = physad__alloc_array(&run->ctx->mem, physad_dataset_count(run->test) + 1, sizeof(*number), "groups");
+    int64_t *number =
+        physad__alloc_array(&run->ctx->mem, physad_dataset_count(run->test) + 1, sizeof(*number), "groups");
     physad_status status = number != NULL ? physad__dataset_groups(run->test, number, &groups) : PHYSAD_ERR_NOMEM;
     if (status == PHYSAD_OK)
         status = add_groups(run, number, groups);

@@ -38,7 +38,8 @@ static physad_metric mean_of(const physad__figure *f, const physad__report *repo
     int64_t defined = 0;
     physad_metric mean = physad__metric_none("undefined everywhere");
     for (int64_t i = 0; i < count; i++) {
-        const double value = physad__figure_fits(f, &reports[i]) ? physad__figure_of(f, &reports[i]).value : (double)NAN;
+        const double value =
+            physad__figure_fits(f, &reports[i]) ? physad__figure_of(f, &reports[i]).value : (double)NAN;
         defined += !isnan(value);
         physad__sum_add(&sum, isnan(value) ? 0 : value);
     }
@@ -140,15 +141,16 @@ static void put_thing(physad__text *out, const physad__report *reports, int64_t 
         physad__html_raw(out, "</td><td class=\"left\">");
         if (same != NULL && same->place_count > 0) {
             const physad_place *p = &same->places[0];
-            physad__html_format(out, "%.3g, %.3g, %.3g (%.2g), %d of %d photos", p->position[0], p->position[1], p->position[2], p->radius,
-                                p->agreeing, p->seen_by);
+            physad__html_format(out, "%.3g, %.3g, %.3g (%.2g), %d of %d photos", p->position[0], p->position[1],
+                                p->position[2], p->radius, p->agreeing, p->seen_by);
         }
         physad__html_raw(out, "</td>");
     }
     physad__html_raw(out, "</tr>\n");
 }
 
-/* One verdict per thing: a row each, its score by every method, and where it is oddest. Things of a single photo have it at their card. */
+/* One verdict per thing: a row each, its score by every method, and where it is oddest. Things of a single photo have
+ * it at their card. */
 static void put_things(physad__text *out, const physad__report *reports, int64_t count, int64_t stride)
 {
     const physad__report *first = &reports[0];
@@ -157,9 +159,11 @@ static void put_things(physad__text *out, const physad__report *reports, int64_t
         n += first->groups[i].photo_count > 1;
     if (n == 0)
         return;
-    physad__html_raw(out, "<h3>Things of several photos</h3>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
-                          "aria-label=\"Things\"><table><thead><tr><th scope=\"col\">thing</th><th scope=\"col\" class=\"left\">type</th>"
-                          "<th scope=\"col\">photos</th>");
+    physad__html_raw(
+        out,
+        "<h3>Things of several photos</h3>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
+        "aria-label=\"Things\"><table><thead><tr><th scope=\"col\">thing</th><th scope=\"col\" class=\"left\">type</th>"
+        "<th scope=\"col\">photos</th>");
     for (int64_t k = 0; k < count; k++) {
         physad__html_raw(out, "<th scope=\"col\">");
         physad__html_text(out, reports[k * stride].method);
@@ -169,7 +173,8 @@ static void put_things(physad__text *out, const physad__report *reports, int64_t
     for (int64_t i = 0; i < first->group_count; i++)
         if (first->groups[i].photo_count > 1)
             put_thing(out, reports, count, stride, i);
-    physad__html_raw(out, "</tbody></table></div>\n<p class=\"soft\">Places are x, y, z in the frame of the training photos&#39; poses, with the "
+    physad__html_raw(out, "</tbody></table></div>\n<p class=\"soft\">Places are x, y, z in the frame of the training "
+                          "photos&#39; poses, with the "
                           "radius of what is odd, and in how many of the photos that see the place it is odd.</p>\n");
 }
 
@@ -240,7 +245,8 @@ static void put_threshold(physad__text *out, const physad__report *r)
                             r->alpha, (long long)r->threshold_groups, r->rate_low, r->rate_high);
     else
         physad__html_raw(out, "It was given, and promises nothing. ");
-    physad__html_format(out, "On this test set: %lld of %lld normal samples above it, %lld of %lld anomalous ones.</p>\n",
+    physad__html_format(out,
+                        "On this test set: %lld of %lld normal samples above it, %lld of %lld anomalous ones.</p>\n",
                         (long long)alarms[0], (long long)count[0], (long long)alarms[1], (long long)count[1]);
 }
 
@@ -251,8 +257,8 @@ static void put_category(physad__text *out, const physad_evaluation *e, int64_t 
     physad__html_format(out, "<section aria-labelledby=\"c%lld\"><h2 id=\"c%lld\">", (long long)category,
                         (long long)category);
     physad__html_text(out, *first->category != '\0' ? first->category : "All samples");
-    physad__html_format(out, "</h2>\n<p>%lld normal training samples, %lld test samples.</p>\n", (long long)first->n_train,
-                        (long long)first->n_test);
+    physad__html_format(out, "</h2>\n<p>%lld normal training samples, %lld test samples.</p>\n",
+                        (long long)first->n_train, (long long)first->n_test);
     put_types(out, first, e->methods, categories);
     put_things(out, first, e->methods, categories);
     physad__html_raw(out, "<h3>Curves</h3>\n");
@@ -331,10 +337,11 @@ static physad_status put_run(physad__text *out, physad__mem *mem, const physad__
 
 static physad_status put_setup(physad__text *out, const physad_evaluation *e)
 {
-    physad__html_raw(out, "<h2 id=\"setup\">To repeat it</h2>\n<p>physad " PHYSAD_VERSION_STRING
-                          ". Equal digests mean equal test samples, and equal scores to the bit; they depend neither on "
-                          "the number of threads nor on the order of work. All figures, curves&#39; source scores and "
-                          "durations are in results.json and results.csv.</p>\n");
+    physad__html_raw(out,
+                     "<h2 id=\"setup\">To repeat it</h2>\n<p>physad " PHYSAD_VERSION_STRING
+                     ". Equal digests mean equal test samples, and equal scores to the bit; they depend neither on "
+                     "the number of threads nor on the order of work. All figures, curves&#39; source scores and "
+                     "durations are in results.json and results.csv.</p>\n");
     for (int64_t i = 0; i < e->count; i++)
         PHYSAD__TRY(put_run(out, &e->ctx->mem, &e->reports[i]));
     bool any = false;
@@ -383,17 +390,20 @@ static physad_status put_parts_source(physad__text *out, const char *const *part
     return status;
 }
 
-physad_status physad__html_begin(physad__text *out, const char *title, const char *const *style, const char *const *script)
+physad_status physad__html_begin(physad__text *out, const char *title, const char *const *style,
+                                 const char *const *script)
 {
-    physad__html_raw(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
-                          "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src");
+    physad__html_raw(out,
+                     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+                     "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src");
     PHYSAD__TRY(put_parts_source(out, style));
     physad__html_raw(out, "; script-src");
     PHYSAD__TRY(put_parts_source(out, script));
-    physad__html_raw(out, "; base-uri 'none'; form-action 'none'\">\n<meta name=\"viewport\" "
-                          "content=\"width=device-width,initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
-                          "dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" "
-                          "href=\"data:,\">\n<title>");
+    physad__html_raw(out,
+                     "; base-uri 'none'; form-action 'none'\">\n<meta name=\"viewport\" "
+                     "content=\"width=device-width,initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
+                     "dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" "
+                     "href=\"data:,\">\n<title>");
     physad__html_text(out, title);
     physad__html_raw(out, "</title>\n<style>");
     for (int64_t k = 0; style[k] != NULL; k++)
@@ -408,7 +418,8 @@ static physad_status put_head(physad__text *out, const char *title)
     physad__text sheet = { .mem = out->mem };
     physad__html_style(&sheet);
     const char *const style[] = { sheet.data, NULL };
-    const physad_status status = sheet.status == PHYSAD_OK ? physad__html_begin(out, title, style, script) : sheet.status;
+    const physad_status status =
+        sheet.status == PHYSAD_OK ? physad__html_begin(out, title, style, script) : sheet.status;
     physad__free(sheet.data);
     PHYSAD__TRY(status);
     physad__html_raw(out, "<a class=\"skip\" href=\"#gallery\">To the gallery</a>\n<header><h1>");
@@ -446,17 +457,19 @@ static physad_status put_page(physad__text *out, const physad_evaluation *e, con
         physad__html_text(out, *e->reports[i].category != '\0' ? e->reports[i].category : "All samples");
         physad__html_raw(out, "</a>");
     }
-    physad__html_raw(out, " <a href=\"#gallery\">Gallery</a> <a href=\"#setup\">To repeat it</a></nav></header>\n<main>\n");
+    physad__html_raw(out,
+                     " <a href=\"#gallery\">Gallery</a> <a href=\"#setup\">To repeat it</a></nav></header>\n<main>\n");
     put_summary(out, e);
     for (int64_t i = 0; i < categories; i++)
         put_category(out, e, i);
-    physad__html_raw(out, "<h2 id=\"gallery\" tabindex=\"-1\">Gallery</h2>\n<p>Every test sample, the highest scores "
-                          "first. Pictures are kept of the highest and lowest scores of each type. The colour of a score "
-                          "map begins at the map&#39;s median score and is full at the threshold, or at the map&#39;s "
-                          "highest score where there is none. Below it the patch with the highest score, and beside that "
-                          "the patch of the normal training samples that is nearest to it. Of a video the frame with the "
-                          "highest score, the scores of all frames over time, what is odd in words, and the moment of a "
-                          "normal training video that is most like the oddest one, as far as the method tells them.</p>\n");
+    physad__html_raw(out,
+                     "<h2 id=\"gallery\" tabindex=\"-1\">Gallery</h2>\n<p>Every test sample, the highest scores "
+                     "first. Pictures are kept of the highest and lowest scores of each type. The colour of a score "
+                     "map begins at the map&#39;s median score and is full at the threshold, or at the map&#39;s "
+                     "highest score where there is none. Below it the patch with the highest score, and beside that "
+                     "the patch of the normal training samples that is nearest to it. Of a video the frame with the "
+                     "highest score, the scores of all frames over time, what is odd in words, and the moment of a "
+                     "normal training video that is most like the oddest one, as far as the method tells them.</p>\n");
     physad__html_scale(out);
     PHYSAD__TRY(physad__html_cards(out, e));
     PHYSAD__TRY(put_setup(out, e));

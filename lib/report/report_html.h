@@ -27,8 +27,10 @@ physad_status physad__html_cards(physad__text *out, const physad_evaluation *eva
 void physad__html_style(physad__text *out);
 extern const char physad__html_script[];
 
-/* A page up to its body's begin, which allows itself but the style and the script that are given: texts in parts, ended by NULL. */
-physad_status physad__html_begin(physad__text *out, const char *title, const char *const *style, const char *const *script);
+/* A page up to its body's begin, which allows itself but the style and the script that are given: texts in parts, ended
+ * by NULL. */
+physad_status physad__html_begin(physad__text *out, const char *title, const char *const *style,
+                                 const char *const *script);
 /* What draws a scene (report_scene_script.c). */
 extern const char *const physad__html_scene_style[], *const physad__html_scene_script[];
 

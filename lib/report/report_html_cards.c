@@ -102,12 +102,15 @@ static void put_scene(physad__text *out, const physad__thumbs *t)
     physad__html_raw(out, "</div>");
 }
 
-/* What one method says: its map where there is one, score and verdict, and below the patch that decided beside its neighbour. */
+/* What one method says: its map where there is one, score and verdict, and below the patch that decided beside its
+ * neighbour. */
 static void put_method(physad__text *out, const entry *e)
 {
     const char *v = verdict(e);
     const physad__thumbs *t = e->sample->thumbs;
-    const char *class = strcmp(v, "none") == 0 ? "soft" : strcmp(v, "missed") == 0 || strcmp(v, "alarm") == 0 ? "wrong" : "right";
+    const char *class = strcmp(v, "none") == 0                                ? "soft"
+                        : strcmp(v, "missed") == 0 || strcmp(v, "alarm") == 0 ? "wrong"
+                                                                              : "right";
     physad__html_raw(out, "<div class=\"method\">");
     if (t != NULL && t->image[PHYSAD__THUMB_MAP].bytes != NULL)
         put_image(out, &t->image[PHYSAD__THUMB_MAP], "score map");
@@ -118,7 +121,8 @@ static void put_method(physad__text *out, const entry *e)
     physad__html_format(out, " <span class=\"%s\">%s</span></p>", class, verdict_text(v));
     if (e->sample->take != NULL)
         put_take(out, e->sample->take, t);
-    else if (t != NULL && (t->image[PHYSAD__THUMB_PATCH].bytes != NULL || t->image[PHYSAD__THUMB_NEAREST].bytes != NULL)) {
+    else if (t != NULL &&
+             (t->image[PHYSAD__THUMB_PATCH].bytes != NULL || t->image[PHYSAD__THUMB_NEAREST].bytes != NULL)) {
         physad__html_raw(out, "<div class=\"pair\">\n");
         put_figure(out, &t->image[PHYSAD__THUMB_PATCH], "highest-scored patch", NULL);
         put_figure(out, &t->image[PHYSAD__THUMB_NEAREST], "nearest normal:", t->nearest_path);
@@ -158,7 +162,8 @@ static void put_card(physad__text *out, const entry *e)
     physad__html_text(out, e->sample->type);
     physad__html_raw(out, "</span></h3>\n<div class=\"row\">\n");
     if (t != NULL) {
-        put_figure(out, &t->image[PHYSAD__THUMB_PHOTO], e->sample->take != NULL ? "frame with the highest score" : "photo", NULL);
+        put_figure(out, &t->image[PHYSAD__THUMB_PHOTO],
+                   e->sample->take != NULL ? "frame with the highest score" : "photo", NULL);
         put_figure(out, &t->image[PHYSAD__THUMB_TRUTH], "ground truth, outlined", NULL);
     }
     for (int64_t i = 0; i < e->count; i++)
@@ -265,8 +270,9 @@ static physad_status put_filters(physad__text *out, const physad_evaluation *e)
         put_choice(out, "=", e->reports[i].category, e->reports[i].category);
     physad__html_raw(out, "</select></label>\n");
     put_select(out, "Label", "label");
-    physad__html_raw(out, "<option value=\"\">all</option><option value=\"0\">normal</option><option value=\"1\">anomalous"
-                          "</option></select></label>\n");
+    physad__html_raw(out,
+                     "<option value=\"\">all</option><option value=\"0\">normal</option><option value=\"1\">anomalous"
+                     "</option></select></label>\n");
     PHYSAD__TRY(put_types(out, e));
     put_select(out, "By method", "method");
     for (int64_t i = 0; i < e->methods; i++) {
@@ -275,9 +281,10 @@ static physad_status put_filters(physad__text *out, const physad_evaluation *e)
     }
     physad__html_raw(out, "</select></label>\n");
     put_select(out, "Verdict", "verdict");
-    physad__html_raw(out, "<option value=\"\">all</option><option value=\"missed\">missed</option><option value=\"alarm\">"
-                          "false alarm</option><option value=\"found\">found</option><option value=\"passed\">passed"
-                          "</option></select></label>\n");
+    physad__html_raw(out,
+                     "<option value=\"\">all</option><option value=\"missed\">missed</option><option value=\"alarm\">"
+                     "false alarm</option><option value=\"found\">found</option><option value=\"passed\">passed"
+                     "</option></select></label>\n");
     put_select(out, "Order", "order");
     physad__html_raw(out, "<option value=\"high\">highest first</option><option value=\"low\">lowest first</option>"
                           "</select></label>\n<label>Path contains<input type=\"search\" name=\"path\"></label>\n"

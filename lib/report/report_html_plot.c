@@ -84,10 +84,11 @@ void physad__html_curves(physad__text *out, const physad__report *reports, int64
     if (count > 1) {
         physad__html_raw(out, "<p>");
         for (int64_t k = 0; k < count; k++) {
-            physad__html_format(out,
-                                "<svg class=\"key\" viewBox=\"0 0 40 8\" aria-hidden=\"true\"><path class=\"curve m%d\" "
-                                "d=\"M0 4H40\"/></svg> ",
-                                (int)(k % STYLES));
+            physad__html_format(
+                out,
+                "<svg class=\"key\" viewBox=\"0 0 40 8\" aria-hidden=\"true\"><path class=\"curve m%d\" "
+                "d=\"M0 4H40\"/></svg> ",
+                (int)(k % STYLES));
             physad__html_text(out, reports[k * stride].method);
             physad__html_raw(out, " &#160; ");
         }
@@ -184,7 +185,8 @@ void physad__html_histogram(physad__text *out, const physad__report *report)
                         H_WIDTH, H_HEIGHT);
     put_bars(out, &b);
     physad__html_format(out, "<path class=\"axis\" d=\"M%d %dH%d\"/>", H_LEFT, H_AXIS, H_LEFT + H_SPAN);
-    physad__html_format(out, "<text x=\"%d\" y=\"%d\">%.5g</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.5g</text>",
+    physad__html_format(out,
+                        "<text x=\"%d\" y=\"%d\">%.5g</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.5g</text>",
                         H_LEFT, H_HEIGHT - 6, b.low, H_LEFT + H_SPAN, H_HEIGHT - 6, b.high);
     physad__html_format(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">score</text>", H_WIDTH / 2, H_HEIGHT - 6);
     if (isfinite(report->threshold)) {
@@ -198,16 +200,18 @@ void physad__html_histogram(physad__text *out, const physad__report *report)
 
 void physad__html_scale(physad__text *out)
 {
-    physad__html_raw(out, "<svg class=\"scale\" viewBox=\"0 0 256 30\" role=\"img\" aria-label=\"Colours of score maps, from "
-                          "the photo's median score to the threshold\">");
+    physad__html_raw(
+        out, "<svg class=\"scale\" viewBox=\"0 0 256 30\" role=\"img\" aria-label=\"Colours of score maps, from "
+             "the photo's median score to the threshold\">");
     for (int i = 0; i < 64; i++) {
         uint8_t rgb[3];
         physad_overlay_color(i / 63.0, rgb);
         physad__html_format(out, "<rect x=\"%d\" width=\"%d\" height=\"12\" fill=\"#%02x%02x%02x\"/>", 4 * i,
                             i < 63 ? 8 : 4, rgb[0], rgb[1], rgb[2]); /* under the next one: no seams */
     }
-    physad__html_raw(out, "<text y=\"26\">the map&#39;s median</text><text x=\"256\" y=\"26\" text-anchor=\"end\">threshold "
-                          "and above</text></svg>\n");
+    physad__html_raw(out,
+                     "<text y=\"26\">the map&#39;s median</text><text x=\"256\" y=\"26\" text-anchor=\"end\">threshold "
+                     "and above</text></svg>\n");
 }
 
 /* --- time line: the score of each frame, the highest marked --- */
@@ -264,15 +268,19 @@ void physad__html_time_line(physad__text *out, const physad__take *t)
         physad__snprintf(at, sizeof(at), "frame %lld", (long long)t->worst);
         physad__snprintf(end, sizeof(end), "%lld frames", (long long)t->frames);
     }
-    physad__html_format(out,
-                        "<svg class=\"line\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"score over time, highest at "
-                        "%s of %s\"><path class=\"axis\" d=\"M%d %dH%d\"/>",
-                        T_WIDTH, T_HEIGHT, at, end, T_LEFT, T_TOP + T_TALL, T_LEFT + T_SPAN);
+    physad__html_format(
+        out,
+        "<svg class=\"line\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"score over time, highest at "
+        "%s of %s\"><path class=\"axis\" d=\"M%d %dH%d\"/>",
+        T_WIDTH, T_HEIGHT, at, end, T_LEFT, T_TOP + T_TALL, T_LEFT + T_SPAN);
     put_line(out, t, low, high);
     const double x = line_x(t, t->worst);
-    physad__html_format(out,
-                        "<path class=\"limit\" d=\"M%.1f %dV%d\"/><text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>",
-                        x, T_TOP, T_TOP + T_TALL, x, T_HEIGHT - 6,
-                        x < T_WIDTH / 4.0 ? "start" : x > T_WIDTH * 3 / 4.0 ? "end" : "middle", at);
+    physad__html_format(
+        out, "<path class=\"limit\" d=\"M%.1f %dV%d\"/><text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>", x,
+        T_TOP, T_TOP + T_TALL, x, T_HEIGHT - 6,
+        x < T_WIDTH / 4.0       ? "start"
+        : x > T_WIDTH * 3 / 4.0 ? "end"
+                                : "middle",
+        at);
     physad__html_raw(out, "</svg>");
 }

@@ -66,13 +66,16 @@ static bool meeting(double out[3], const physad_scene *scene)
         memcpy(with, m, sizeof(with));
         for (int row = 0; row < 3; row++)
             with[row * 3 + k] = right[row];
-        out[k] = (with[0] * (with[4] * with[8] - with[5] * with[7]) - with[1] * (with[3] * with[8] - with[5] * with[6]) +
-                  with[2] * (with[3] * with[7] - with[4] * with[6])) / det;
+        out[k] =
+            (with[0] * (with[4] * with[8] - with[5] * with[7]) - with[1] * (with[3] * with[8] - with[5] * with[6]) +
+             with[2] * (with[3] * with[7] - with[4] * with[6])) /
+            det;
     }
     return true;
 }
 
-physad_status physad__scene_outlook(physad__outlook *out, const physad_scene *scene, const physad_camera *camera, const double *centre)
+physad_status physad__scene_outlook(physad__outlook *out, const physad_scene *scene, const physad_camera *camera,
+                                    const double *centre)
 {
     double distance, place[3];
     if (camera != NULL && !(camera->fx > 0 && camera->fy > 0 && camera->width > 0 && camera->height > 0))
@@ -86,8 +89,13 @@ physad_status physad__scene_outlook(physad__outlook *out, const physad_scene *sc
     } else if (physad_scene_cameras(scene) > 0) {
         PHYSAD__TRY(physad_scene_camera(scene, 0, &out->camera));
     } else {
-        out->camera = (physad_camera){ .rotation = { 1, 0, 0, 0, 1, 0, 0, 0, 1 }, .fx = 640, .fy = 640, .cx = 320, .cy = 240,
-                                       .width = 640, .height = 480 };
+        out->camera = (physad_camera){ .rotation = { 1, 0, 0, 0, 1, 0, 0, 0, 1 },
+                                       .fx = 640,
+                                       .fy = 640,
+                                       .cx = 320,
+                                       .cy = 240,
+                                       .width = 640,
+                                       .height = 480 };
         for (int k = 0; k < 3; k++)
             out->camera.translation[k] = -place[k] + (k == 2 ? 3 * distance : 0);
     }

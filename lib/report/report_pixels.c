@@ -187,8 +187,8 @@ static physad_status write_picture(const physad__run_state *run, const planes *p
 }
 
 /* Read again: pictures are few, and photos large. */
-physad_status physad__run_photo(const physad__run_state *run, const physad_scored *s, const physad_view *photo, physad_image **image,
-                                physad_view *out)
+physad_status physad__run_photo(const physad__run_state *run, const physad_scored *s, const physad_view *photo,
+                                physad_image **image, physad_view *out)
 {
     *image = NULL;
     if (photo == NULL)

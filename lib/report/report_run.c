@@ -137,8 +137,8 @@ physad_status physad__run_count(physad__run_state *run, const physad_scored *s, 
         .score = s->score,
         .label = s->sample->label,
     };
-    physad_status status = physad_scores_add_typed(run->scores, s->score, s->sample->label, s->sample->type, s->sample->group, typed,
-                                                   run->typed_name, run->typed_score);
+    physad_status status = physad_scores_add_typed(run->scores, s->score, s->sample->label, s->sample->type,
+                                                   s->sample->group, typed, run->typed_name, run->typed_score);
     if (status == PHYSAD_OK)
         status = physad__report_add_sample(run->report, &run->ctx->mem, &kept);
     if (status == PHYSAD_OK)
@@ -213,8 +213,8 @@ static bool is_measured(const physad__run_state *run, int64_t index)
 
 /* --- photos that are read ahead --- */
 
-static physad_status take_batch(physad__run_state *run, const physad__batch *batch, int64_t done, physad_result **results,
-                                physad__fault *faults)
+static physad_status take_batch(physad__run_state *run, const physad__batch *batch, int64_t done,
+                                physad_result **results, physad__fault *faults)
 {
     physad__call part = physad__call_part(run->call, done);
     const double start = physad__seconds();
@@ -233,7 +233,8 @@ static physad_status take_batch(physad__run_state *run, const physad__batch *bat
     return status;
 }
 
-static physad_status take_all(physad__run_state *run, physad__loader *loader, physad_result **results, physad__fault *faults)
+static physad_status take_all(physad__run_state *run, physad__loader *loader, physad_result **results,
+                              physad__fault *faults)
 {
     for (int64_t done = 0, seen = 0;;) {
         physad__batch batch;
@@ -291,9 +292,12 @@ static physad_status score_each(physad__run_state *run)
 static physad_status note_skipped(physad__run_state *run)
 {
     for (int64_t i = 0; i < physad_dataset_count(run->test); i++) {
-        const char *reason = run->reasons[i] != NULL ? run->reasons[i] : is_measured(run, i) ? NULL : "its label is not known";
+        const char *reason = run->reasons[i] != NULL ? run->reasons[i]
+                             : is_measured(run, i)   ? NULL
+                                                     : "its label is not known";
         if (reason != NULL)
-            PHYSAD__TRY(physad__report_skip_sample(run->report, &run->ctx->mem, physad_dataset_sample(run->test, i)->path, reason));
+            PHYSAD__TRY(physad__report_skip_sample(run->report, &run->ctx->mem,
+                                                   physad_dataset_sample(run->test, i)->path, reason));
     }
     return PHYSAD_OK;
 }

@@ -34,7 +34,8 @@ typedef struct physad__run_state {
     int64_t kept_count, kept_capacity;
     bool by_blocks;        /* they are few: intervals go by blocks of their frames */
     physad_types *types;   /* NULL: they are not asked for */
-    const char **typed_name; /* types of the test set that are told, as which of `types`, and how much the last photo looks like each */
+    const char **typed_name; /* types of the test set that are told, as which of `types`, and how much the last photo
+                                looks like each */
     int64_t *typed_index, typed_count;
     double *typed_score;
 } physad__run_state;
@@ -42,15 +43,17 @@ typedef struct physad__run_state {
 /* Fits, scores and measures; fills in `report`, whose names are set. */
 physad_status physad__run_method(physad__run_state *run, const physad_dataset *dataset);
 
-/* Adds a scored sample's pixels (report_pixels.c); draws it where pictures are wanted. A photo that is NULL is read where it is needed. */
+/* Adds a scored sample's pixels (report_pixels.c); draws it where pictures are wanted. A photo that is NULL is read
+ * where it is needed. */
 physad_status physad__run_pixels(physad__run_state *run, const physad_scored *scored);
 physad_status physad__run_picture(physad__run_state *run, const physad_scored *scored, const physad_view *photo);
 
 /* The photo where it is at hand, else read again, to be freed. */
-physad_status physad__run_photo(const physad__run_state *run, const physad_scored *scored, const physad_view *photo, physad_image **image,
-                                physad_view *out);
+physad_status physad__run_photo(const physad__run_state *run, const physad_scored *scored, const physad_view *photo,
+                                physad_image **image, physad_view *out);
 
-/* Adds a sample's score to the figures and to the report (report_run.c); `told` is given away, NULL: no types are told. */
+/* Adds a sample's score to the figures and to the report (report_run.c); `told` is given away, NULL: no types are told.
+ */
 physad_status physad__run_count(physad__run_state *run, const physad_scored *scored, double *told);
 
 /* --- types of defect (report_types.c) --- */
@@ -59,7 +62,8 @@ physad_status physad__run_count(physad__run_state *run, const physad_scored *sco
 physad_status physad__run_types_begin(physad__run_state *run);
 void physad__run_types_end(physad__run_state *run);
 /* How much a photo looks like each type: *told is the caller's, NULL where nothing is told. */
-physad_status physad__run_tell(physad__run_state *run, const physad_scored *scored, const physad_view *photo, double **told);
+physad_status physad__run_tell(physad__run_state *run, const physad_scored *scored, const physad_view *photo,
+                               double **told);
 
 /* --- groups (report_groups.c) --- */
 

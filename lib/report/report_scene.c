@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A scene as one page that draws it: each Gaussian in 32 bytes (place as three floats; scales, opacity, rotation, colour and the first
- * three harmonics as bytes), as base64 in the page. */
+/* A scene as one page that draws it: each Gaussian in 32 bytes (place as three floats; scales, opacity, rotation,
+ * colour and the first three harmonics as bytes), as base64 in the page. */
 #include "report/report_html.h"
 #include "report/report_scene.h"
 
@@ -112,8 +112,10 @@ static void put_canvas(physad__text *out, const physad__outlook *l, ranges r, co
     const double lens[6] = { c->fx, c->fy, c->cx, c->cy, (double)c->width, (double)c->height };
     const double range[3] = { (double)r.least_scale, (double)r.scale_range, (double)r.harmonic };
     const double background[3] = { (double)o->background[0], (double)o->background[1], (double)o->background[2] };
-    physad__html_raw(out, "<canvas id=\"view\" tabindex=\"0\" role=\"img\" aria-label=\"The scene; arrow keys turn it, plus and minus "
-                          "come nearer and go away, 0 goes back\"");
+    physad__html_raw(
+        out,
+        "<canvas id=\"view\" tabindex=\"0\" role=\"img\" aria-label=\"The scene; arrow keys turn it, plus and minus "
+        "come nearer and go away, 0 goes back\"");
     put_numbers(out, "rotation", c->rotation, 9);
     put_numbers(out, "translation", c->translation, 3);
     put_numbers(out, "lens", lens, 6);
@@ -124,7 +126,8 @@ static void put_canvas(physad__text *out, const physad__outlook *l, ranges r, co
     physad__html_raw(out, "></canvas>\n");
 }
 
-static physad_status put_page(physad__text *out, const physad_scene *scene, const physad__outlook *l, const physad_scene_html_options *o)
+static physad_status put_page(physad__text *out, const physad_scene *scene, const physad__outlook *l,
+                              const physad_scene_html_options *o)
 {
     const physad__gaussians *g = physad__scene_gaussians(scene);
     const ranges r = measure(g);
@@ -133,8 +136,10 @@ static physad_status put_page(physad__text *out, const physad_scene *scene, cons
     put_canvas(out, l, r, o);
     physad__html_raw(out, "<p id=\"note\" role=\"status\"><b>");
     physad__html_text(out, title);
-    physad__html_raw(out, "</b> <span id=\"count\"></span><br>Drag to turn, with two fingers or the right button to move, wheel or pinch to "
-                          "come nearer; arrow keys, + and &#8722;; 0 goes back.</p>\n<script id=\"gaussians\" type=\"text/plain\">");
+    physad__html_raw(
+        out, "</b> <span id=\"count\"></span><br>Drag to turn, with two fingers or the right button to move, wheel or "
+             "pinch to "
+             "come nearer; arrow keys, + and &#8722;; 0 goes back.</p>\n<script id=\"gaussians\" type=\"text/plain\">");
     put_gaussians(out, g, r);
     physad__html_raw(out, "</script>\n<script>");
     for (int k = 0; physad__html_scene_script[k] != NULL; k++)
@@ -152,7 +157,8 @@ static physad_status check(const physad_scene *scene, const char *path, const ph
                              (long long)physad_scene_gaussians(scene), PHYSAD_SCENE_HTML_MOST);
     for (int k = 0; k < 3; k++)
         if (!(o->background[k] >= 0 && o->background[k] <= 1))
-            return physad__error(PHYSAD_ERR_ARG, "physad_scene_html_options: background is %g, want 0 to 1", (double)o->background[k]);
+            return physad__error(PHYSAD_ERR_ARG, "physad_scene_html_options: background is %g, want 0 to 1",
+                                 (double)o->background[k]);
     return PHYSAD_OK;
 }
 

@@ -11,6 +11,7 @@ typedef struct physad__outlook {
 } physad__outlook;
 
 /* `camera` and `centre` NULL: by the scene's cameras where it has some, else by its Gaussians. */
-physad_status physad__scene_outlook(physad__outlook *out, const physad_scene *scene, const physad_camera *camera, const double *centre);
+physad_status physad__scene_outlook(physad__outlook *out, const physad_scene *scene, const physad_camera *camera,
+                                    const double *centre);
 
 #endif

@@ -84,8 +84,8 @@ static physad_status range(const char *name, int64_t value, int64_t least, int64
 {
     if (value >= least && value <= most)
         return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_ARG, "physad_scene_turntable_options: %s is %lld, want %lld to %lld", name, (long long)value,
-                         (long long)least, (long long)most);
+    return physad__error(PHYSAD_ERR_ARG, "physad_scene_turntable_options: %s is %lld, want %lld to %lld", name,
+                         (long long)value, (long long)least, (long long)most);
 }
 
 /* Encoders want even sizes. */
@@ -101,21 +101,25 @@ static physad_status read_options(physad_scene_turntable_options *o, const physa
     PHYSAD__TRY(range("width", o->width, 16, 8192));
     PHYSAD__TRY(range("height", o->height, 16, 8192));
     if (o->width % 2 != 0 || o->height % 2 != 0)
-        return physad__error(PHYSAD_ERR_ARG, "physad_scene_turntable_options: %d x %d pixels, want even numbers", o->width, o->height);
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_turntable_options: %d x %d pixels, want even numbers",
+                             o->width, o->height);
     for (int k = 0; k < 3; k++)
         if (!(o->background[k] >= 0 && o->background[k] <= 1))
-            return physad__error(PHYSAD_ERR_ARG, "physad_scene_turntable_options: background is %g, want 0 to 1", (double)o->background[k]);
+            return physad__error(PHYSAD_ERR_ARG, "physad_scene_turntable_options: background is %g, want 0 to 1",
+                                 (double)o->background[k]);
     return PHYSAD_OK;
 }
 
-physad_status physad_scene_turntable(const physad_scene *scene, const char *path, const physad_scene_turntable_options *options,
+physad_status physad_scene_turntable(const physad_scene *scene, const char *path,
+                                     const physad_scene_turntable_options *options,
                                      const physad_call_options *call_options)
 {
     physad_scene_turntable_options o;
     physad__call call;
     table t = { .scene = scene, .o = &o };
     if (scene == NULL || path == NULL || *path == '\0')
-        return physad__error(PHYSAD_ERR_ARG, "physad_scene_turntable: %s", scene == NULL ? "scene is NULL" : "want the name of a file");
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_turntable: %s",
+                             scene == NULL ? "scene is NULL" : "want the name of a file");
     physad_context *ctx = physad__scene_context(scene);
     PHYSAD__TRY(physad__context_check(ctx, "physad_scene_turntable"));
     PHYSAD__TRY(read_options(&o, options));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The type of defect that each photo's map shows, for the samples of a report and for the AUROC of a type against the rest. */
+/* The type of defect that each photo's map shows, for the samples of a report and for the AUROC of a type against the
+ * rest. */
 #include "report/report_run.h"
 
 #include <math.h>

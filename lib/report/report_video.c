@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-/* Neighbouring frames are alike, so intervals go by whole recordings, or where there are few of them by blocks of frames. */
+/* Neighbouring frames are alike, so intervals go by whole recordings, or where there are few of them by blocks of
+ * frames. */
 enum { FEW_RECORDINGS = 10, BLOCK = 25 };
 
 static bool is_video(const physad_sample *s)

@@ -37,8 +37,8 @@ static physad_status range(const char *name, int64_t value, int64_t least, int64
 {
     if (value >= least && value <= most)
         return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: %s is %lld, want %lld to %lld", name, (long long)value, (long long)least,
-                         (long long)most);
+    return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: %s is %lld, want %lld to %lld", name, (long long)value,
+                         (long long)least, (long long)most);
 }
 
 static int32_t or_default(int32_t value, int32_t otherwise)
@@ -71,14 +71,17 @@ static physad_status read_options(physad_scene_options *o, const physad_scene_op
     PHYSAD__TRY(range("checkpoint_every", o->checkpoint_every, 1, 10000000));
     PHYSAD__TRY(range("resume", o->resume, 0, 1));
     if (o->resume && o->checkpoint == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: resume without checkpoint: want the file that the fit was to leave");
+        return physad__error(
+            PHYSAD_ERR_ARG, "physad_scene_options: resume without checkpoint: want the file that the fit was to leave");
     if (o->harmonics != 1 && o->harmonics != 4 && o->harmonics != 9 && o->harmonics != 16)
         return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: harmonics is %d, want 1, 4, 9 or 16", o->harmonics);
     if (!(o->densify_gradient > 0))
-        return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: densify_gradient is %g, want a positive number", (double)o->densify_gradient);
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: densify_gradient is %g, want a positive number",
+                             (double)o->densify_gradient);
     for (int k = 0; k < 3; k++)
         if (!(o->background[k] >= 0 && o->background[k] <= 1))
-            return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: background is %g, want 0 to 1", (double)o->background[k]);
+            return physad__error(PHYSAD_ERR_ARG, "physad_scene_options: background is %g, want 0 to 1",
+                                 (double)o->background[k]);
     return PHYSAD_OK;
 }
 
@@ -88,7 +91,8 @@ static bool is_seen(const physad_camera *c, const double p[3])
 {
     double v[3];
     for (int k = 0; k < 3; k++)
-        v[k] = c->rotation[k * 3] * p[0] + c->rotation[k * 3 + 1] * p[1] + c->rotation[k * 3 + 2] * p[2] + c->translation[k];
+        v[k] = c->rotation[k * 3] * p[0] + c->rotation[k * 3 + 1] * p[1] + c->rotation[k * 3 + 2] * p[2] +
+               c->translation[k];
     const double x = c->fx * v[0] / v[2] + c->cx, y = c->fy * v[1] / v[2] + c->cy;
     return v[2] > 0.2 && x >= 0 && y >= 0 && x < (double)c->width && y < (double)c->height;
 }
@@ -107,7 +111,9 @@ static physad_status random_points(physad__scene_views *v, physad_context *ctx, 
     for (int64_t i = 0; i < v->count; i++) {
         const physad_camera *c = &v->views[i].camera;
         for (int k = 0; k < 3; k++)
-            mean[k] -= (c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] + c->rotation[6 + k] * c->translation[2]) / (double)v->count;
+            mean[k] -= (c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] +
+                        c->rotation[6 + k] * c->translation[2]) /
+                       (double)v->count;
     }
     const int64_t wanted = physad__max(2, v->count / 3);
     physad__rng_seed(&rng, ctx->seed, 0x9013);
@@ -126,12 +132,14 @@ static physad_status random_points(physad__scene_views *v, physad_context *ctx, 
         v->n_points += seen >= wanted;
     }
     if (v->n_points == 0)
-        return physad__error(PHYSAD_ERR_NUMERIC, "the cameras look at no place in common: do their axes follow the format (OpenGL in "
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "the cameras look at no place in common: do their axes follow the format (OpenGL in "
                              "transforms.json)?");
     return PHYSAD_OK;
 }
 
-/* Points that came with the poses are what photos have in common: one that sees none of them would only spoil the others. */
+/* Points that came with the poses are what photos have in common: one that sees none of them would only spoil the
+ * others. */
 static physad_status check_overlap(const physad__scene_views *v, const char *data)
 {
     const physad__scene_view *blind = NULL;
@@ -139,7 +147,8 @@ static physad_status check_overlap(const physad__scene_views *v, const char *dat
     for (int64_t i = 0; i < v->count && v->n_points > 0; i++) {
         bool some = false;
         for (int64_t k = 0; k < v->n_points && !some; k++) {
-            const double p[3] = { (double)v->points[3 * k], (double)v->points[3 * k + 1], (double)v->points[3 * k + 2] };
+            const double p[3] = { (double)v->points[3 * k], (double)v->points[3 * k + 1],
+                                  (double)v->points[3 * k + 2] };
             some = is_seen(&v->views[i].camera, p);
         }
         blind = some || blind != NULL ? blind : &v->views[i];
@@ -147,17 +156,20 @@ static physad_status check_overlap(const physad__scene_views *v, const char *dat
     }
     if (n == 0)
         return PHYSAD_OK;
-    return physad__error(PHYSAD_ERR_NUMERIC, "%s: %s%s shows none of the %lld points that came with the poses%s", data, blind->name,
-                         n == v->count ? ", like all photos," : "", (long long)v->n_points,
-                         n == v->count ? ": are points and poses of one world, do the poses' axes follow the format (OpenGL in transforms.json)?"
-                                       : ": its pose is wrong, or it overlaps with no other; remove it");
+    return physad__error(
+        PHYSAD_ERR_NUMERIC, "%s: %s%s shows none of the %lld points that came with the poses%s", data, blind->name,
+        n == v->count ? ", like all photos," : "", (long long)v->n_points,
+        n == v->count
+            ? ": are points and poses of one world, do the poses' axes follow the format (OpenGL in transforms.json)?"
+            : ": its pose is wrong, or it overlaps with no other; remove it");
 }
 
 static physad_status keep_cameras(physad_scene *scene, const physad__scene_views *views)
 {
     physad__mem *mem = &scene->ctx->mem;
     scene->parts.cameras = physad__alloc_array(mem, views->count, sizeof(*scene->parts.cameras), "cameras of a scene");
-    scene->parts.names = physad__alloc_zero(mem, (size_t)views->count * sizeof(*scene->parts.names), "cameras of a scene");
+    scene->parts.names =
+        physad__alloc_zero(mem, (size_t)views->count * sizeof(*scene->parts.names), "cameras of a scene");
     if (scene->parts.cameras == NULL || scene->parts.names == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < views->count; i++) {
@@ -171,8 +183,8 @@ static physad_status keep_cameras(physad_scene *scene, const physad__scene_views
 }
 
 /* `views` may lose its points for others. */
-static physad_status fit_views(physad__gaussians *out, physad__scene_fitted *fitted, physad_context *ctx, physad__scene_views *views,
-                               const physad_scene_options *o, physad__call *call)
+static physad_status fit_views(physad__gaussians *out, physad__scene_fitted *fitted, physad_context *ctx,
+                               physad__scene_views *views, const physad_scene_options *o, physad__call *call)
 {
     physad__scene_model model = { 0 };
     const int32_t degree = o->harmonics == 16 ? 3 : o->harmonics == 9 ? 2 : o->harmonics == 4 ? 1 : 0;
@@ -227,8 +239,8 @@ static physad_status fit(physad_scene *scene, const char *data, const physad_sce
     return status;
 }
 
-physad_status physad_scene_fit(physad_scene **out, physad_context *ctx, const char *data, const physad_scene_options *options,
-                               const physad_call_options *call_options)
+physad_status physad_scene_fit(physad_scene **out, physad_context *ctx, const char *data,
+                               const physad_scene_options *options, const physad_call_options *call_options)
 {
     physad_scene_options o;
     physad__call call;
@@ -350,14 +362,18 @@ static physad_status check_camera(const physad_camera *c)
     if (c == NULL)
         return physad__error(PHYSAD_ERR_ARG, "physad_scene_render: camera is NULL");
     if (c->width < 1 || c->height < 1 || c->width > 32768 || c->height > 32768)
-        return physad__error(PHYSAD_ERR_ARG, "physad_scene_render: a picture of %lld x %lld pixels, want 1 to 32768 each way",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "physad_scene_render: a picture of %lld x %lld pixels, want 1 to 32768 each way",
                              (long long)c->width, (long long)c->height);
     for (int a = 0; a < 3; a++)
         for (int b = 0; b <= a; b++) {
-            const double *r = c->rotation, dot = r[a * 3] * r[b * 3] + r[a * 3 + 1] * r[b * 3 + 1] + r[a * 3 + 2] * r[b * 3 + 2];
+            const double *r = c->rotation,
+                         dot = r[a * 3] * r[b * 3] + r[a * 3 + 1] * r[b * 3 + 1] + r[a * 3 + 2] * r[b * 3 + 2];
             if (!(fabs(dot - (a == b)) < 1e-3))
-                return physad__error(PHYSAD_ERR_ARG, "physad_scene_render: the camera's rotation is none: rows %d and %d have the product %g",
-                                     a, b, dot);
+                return physad__error(
+                    PHYSAD_ERR_ARG,
+                    "physad_scene_render: the camera's rotation is none: rows %d and %d have the product %g", a, b,
+                    dot);
         }
     return PHYSAD_OK;
 }
@@ -368,19 +384,22 @@ static physad_status check_image(const physad_view *view, const char *name, cons
     if (view->flags & PHYSAD_VIEW_READONLY)
         return physad__error(PHYSAD_ERR_ARG, "%s: the view is read-only", name);
     if (view->dtype != PHYSAD_F32 && !(colour && view->dtype == PHYSAD_U8))
-        return physad__error(PHYSAD_ERR_DTYPE, "%s: got %s, want f32%s", name, physad_dtype_name(view->dtype), colour ? " or u8" : "");
-    if (view->ndim != 2 + colour || view->shape[0] != c->height || view->shape[1] != c->width || (colour && view->shape[2] != 3)) {
+        return physad__error(PHYSAD_ERR_DTYPE, "%s: got %s, want f32%s", name, physad_dtype_name(view->dtype),
+                             colour ? " or u8" : "");
+    if (view->ndim != 2 + colour || view->shape[0] != c->height || view->shape[1] != c->width ||
+        (colour && view->shape[2] != 3)) {
         char got[128];
         return physad__error(PHYSAD_ERR_SHAPE, "%s: got %s, want (%lld,%lld%s)", name,
-                             physad__shape_text(got, sizeof(got), view->ndim, view->shape), (long long)c->height, (long long)c->width,
-                             colour ? ",3" : "");
+                             physad__shape_text(got, sizeof(got), view->ndim, view->shape), (long long)c->height,
+                             (long long)c->width, colour ? ",3" : "");
     }
     return PHYSAD_OK;
 }
 
 static void put(const physad_view *view, int64_t y, int64_t x, int64_t channel, float value)
 {
-    char *at = (char *)view->data + y * view->stride[0] + x * view->stride[1] + (view->ndim == 3 ? channel * view->stride[2] : 0);
+    char *at = (char *)view->data + y * view->stride[0] + x * view->stride[1] +
+               (view->ndim == 3 ? channel * view->stride[2] : 0);
     if (view->dtype == PHYSAD_F32)
         memcpy(at, &value, sizeof(value));
     else
@@ -388,7 +407,8 @@ static void put(const physad_view *view, int64_t y, int64_t x, int64_t channel, 
 }
 
 /* `memory`: three planes of colour, depth, opacity. */
-static void put_all(const physad_view *colour, const physad_view *depth, const physad_view *opacity, const float *memory, const physad_camera *c)
+static void put_all(const physad_view *colour, const physad_view *depth, const physad_view *opacity,
+                    const float *memory, const physad_camera *c)
 {
     const int64_t plane = c->width * c->height;
     for (int64_t at = 0; at < plane; at++) {
@@ -403,13 +423,17 @@ static void put_all(const physad_view *colour, const physad_view *depth, const p
     }
 }
 
-static physad_status render(const physad_scene *scene, const physad_camera *camera, const float *background, float *memory)
+static physad_status render(const physad_scene *scene, const physad_camera *camera, const float *background,
+                            float *memory)
 {
     const physad__gaussians *g = &scene->parts.gaussians;
     const int64_t plane = camera->width * camera->height;
     const physad__splat_images images = { memory, memory + 3 * plane, memory + 4 * plane, NULL };
-    physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride), .count = g->count, .degree = g->degree,
-                               .with_depth = true, .camera = physad__scene_camera(camera) };
+    physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride),
+                               .count = g->count,
+                               .degree = g->degree,
+                               .with_depth = true,
+                               .camera = physad__scene_camera(camera) };
     physad__splat *splat;
     if (background != NULL)
         memcpy(in.background, background, sizeof(in.background));

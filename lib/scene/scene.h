@@ -37,17 +37,20 @@ typedef struct physad__scene_views {
 typedef struct physad__scene_choice {
     const char *const *paths; /* NULL: all */
     int64_t count;
-    const char *masks;       /* folder: NAME.png, or the photo's name with .png in place of its suffix; 0 there: not looked at; NULL: none */
+    const char *masks; /* folder: NAME.png, or the photo's name with .png in place of its suffix; 0 there: not looked
+                          at; NULL: none */
     const float *background; /* 3: photos with alpha lie over it; NULL: alpha is dropped */
 } physad__scene_choice;
 
 /* `chosen` NULL: all that have a pose. The pose of a photo that is not chosen is not looked at. */
-physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data, int32_t max_side,
-                                       int32_t hold_out, const physad__scene_choice *chosen, physad__call *call);
+physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data,
+                                       int32_t max_side, int32_t hold_out, const physad__scene_choice *chosen,
+                                       physad__call *call);
 /* Undistorts and shrinks a photo of any kind that transforms take; the camera's pose stays as it is. */
-physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
-                                      int32_t max_side, const char *name);
-/* At half the size, each pixel the mean of four; one that is below 32 pixels a side stays as it is. `out` has no name. */
+physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens,
+                                      const physad_view *photo, int32_t max_side, const char *name);
+/* At half the size, each pixel the mean of four; one that is below 32 pixels a side stays as it is. `out` has no name.
+ */
 physad_status physad__scene_view_halve(physad__scene_view *out, physad__mem *mem, const physad__scene_view *in);
 void physad__scene_view_clear(physad__scene_view *view); /* zeroed is fine */
 void physad__scene_views_free(physad__scene_views *views); /* zeroed is fine */
@@ -73,7 +76,8 @@ void physad__similarity_apply(const physad__similarity *s, const double in[3], d
 /* Of a camera, in place. */
 void physad__similarity_pose(const physad__similarity *s, double rotation[9], double translation[3]);
 /* Brings the model's points to the views' world. `view_of`: per photo of the model, -1 where no view is it. */
-physad_status physad__scene_bridge(physad__bridge *out, physad__poses *model, const int64_t *view_of, const physad__scene_views *v);
+physad_status physad__scene_bridge(physad__bridge *out, physad__poses *model, const int64_t *view_of,
+                                   const physad__scene_views *v);
 
 /* --- Gaussians with their optimiser (scene_model.c) --- */
 
@@ -82,7 +86,8 @@ typedef struct physad__scene_model {
     int64_t count, stride;
     int32_t degree, planes;
     float *value, *mean, *square;  /* planes x stride each, one block */
-    float *pull, *shown, *radius;  /* per Gaussian, one block: sums of gradients on the screen, of pictures, largest radius */
+    float *pull, *shown,
+        *radius; /* per Gaussian, one block: sums of gradients on the screen, of pictures, largest radius */
 } physad__scene_model;
 
 void physad__scene_model_free(physad__scene_model *model); /* zeroed is fine */
@@ -91,8 +96,8 @@ physad_status physad__scene_model_make(physad__scene_model *out, physad__mem *me
 /* Puts the Gaussians in the order of a curve that fills space, so that what a tile shows lies close together. */
 physad_status physad__scene_model_sort(physad__scene_model *model);
 /* One Gaussian per point, as large as its three nearest neighbours are far. */
-physad_status physad__scene_model_begin(physad__scene_model *out, physad__mem *mem, const float *points, const float *colours,
-                                        int64_t n, int32_t degree);
+physad_status physad__scene_model_begin(physad__scene_model *out, physad__mem *mem, const float *points,
+                                        const float *colours, int64_t n, int32_t degree);
 
 /* --- more and fewer of them (scene_density.c) --- */
 
@@ -119,9 +124,11 @@ typedef struct physad__scene_fitted {
 
 /* `out` is set whatever the outcome. */
 physad_status physad__scene_train(physad__scene_fitted *out, physad__scene_model *model, physad_context *ctx,
-                                  const physad__scene_views *views, const physad_scene_options *options, physad__call *call);
+                                  const physad__scene_views *views, const physad_scene_options *options,
+                                  physad__call *call);
 
-/* The Gaussians alone, of views that are there already: those not held out. `out` is freed by physad__free(out->planes). */
+/* The Gaussians alone, of views that are there already: those not held out. `out` is freed by
+ * physad__free(out->planes). */
 physad_status physad__scene_fit_views(physad__gaussians *out, physad_context *ctx, const physad__scene_views *views,
                                       const physad_scene_options *options, physad__call *call);
 
@@ -161,16 +168,19 @@ typedef struct physad__pose {
     int64_t view;      /* training view it was found from */
 } physad__pose;
 
-/* The network for guesses, for photos of a camera's proportions. `file`: holds the weights as "backbone.*"; may be NULL. */
-physad_status physad__matcher_network(physad_features **out, physad_context *ctx, const physad_camera *camera, const char *backbone,
-                                      const char *weights, const physad_tensors *file);
+/* The network for guesses, for photos of a camera's proportions. `file`: holds the weights as "backbone.*"; may be
+ * NULL. */
+physad_status physad__matcher_network(physad_features **out, physad_context *ctx, const physad_camera *camera,
+                                      const char *backbone, const char *weights, const physad_tensors *file);
 /* Room for `count` photos, to be filled; `features` is borrowed. */
-physad_status physad__matcher_reserve(physad__matcher *m, physad_context *ctx, physad_features *features, int64_t count);
-physad_status physad__locator_open(physad__locator *l, physad_context *ctx, const physad__gaussians *scene, const float background[3],
-                                   const physad__scene_views *views, physad_features *features, physad__call *call);
+physad_status physad__matcher_reserve(physad__matcher *m, physad_context *ctx, physad_features *features,
+                                      int64_t count);
+physad_status physad__locator_open(physad__locator *l, physad_context *ctx, const physad__gaussians *scene,
+                                   const float background[3], const physad__scene_views *views,
+                                   physad_features *features, physad__call *call);
 void physad__locator_close(physad__locator *l); /* zeroed is fine */
-/* Hypotheses for a photo that physad__scene_view_fill() made, best first; NUMERIC where not even the best one has `least_fit` (it is in
- * `poses` all the same). */
+/* Hypotheses for a photo that physad__scene_view_fill() made, best first; NUMERIC where not even the best one has
+ * `least_fit` (it is in `poses` all the same). */
 physad_status physad__locator_find(const physad__locator *l, const physad__scene_view *photo, double least_fit,
                                    physad__pose poses[PHYSAD__POSES], int64_t *n);
 /* The training view with the most likeness in matches, as a pose with the photo's lens. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pose at which the scene looks like a photo: Levenberg-Marquardt on SE(3) through the renderer, from a coarse picture to a fine
- * one. Each pixel's difference passes a saturating function (Geman and McClure), so that what does not fit, such as a defect, has no
- * pull; gain and offset of each colour are fitted along, so that exposure has none either. */
+/* The pose at which the scene looks like a photo: Levenberg-Marquardt on SE(3) through the renderer, from a coarse
+ * picture to a fine one. Each pixel's difference passes a saturating function (Geman and McClure), so that what does
+ * not fit, such as a defect, has no pull; gain and offset of each colour are fitted along, so that exposure has none
+ * either. */
 #include "scene/scene_pose.h"
 
 #include <math.h>
@@ -88,8 +89,8 @@ void physad__aligner_close(physad__aligner *a)
     *a = (physad__aligner){ 0 };
 }
 
-physad_status physad__aligner_open(physad__aligner *a, physad_context *ctx, const physad__gaussians *scene, const float background[3],
-                                   int64_t width, int64_t height)
+physad_status physad__aligner_open(physad__aligner *a, physad_context *ctx, const physad__gaussians *scene,
+                                   const float background[3], int64_t width, int64_t height)
 {
     const int64_t planes = physad__splat_plane_count(scene->degree);
     *a = (physad__aligner){ .ctx = ctx, .scene = scene, .room = width * height };
@@ -121,8 +122,11 @@ static physad_status render(physad__aligner *a, look *l, const physad_camera *ca
     const int64_t plane = camera->width * camera->height;
     const physad__gaussians *g = a->scene;
     const physad__splat_images images = { a->images, a->images + 3 * plane, a->images + 4 * plane, NULL };
-    physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride), .count = g->count, .degree = g->degree,
-                               .with_depth = true, .camera = physad__scene_camera(camera) };
+    physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride),
+                               .count = g->count,
+                               .degree = g->degree,
+                               .with_depth = true,
+                               .camera = physad__scene_camera(camera) };
     memcpy(in.background, a->background, sizeof(in.background));
     l->colour = images.colour;
     l->depth = images.depth;
@@ -163,7 +167,8 @@ static void fit_exposure(look *l)
             const float d = wide + residual(l, plane, at, r), w = weight_at(l, at) * (wide / d) * (wide / d);
             n += (double)w;
             for (int ch = 0; ch < 3; ch++) {
-                const double p = (double)l->colour[ch * plane + at], q = (double)l->level->pixels[ch * plane + at], ww = (double)w;
+                const double p = (double)l->colour[ch * plane + at], q = (double)l->level->pixels[ch * plane + at],
+                             ww = (double)w;
                 x[ch] += ww * p;
                 y[ch] += ww * q;
                 xx[ch] += ww * p * p;
@@ -193,7 +198,8 @@ static bool motion(const look *l, const physad_camera *c, int64_t px, int64_t py
                   down = at + (py + 1 < c->height) * c->width;
     for (int ch = 0; ch < 3; ch++) {
         const float *p = l->colour + ch * plane;
-        const float dx = (p[right] - p[left]) / (float)(right - left), dy = (p[down] - p[up]) / (float)((down - up) / c->width);
+        const float dx = (p[right] - p[left]) / (float)(right - left),
+                    dy = (p[down] - p[up]) / (float)((down - up) / c->width);
         for (int k = 0; k < 6; k++)
             jacobian[ch][k] = -l->gain[ch] * (dx * u[k] + dy * v[k]);
     }
@@ -298,7 +304,8 @@ static double shift_of(const look *l, const physad_camera *c, const double x[6])
             n++;
         }
     z = n > 0 ? z / n : 1;
-    const double move = sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]) / z, turn = sqrt(x[3] * x[3] + x[4] * x[4] + x[5] * x[5]);
+    const double move = sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]) / z,
+                 turn = sqrt(x[3] * x[3] + x[4] * x[4] + x[5] * x[5]);
     return c->fx * (move + turn);
 }
 
@@ -308,10 +315,12 @@ static void take_pose(physad_camera *to, const physad_camera *from)
     memcpy(to->translation, from->translation, sizeof(to->translation));
 }
 
-physad_status physad__align(physad__aligner *a, const physad__align_photo *photo, int32_t level, int32_t steps, bool exact, physad_camera *pose,
-                            double *cost)
+physad_status physad__align(physad__aligner *a, const physad__align_photo *photo, int32_t level, int32_t steps,
+                            bool exact, physad_camera *pose, double *cost)
 {
-    static const double sigmas[] = { 0.1, 0.12, 0.16, 0.2, 0.2, 0.2 }; /* differences larger than this lose their pull */
+    static const double sigmas[] = {
+        0.1, 0.12, 0.16, 0.2, 0.2, 0.2
+    }; /* differences larger than this lose their pull */
     const physad__align_level *at = &photo->levels[level];
     look l = { .level = at, .sigma_square = (float)(sigmas[level] * sigmas[level]) };
     state now = { .camera = at->camera };
@@ -362,7 +371,8 @@ static window sum_window(const look *l, const physad_camera *c, int64_t px, int6
     for (int64_t y = physad__max(py - reach, 0); y <= physad__min(py + reach, c->height - 1); y++)
         for (int64_t x = physad__max(px - reach, 0); x <= physad__min(px + reach, c->width - 1); x++) {
             const int64_t at = y * c->width + x;
-            const float p = grey(l->colour, plane, at), q = grey(l->level->pixels, plane, at), weight = l->level->weight[at];
+            const float p = grey(l->colour, plane, at), q = grey(l->level->pixels, plane, at),
+                        weight = l->level->weight[at];
             w.n += weight;
             w.p += weight * p;
             w.q += weight * q;
@@ -373,8 +383,8 @@ static window sum_window(const look *l, const physad_camera *c, int64_t px, int6
     return w;
 }
 
-physad_status physad__align_agreement(physad__aligner *a, const physad__align_photo *photo, int32_t level, const physad_camera *pose,
-                                      double *agreement)
+physad_status physad__align_agreement(physad__aligner *a, const physad__align_photo *photo, int32_t level,
+                                      const physad_camera *pose, double *agreement)
 {
     enum { REACH = 4, STEP = 2 };
     const physad__align_level *at = &photo->levels[level];
@@ -388,7 +398,8 @@ physad_status physad__align_agreement(physad__aligner *a, const physad__align_ph
             const window w = sum_window(&l, &c, x, y, REACH);
             if (w.n < 1)
                 continue;
-            const double pp = (double)(w.pp - w.p * w.p / w.n) / (double)w.n, qq = (double)(w.qq - w.q * w.q / w.n) / (double)w.n;
+            const double pp = (double)(w.pp - w.p * w.p / w.n) / (double)w.n,
+                         qq = (double)(w.qq - w.q * w.q / w.n) / (double)w.n;
             const double pq = (double)(w.pq - w.p * w.q / w.n) / (double)w.n, noise = 1e-4;
             const double much = sqrt(fmax(qq, 0)) * (double)w.n; /* what has texture in the photo must be met */
             sum += much * pq / sqrt((fmax(pp, 0) + noise) * (fmax(qq, 0) + noise));

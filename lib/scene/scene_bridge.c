@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cameras of one file, points of another: the two worlds differ by turn, scale and shift, which the places of cameras that both know tell.
- * A lens with another middle turns all cameras a little, so points are then found anew from where photos show them. */
+/* Cameras of one file, points of another: the two worlds differ by turn, scale and shift, which the places of cameras
+ * that both know tell. A lens with another middle turns all cameras a little, so points are then found anew from where
+ * photos show them. */
 #include "scene/scene.h"
 
 #include <math.h>
@@ -21,7 +22,8 @@ typedef struct pairs {
     const double *from, *to; /* (n, 3) */
 } pairs;
 
-/* Eigenvector of the largest eigenvalue by Jacobi's turns; `second` is the next eigenvalue's share of it, after the least is taken off. */
+/* Eigenvector of the largest eigenvalue by Jacobi's turns; `second` is the next eigenvalue's share of it, after the
+ * least is taken off. */
 static void main_axis(double axis[4], double a[16], double *second)
 {
     double v[16] = { 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1 };
@@ -60,8 +62,9 @@ static void main_axis(double axis[4], double a[16], double *second)
 static void turn_of(double r[9], const double q[4])
 {
     const double w = q[0], x = q[1], y = q[2], z = q[3];
-    const double out[9] = { 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y), 2 * (x * y + w * z), 1 - 2 * (x * x + z * z),
-                            2 * (y * z - w * x), 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y) };
+    const double out[9] = { 1 - 2 * (y * y + z * z), 2 * (x * y - w * z),     2 * (x * z + w * y),
+                            2 * (x * y + w * z),     1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+                            2 * (x * z - w * y),     2 * (y * z + w * x),     1 - 2 * (x * x + y * y) };
     memcpy(r, out, sizeof(out));
 }
 
@@ -69,7 +72,9 @@ void physad__similarity_apply(const physad__similarity *s, const double in[3], d
 {
     double p[3];
     for (int k = 0; k < 3; k++)
-        p[k] = s->scale * (s->rotation[3 * k] * in[0] + s->rotation[3 * k + 1] * in[1] + s->rotation[3 * k + 2] * in[2]) + s->translation[k];
+        p[k] =
+            s->scale * (s->rotation[3 * k] * in[0] + s->rotation[3 * k + 1] * in[1] + s->rotation[3 * k + 2] * in[2]) +
+            s->translation[k];
     memcpy(out, p, sizeof(p));
 }
 
@@ -86,7 +91,8 @@ static void middle_of(double middle[3], const double *points, const double *weig
         middle[k] /= total;
 }
 
-/* Horn, Closed-form solution of absolute orientation using unit quaternions, 1987. False where the points lie on one line. */
+/* Horn, Closed-form solution of absolute orientation using unit quaternions, 1987. False where the points lie on one
+ * line. */
 static bool find_similarity(physad__similarity *s, const pairs *p, const double *weight)
 {
     double a[3], b[3], m[9] = { 0 }, axis[4], second, spread = 0, agree = 0;
@@ -105,7 +111,8 @@ static bool find_similarity(physad__similarity *s, const pairs *p, const double 
         for (int k = 0; k < 3; k++) {
             const double *r = s->rotation + 3 * k, *x = p->from + 3 * i;
             spread += weight[i] * (x[k] - a[k]) * (x[k] - a[k]);
-            agree += weight[i] * (p->to[3 * i + k] - b[k]) * (r[0] * (x[0] - a[0]) + r[1] * (x[1] - a[1]) + r[2] * (x[2] - a[2]));
+            agree += weight[i] * (p->to[3 * i + k] - b[k]) *
+                     (r[0] * (x[0] - a[0]) + r[1] * (x[1] - a[1]) + r[2] * (x[2] - a[2]));
         }
     s->scale = agree / spread;
     memset(s->translation, 0, sizeof(s->translation));
@@ -168,8 +175,8 @@ static bool begin_similarity(physad__similarity *s, const pairs *p, double *weig
     return isfinite(least);
 }
 
-/* Least squares that let go of cameras far off; `weight` and `room` hold n each. `off`: the median, as a share of how far cameras lie
- * around their middle. */
+/* Least squares that let go of cameras far off; `weight` and `room` hold n each. `off`: the median, as a share of how
+ * far cameras lie around their middle. */
 static bool fit_similarity(physad__similarity *s, double *off, const pairs *p, double *weight, double *room)
 {
     double middle[3];
@@ -190,7 +197,8 @@ static bool fit_similarity(physad__similarity *s, double *off, const pairs *p, d
     middle_of(middle, p->to, weight, p->n);
     for (int64_t i = 0; i < p->n; i++) {
         const double *x = p->to + 3 * i;
-        room[i] = sqrt((x[0] - middle[0]) * (x[0] - middle[0]) + (x[1] - middle[1]) * (x[1] - middle[1]) + (x[2] - middle[2]) * (x[2] - middle[2]));
+        room[i] = sqrt((x[0] - middle[0]) * (x[0] - middle[0]) + (x[1] - middle[1]) * (x[1] - middle[1]) +
+                       (x[2] - middle[2]) * (x[2] - middle[2]));
     }
     *off /= median(room, p->n);
     return isfinite(*off);
@@ -287,7 +295,8 @@ static void free_tracks(tracks *t)
     physad__free(t->before);
 }
 
-static physad_status make_tracks(tracks *t, const physad__poses *model, const int64_t *view_of, const physad__scene_views *v)
+static physad_status make_tracks(tracks *t, const physad__poses *model, const int64_t *view_of,
+                                 const physad__scene_views *v)
 {
     physad__mem *mem = model->mem;
     t->first = physad__alloc_zero(mem, (size_t)(model->n_points + 2) * sizeof(*t->first), "points of photos");
@@ -303,7 +312,8 @@ static physad_status make_tracks(tracks *t, const physad__poses *model, const in
             const physad__scene_view *view = view_of[i] >= 0 ? &v->views[view_of[i]] : NULL;
             for (int64_t k = 0; view != NULL && k < photo->n_seen; k++) {
                 const physad__seen *s = &model->seen[photo->first_seen + k];
-                const double sx = (double)view->lens.width / (double)photo->lens.width, sy = (double)view->lens.height / (double)photo->lens.height;
+                const double sx = (double)view->lens.width / (double)photo->lens.width,
+                             sy = (double)view->lens.height / (double)photo->lens.height;
                 ray r = { .camera = &view->camera, .fx = view->lens.fx, .fy = view->lens.fy };
                 if (s->point < 0)
                     continue;
@@ -354,11 +364,13 @@ static void centre_of(double out[3], const double r[9], const double t[3])
         out[k] = -(r[k] * t[0] + r[3 + k] * t[1] + r[6 + k] * t[2]);
 }
 
-physad_status physad__scene_bridge(physad__bridge *out, physad__poses *model, const int64_t *view_of, const physad__scene_views *v)
+physad_status physad__scene_bridge(physad__bridge *out, physad__poses *model, const int64_t *view_of,
+                                   const physad__scene_views *v)
 {
     tracks t = { 0 };
     *out = (physad__bridge){ 0 };
-    double *room = physad__alloc_array(model->mem, 8 * model->n_photos + 1, sizeof(double), "cameras"), *to = room + 3 * model->n_photos;
+    double *room = physad__alloc_array(model->mem, 8 * model->n_photos + 1, sizeof(double), "cameras"),
+           *to = room + 3 * model->n_photos;
     if (room == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < model->n_photos; i++)
@@ -369,7 +381,8 @@ physad_status physad__scene_bridge(physad__bridge *out, physad__poses *model, co
             out->cameras++;
         }
     const pairs p = { out->cameras, room, to };
-    out->fits = fit_similarity(&out->to, &out->apart, &p, room + 6 * model->n_photos, room + 7 * model->n_photos) && out->apart <= MOST_APART;
+    out->fits = fit_similarity(&out->to, &out->apart, &p, room + 6 * model->n_photos, room + 7 * model->n_photos) &&
+                out->apart <= MOST_APART;
     physad__free(room);
     if (!out->fits)
         return PHYSAD_OK;
@@ -387,7 +400,8 @@ void physad__similarity_pose(const physad__similarity *s, double rotation[9], do
         for (int k = 0; k < 3; k++)
             r[3 * row + k] = rotation[3 * row] * s->rotation[3 * k] + rotation[3 * row + 1] * s->rotation[3 * k + 1] +
                              rotation[3 * row + 2] * s->rotation[3 * k + 2];
-        t[row] = s->scale * translation[row] - (r[3 * row] * s->translation[0] + r[3 * row + 1] * s->translation[1] + r[3 * row + 2] * s->translation[2]);
+        t[row] = s->scale * translation[row] - (r[3 * row] * s->translation[0] + r[3 * row + 1] * s->translation[1] +
+                                                r[3 * row + 2] * s->translation[2]);
     }
     memcpy(rotation, r, sizeof(r));
     memcpy(translation, t, sizeof(t));

@@ -40,8 +40,10 @@ static physad_status add_view(digest *d, const physad__scene_view *v)
 static physad_status add_all(digest *d, const physad__trainer *t)
 {
     const physad_scene_options *o = t->o;
-    const int64_t numbers[] = { o->steps,         o->harmonics,    o->max_gaussians, o->densify_from, o->densify_until,
-                                o->densify_every, o->densify,      o->exposure,      o->coarse,       (int64_t)t->ctx->seed };
+    const int64_t numbers[] = {
+        o->steps,         o->harmonics, o->max_gaussians, o->densify_from, o->densify_until,
+        o->densify_every, o->densify,   o->exposure,      o->coarse,       (int64_t)t->ctx->seed
+    };
     PHYSAD__TRY(add(d, numbers, sizeof(numbers)));
     PHYSAD__TRY(add(d, &o->densify_gradient, sizeof(o->densify_gradient)));
     PHYSAD__TRY(add(d, o->background, sizeof(o->background)));
@@ -135,12 +137,13 @@ physad_status physad__fit_write(const physad__trainer *t, const char *path, cons
 
 /* --- taking it up --- */
 
-static physad_status take_number(int64_t *out, const physad_tensors *file, const char *key, int64_t least, int64_t most, const char *path)
+static physad_status take_number(int64_t *out, const physad_tensors *file, const char *key, int64_t least, int64_t most,
+                                 const char *path)
 {
     const char *text = physad_tensors_metadata(file, key);
     if (text == NULL || !physad__parse_int(text, out) || *out < least || *out > most)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%s\" is %s, want %lld to %lld", path, key, text != NULL ? text : "not there",
-                             (long long)least, (long long)most);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%s\" is %s, want %lld to %lld", path, key,
+                             text != NULL ? text : "not there", (long long)least, (long long)most);
     return PHYSAD_OK;
 }
 
@@ -171,7 +174,9 @@ static physad_status check_order(const physad__trainer *t, const char *path)
     physad__free(seen);
     if (!memory)
         return PHYSAD_ERR_NOMEM;
-    return good ? PHYSAD_OK : physad__error(PHYSAD_ERR_FORMAT, "%s: \"order\" is none of the %lld photos", path, (long long)t->n_train);
+    return good ? PHYSAD_OK
+                : physad__error(PHYSAD_ERR_FORMAT, "%s: \"order\" is none of the %lld photos", path,
+                                (long long)t->n_train);
 }
 
 static physad_status take_all(physad__trainer *t, const physad_tensors *file, const char *path, const char fit[65])
@@ -181,14 +186,17 @@ static physad_status take_all(physad__trainer *t, const physad_tensors *file, co
     if (kind == NULL || strcmp(kind, KIND) != 0)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: this is no interrupted fit of a scene", path);
     if (of == NULL || strcmp(of, fit) != 0)
-        return physad__error(PHYSAD_ERR_ARG, "%s: this is a fit of other photos, options or seed: remove it, or give what it was begun with", path);
+        return physad__error(
+            PHYSAD_ERR_ARG,
+            "%s: this is a fit of other photos, options or seed: remove it, or give what it was begun with", path);
     PHYSAD__TRY(take_number(&t->step, file, "step", 0, t->o->steps, path));
     PHYSAD__TRY(take_number(&t->at, file, "at", 0, t->n_train, path));
     PHYSAD__TRY(take_number(&count, file, "count", 1, INT32_MAX, path));
     PHYSAD__TRY(take_number(&t->n_history, file, "measured", 0, t->o->steps, path));
     PHYSAD__TRY(take_number(&microseconds, file, "microseconds", 0, INT64_MAX, path));
     t->seconds = (double)microseconds * 1e-6;
-    PHYSAD__TRY(physad__grow(&t->ctx->mem, &t->history, &t->history_size, t->n_history + 1, sizeof(*t->history), "measures of a fit"));
+    PHYSAD__TRY(physad__grow(&t->ctx->mem, &t->history, &t->history_size, t->n_history + 1, sizeof(*t->history),
+                             "measures of a fit"));
     /* before any memory: the file must hold as many */
     const int64_t shape[2] = { t->model->planes, physad__splat_stride(count) };
     physad_view value;

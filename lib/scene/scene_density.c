@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* More Gaussians where the picture pulls at them, fewer where they show nothing (Kerbl et al. 2023, section 5): small ones are
- * cloned, large ones split in two, faint and (later) oversized ones removed. */
+/* More Gaussians where the picture pulls at them, fewer where they show nothing (Kerbl et al. 2023, section 5): small
+ * ones are cloned, large ones split in two, faint and (later) oversized ones removed. */
 #include "scene/scene.h"
 
 #include <math.h>
@@ -84,8 +84,9 @@ static void scatter_half(physad__scene_model *to, int64_t at, physad__rng *rng)
     for (int k = 0; k < 4; k++)
         q[k] = v[(6 + k) * stride] / sqrtf(length);
     const float w = q[0], x = q[1], y = q[2], z = q[3];
-    const float r[9] = { 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y), 2 * (x * y + w * z), 1 - 2 * (x * x + z * z),
-                         2 * (y * z - w * x), 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y) };
+    const float r[9] = { 1 - 2 * (y * y + z * z), 2 * (x * y - w * z),     2 * (x * z + w * y),
+                         2 * (x * y + w * z),     1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+                         2 * (x * z - w * y),     2 * (y * z + w * x),     1 - 2 * (x * x + y * y) };
     for (int k = 0; k < 3; k++) {
         offset[k] = expf(v[(3 + k) * stride]) * (float)physad__rng_normal(rng);
         v[(3 + k) * stride] -= logf(SHRINK);
@@ -94,8 +95,8 @@ static void scatter_half(physad__scene_model *to, int64_t at, physad__rng *rng)
         v[k * stride] += r[k * 3] * offset[0] + r[k * 3 + 1] * offset[1] + r[k * 3 + 2] * offset[2];
 }
 
-/* Two in one place shine through as much as one did (Rota Bulò, Porzi and Kontschieder, Revising densification in Gaussian splatting,
- * 2024): 1 - sqrt(1 - opacity) each, so that a picture does not jump when Gaussians are doubled. */
+/* Two in one place shine through as much as one did (Rota Bulò, Porzi and Kontschieder, Revising densification in
+ * Gaussian splatting, 2024): 1 - sqrt(1 - opacity) each, so that a picture does not jump when Gaussians are doubled. */
 static void halve_opacity(physad__scene_model *to, int64_t at)
 {
     float *const logit = to->value + 10 * to->stride + at;
@@ -113,7 +114,8 @@ static void copy_one(physad__scene_model *to, int64_t at, const physad__scene_mo
     }
 }
 
-static void build(physad__scene_model *to, const physad__scene_model *from, const uint8_t *how, const physad__density *d)
+static void build(physad__scene_model *to, const physad__scene_model *from, const uint8_t *how,
+                  const physad__density *d)
 {
     physad__rng rng;
     int64_t at = 0;

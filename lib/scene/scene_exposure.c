@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Photos whose camera chose its exposure and white balance anew each time: an affine change of colour per photo, learnt along with the
- * scene (3 x 4 as in the code of Kerbl et al. since 2024, with its rates). */
+/* Photos whose camera chose its exposure and white balance anew each time: an affine change of colour per photo, learnt
+ * along with the scene (3 x 4 as in the code of Kerbl et al. since 2024, with its rates). */
 #include "scene/scene_train.h"
 
 #include <math.h>
@@ -28,13 +28,15 @@ void physad__exposures_close(physad__exposures *e)
     *e = (physad__exposures){ 0 };
 }
 
-void physad__exposure_apply(float *shown, const physad__exposures *e, int64_t index, const float *picture, int64_t plane)
+void physad__exposure_apply(float *shown, const physad__exposures *e, int64_t index, const float *picture,
+                            int64_t plane)
 {
     const float *const m = e->value + index * SIZE;
     for (int row = 0; row < 3; row++) {
         const float *const w = m + 4 * row;
         for (int64_t i = 0; i < plane; i++)
-            shown[row * plane + i] = w[0] * picture[i] + w[1] * picture[plane + i] + w[2] * picture[2 * plane + i] + w[3];
+            shown[row * plane + i] =
+                w[0] * picture[i] + w[1] * picture[plane + i] + w[2] * picture[2 * plane + i] + w[3];
     }
 }
 
@@ -77,10 +79,11 @@ static void centre(physad__exposures *e, const physad__scene_views *views)
             e->value[i * SIZE + k] -= (float)mean[k];
 }
 
-void physad__exposure_step(physad__exposures *e, int64_t index, float *grad, const float *picture, int64_t plane, double rate, int64_t t,
-                           const physad__scene_views *views)
+void physad__exposure_step(physad__exposures *e, int64_t index, float *grad, const float *picture, int64_t plane,
+                           double rate, int64_t t, const physad__scene_views *views)
 {
-    float *const value = e->value + index * SIZE, *const mean = e->mean + index * SIZE, *const square = e->square + index * SIZE;
+    float *const value = e->value + index * SIZE, *const mean = e->mean + index * SIZE,
+                 *const square = e->square + index * SIZE;
     const double beta1 = 0.9, beta2 = 0.999;
     double by[SIZE];
     sum_up(by, grad, picture, plane);
@@ -88,7 +91,8 @@ void physad__exposure_step(physad__exposures *e, int64_t index, float *grad, con
     for (int k = 0; k < SIZE; k++) {
         mean[k] = (float)(beta1 * (double)mean[k] + (1 - beta1) * by[k]);
         square[k] = (float)(beta2 * (double)square[k] + (1 - beta2) * by[k] * by[k]);
-        const double step = (double)mean[k] / (1 - pow(beta1, (double)t)), size = sqrt((double)square[k] / (1 - pow(beta2, (double)t)));
+        const double step = (double)mean[k] / (1 - pow(beta1, (double)t)),
+                     size = sqrt((double)square[k] / (1 - pow(beta2, (double)t)));
         value[k] -= (float)(rate * step / (size + 1e-15));
     }
     centre(e, views);

@@ -27,11 +27,15 @@ static void arrays_of(physad_view out[ARRAYS], const char *names[ARRAYS], const 
     static const struct {
         const char *name;
         int64_t first, parts;
-    } table[ARRAYS] = { { "xyz", 0, 3 }, { "log_scale", 3, 3 }, { "quaternion", 6, 4 }, { "opacity", 10, 1 }, { "harmonics", 11, 3 } };
+    } table[ARRAYS] = {
+        { "xyz", 0, 3 }, { "log_scale", 3, 3 }, { "quaternion", 6, 4 }, { "opacity", 10, 1 }, { "harmonics", 11, 3 }
+    };
     const int64_t row = g->stride * (int64_t)sizeof(float);
     for (int k = 0; k < ARRAYS; k++) {
         names[k] = table[k].name;
-        out[k] = (physad_view){ .data = g->planes != NULL ? g->planes + table[k].first * g->stride : NULL, .dtype = PHYSAD_F32, .ndim = 2 };
+        out[k] = (physad_view){ .data = g->planes != NULL ? g->planes + table[k].first * g->stride : NULL,
+                                .dtype = PHYSAD_F32,
+                                .ndim = 2 };
         out[k].shape[0] = g->count;
         out[k].shape[1] = table[k].parts;
         out[k].stride[0] = sizeof(float);
@@ -63,7 +67,8 @@ static physad_status add_cameras(physad_tensors *file, physad__mem *mem, const p
         memcpy(translation + 3 * i, c->translation, sizeof(c->translation));
         memcpy(lens + LENS * i, values, sizeof(values));
     }
-    const physad_view r = physad_view_array(rotation, PHYSAD_F64, 3, shapes[0]), t = physad_view_array(translation, PHYSAD_F64, 2, shapes[1]);
+    const physad_view r = physad_view_array(rotation, PHYSAD_F64, 3, shapes[0]),
+                      t = physad_view_array(translation, PHYSAD_F64, 2, shapes[1]);
     const physad_view l = physad_view_array(lens, PHYSAD_F64, 2, shapes[2]);
     physad_status status = physad_tensors_add(file, "cameras.rotation", &r);
     if (status == PHYSAD_OK)
@@ -89,10 +94,13 @@ static physad_status put_list(physad_tensors *file, physad__mem *mem, const json
 static physad_status add_names(physad_tensors *file, physad__mem *mem, const physad__scene_parts *p)
 {
     json_t *list = json_array();
-    physad_status status = list != NULL ? PHYSAD_OK : physad__error(PHYSAD_ERR_NOMEM, "no memory for the names of %lld photos", (long long)p->n_cameras);
+    physad_status status = list != NULL ? PHYSAD_OK
+                                        : physad__error(PHYSAD_ERR_NOMEM, "no memory for the names of %lld photos",
+                                                        (long long)p->n_cameras);
     for (int64_t i = 0; i < p->n_cameras && status == PHYSAD_OK; i++)
         if (json_array_append_new(list, json_string(p->names[i])) != 0)
-            status = physad__error(PHYSAD_ERR_FORMAT, "photo %lld: its name is no UTF-8 and cannot be written", (long long)i);
+            status = physad__error(PHYSAD_ERR_FORMAT, "photo %lld: its name is no UTF-8 and cannot be written",
+                                   (long long)i);
     if (status == PHYSAD_OK)
         status = put_list(file, mem, list);
     json_decref(list);
@@ -126,7 +134,8 @@ physad_status physad__scene_parts_write(physad_context *ctx, const char *path, c
 
 /* --- reading --- */
 
-static physad_status take_gaussians(physad__gaussians *g, physad__mem *mem, const physad_tensors *file, const char *name)
+static physad_status take_gaussians(physad__gaussians *g, physad__mem *mem, const physad_tensors *file,
+                                    const char *name)
 {
     static const int64_t any[3] = { -1, -1, 3 };
     physad_view harmonics, views[ARRAYS];
@@ -135,8 +144,9 @@ static physad_status take_gaussians(physad__gaussians *g, physad__mem *mem, cons
     const int64_t n = harmonics.shape[0], k = harmonics.shape[1];
     g->degree = k == 1 ? 0 : k == 4 ? 1 : k == 9 ? 2 : k == 16 ? 3 : -1;
     if (g->degree < 0 || n > INT32_MAX)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"harmonics\" has %lld Gaussians of %lld coefficients, want 1, 4, 9 or 16 of them", name,
-                             (long long)n, (long long)k);
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: \"harmonics\" has %lld Gaussians of %lld coefficients, want 1, 4, 9 or 16 of them",
+                             name, (long long)n, (long long)k);
     arrays_of(views, names, g); /* shapes alone: before any memory all arrays must be there */
     for (int a = 0; a < ARRAYS; a++) {
         physad_view from;
@@ -145,7 +155,8 @@ static physad_status take_gaussians(physad__gaussians *g, physad__mem *mem, cons
     }
     g->count = n;
     g->stride = physad__splat_stride(n);
-    g->planes = physad__alloc_zero(mem, (size_t)(physad__splat_plane_count(g->degree) * g->stride + 1) * sizeof(float), "Gaussians");
+    g->planes = physad__alloc_zero(mem, (size_t)(physad__splat_plane_count(g->degree) * g->stride + 1) * sizeof(float),
+                                   "Gaussians");
     if (g->planes == NULL)
         return PHYSAD_ERR_NOMEM;
     arrays_of(views, names, g);
@@ -156,7 +167,8 @@ static physad_status take_gaussians(physad__gaussians *g, physad__mem *mem, cons
     }
     for (int64_t i = 0; i < physad__splat_plane_count(g->degree) * g->stride; i++)
         if (!isfinite(g->planes[i]))
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: Gaussian %lld holds a number that is not finite", name, (long long)(i % g->stride));
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: Gaussian %lld holds a number that is not finite", name,
+                                 (long long)(i % g->stride));
     return PHYSAD_OK;
 }
 
@@ -169,13 +181,15 @@ static bool is_camera(const physad_camera *c, const double lens[LENS])
         good = good && isfinite(c->translation[k]);
     for (int a = 0; a < 3; a++)
         for (int b = 0; b <= a; b++) {
-            const double *r = c->rotation, dot = r[a * 3] * r[b * 3] + r[a * 3 + 1] * r[b * 3 + 1] + r[a * 3 + 2] * r[b * 3 + 2];
+            const double *r = c->rotation,
+                         dot = r[a * 3] * r[b * 3] + r[a * 3 + 1] * r[b * 3 + 1] + r[a * 3 + 2] * r[b * 3 + 2];
             good = good && fabs(dot - (a == b)) < 1e-3;
         }
     return good;
 }
 
-static physad_status take_cameras(physad__scene_parts *p, physad__mem *mem, const physad_tensors *file, const char *name)
+static physad_status take_cameras(physad__scene_parts *p, physad__mem *mem, const physad_tensors *file,
+                                  const char *name)
 {
     static const int64_t any[3] = { -1, 3, 3 };
     physad_view rotation, translation, lens;
@@ -194,13 +208,17 @@ static physad_status take_cameras(physad__scene_parts *p, physad__mem *mem, cons
         double *const to[3] = { c->rotation, c->translation, l };
         for (int k = 0; k < 3; k++) {
             const physad_view out = physad_view_array(to[k], PHYSAD_F64, k == 0 ? 2 : 1, shapes[k]);
-            physad_view one = { .data = (char *)from[k]->data + i * from[k]->stride[0], .dtype = PHYSAD_F64, .ndim = out.ndim };
+            physad_view one = { .data = (char *)from[k]->data + i * from[k]->stride[0],
+                                .dtype = PHYSAD_F64,
+                                .ndim = out.ndim };
             memcpy(one.shape, from[k]->shape + 1, 2 * sizeof(int64_t));
             memcpy(one.stride, from[k]->stride + 1, 2 * sizeof(int64_t));
             PHYSAD__TRY(physad__view_copy(&out, &one));
         }
         if (!is_camera(c, l))
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: camera %lld is none: want a rotation, focal lengths above 0, 1 to 32768 pixels", name, (long long)i);
+            return physad__error(PHYSAD_ERR_FORMAT,
+                                 "%s: camera %lld is none: want a rotation, focal lengths above 0, 1 to 32768 pixels",
+                                 name, (long long)i);
         c->fx = l[0];
         c->fy = l[1];
         c->cx = l[2];
@@ -225,11 +243,13 @@ static physad_status take_names(physad__scene_parts *p, physad__mem *mem, const 
     }
     physad_status status = PHYSAD_OK;
     if (!json_is_array(list) || (int64_t)json_array_size(list) != p->n_cameras)
-        status = physad__error(PHYSAD_ERR_FORMAT, "%s: \"photos\" is no list of %lld names", name, (long long)p->n_cameras);
+        status =
+            physad__error(PHYSAD_ERR_FORMAT, "%s: \"photos\" is no list of %lld names", name, (long long)p->n_cameras);
     for (int64_t i = 0; i < p->n_cameras && status == PHYSAD_OK; i++) {
         const char *one = json_string_value(json_array_get(list, (size_t)i));
         if (one == NULL)
-            status = physad__error(PHYSAD_ERR_FORMAT, "%s: \"photos\" is no list of %lld names", name, (long long)p->n_cameras);
+            status = physad__error(PHYSAD_ERR_FORMAT, "%s: \"photos\" is no list of %lld names", name,
+                                   (long long)p->n_cameras);
         else if ((p->names[i] = physad__strdup(mem, one)) == NULL)
             status = PHYSAD_ERR_NOMEM;
     }
@@ -241,7 +261,8 @@ static physad_status take_all(physad__scene_parts *p, physad__mem *mem, const ph
 {
     const char *kind = physad_tensors_metadata(file, "physad");
     if (kind == NULL || strcmp(kind, KIND) != 0)
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: this is no scene: want PLY, or safetensors that a scene was saved as", name);
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: this is no scene: want PLY, or safetensors that a scene was saved as", name);
     PHYSAD__TRY(take_gaussians(&p->gaussians, mem, file, name));
     if (!physad_tensors_has(file, "cameras.rotation"))
         return PHYSAD_OK;
@@ -249,7 +270,8 @@ static physad_status take_all(physad__scene_parts *p, physad__mem *mem, const ph
     return take_names(p, mem, file, name);
 }
 
-physad_status physad__scene_parts_take(physad__scene_parts *out, physad_context *ctx, const physad_tensors *file, const char *name)
+physad_status physad__scene_parts_take(physad__scene_parts *out, physad_context *ctx, const physad_tensors *file,
+                                       const char *name)
 {
     *out = (physad__scene_parts){ 0 };
     const physad_status status = take_all(out, &ctx->mem, file, name);
@@ -258,7 +280,8 @@ physad_status physad__scene_parts_take(physad__scene_parts *out, physad_context 
     return status;
 }
 
-/* PLY begins with a line of its name; what cannot be mapped (a pipe) is read as PLY, whose reader says what is wrong. */
+/* PLY begins with a line of its name; what cannot be mapped (a pipe) is read as PLY, whose reader says what is wrong.
+ */
 static bool is_ply(const char *path)
 {
     physad__file_map map;
@@ -277,8 +300,9 @@ physad_status physad__scene_parts_read(physad__scene_parts *out, physad_context 
         return physad__gaussians_read(&out->gaussians, &ctx->mem, path, PHYSAD__SPLAT_GROUP);
     PHYSAD__TRY(physad_tensors_open(&file, ctx, path, NULL));
     const bool ours = strcmp(physad_tensors_format(file), "safetensors") == 0;
-    const physad_status status = ours ? physad__scene_parts_take(out, ctx, file, path)
-                                      : physad__error(PHYSAD_ERR_FORMAT, "%s: this is no scene: want PLY or safetensors", path);
+    const physad_status status =
+        ours ? physad__scene_parts_take(out, ctx, file, path)
+             : physad__error(PHYSAD_ERR_FORMAT, "%s: this is no scene: want PLY or safetensors", path);
     physad_tensors_free(file);
     return status;
 }

@@ -17,7 +17,8 @@ void physad__scene_parts_free(physad__scene_parts *parts); /* zeroed is fine */
 /* PLY or safetensors, told by the first bytes. */
 physad_status physad__scene_parts_read(physad__scene_parts *out, physad_context *ctx, const char *path);
 /* Out of an open file; `name` is said in messages. */
-physad_status physad__scene_parts_take(physad__scene_parts *out, physad_context *ctx, const physad_tensors *file, const char *name);
+physad_status physad__scene_parts_take(physad__scene_parts *out, physad_context *ctx, const physad_tensors *file,
+                                       const char *name);
 /* As safetensors; equal parts give equal bytes. */
 physad_status physad__scene_parts_write(physad_context *ctx, const char *path, const physad__scene_parts *parts);
 

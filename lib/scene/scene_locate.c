@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pose of a photo: guesses by features, the best of them refined through the renderer, and a verdict whether any fits. */
+/* The pose of a photo: guesses by features, the best of them refined through the renderer, and a verdict whether any
+ * fits. */
 #include "metrics/metrics.h"
 #include "scene/scene_pose.h"
 
@@ -18,7 +19,8 @@
 static int32_t middle_level(const physad__align_photo *photo)
 {
     int32_t level = 0;
-    while (level + 1 < photo->count && physad__max(photo->levels[level].camera.width, photo->levels[level].camera.height) > 240)
+    while (level + 1 < photo->count &&
+           physad__max(photo->levels[level].camera.width, photo->levels[level].camera.height) > 240)
         level++;
     return level;
 }
@@ -30,7 +32,8 @@ static int64_t farthest(const physad__scene_views *views, int64_t from)
     int64_t best = from;
     double most = -1;
     for (int64_t i = 0; i < views->count; i++) {
-        const double apart = physad__pose_angle(c, &views->views[i].camera) + physad__pose_distance(c, &views->views[i].camera) / views->extent;
+        const double apart = physad__pose_angle(c, &views->views[i].camera) +
+                             physad__pose_distance(c, &views->views[i].camera) / views->extent;
         if (apart > most) {
             most = apart;
             best = i;
@@ -40,7 +43,8 @@ static int64_t farthest(const physad__scene_views *views, int64_t from)
 }
 
 /* Agreement of the training photos with the scene from their own places, and from wrong ones. */
-static physad_status learn_agreement(physad__locator *l, physad__aligner *a, const physad__scene_views *views, physad__call *call)
+static physad_status learn_agreement(physad__locator *l, physad__aligner *a, const physad__scene_views *views,
+                                     physad__call *call)
 {
     physad__mem *mem = &l->ctx->mem;
     double *own = physad__alloc_array(mem, 2 * views->count, sizeof(double), "agreement"), *other = own + views->count;
@@ -53,7 +57,8 @@ static physad_status learn_agreement(physad__locator *l, physad__aligner *a, con
             break;
         status = physad__align_agreement(a, &photo, middle_level(&photo), &views->views[i].camera, &own[i]);
         if (status == PHYSAD_OK)
-            status = physad__align_agreement(a, &photo, middle_level(&photo), &views->views[farthest(views, i)].camera, &other[i]);
+            status = physad__align_agreement(a, &photo, middle_level(&photo), &views->views[farthest(views, i)].camera,
+                                             &other[i]);
         physad__align_photo_free(&photo);
         if (status == PHYSAD_OK)
             status = physad__call_tick(call, i + 1);
@@ -74,8 +79,9 @@ void physad__locator_close(physad__locator *l)
     *l = (physad__locator){ 0 };
 }
 
-physad_status physad__locator_open(physad__locator *l, physad_context *ctx, const physad__gaussians *scene, const float background[3],
-                                   const physad__scene_views *views, physad_features *features, physad__call *call)
+physad_status physad__locator_open(physad__locator *l, physad_context *ctx, const physad__gaussians *scene,
+                                   const float background[3], const physad__scene_views *views,
+                                   physad_features *features, physad__call *call)
 {
     physad__aligner a;
     int64_t width = 1, height = 1;
@@ -107,7 +113,8 @@ double physad__pose_angle(const physad_camera *a, const physad_camera *b)
         trace += a->rotation[i] * b->rotation[i];
         square += (a->rotation[i] - b->rotation[i]) * (a->rotation[i] - b->rotation[i]);
     }
-    /* Small angles by the difference's length, which is 2 sqrt(2) sin(angle / 2): the arc cosine would round them away. */
+    /* Small angles by the difference's length, which is 2 sqrt(2) sin(angle / 2): the arc cosine would round them away.
+     */
     const double sine = sqrt(square / 8);
     return trace > 1 ? 2 * asin(fmin(sine, 1)) : acos(fmin(fmax((trace - 1) / 2, -1), 1));
 }
@@ -115,7 +122,8 @@ double physad__pose_angle(const physad_camera *a, const physad_camera *b)
 void physad__camera_centre(const physad_camera *c, double out[3])
 {
     for (int k = 0; k < 3; k++)
-        out[k] = -(c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] + c->rotation[6 + k] * c->translation[2]);
+        out[k] = -(c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] +
+                   c->rotation[6 + k] * c->translation[2]);
 }
 
 double physad__pose_distance(const physad_camera *a, const physad_camera *b)
@@ -150,8 +158,8 @@ static int64_t keep_distinct(physad__guess *guesses, int64_t n, int64_t most, do
     return kept;
 }
 
-static physad_status refine(physad__aligner *a, const physad__align_photo *photo, int32_t level, int32_t steps, bool exact, physad__guess *guesses,
-                            int64_t n)
+static physad_status refine(physad__aligner *a, const physad__align_photo *photo, int32_t level, int32_t steps,
+                            bool exact, physad__guess *guesses, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         PHYSAD__TRY(physad__cancelled(a->ctx));
@@ -185,7 +193,8 @@ static void drop_worse(const physad__guess *guesses, int64_t *n, double factor)
         (*n)--;
 }
 
-static physad_status search(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo, physad__guess *guesses, int64_t *n)
+static physad_status search(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo,
+                            physad__guess *guesses, int64_t *n)
 {
     const double extent = mean_distance(&l->matcher);
     const int32_t last = photo->count - 1, middle = photo->count > 2 ? 1 : 0;
@@ -207,8 +216,8 @@ static physad_status search(const physad__locator *l, physad__aligner *a, const 
 }
 
 /* Which hypotheses are the likely ones, and how well they fit at all. */
-static physad_status judge(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo, const physad__guess *guesses, int64_t n,
-                           physad__pose *poses)
+static physad_status judge(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo,
+                           const physad__guess *guesses, int64_t n, physad__pose *poses)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
@@ -217,22 +226,25 @@ static physad_status judge(const physad__locator *l, physad__aligner *a, const p
         double agreement;
         PHYSAD__TRY(physad__align_agreement(a, photo, middle_level(photo), &guesses[i].pose, &agreement));
         const double fit = (agreement - l->foreign) / fmax(l->normal - l->foreign, 0.05);
-        poses[i] = (physad__pose){ .camera = guesses[i].pose, .loss = guesses[i].cost, .agreement = agreement, .view = guesses[i].view };
+        poses[i] = (physad__pose){
+            .camera = guesses[i].pose, .loss = guesses[i].cost, .agreement = agreement, .view = guesses[i].view
+        };
         poses[i].fit = fmin(fmax(fit, 0), 1);
         poses[i].confidence = poses[i].fit * exp(-(guesses[i].cost / guesses[0].cost - 1) / COST_SCALE) / sum;
     }
     return PHYSAD_OK;
 }
 
-physad_status physad__locator_find(const physad__locator *l, const physad__scene_view *view, double least_fit, physad__pose poses[PHYSAD__POSES],
-                                   int64_t *n)
+physad_status physad__locator_find(const physad__locator *l, const physad__scene_view *view, double least_fit,
+                                   physad__pose poses[PHYSAD__POSES], int64_t *n)
 {
     physad__guess guesses[2 * MOST_VIEWS];
     physad__align_photo photo;
     physad__aligner a;
     *n = 0;
     PHYSAD__TRY(physad__align_photo_make(&photo, &l->ctx->mem, view));
-    physad_status status = physad__aligner_open(&a, l->ctx, l->scene, l->background, view->camera.width, view->camera.height);
+    physad_status status =
+        physad__aligner_open(&a, l->ctx, l->scene, l->background, view->camera.width, view->camera.height);
     int64_t count = 0;
     if (status == PHYSAD_OK)
         status = physad__matcher_guess(&l->matcher, view, MOST_VIEWS, guesses, &count);
@@ -243,9 +255,11 @@ physad_status physad__locator_find(const physad__locator *l, const physad__scene
     if (status == PHYSAD_OK)
         *n = count;
     if (status == PHYSAD_OK && !(poses[0].fit >= least_fit))
-        status = physad__error(PHYSAD_ERR_NUMERIC, "the photo does not show the scene: from the best pose found they agree by %.2f, where training "
-                               "photos agree by %.2f and wrong poses by %.2f (fit %.2f, want %.2f)", poses[0].agreement, l->normal, l->foreign,
-                               poses[0].fit, least_fit);
+        status = physad__error(
+            PHYSAD_ERR_NUMERIC,
+            "the photo does not show the scene: from the best pose found they agree by %.2f, where training "
+            "photos agree by %.2f and wrong poses by %.2f (fit %.2f, want %.2f)",
+            poses[0].agreement, l->normal, l->foreign, poses[0].fit, least_fit);
     physad__aligner_close(&a);
     physad__align_photo_free(&photo);
     return status;

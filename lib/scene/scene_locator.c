@@ -34,24 +34,27 @@ static physad_status read_options(physad_locator_options *o, const physad_locato
         return physad__error(PHYSAD_ERR_ARG, "physad_locator_options: least_fit is %g, want at most 1", o->least_fit);
     for (int k = 0; k < 3; k++)
         if (!(o->background[k] >= 0 && o->background[k] <= 1))
-            return physad__error(PHYSAD_ERR_ARG, "physad_locator_options: background is %g, want 0 to 1", (double)o->background[k]);
+            return physad__error(PHYSAD_ERR_ARG, "physad_locator_options: background is %g, want 0 to 1",
+                                 (double)o->background[k]);
     return PHYSAD_OK;
 }
 
-static physad_status open_locator(physad_locator *l, const physad_scene *scene, const char *data, const physad_locator_options *o,
-                                  physad__call *call)
+static physad_status open_locator(physad_locator *l, const physad_scene *scene, const char *data,
+                                  const physad_locator_options *o, physad__call *call)
 {
     physad__scene_views views;
     PHYSAD__TRY(physad__scene_views_open(&views, l->ctx, data, o->max_side, 0, NULL, call));
-    physad_status status = physad__matcher_network(&l->features, l->ctx, &views.views[0].camera, o->backbone, o->weights, NULL);
+    physad_status status =
+        physad__matcher_network(&l->features, l->ctx, &views.views[0].camera, o->backbone, o->weights, NULL);
     if (status == PHYSAD_OK)
-        status = physad__locator_open(&l->found, l->ctx, physad__scene_gaussians(scene), o->background, &views, l->features, call);
+        status = physad__locator_open(&l->found, l->ctx, physad__scene_gaussians(scene), o->background, &views,
+                                      l->features, call);
     physad__scene_views_free(&views);
     return status;
 }
 
-physad_status physad_locator_new(physad_locator **out, const physad_scene *scene, const char *data, const physad_locator_options *options,
-                                 const physad_call_options *call_options)
+physad_status physad_locator_new(physad_locator **out, const physad_scene *scene, const char *data,
+                                 const physad_locator_options *options, const physad_call_options *call_options)
 {
     physad_locator_options o;
     physad__call call;
@@ -80,7 +83,8 @@ physad_status physad_locator_new(physad_locator **out, const physad_scene *scene
     return PHYSAD_OK;
 }
 
-static physad_status find(const physad_locator *l, const physad_view *photo, physad_pose *out, int64_t capacity, int64_t *count)
+static physad_status find(const physad_locator *l, const physad_view *photo, physad_pose *out, int64_t capacity,
+                          int64_t *count)
 {
     physad__scene_view view = { 0 };
     physad__pose poses[PHYSAD__POSES];
@@ -93,11 +97,13 @@ static physad_status find(const physad_locator *l, const physad_view *photo, phy
         n = 1;
     *count = physad__min(n, capacity);
     for (int64_t i = 0; i < *count; i++)
-        out[i] = (physad_pose){ poses[i].camera, poses[i].loss, poses[i].agreement, poses[i].confidence, poses[i].view };
+        out[i] =
+            (physad_pose){ poses[i].camera, poses[i].loss, poses[i].agreement, poses[i].confidence, poses[i].view };
     return status;
 }
 
-physad_status physad_locator_find(const physad_locator *locator, const physad_view *photo, physad_pose *poses, int64_t capacity, int64_t *count)
+physad_status physad_locator_find(const physad_locator *locator, const physad_view *photo, physad_pose *poses,
+                                  int64_t capacity, int64_t *count)
 {
     physad__call call;
     if (locator == NULL || poses == NULL || count == NULL)
@@ -105,7 +111,8 @@ physad_status physad_locator_find(const physad_locator *locator, const physad_vi
                              locator == NULL ? "locator" : poses == NULL ? "poses" : "count");
     *count = 0;
     if (capacity < 1)
-        return physad__error(PHYSAD_ERR_ARG, "physad_locator_find: capacity is %lld, want 1 at least", (long long)capacity);
+        return physad__error(PHYSAD_ERR_ARG, "physad_locator_find: capacity is %lld, want 1 at least",
+                             (long long)capacity);
     PHYSAD__TRY(physad__view_check(photo, "physad_locator_find: photo"));
     PHYSAD__TRY(physad__call_begin(&call, locator->ctx, NULL, "physad_locator_find"));
     const physad_status status = find(locator, photo, poses, capacity, count);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* First guesses of a photo's pose: which training photos look alike, by patches of a network's features, and where the patches that
- * find each other lie in space. */
+/* First guesses of a photo's pose: which training photos look alike, by patches of a network's features, and where the
+ * patches that find each other lie in space. */
 #include "nn/nn.h"
 #include "physad_config.h"
 #include "scene/scene_pose.h"
@@ -18,9 +18,11 @@
 /* --- descriptors --- */
 
 /* The photo, stretched to the network's size and normalised; what is missing has the mean colour. */
-static void stretch(float *out, int64_t height, int64_t width, const physad__scene_view *view, const physad_backbone_info *info)
+static void stretch(float *out, int64_t height, int64_t width, const physad__scene_view *view,
+                    const physad_backbone_info *info)
 {
-    const int64_t w = view->camera.width, h = view->camera.height, plane = w * h, fine = (int64_t)ceil((double)h / (double)height);
+    const int64_t w = view->camera.width, h = view->camera.height, plane = w * h,
+                  fine = (int64_t)ceil((double)h / (double)height);
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++) {
             float sum[3] = { 0 }, n = 0;
@@ -51,7 +53,8 @@ static physad_status raw_cells(float *out, const physad__matcher *m, const physa
         return PHYSAD_ERR_NOMEM;
     stretch(input, size[0], size[1], view, &info);
     const int64_t in[4] = { 1, size[0], size[1], 3 }, shape[4] = { 1, m->height, m->width, m->dim };
-    const physad_view image = physad_view_array(input, PHYSAD_F32, 4, in), cells = physad_view_array(out, PHYSAD_F32, 4, shape);
+    const physad_view image = physad_view_array(input, PHYSAD_F32, 4, in),
+                      cells = physad_view_array(out, PHYSAD_F32, 4, shape);
     const physad_status status = physad_features_compute(m->features, &image, &cells, NULL);
     physad__free(input);
     return status;
@@ -97,7 +100,9 @@ static physad_status locate_cells(physad__matcher *m, physad__aligner *a, int64_
     const physad__gaussians *g = a->scene;
     const int64_t plane = c->width * c->height;
     const physad__splat_images images = { .depth = a->images, .opacity = a->images + plane };
-    const physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride), .count = g->count, .with_depth = true,
+    const physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride),
+                                     .count = g->count,
+                                     .with_depth = true,
                                      .camera = physad__scene_camera(c) };
     PHYSAD__TRY(physad__splat_forward(a->splat, &in, &images));
     for (int64_t i = 0; i < m->height * m->width; i++) {
@@ -106,7 +111,8 @@ static physad_status locate_cells(physad__matcher *m, physad__aligner *a, int64_
         const int64_t at = physad__min((int64_t)v, c->height - 1) * c->width + physad__min((int64_t)u, c->width - 1);
         float *out = m->points + 3 * (index * m->height * m->width + i);
         const double z = images.opacity[at] > 0.7f ? (double)images.depth[at] / (double)images.opacity[at] : NAN;
-        const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1], z - c->translation[2] };
+        const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1],
+                              z - c->translation[2] };
         for (int k = 0; k < 3; k++)
             out[k] = (float)(c->rotation[k] * p[0] + c->rotation[3 + k] * p[1] + c->rotation[6 + k] * p[2]);
     }
@@ -124,8 +130,8 @@ void physad__matcher_close(physad__matcher *m)
     *m = (physad__matcher){ 0 };
 }
 
-physad_status physad__matcher_network(physad_features **out, physad_context *ctx, const physad_camera *camera, const char *backbone,
-                                      const char *weights, const physad_tensors *file)
+physad_status physad__matcher_network(physad_features **out, physad_context *ctx, const physad_camera *camera,
+                                      const char *backbone, const char *weights, const physad_tensors *file)
 {
     physad_features_options o = PHYSAD_FEATURES_OPTIONS_INIT;
     const double side = (double)physad__max(camera->width, camera->height);
@@ -133,7 +139,8 @@ physad_status physad__matcher_network(physad_features **out, physad_context *ctx
     o.weights = weights;
     o.width = physad__max(64, (int64_t)(SIDE * (double)camera->width / side / 32 + 0.5) * 32);
     o.height = physad__max(64, (int64_t)(SIDE * (double)camera->height / side / 32 + 0.5) * 32);
-    return file != NULL ? physad__features_new_from(out, ctx, &o, file, "backbone.") : physad_features_new(out, ctx, &o);
+    return file != NULL ? physad__features_new_from(out, ctx, &o, file, "backbone.")
+                        : physad_features_new(out, ctx, &o);
 }
 
 physad_status physad__matcher_reserve(physad__matcher *m, physad_context *ctx, physad_features *features, int64_t count)
@@ -155,7 +162,8 @@ physad_status physad__matcher_reserve(physad__matcher *m, physad_context *ctx, p
     return PHYSAD_OK;
 }
 
-physad_status physad__matcher_learn(physad__matcher *m, physad__aligner *a, const physad__scene_views *views, physad__call *call)
+physad_status physad__matcher_learn(physad__matcher *m, physad__aligner *a, const physad__scene_views *views,
+                                    physad__call *call)
 {
     const int64_t cells = m->height * m->width;
     physad__call_stage(call, "patches of photos", views->count);
@@ -180,13 +188,14 @@ typedef struct match {
 } match;
 
 /* Cells of the photo and of a view that are each other's best; their likeness, summed, ranks the view. */
-static double match_view(match *out, int64_t *n, const physad__matcher *m, const float *query, int64_t view, float *likeness)
+static double match_view(match *out, int64_t *n, const physad__matcher *m, const float *query, int64_t view,
+                         float *likeness)
 {
     const int64_t cells = m->height * m->width;
     const float *theirs = m->cells + view * cells * m->dim;
     double sum = 0;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)cells, (int)cells, (int)m->dim, 1, query, (int)m->dim, theirs, (int)m->dim, 0,
-                likeness, (int)cells);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)cells, (int)cells, (int)m->dim, 1, query, (int)m->dim,
+                theirs, (int)m->dim, 0, likeness, (int)cells);
     *n = 0;
     for (int64_t i = 0; i < cells; i++) {
         const float *row = likeness + i * cells;
@@ -200,7 +209,8 @@ static double match_view(match *out, int64_t *n, const physad__matcher *m, const
         if (back != i || !(row[best] > 0))
             continue;
         sum += (double)row[best];
-        out[(*n)++] = (match){ .cell = (int32_t)i, .other = (int32_t)best, .view = (int32_t)view, .likeness = row[best] };
+        out[(*n)++] =
+            (match){ .cell = (int32_t)i, .other = (int32_t)best, .view = (int32_t)view, .likeness = row[best] };
     }
     return sum;
 }
@@ -215,11 +225,13 @@ typedef struct resection {
 } resection;
 
 /* The reprojection error in units of the photo's longer side; false where the point is unknown or behind. */
-static bool reproject(const resection *s, const physad_camera *pose, const match *k, double error[2], double jacobian[2][6])
+static bool reproject(const resection *s, const physad_camera *pose, const match *k, double error[2],
+                      double jacobian[2][6])
 {
     const physad__matcher *m = s->m;
     const float *p = m->points + 3 * (k->view * m->height * m->width + k->other);
-    const double *r = pose->rotation, *t = pose->translation, side = (double)physad__max(s->lens->width, s->lens->height);
+    const double *r = pose->rotation, *t = pose->translation,
+                 side = (double)physad__max(s->lens->width, s->lens->height);
     const double x = r[0] * (double)p[0] + r[1] * (double)p[1] + r[2] * (double)p[2] + t[0];
     const double y = r[3] * (double)p[0] + r[4] * (double)p[1] + r[5] * (double)p[2] + t[1];
     const double z = r[6] * (double)p[0] + r[7] * (double)p[1] + r[8] * (double)p[2] + t[2];
@@ -230,8 +242,10 @@ static bool reproject(const resection *s, const physad_camera *pose, const match
     const double fx = s->lens->fx / side, fy = s->lens->fy / side;
     error[0] = fx * x / z + (s->lens->cx - u) / side;
     error[1] = fy * y / z + (s->lens->cy - v) / side;
-    const double a[2][6] = { { fx / z, 0, -fx * x / (z * z), -fx * x * y / (z * z), fx + fx * x * x / (z * z), -fx * y / z },
-                             { 0, fy / z, -fy * y / (z * z), -fy - fy * y * y / (z * z), fy * x * y / (z * z), fy * x / z } };
+    const double a[2][6] = {
+        { fx / z, 0, -fx * x / (z * z), -fx * x * y / (z * z), fx + fx * x * x / (z * z), -fx * y / z },
+        { 0, fy / z, -fy * y / (z * z), -fy - fy * y * y / (z * z), fy * x * y / (z * z), fy * x / z }
+    };
     memcpy(jacobian, a, sizeof(a));
     return true;
 }
@@ -244,7 +258,8 @@ static double resect_step(const resection *s, physad_camera *pose, double reach)
         double e[2], jacobian[2][6];
         if (!reproject(s, pose, &s->matches[i], e, jacobian))
             continue;
-        const double d = e[0] * e[0] + e[1] * e[1] + reach * reach, w = (double)s->matches[i].likeness * reach * reach * reach * reach / (d * d);
+        const double d = e[0] * e[0] + e[1] * e[1] + reach * reach,
+                     w = (double)s->matches[i].likeness * reach * reach * reach * reach / (d * d);
         fitting += w;
         for (int row = 0; row < 2; row++)
             for (int a = 0, k = 7; a < 6; a++) {
@@ -282,11 +297,13 @@ typedef struct ranked {
 static int compare_ranked(const void *a, const void *b)
 {
     const ranked *x = a, *y = b;
-    return x->likeness != y->likeness ? (x->likeness < y->likeness ? 1 : -1) : (x->view > y->view) - (x->view < y->view);
+    return x->likeness != y->likeness ? (x->likeness < y->likeness ? 1 : -1)
+                                      : (x->view > y->view) - (x->view < y->view);
 }
 
 /* All views, most alike first. */
-static physad_status rank_views(ranked *views, const physad__matcher *m, const float *query, match *matches, float *likeness)
+static physad_status rank_views(ranked *views, const physad__matcher *m, const float *query, match *matches,
+                                float *likeness)
 {
     const int64_t cells = m->height * m->width;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(m->ctx->threads)
@@ -302,14 +319,16 @@ static physad_status rank_views(ranked *views, const physad__matcher *m, const f
     return PHYSAD_OK;
 }
 
-static void take(physad__guess *guess, const physad_camera *lens, const physad_camera *pose, int64_t view, double likeness)
+static void take(physad__guess *guess, const physad_camera *lens, const physad_camera *pose, int64_t view,
+                 double likeness)
 {
     *guess = (physad__guess){ .pose = *lens, .view = view, .likeness = likeness };
     memcpy(guess->pose.rotation, pose->rotation, sizeof(pose->rotation));
     memcpy(guess->pose.translation, pose->translation, sizeof(pose->translation));
 }
 
-static int64_t make_guesses(physad__guess *out, const physad__matcher *m, const physad_camera *lens, const ranked *views, int64_t most)
+static int64_t make_guesses(physad__guess *out, const physad__matcher *m, const physad_camera *lens,
+                            const ranked *views, int64_t most)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < physad__min(most, m->count); i++) {
@@ -322,7 +341,8 @@ static int64_t make_guesses(physad__guess *out, const physad__matcher *m, const 
     return n;
 }
 
-physad_status physad__matcher_guess(const physad__matcher *m, const physad__scene_view *photo, int64_t most, physad__guess *out, int64_t *n)
+physad_status physad__matcher_guess(const physad__matcher *m, const physad__scene_view *photo, int64_t most,
+                                    physad__guess *out, int64_t *n)
 {
     physad__mem *mem = &m->ctx->mem;
     const int64_t cells = m->height * m->width;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gaussians as samples of a distribution (Kheradmand et al., 3D Gaussian Splatting as Markov Chain Monte Carlo, 2024): faint ones
- * wander, dead ones are moved onto live ones such that the picture stays as it is (their equation 9), and their number grows by a
- * twentieth each time up to the budget. Constants as published. */
+/* Gaussians as samples of a distribution (Kheradmand et al., 3D Gaussian Splatting as Markov Chain Monte Carlo, 2024):
+ * faint ones wander, dead ones are moved onto live ones such that the picture stays as it is (their equation 9), and
+ * their number grows by a twentieth each time up to the budget. Constants as published. */
 #include "scene/scene_train.h"
 
 #include <math.h>
@@ -38,7 +38,8 @@ void physad__mcmc_weigh(float *grads, const physad__scene_model *m, int64_t begi
     }
 }
 
-/* Adds covariance times a normal vector; each Gaussian draws from a stream of its own, so that threads do not matter. */
+/* Adds covariance times a normal vector; each Gaussian draws from a stream of its own, so that threads do not matter.
+ */
 static void wander(physad__scene_model *m, int64_t i, double size, uint64_t seed, uint64_t step)
 {
     physad__rng rng;
@@ -69,7 +70,8 @@ void physad__mcmc_wander(physad__scene_model *m, double rate, uint64_t seed, uin
 
 /* --- moving and adding --- */
 
-/* n Gaussians in one place that together look like one of opacity `o`: the opacity of each, and what its scales are multiplied by. */
+/* n Gaussians in one place that together look like one of opacity `o`: the opacity of each, and what its scales are
+ * multiplied by. */
 static double share(double *shrink, double o, int64_t n)
 {
     const double each = 1 - pow(1 - o, 1 / (double)n);
@@ -182,7 +184,8 @@ physad_status physad__mcmc_relocate(physad__scene_model *m, const physad__densit
 {
     physad__rng rng;
     const int64_t more = physad__min(d->budget, (int64_t)(GROWTH * (double)m->count)) - m->count;
-    int64_t *source = physad__alloc_array(m->mem, m->count + 1, sizeof(*source), "densification"); /* growth is less than that */
+    int64_t *source =
+        physad__alloc_array(m->mem, m->count + 1, sizeof(*source), "densification"); /* growth is less than that */
     if (source == NULL)
         return PHYSAD_ERR_NOMEM;
     physad__rng_seed(&rng, d->seed, d->step);

@@ -14,8 +14,11 @@ void physad__scene_model_free(physad__scene_model *m)
 physad_status physad__scene_model_make(physad__scene_model *out, physad__mem *mem, int64_t count, int32_t degree)
 {
     const int64_t stride = physad__splat_stride(count), planes = physad__splat_plane_count(degree);
-    *out = (physad__scene_model){ .mem = mem, .count = count, .stride = stride, .degree = degree, .planes = (int32_t)planes };
-    out->value = physad__alloc_zero(mem, (size_t)(3 * planes * stride + 1) * sizeof(float), "Gaussians and their optimiser");
+    *out = (physad__scene_model){
+        .mem = mem, .count = count, .stride = stride, .degree = degree, .planes = (int32_t)planes
+    };
+    out->value =
+        physad__alloc_zero(mem, (size_t)(3 * planes * stride + 1) * sizeof(float), "Gaussians and their optimiser");
     out->pull = physad__alloc_zero(mem, (size_t)(3 * stride + 1) * sizeof(float), "Gaussians and their optimiser");
     if (out->value == NULL || out->pull == NULL) {
         physad__scene_model_free(out);
@@ -85,8 +88,8 @@ static void begin_one(physad__scene_model *m, const float *point, const float *c
     v[10 * stride + i] = logf(0.1f / 0.9f);
 }
 
-physad_status physad__scene_model_begin(physad__scene_model *out, physad__mem *mem, const float *points, const float *colours,
-                                        int64_t n, int32_t degree)
+physad_status physad__scene_model_begin(physad__scene_model *out, physad__mem *mem, const float *points,
+                                        const float *colours, int64_t n, int32_t degree)
 {
     by_x *order = physad__alloc_array(mem, n + 1, sizeof(*order), "points of a scene");
     *out = (physad__scene_model){ 0 };
@@ -117,7 +120,8 @@ typedef struct by_code {
 static int compare_codes(const void *a, const void *b)
 {
     const by_code *p = a, *q = b;
-    return p->code != q->code ? (p->code > q->code) - (p->code < q->code) : (p->index > q->index) - (p->index < q->index);
+    return p->code != q->code ? (p->code > q->code) - (p->code < q->code)
+                              : (p->index > q->index) - (p->index < q->index);
 }
 
 /* Each bit followed by two zeros. */
@@ -129,8 +133,8 @@ static uint64_t spread_bits(uint64_t n)
     return out;
 }
 
-/* Adds an axis to the codes: 16 bits over four mean deviations each way, what is farther at the ends, and in the later of three passes no
- * part of mean and deviation. */
+/* Adds an axis to the codes: 16 bits over four mean deviations each way, what is farther at the ends, and in the later
+ * of three passes no part of mean and deviation. */
 static void add_axis(by_code *codes, const float *plane, int64_t n, int axis)
 {
     double mean = 0, spread = INFINITY;

@@ -40,16 +40,17 @@ typedef struct physad__aligner {
     float *planes; /* gradients that nobody reads */
 } physad__aligner;
 
-physad_status physad__aligner_open(physad__aligner *a, physad_context *ctx, const physad__gaussians *scene, const float background[3],
-                                   int64_t width, int64_t height);
+physad_status physad__aligner_open(physad__aligner *a, physad_context *ctx, const physad__gaussians *scene,
+                                   const float background[3], int64_t width, int64_t height);
 void physad__aligner_close(physad__aligner *a); /* zeroed is fine */
-/* Moves `pose` (its rotation and translation) for at most `steps` steps; the cost, 0..1, is the mean over the photo's pixels at that
- * level. `exact`: with the renderer's own gradient, else one from depth and the picture's slope (faster). */
-physad_status physad__align(physad__aligner *a, const physad__align_photo *photo, int32_t level, int32_t steps, bool exact,
-                            physad_camera *pose, double *cost);
+/* Moves `pose` (its rotation and translation) for at most `steps` steps; the cost, 0..1, is the mean over the photo's
+ * pixels at that level. `exact`: with the renderer's own gradient, else one from depth and the picture's slope
+ * (faster). */
+physad_status physad__align(physad__aligner *a, const physad__align_photo *photo, int32_t level, int32_t steps,
+                            bool exact, physad_camera *pose, double *cost);
 /* Mean correlation of small windows of photo and picture, -1..1, each by its contrast in the photo. */
-physad_status physad__align_agreement(physad__aligner *a, const physad__align_photo *photo, int32_t level, const physad_camera *pose,
-                                      double *agreement);
+physad_status physad__align_agreement(physad__aligner *a, const physad__align_photo *photo, int32_t level,
+                                      const physad_camera *pose, double *agreement);
 
 /* --- by features (scene_match.c) --- */
 
@@ -59,9 +60,12 @@ typedef struct physad__guess {
     double likeness, cost;
 } physad__guess;
 
-physad_status physad__matcher_learn(physad__matcher *m, physad__aligner *a, const physad__scene_views *views, physad__call *call);
+physad_status physad__matcher_learn(physad__matcher *m, physad__aligner *a, const physad__scene_views *views,
+                                    physad__call *call);
 void physad__matcher_close(physad__matcher *m); /* zeroed is fine */
-/* Poses from the `most` views that are most alike: the view's own and that which its matches give; `out` has room for twice as many. */
-physad_status physad__matcher_guess(const physad__matcher *m, const physad__scene_view *photo, int64_t most, physad__guess *out, int64_t *n);
+/* Poses from the `most` views that are most alike: the view's own and that which its matches give; `out` has room for
+ * twice as many. */
+physad_status physad__matcher_guess(const physad__matcher *m, const physad__scene_view *photo, int64_t most,
+                                    physad__guess *out, int64_t *n);
 
 #endif

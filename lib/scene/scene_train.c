@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fit: a photo each step, its picture, the loss, gradients, Adam; the published schedules (Kerbl et al. 2023), the place's rate
- * falling over as many steps as there are, faster where these are few. */
+/* The fit: a photo each step, its picture, the loss, gradients, Adam; the published schedules (Kerbl et al. 2023), the
+ * place's rate falling over as many steps as there are, faster where these are few. */
 #include "scene/scene_train.h"
 
 #include <math.h>
@@ -38,7 +38,8 @@ static physad_status halve_all(trainer *t, int level)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
         if (!t->views->views[i].held_out)
-            PHYSAD__TRY(physad__scene_view_halve(&t->half[level][i], &t->ctx->mem, level == 0 ? &t->views->views[i] : &t->half[level - 1][i]));
+            PHYSAD__TRY(physad__scene_view_halve(&t->half[level][i], &t->ctx->mem,
+                                                 level == 0 ? &t->views->views[i] : &t->half[level - 1][i]));
     return PHYSAD_OK;
 }
 
@@ -106,8 +107,9 @@ static double falling(const trainer *t, int64_t step, double first, double last)
     return exp(log(first) * (1 - way) + log(last) * way);
 }
 
-/* Published rates are for 30000 steps. A shorter fit has fewer steps to go the same way, which Adam's are in any direction: rates by the
- * root of the share, four times at most (scales by three quarters of that: they run away first). Its second half they fall to a tenth, for there is no long end in which to settle. */
+/* Published rates are for 30000 steps. A shorter fit has fewer steps to go the same way, which Adam's are in any
+ * direction: rates by the root of the share, four times at most (scales by three quarters of that: they run away
+ * first). Its second half they fall to a tenth, for there is no long end in which to settle. */
 static double pace_of(const trainer *t, int64_t step)
 {
     const double steps = (double)t->o->steps, way = (double)(step - 1) / fmax(1, steps - 1);
@@ -124,14 +126,16 @@ static void fill_missing(float *picture, const float *from, const uint8_t *missi
                 picture[i] = from != NULL ? from[ch * plane + i] : 0;
 }
 
-/* Renders a view and compares it; `grad` NULL: no gradient. Where the photo does not reach, the picture counts as right. `exposure`: the
- * photo whose colours it has; -1: the scene's own. `*picture` is what was compared. */
-static physad_status show(trainer *t, physad__splat_loss_result *result, float *grad, float **picture, const physad__scene_view *view,
-                          int64_t exposure, int32_t degree)
+/* Renders a view and compares it; `grad` NULL: no gradient. Where the photo does not reach, the picture counts as
+ * right. `exposure`: the photo whose colours it has; -1: the scene's own. `*picture` is what was compared. */
+static physad_status show(trainer *t, physad__splat_loss_result *result, float *grad, float **picture,
+                          const physad__scene_view *view, int64_t exposure, int32_t degree)
 {
     const physad__scene_model *m = t->model;
     const int64_t width = view->camera.width, height = view->camera.height, plane = width * height;
-    physad__splat_input in = { .planes = physad__splat_planes_at(m->value, m->stride), .count = m->count, .degree = degree,
+    physad__splat_input in = { .planes = physad__splat_planes_at(m->value, m->stride),
+                               .count = m->count,
+                               .degree = degree,
                                .camera = physad__scene_camera(&view->camera) };
     const physad__splat_images images = { .colour = t->picture };
     memcpy(in.background, t->o->background, sizeof(in.background));
@@ -169,8 +173,11 @@ static update update_for(const trainer *t, int64_t step, int32_t degree, int lev
     const struct {
         int first, planes;
         double rate;
-    } rates[GROUPS] = { { 0, 3, place }, { 3, 3, 5e-3 * fmax(pace / most, 0.75 * pace) }, { 6, 4, 1e-3 * pace }, { 10, 1, 0.05 * pace / most },
-                        { 11, 3, 2.5e-3 * pace }, { 14, 3 * (physad__splat_coefficients(degree) - 1), 2.5e-3 / 20 * pace } };
+    } rates[GROUPS] = {
+        { 0, 3, place },          { 3, 3, 5e-3 * fmax(pace / most, 0.75 * pace) },
+        { 6, 4, 1e-3 * pace },    { 10, 1, 0.05 * pace / most },
+        { 11, 3, 2.5e-3 * pace }, { 14, 3 * (physad__splat_coefficients(degree) - 1), 2.5e-3 / 20 * pace }
+    };
     update u = { .t = t, .size = (float)(1 << level) };
     for (int g = 0; g < GROUPS; g++)
         u.groups[g] = (group){ rates[g].first, rates[g].planes, physad__splat_adam_at(rates[g].rate, step) };
@@ -207,8 +214,8 @@ static void update_some(void *user, int64_t begin, int64_t end, float *grads, co
                 fetch(m->mean + at + m->stride, end - begin);
                 fetch(m->square + at + m->stride, end - begin);
             }
-            physad__splat_adam_step(t->splat, &u->groups[g].adam, m->value + at, m->mean + at, m->square + at, grads + k * PHYSAD__SPLAT_PIECE,
-                                    end - begin);
+            physad__splat_adam_step(t->splat, &u->groups[g].adam, m->value + at, m->mean + at, m->square + at,
+                                    grads + k * PHYSAD__SPLAT_PIECE, end - begin);
         }
 }
 
@@ -218,14 +225,20 @@ static physad_status change_density(trainer *t, int64_t step)
     if (o->densify_from < 0 || step > o->densify_until)
         return PHYSAD_OK;
     if (step > o->densify_from && step % o->densify_every == 0) {
-        const physad__density d = { .gradient = o->densify_gradient, .extent = (float)t->views->extent, .prune_large = step > FADE_EVERY,
-                                    .budget = o->max_gaussians, .seed = t->ctx->seed, .step = (uint64_t)step };
+        const physad__density d = { .gradient = o->densify_gradient,
+                                    .extent = (float)t->views->extent,
+                                    .prune_large = step > FADE_EVERY,
+                                    .budget = o->max_gaussians,
+                                    .seed = t->ctx->seed,
+                                    .step = (uint64_t)step };
         if (o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
             PHYSAD__TRY(physad__mcmc_relocate(t->model, &d));
         else
             PHYSAD__TRY(physad__scene_densify(t->model, &d));
         if (t->model->count == 0)
-            return physad__error(PHYSAD_ERR_NUMERIC, "all Gaussians have faded by step %lld: the poses do not fit the photos", (long long)step);
+            return physad__error(PHYSAD_ERR_NUMERIC,
+                                 "all Gaussians have faded by step %lld: the poses do not fit the photos",
+                                 (long long)step);
         PHYSAD__TRY(physad__scene_model_sort(t->model));
     }
     if (o->densify == PHYSAD_SCENE_DENSIFY_SPLIT && step % FADE_EVERY == 0 && step < o->densify_until)
@@ -296,10 +309,13 @@ static physad_status report(trainer *t, physad_scene_quality *q)
 {
     const int64_t step = t->step;
     PHYSAD__TRY(measure(t, q, degree_at(t, step)));
-    PHYSAD__TRY(physad__grow(&t->ctx->mem, &t->history, &t->history_size, t->n_history + 1, sizeof(*t->history), "measures of a fit"));
+    PHYSAD__TRY(physad__grow(&t->ctx->mem, &t->history, &t->history_size, t->n_history + 1, sizeof(*t->history),
+                             "measures of a fit"));
     t->history[t->n_history++] = *q;
-    physad__log(t->ctx, PHYSAD_LOG_INFO, "step %lld, %.2f s, %lld Gaussians, %lld pairs: held-out PSNR %.3f, SSIM %.4f, loss %.5f",
-                (long long)step, t->seconds, (long long)t->model->count, (long long)physad__splat_pairs(t->splat), q->psnr, q->ssim, q->loss);
+    physad__log(t->ctx, PHYSAD_LOG_INFO,
+                "step %lld, %.2f s, %lld Gaussians, %lld pairs: held-out PSNR %.3f, SSIM %.4f, loss %.5f",
+                (long long)step, t->seconds, (long long)t->model->count, (long long)physad__splat_pairs(t->splat),
+                q->psnr, q->ssim, q->loss);
     return PHYSAD_OK;
 }
 
@@ -323,7 +339,8 @@ static physad_status run(trainer *t, physad_scene_quality *q, const char *fit, p
             if (status == PHYSAD_OK)
                 status = written;
             else if (written == PHYSAD_OK)
-                physad__error(status, "cancelled at step %lld of %d; %s holds what was reached", (long long)t->step, o->steps, o->checkpoint);
+                physad__error(status, "cancelled at step %lld of %d; %s holds what was reached", (long long)t->step,
+                              o->steps, o->checkpoint);
         }
         start = physad__seconds();
     }
@@ -346,7 +363,8 @@ static physad_status resume(trainer *t, char fit[65])
 }
 
 physad_status physad__scene_train(physad__scene_fitted *out, physad__scene_model *model, physad_context *ctx,
-                                  const physad__scene_views *views, const physad_scene_options *options, physad__call *call)
+                                  const physad__scene_views *views, const physad_scene_options *options,
+                                  physad__call *call)
 {
     trainer t = { .ctx = ctx, .views = views, .o = options, .model = model };
     char fit[65];

@@ -37,17 +37,20 @@ typedef struct physad__trainer {
 physad_status physad__exposures_open(physad__exposures *out, physad__mem *mem, int64_t count); /* all identities */
 void physad__exposures_close(physad__exposures *e);                                            /* zeroed is fine */
 /* `shown` becomes the picture (3, plane) as photo `index` shows it. */
-void physad__exposure_apply(float *shown, const physad__exposures *e, int64_t index, const float *picture, int64_t plane);
-/* `grad`, by what is shown, becomes that by the picture; the photo's colours take a step of Adam, number t of theirs, and the mean
- * over the photos that are trained on is made the identity again, for the scene's colours are free but for it. */
-void physad__exposure_step(physad__exposures *e, int64_t index, float *grad, const float *picture, int64_t plane, double rate, int64_t t,
-                           const physad__scene_views *views);
+void physad__exposure_apply(float *shown, const physad__exposures *e, int64_t index, const float *picture,
+                            int64_t plane);
+/* `grad`, by what is shown, becomes that by the picture; the photo's colours take a step of Adam, number t of theirs,
+ * and the mean over the photos that are trained on is made the identity again, for the scene's colours are free but for
+ * it. */
+void physad__exposure_step(physad__exposures *e, int64_t index, float *grad, const float *picture, int64_t plane,
+                           double rate, int64_t t, const physad__scene_views *views);
 
 /* --- Gaussians as samples (scene_mcmc.c) --- */
 
 /* Opacities and scales to begin with. */
 void physad__mcmc_begin(physad__scene_model *m);
-/* Before Adam: to the gradients of Gaussians begin..end-1 (planes of PHYSAD__SPLAT_PIECE) those of the means of opacity and of scale. */
+/* Before Adam: to the gradients of Gaussians begin..end-1 (planes of PHYSAD__SPLAT_PIECE) those of the means of opacity
+ * and of scale. */
 void physad__mcmc_weigh(float *grads, const physad__scene_model *m, int64_t begin, int64_t end);
 /* After Adam: faint Gaussians wander. `rate`: the place's. */
 void physad__mcmc_wander(physad__scene_model *m, double rate, uint64_t seed, uint64_t step);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Photos and their cameras: found by name, undistorted and shrunk in one pass, each pixel the mean of the photo under it; masks. */
+/* Photos and their cameras: found by name, undistorted and shrunk in one pass, each pixel the mean of the photo under
+ * it; masks. */
 #include "data/data.h"
 #include "io/io.h"
 #include "scene/scene.h"
@@ -46,7 +47,8 @@ static physad_status read_model(physad__poses *out, physad__mem *mem, const char
     return PHYSAD_OK;
 }
 
-/* Where there are both, transforms.json tells the cameras, for it is what a set's users mean, and `model` keeps what COLMAP found. */
+/* Where there are both, transforms.json tells the cameras, for it is what a set's users mean, and `model` keeps what
+ * COLMAP found. */
 static physad_status read_poses(physad__poses *out, physad__poses *model, physad__mem *mem, const char *data)
 {
     char *path;
@@ -57,8 +59,11 @@ static physad_status read_poses(physad__poses *out, physad__poses *model, physad
     physad__free(path);
     if (transforms || model->n_photos == 0)
         return transforms ? status
-                          : physad__error(PHYSAD_ERR_IO, "%s: no camera poses: want transforms.json, or cameras, images and points3D (.bin or "
-                                          ".txt) in sparse/0, sparse or the folder itself", data);
+                          : physad__error(
+                                PHYSAD_ERR_IO,
+                                "%s: no camera poses: want transforms.json, or cameras, images and points3D (.bin or "
+                                ".txt) in sparse/0, sparse or the folder itself",
+                                data);
     *out = *model;
     *model = (physad__poses){ 0 };
     return PHYSAD_OK;
@@ -100,7 +105,8 @@ static bool sample(float sum[3], const sampling *s, double u, double v)
     if (s->mask != NULL && !s->mask[physad__min((int64_t)v, height - 1) * width + physad__min((int64_t)u, width - 1)])
         return false;
     const double x = fmin(fmax(u - 0.5, 0), (double)(width - 1)), y = fmin(fmax(v - 0.5, 0), (double)(height - 1));
-    const int64_t x0 = (int64_t)x, y0 = (int64_t)y, x1 = physad__min(x0 + 1, width - 1), y1 = physad__min(y0 + 1, height - 1);
+    const int64_t x0 = (int64_t)x, y0 = (int64_t)y, x1 = physad__min(x0 + 1, width - 1),
+                  y1 = physad__min(y0 + 1, height - 1);
     const float fx = (float)(x - (double)x0), fy = (float)(y - (double)y0);
     const uint8_t *top = (const uint8_t *)s->photo->data + y0 * s->photo->stride[0];
     const uint8_t *bottom = (const uint8_t *)s->photo->data + y1 * s->photo->stride[0];
@@ -118,7 +124,8 @@ static bool pixel(float out[3], const sampling *s, const physad_camera *camera, 
     float sum[3] = { 0 };
     for (int64_t k = 0; k < s->fine * s->fine; k++) {
         const double step = 1.0 / (double)s->fine;
-        const double x = (double)px + ((double)(k % s->fine) + 0.5) * step, y = (double)py + ((double)(k / s->fine) + 0.5) * step;
+        const double x = (double)px + ((double)(k % s->fine) + 0.5) * step,
+                     y = (double)py + ((double)(k / s->fine) + 0.5) * step;
         double u, v;
         physad__lens_project(&s->lens, (x - camera->cx) / camera->fx, (y - camera->cy) / camera->fy, &u, &v);
         if (!sample(sum, s, u, v))
@@ -155,8 +162,8 @@ static physad_status resample(physad__scene_view *view, physad_context *ctx, con
     return PHYSAD_OK;
 }
 
-static physad_status fill_view(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
-                               const uint8_t *mask, int32_t max_side, const char *name)
+static physad_status fill_view(physad__scene_view *view, physad_context *ctx, const physad__lens *lens,
+                               const physad_view *photo, const uint8_t *mask, int32_t max_side, const char *name)
 {
     const int64_t height = photo->shape[0], width = photo->shape[1], side = physad__max(width, height);
     const double shrink = max_side > 0 && side > max_side ? (double)max_side / (double)side : 1;
@@ -198,10 +205,11 @@ static physad_status to_bytes(uint8_t *out, physad_context *ctx, const physad_vi
     return status;
 }
 
-static physad_status fill_any(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
-                              const uint8_t *mask, int32_t max_side, const char *name)
+static physad_status fill_any(physad__scene_view *view, physad_context *ctx, const physad__lens *lens,
+                              const physad_view *photo, const uint8_t *mask, int32_t max_side, const char *name)
 {
-    const bool colours = photo->ndim == 3 && photo->dtype == PHYSAD_U8 && photo->shape[2] == 3 && photo->stride[2] == 1 && photo->stride[1] == 3;
+    const bool colours = photo->ndim == 3 && photo->dtype == PHYSAD_U8 && photo->shape[2] == 3 &&
+                         photo->stride[2] == 1 && photo->stride[1] == 3;
     if (colours)
         return fill_view(view, ctx, lens, photo, mask, max_side, name);
     if (photo->ndim != 2 && photo->ndim != 3)
@@ -218,8 +226,8 @@ static physad_status fill_any(physad__scene_view *view, physad_context *ctx, con
     return status;
 }
 
-physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens, const physad_view *photo,
-                                      int32_t max_side, const char *name)
+physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens,
+                                      const physad_view *photo, int32_t max_side, const char *name)
 {
     return fill_any(view, ctx, lens, photo, NULL, max_side, name);
 }
@@ -227,7 +235,8 @@ physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *
 /* --- masks and alpha --- */
 
 /* The photo's mask as grey of its size; *out stays NULL where there is none. */
-static physad_status read_mask(physad_image **out, physad_context *ctx, const char *folder, const char *name, const physad_view *photo)
+static physad_status read_mask(physad_image **out, physad_context *ctx, const char *folder, const char *name,
+                               const physad_view *photo)
 {
     physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
     physad__mem *mem = &ctx->mem;
@@ -236,14 +245,16 @@ static physad_status read_mask(physad_image **out, physad_context *ctx, const ch
     o.channels = PHYSAD_IMAGE_GRAY;
     o.dtype = PHYSAD_U8;
     for (int k = 0; k < 2 && *out == NULL; k++) {
-        char *path = k == 0 ? physad__format(mem, "%s/%s.png", folder, name) : physad__format(mem, "%s/%.*s.png", folder, (int)stem, name);
+        char *path = k == 0 ? physad__format(mem, "%s/%s.png", folder, name)
+                            : physad__format(mem, "%s/%.*s.png", folder, (int)stem, name);
         if (path == NULL)
             return PHYSAD_ERR_NOMEM;
         physad_status status = physad__path_is_file(path) ? physad_image_read(out, ctx, path, &o) : PHYSAD_OK;
         const physad_view view = *out != NULL ? physad_image_view(*out) : *photo;
         if (status == PHYSAD_OK && (view.shape[0] != photo->shape[0] || view.shape[1] != photo->shape[1]))
-            status = physad__error(PHYSAD_ERR_SHAPE, "%s: the mask has %lld x %lld pixels, its photo %lld x %lld", path, (long long)view.shape[1],
-                                   (long long)view.shape[0], (long long)photo->shape[1], (long long)photo->shape[0]);
+            status = physad__error(PHYSAD_ERR_SHAPE, "%s: the mask has %lld x %lld pixels, its photo %lld x %lld", path,
+                                   (long long)view.shape[1], (long long)view.shape[0], (long long)photo->shape[1],
+                                   (long long)photo->shape[0]);
         physad__free(path);
         PHYSAD__TRY(status);
     }
@@ -255,16 +266,19 @@ static void lay_over(uint8_t *bytes, const physad_view *photo, const float backg
 {
     const int64_t channels = photo->shape[2];
     for (int64_t i = 0; i < photo->shape[0] * photo->shape[1]; i++) {
-        const uint8_t *at = (const uint8_t *)photo->data + i / photo->shape[1] * photo->stride[0] + i % photo->shape[1] * photo->stride[1];
+        const uint8_t *at = (const uint8_t *)photo->data + i / photo->shape[1] * photo->stride[0] +
+                            i % photo->shape[1] * photo->stride[1];
         const float alpha = (float)at[channels - 1] / 255.0f;
         for (int64_t ch = 0; ch < 3; ch++)
-            bytes[3 * i + ch] = (uint8_t)((float)at[channels == 4 ? ch : 0] * alpha + 255 * background[ch] * (1 - alpha) + 0.5f);
+            bytes[3 * i + ch] =
+                (uint8_t)((float)at[channels == 4 ? ch : 0] * alpha + 255 * background[ch] * (1 - alpha) + 0.5f);
     }
 }
 
-/* What a photo's file holds goes to the view: over the background where it has alpha, within its mask where there is one. */
-static physad_status fill_photo(physad__scene_view *view, physad_context *ctx, const physad__posed *posed, const physad_view *photo,
-                                int32_t max_side, const physad__scene_choice *chosen)
+/* What a photo's file holds goes to the view: over the background where it has alpha, within its mask where there is
+ * one. */
+static physad_status fill_photo(physad__scene_view *view, physad_context *ctx, const physad__posed *posed,
+                                const physad_view *photo, int32_t max_side, const physad__scene_choice *chosen)
 {
     physad_image *mask = NULL;
     uint8_t *bytes = NULL;
@@ -287,8 +301,8 @@ static physad_status fill_photo(physad__scene_view *view, physad_context *ctx, c
     return status;
 }
 
-static physad_status read_view(physad__scene_view *view, physad_context *ctx, const physad__posed *posed, int32_t max_side,
-                               const physad__scene_choice *chosen)
+static physad_status read_view(physad__scene_view *view, physad_context *ctx, const physad__posed *posed,
+                               int32_t max_side, const physad__scene_choice *chosen)
 {
     physad_image_options o = PHYSAD_IMAGE_OPTIONS_INIT;
     physad_image *image = NULL;
@@ -316,7 +330,8 @@ static void halve_pixel(float out[3], const physad__scene_view *in, int64_t x, i
 
 physad_status physad__scene_view_halve(physad__scene_view *out, physad__mem *mem, const physad__scene_view *in)
 {
-    const int64_t by = in->camera.width < 32 || in->camera.height < 32 ? 1 : 2, width = in->camera.width / by, height = in->camera.height / by;
+    const int64_t by = in->camera.width < 32 || in->camera.height < 32 ? 1 : 2, width = in->camera.width / by,
+                  height = in->camera.height / by;
     const int64_t plane = width * height, row = in->camera.width;
     *out = (physad__scene_view){ .camera = in->camera, .held_out = in->held_out };
     physad_camera *c = &out->camera;
@@ -389,8 +404,11 @@ static physad_status measure_extent(physad__scene_views *v, const char *data)
         }
     v->extent = 1.1 * most;
     if (v->count < 2 || !(v->extent > 1e-9))
-        return physad__error(PHYSAD_ERR_NUMERIC, "%s: %lld photos with poses, and all from one place: depth cannot be seen; want two places "
-                             "at least", data, (long long)v->count);
+        return physad__error(
+            PHYSAD_ERR_NUMERIC,
+            "%s: %lld photos with poses, and all from one place: depth cannot be seen; want two places "
+            "at least",
+            data, (long long)v->count);
     return PHYSAD_OK;
 }
 
@@ -423,14 +441,15 @@ static physad_status check_poses(const physad__poses *poses, const char *data)
         const physad__posed *a = &poses->photos[i - 1], *b = &poses->photos[i];
         if (strcmp(a->name, b->name) == 0 && (memcmp(a->rotation, b->rotation, sizeof(a->rotation)) != 0 ||
                                               memcmp(a->translation, b->translation, sizeof(a->translation)) != 0))
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: the photo %s has two poses that contradict each other", data, a->name);
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: the photo %s has two poses that contradict each other", data,
+                                 a->name);
     }
     return PHYSAD_OK;
 }
 
 /* Adds a photo that is chosen; *path goes to the view. */
-static physad_status add_view(physad__scene_views *v, physad_context *ctx, const physad__posed *posed, char *path, int32_t max_side,
-                              const physad__scene_choice *chosen)
+static physad_status add_view(physad__scene_views *v, physad_context *ctx, const physad__posed *posed, char *path,
+                              int32_t max_side, const physad__scene_choice *chosen)
 {
     physad__scene_view *view = &v->views[v->count++];
     view->name = physad__strdup(&ctx->mem, posed->name);
@@ -439,8 +458,8 @@ static physad_status add_view(physad__scene_views *v, physad_context *ctx, const
 }
 
 /* `room`: views that may follow. */
-static physad_status read_all(physad__scene_views *v, physad_context *ctx, const physad__poses *poses, const char *data, int32_t max_side,
-                              const physad__scene_choice *chosen, int64_t room, physad__call *call)
+static physad_status read_all(physad__scene_views *v, physad_context *ctx, const physad__poses *poses, const char *data,
+                              int32_t max_side, const physad__scene_choice *chosen, int64_t room, physad__call *call)
 {
     v->views = physad__alloc_zero(&ctx->mem, (size_t)(poses->n_photos + room) * sizeof(*v->views), "photos of a scene");
     if (v->views == NULL)
@@ -452,7 +471,8 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
         if (path != NULL && !is_chosen(chosen, path))
             physad__free(path);
         else if (path == NULL)
-            physad__log(ctx, PHYSAD_LOG_WARNING, "%s: the photo %s has a pose and is not there", data, poses->photos[i].name);
+            physad__log(ctx, PHYSAD_LOG_WARNING, "%s: the photo %s has a pose and is not there", data,
+                        poses->photos[i].name);
         else
             PHYSAD__TRY(add_view(v, ctx, &poses->photos[i], path, max_side, chosen));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
@@ -471,7 +491,8 @@ static int64_t view_with(const physad__scene_views *v, const char *path)
     return -1;
 }
 
-static physad_status match_photos(int64_t *view_of, physad_context *ctx, const physad__poses *model, const physad__scene_views *v, const char *data)
+static physad_status match_photos(int64_t *view_of, physad_context *ctx, const physad__poses *model,
+                                  const physad__scene_views *v, const char *data)
 {
     for (int64_t i = 0; i < model->n_photos; i++) {
         char *path;
@@ -483,8 +504,9 @@ static physad_status match_photos(int64_t *view_of, physad_context *ctx, const p
 }
 
 /* Photos that the model alone knows come over with its lens. */
-static physad_status add_others(physad__scene_views *v, physad_context *ctx, physad__poses *model, const int64_t *view_of,
-                                const physad__similarity *to, const char *data, int32_t max_side, const physad__scene_choice *chosen)
+static physad_status add_others(physad__scene_views *v, physad_context *ctx, physad__poses *model,
+                                const int64_t *view_of, const physad__similarity *to, const char *data,
+                                int32_t max_side, const physad__scene_choice *chosen)
 {
     for (int64_t i = 0; i < model->n_photos; i++) {
         physad__posed *photo = &model->photos[i];
@@ -501,8 +523,8 @@ static physad_status add_others(physad__scene_views *v, physad_context *ctx, phy
     return PHYSAD_OK;
 }
 
-static physad_status join_model(physad__scene_views *v, physad_context *ctx, physad__poses *model, const char *data, int32_t max_side,
-                                const physad__scene_choice *chosen)
+static physad_status join_model(physad__scene_views *v, physad_context *ctx, physad__poses *model, const char *data,
+                                int32_t max_side, const physad__scene_choice *chosen)
 {
     physad__bridge bridge;
     int64_t *view_of = physad__alloc_array(&ctx->mem, model->n_photos, sizeof(*view_of), "photos of a scene");
@@ -510,15 +532,22 @@ static physad_status join_model(physad__scene_views *v, physad_context *ctx, phy
     if (status == PHYSAD_OK)
         status = physad__scene_bridge(&bridge, model, view_of, v);
     if (status == PHYSAD_OK && !bridge.fits) {
-        physad__log(ctx, PHYSAD_LOG_WARNING, bridge.apart > 0 ? "%s: transforms.json and the COLMAP model contradict each other: %lld cameras that "
-                    "both know are %.3g of their spread apart after turning and scaling; the model is not used" : "%s: transforms.json and the COLMAP "
-                    "model share %lld cameras, too few or on one line, want 3 beside each other; the model is not used", data,
-                    (long long)bridge.cameras, bridge.apart);
+        physad__log(
+            ctx, PHYSAD_LOG_WARNING,
+            bridge.apart > 0
+                ? "%s: transforms.json and the COLMAP model contradict each other: %lld cameras that "
+                  "both know are %.3g of their spread apart after turning and scaling; the model is not used"
+                : "%s: transforms.json and the COLMAP "
+                  "model share %lld cameras, too few or on one line, want 3 beside each other; the model is not used",
+            data, (long long)bridge.cameras, bridge.apart);
         model->n_points = 0;
     } else if (status == PHYSAD_OK) {
-        physad__log(ctx, PHYSAD_LOG_INFO, "%s: cameras by transforms.json; %lld points of the COLMAP model, scaled by %.6g (cameras %.2g of their "
-                    "spread apart), are %.3g pixels off in their photos (%.3g before they were found anew); %lld left out", data,
-                    (long long)model->n_points, bridge.to.scale, bridge.apart, bridge.after, bridge.before, (long long)bridge.dropped);
+        physad__log(
+            ctx, PHYSAD_LOG_INFO,
+            "%s: cameras by transforms.json; %lld points of the COLMAP model, scaled by %.6g (cameras %.2g of their "
+            "spread apart), are %.3g pixels off in their photos (%.3g before they were found anew); %lld left out",
+            data, (long long)model->n_points, bridge.to.scale, bridge.apart, bridge.after, bridge.before,
+            (long long)bridge.dropped);
         status = add_others(v, ctx, model, view_of, &bridge.to, data, max_side, chosen);
     }
     physad__free(view_of);
@@ -526,8 +555,9 @@ static physad_status join_model(physad__scene_views *v, physad_context *ctx, phy
 }
 
 /* Views of `poses`, points of `model` if it has photos. */
-static physad_status open_views(physad__scene_views *out, physad_context *ctx, physad__poses *poses, physad__poses *model, const char *data,
-                                int32_t max_side, const physad__scene_choice *chosen, physad__call *call)
+static physad_status open_views(physad__scene_views *out, physad_context *ctx, physad__poses *poses,
+                                physad__poses *model, const char *data, int32_t max_side,
+                                const physad__scene_choice *chosen, physad__call *call)
 {
     PHYSAD__TRY(check_poses(poses, data));
     PHYSAD__TRY(check_poses(model, data));
@@ -548,8 +578,9 @@ static physad_status open_views(physad__scene_views *out, physad_context *ctx, p
     return measure_extent(out, data);
 }
 
-physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data, int32_t max_side,
-                                       int32_t hold_out, const physad__scene_choice *chosen, physad__call *call)
+physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data,
+                                       int32_t max_side, int32_t hold_out, const physad__scene_choice *chosen,
+                                       physad__call *call)
 {
     const physad__scene_choice all = { 0 };
     physad__poses poses = { 0 }, model = { 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* splat: pictures of 3D Gaussians, forward and backward, arrays in and out; the loss between pictures. One renderer serves one
- * thread at a time; results do not depend on the number of compute threads. */
+/* splat: pictures of 3D Gaussians, forward and backward, arrays in and out; the loss between pictures. One renderer
+ * serves one thread at a time; results do not depend on the number of compute threads. */
 #ifndef PHYSAD__SPLAT_H
 #define PHYSAD__SPLAT_H
 
@@ -21,8 +21,8 @@ static inline int physad__splat_plane_count(int degree) { return 11 + 3 * physad
 physad__splat_planes physad__splat_planes_at(float *memory, int64_t stride);
 
 /* `rotation` (9) and `translation` (3) take the world to the camera. */
-physad__splat_camera physad__splat_camera_make(const double *rotation, const double *translation, double fx, double fy, double cx,
-                                               double cy, int64_t width, int64_t height);
+physad__splat_camera physad__splat_camera_make(const double *rotation, const double *translation, double fx, double fy,
+                                               double cx, double cy, int64_t width, int64_t height);
 /* Moves the camera's space by exp of a tangent: translation, then rotation. */
 void physad__splat_camera_move(double rotation[9], double translation[3], const double tangent[6]);
 
@@ -49,11 +49,11 @@ typedef struct physad__splat_images {
 typedef struct physad__splat_back {
     physad__splat_planes planes; /* all, or (xyz NULL) none */
     float *screen;               /* count, padded: length of the gradient by the centre, in half images */
-    float *extra;                /* (count, extra); for image gradients that are values, these lift pixels onto Gaussians */
+    float *extra; /* (count, extra); for image gradients that are values, these lift pixels onto Gaussians */
     double pose[6];              /* written: by a motion exp(tangent) of the camera's space, translation first */
-    /* NULL, or called in place of writing planes and screen, once for each PHYSAD__SPLAT_PIECE Gaussians, from any thread in any order:
-     * the gradients of begin..end-1 alone, plane after plane of PHYSAD__SPLAT_PIECE numbers, good until it returns. It may change these
-     * Gaussians and gradients. */
+    /* NULL, or called in place of writing planes and screen, once for each PHYSAD__SPLAT_PIECE Gaussians, from any
+     * thread in any order: the gradients of begin..end-1 alone, plane after plane of PHYSAD__SPLAT_PIECE numbers, good
+     * until it returns. It may change these Gaussians and gradients. */
     void (*take)(void *user, int64_t begin, int64_t end, float *grads, const float *screen);
     void *user;
 } physad__splat_back;
@@ -63,7 +63,8 @@ typedef struct physad__splat physad__splat;
 physad_status physad__splat_new(physad__splat **out, physad_context *ctx);
 void physad__splat_free(physad__splat *s);
 /* `input` is borrowed until the last backward of this picture. */
-physad_status physad__splat_forward(physad__splat *s, const physad__splat_input *input, const physad__splat_images *images);
+physad_status physad__splat_forward(physad__splat *s, const physad__splat_input *input,
+                                    const physad__splat_images *images);
 /* After forward: the loss' gradients by the images in, by the model out. */
 physad_status physad__splat_backward(physad__splat *s, const physad__splat_images *grads, physad__splat_back *back);
 /* Of the last forward, for each of count Gaussians; tiles_x 0: not seen. */
@@ -77,13 +78,14 @@ typedef struct physad__splat_loss_result {
 } physad__splat_loss_result;
 
 /* `grad` (3, height, width) is by `image`. Scratch grows in the renderer. */
-physad_status physad__splat_compare(physad__splat *s, physad__splat_loss_result *result, float *grad, const float *image,
-                                    const float *target, int64_t width, int64_t height, double lambda);
+physad_status physad__splat_compare(physad__splat *s, physad__splat_loss_result *result, float *grad,
+                                    const float *image, const float *target, int64_t width, int64_t height,
+                                    double lambda);
 
 /* Step number t (from 1) of Adam. */
 physad__splat_adam physad__splat_adam_at(double rate, int64_t t);
 /* value -= Adam of grad, n numbers, on the calling thread. */
-void physad__splat_adam_step(const physad__splat *s, const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad,
-                             int64_t n);
+void physad__splat_adam_step(const physad__splat *s, const physad__splat_adam *adam, float *value, float *mean,
+                             float *square, const float *grad, int64_t n);
 
 #endif

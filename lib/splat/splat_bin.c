@@ -118,15 +118,18 @@ static void fill_tiles(physad__splat *s, const splat_key *sorted, int64_t seen)
 physad_status physad__splat_bin(physad__splat *s)
 {
     physad__mem *mem = &s->ctx->mem;
-    const int64_t tiles = s->tiles_x * s->tiles_y, chunks = (s->input.count + PHYSAD__SPLAT_PIECE - 1) / PHYSAD__SPLAT_PIECE;
-    PHYSAD__TRY(physad__grow(mem, &s->tallies, &s->tallies_size, chunks + 1, sizeof(splat_tally), "depths of Gaussians"));
+    const int64_t tiles = s->tiles_x * s->tiles_y,
+                  chunks = (s->input.count + PHYSAD__SPLAT_PIECE - 1) / PHYSAD__SPLAT_PIECE;
+    PHYSAD__TRY(
+        physad__grow(mem, &s->tallies, &s->tallies_size, chunks + 1, sizeof(splat_tally), "depths of Gaussians"));
 #pragma omp parallel for schedule(static) num_threads(s->ctx->threads)
     for (int64_t chunk = 0; chunk < chunks; chunk++)
         count_chunk(s, chunk);
     const splat_tally all = add_up(s->tallies, chunks);
     s->n_pairs = all.pairs;
     if (all.pairs > INT32_MAX)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "the Gaussians cover more than %d tiles together; use fewer, or a smaller picture",
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "the Gaussians cover more than %d tiles together; use fewer, or a smaller picture",
                              INT32_MAX);
     PHYSAD__TRY(physad__grow(mem, &s->keys, &s->keys_size, 2 * all.seen + 2, sizeof(splat_key), "depths of Gaussians"));
     PHYSAD__TRY(physad__grow(mem, &s->rects, &s->rects_size, all.seen + 1, sizeof(splat_rect), "depths of Gaussians"));

@@ -37,7 +37,8 @@ struct physad__splat {
     uint16_t *reach; /* of the lists' entries */
     int64_t *starts; /* of the tiles' lists; tiles + 1 */
     double *rows;
-    int64_t records_size, features_size, sums_size, tiles_size, loss_size, tallies_size, keys_size, rects_size, lists_size, reach_size, starts_size, rows_size;
+    int64_t records_size, features_size, sums_size, tiles_size, loss_size, tallies_size, keys_size, rects_size,
+        lists_size, reach_size, starts_size, rows_size;
 };
 
 /* Fills starts and lists from the records: near to far, ties by index; numbers the pairs. */

@@ -64,21 +64,33 @@ static void run(const physad__splat *s, const bands *b)
     }
 }
 
-physad_status physad__splat_compare(physad__splat *s, physad__splat_loss_result *result, float *grad, const float *image,
-                                    const float *target, int64_t width, int64_t height, double lambda)
+physad_status physad__splat_compare(physad__splat *s, physad__splat_loss_result *result, float *grad,
+                                    const float *image, const float *target, int64_t width, int64_t height,
+                                    double lambda)
 {
     physad__mem *mem = &s->ctx->mem;
     const int64_t plane = width * height, per_channel = (height + BAND - 1) / BAND;
     const int64_t scratch = 5 * (width + 2 * PHYSAD__SSIM_RADIUS + 16);
     const double per_pixel = 1.0 / (3.0 * (double)plane);
     float weights[TAPS];
-    PHYSAD__TRY(physad__grow(mem, &s->loss, &s->loss_size, 9 * plane + 3 * per_channel * scratch, sizeof(float), "derivatives of the loss"));
+    PHYSAD__TRY(physad__grow(mem, &s->loss, &s->loss_size, 9 * plane + 3 * per_channel * scratch, sizeof(float),
+                             "derivatives of the loss"));
     PHYSAD__TRY(physad__grow(mem, &s->rows, &s->rows_size, 6 * height, sizeof(double), "sums of the loss"));
     window(weights);
     const bands b = {
-        .base = { .image = image, .target = target, .width = width, .height = height, .grad = grad, .weights = weights,
-                  .l1_weight = (float)((1 - lambda) * per_pixel), .ssim_weight = (float)(-lambda * per_pixel) },
-        .per_channel = per_channel, .plane = plane, .scratch = scratch, .derivatives = s->loss, .memory = s->loss + 9 * plane,
+        .base = { .image = image,
+                  .target = target,
+                  .width = width,
+                  .height = height,
+                  .grad = grad,
+                  .weights = weights,
+                  .l1_weight = (float)((1 - lambda) * per_pixel),
+                  .ssim_weight = (float)(-lambda * per_pixel) },
+        .per_channel = per_channel,
+        .plane = plane,
+        .scratch = scratch,
+        .derivatives = s->loss,
+        .memory = s->loss + 9 * plane,
         .sums = s->rows,
     };
     run(s, &b);
@@ -101,8 +113,8 @@ physad__splat_adam physad__splat_adam_at(double rate, int64_t t)
     return adam;
 }
 
-void physad__splat_adam_step(const physad__splat *s, const physad__splat_adam *adam, float *value, float *mean, float *square, const float *grad,
-                             int64_t n)
+void physad__splat_adam_step(const physad__splat *s, const physad__splat_adam *adam, float *value, float *mean,
+                             float *square, const float *grad, int64_t n)
 {
     s->kernels->adam(adam, value, mean, square, grad, n);
 }

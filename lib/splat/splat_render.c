@@ -3,16 +3,19 @@
 
 #include <math.h>
 
-#define CHUNK PHYSAD__SPLAT_PIECE /* Gaussians that are one piece of work; also the unit in which pose gradients are added up */
+#define CHUNK                                                                                                          \
+    PHYSAD__SPLAT_PIECE /* Gaussians that are one piece of work; also the unit in which pose gradients are added up */
 
 physad__splat_planes physad__splat_planes_at(float *memory, int64_t stride)
 {
-    const physad__splat_planes planes = { memory, memory + 3 * stride, memory + 6 * stride, memory + 10 * stride, memory + 11 * stride, stride };
+    const physad__splat_planes planes = {
+        memory, memory + 3 * stride, memory + 6 * stride, memory + 10 * stride, memory + 11 * stride, stride
+    };
     return planes;
 }
 
-physad__splat_camera physad__splat_camera_make(const double *rotation, const double *translation, double fx, double fy, double cx,
-                                               double cy, int64_t width, int64_t height)
+physad__splat_camera physad__splat_camera_make(const double *rotation, const double *translation, double fx, double fy,
+                                               double cx, double cy, int64_t width, int64_t height)
 {
     physad__splat_camera c = { .fx = (float)fx, .fy = (float)fy, .cx = (float)cx, .cy = (float)cy,
                                .width = (int32_t)width, .height = (int32_t)height };
@@ -20,7 +23,8 @@ physad__splat_camera physad__splat_camera_make(const double *rotation, const dou
         c.rotation[k] = (float)rotation[k];
     for (int k = 0; k < 3; k++) {
         c.translation[k] = (float)translation[k];
-        c.centre[k] = (float)-(rotation[k] * translation[0] + rotation[3 + k] * translation[1] + rotation[6 + k] * translation[2]);
+        c.centre[k] = (float)-(rotation[k] * translation[0] + rotation[3 + k] * translation[1] +
+                               rotation[6 + k] * translation[2]);
     }
     return c;
 }
@@ -28,7 +32,8 @@ physad__splat_camera physad__splat_camera_make(const double *rotation, const dou
 void physad__splat_camera_move(double rotation[9], double translation[3], const double tangent[6])
 {
     const double *v = tangent, *w = tangent + 3, square = w[0] * w[0] + w[1] * w[1] + w[2] * w[2], angle = sqrt(square);
-    const double s = angle > 1e-8 ? sin(angle) / angle : 1 - square / 6, c = angle > 1e-4 ? (1 - cos(angle)) / square : 0.5 - square / 24;
+    const double s = angle > 1e-8 ? sin(angle) / angle : 1 - square / 6,
+                 c = angle > 1e-4 ? (1 - cos(angle)) / square : 0.5 - square / 24;
     const double d = angle > 1e-3 ? (1 - s) / square : 1.0 / 6 - square / 120;
     const double cross[9] = { 0, -w[2], w[1], w[2], 0, -w[0], -w[1], w[0], 0 };
     double turn[9], shift[9], r[9], t[3];
@@ -41,7 +46,8 @@ void physad__splat_camera_move(double rotation[9], double translation[3], const 
     for (int i = 0; i < 3; i++) {
         t[i] = 0;
         for (int j = 0; j < 3; j++) {
-            r[i * 3 + j] = turn[i * 3] * rotation[j] + turn[i * 3 + 1] * rotation[3 + j] + turn[i * 3 + 2] * rotation[6 + j];
+            r[i * 3 + j] =
+                turn[i * 3] * rotation[j] + turn[i * 3 + 1] * rotation[3 + j] + turn[i * 3 + 2] * rotation[6 + j];
             t[i] += turn[i * 3 + j] * translation[j] + shift[i * 3 + j] * v[j];
         }
     }
@@ -65,7 +71,8 @@ void physad__splat_free(physad__splat *s)
 {
     if (s == NULL)
         return;
-    void *const parts[] = { s->records, s->features, s->sums, s->tiles, s->loss, s->tallies, s->keys, s->rects, s->lists, s->reach, s->starts, s->rows };
+    void *const parts[] = { s->records, s->features, s->sums,  s->tiles, s->loss,   s->tallies,
+                            s->keys,    s->rects,    s->lists, s->reach, s->starts, s->rows };
     for (int64_t i = 0; i < PHYSAD__COUNT(parts); i++)
         physad__free(parts[i]);
     physad_context *ctx = s->ctx;
@@ -86,17 +93,23 @@ int64_t physad__splat_pairs(const physad__splat *s)
 static physad_status check_input(const physad__splat_input *in)
 {
     const physad__splat_camera *c = &in->camera;
-    if (in->count < 0 || in->count > INT32_MAX / 64 || in->planes.stride < in->count || in->planes.stride % PHYSAD__SPLAT_GROUP != 0)
-        return physad__error(PHYSAD_ERR_ARG, "%lld Gaussians in planes of %lld numbers: want planes of a multiple of %d, at least as many",
-                             (long long)in->count, (long long)in->planes.stride, PHYSAD__SPLAT_GROUP);
+    if (in->count < 0 || in->count > INT32_MAX / 64 || in->planes.stride < in->count ||
+        in->planes.stride % PHYSAD__SPLAT_GROUP != 0)
+        return physad__error(
+            PHYSAD_ERR_ARG,
+            "%lld Gaussians in planes of %lld numbers: want planes of a multiple of %d, at least as many",
+            (long long)in->count, (long long)in->planes.stride, PHYSAD__SPLAT_GROUP);
     if (in->degree < 0 || in->degree > 3)
         return physad__error(PHYSAD_ERR_ARG, "harmonics of degree %d: want 0 to 3", in->degree);
     if (in->extra < 0 || in->extra + 4 > PHYSAD__SPLAT_MAX_CHANNELS || (in->extra > 0 && in->extra_values == NULL))
-        return physad__error(PHYSAD_ERR_ARG, "%d further channels: want 0 to %d, with their values", in->extra, PHYSAD__SPLAT_MAX_CHANNELS - 4);
+        return physad__error(PHYSAD_ERR_ARG, "%d further channels: want 0 to %d, with their values", in->extra,
+                             PHYSAD__SPLAT_MAX_CHANNELS - 4);
     if (c->width < 1 || c->height < 1 || c->width > 32768 || c->height > 32768)
-        return physad__error(PHYSAD_ERR_ARG, "a picture of %d x %d pixels: want 1 to 32768 each way", c->width, c->height);
+        return physad__error(PHYSAD_ERR_ARG, "a picture of %d x %d pixels: want 1 to 32768 each way", c->width,
+                             c->height);
     if (!(c->fx > 0) || !(c->fy > 0) || !isfinite(c->fx) || !isfinite(c->fy) || !isfinite(c->cx) || !isfinite(c->cy))
-        return physad__error(PHYSAD_ERR_ARG, "a camera of focal lengths %g, %g and centre %g, %g: want positive, finite numbers",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "a camera of focal lengths %g, %g and centre %g, %g: want positive, finite numbers",
                              (double)c->fx, (double)c->fy, (double)c->cx, (double)c->cy);
     for (int k = 0; k < 9; k++)
         if (!isfinite(c->rotation[k]) || !isfinite(c->translation[k % 3]))
@@ -115,8 +128,10 @@ static physad_status project(physad__splat *s)
     job->degree = in->degree;
     job->with_depth = in->with_depth;
     job->channels = 3 + in->with_depth + in->extra;
-    PHYSAD__TRY(physad__grow(mem, &s->records, &s->records_size, padded + 1, sizeof(*s->records), "Gaussians on the picture"));
-    PHYSAD__TRY(physad__grow(mem, &s->features, &s->features_size, padded * job->channels + 1, sizeof(float), "colours of Gaussians"));
+    PHYSAD__TRY(
+        physad__grow(mem, &s->records, &s->records_size, padded + 1, sizeof(*s->records), "Gaussians on the picture"));
+    PHYSAD__TRY(physad__grow(mem, &s->features, &s->features_size, padded * job->channels + 1, sizeof(float),
+                             "colours of Gaussians"));
     job->records = s->records;
     job->features = s->features;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(s->ctx->threads)
@@ -125,7 +140,8 @@ static physad_status project(physad__splat *s)
     for (int64_t g = in->count; g < padded; g++) /* what lies behind the last */
         s->records[g].tiles_x = s->records[g].tiles_y = 0;
     for (int64_t g = 0; in->extra > 0 && g < in->count; g++)
-        memcpy(s->features + g * job->channels + 3 + in->with_depth, in->extra_values + g * in->extra, (size_t)in->extra * sizeof(float));
+        memcpy(s->features + g * job->channels + 3 + in->with_depth, in->extra_values + g * in->extra,
+               (size_t)in->extra * sizeof(float));
     return PHYSAD_OK;
 }
 
@@ -143,7 +159,9 @@ static int64_t block_offset(int64_t x, int64_t y)
 static place tile_place(const physad__splat *s, int64_t tile)
 {
     const physad__splat_camera *c = &s->input.camera;
-    place p = { .x = tile % s->tiles_x * PHYSAD__SPLAT_TILE, .y = tile / s->tiles_x * PHYSAD__SPLAT_TILE, .row = c->width };
+    place p = { .x = tile % s->tiles_x * PHYSAD__SPLAT_TILE,
+                .y = tile / s->tiles_x * PHYSAD__SPLAT_TILE,
+                .row = c->width };
     p.width = physad__min(PHYSAD__SPLAT_TILE, c->width - p.x);
     p.height = physad__min(PHYSAD__SPLAT_TILE, c->height - p.y);
     return p;
@@ -219,7 +237,8 @@ static void render_tile(const physad__splat *s, const physad__splat_images *imag
         scatter(images->extra + ch * plane, t.out + (3 + s->input.with_depth + ch) * PHYSAD__SPLAT_PIXELS, p);
 }
 
-physad_status physad__splat_forward(physad__splat *s, const physad__splat_input *input, const physad__splat_images *images)
+physad_status physad__splat_forward(physad__splat *s, const physad__splat_input *input,
+                                    const physad__splat_images *images)
 {
     s->ready = false;
     PHYSAD__TRY(check_input(input));
@@ -231,8 +250,8 @@ physad_status physad__splat_forward(physad__splat *s, const physad__splat_input 
     PHYSAD__TRY(project(s));
     PHYSAD__TRY(physad__splat_bin(s));
     const int64_t tiles = s->tiles_x * s->tiles_y;
-    PHYSAD__TRY(physad__grow(&s->ctx->mem, &s->tiles, &s->tiles_size, tiles * (s->job.channels + 1) * PHYSAD__SPLAT_PIXELS, sizeof(float),
-                             "pixels of tiles"));
+    PHYSAD__TRY(physad__grow(&s->ctx->mem, &s->tiles, &s->tiles_size,
+                             tiles * (s->job.channels + 1) * PHYSAD__SPLAT_PIXELS, sizeof(float), "pixels of tiles"));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(s->ctx->threads)
     for (int64_t tile = 0; tile < tiles; tile++)
         render_tile(s, images, tile);
@@ -250,7 +269,8 @@ static void render_tile_back(const physad__splat *s, const physad__splat_images 
     const int64_t plane = (int64_t)s->input.camera.width * s->input.camera.height;
     const float *background = s->input.background;
     float memory[(PHYSAD__SPLAT_MAX_CHANNELS + 3) * PIXELS];
-    float *const base = memory, *const rest = memory + PIXELS, *const left = memory + 2 * PIXELS, *const by = memory + 3 * PIXELS;
+    float *const base = memory, *const rest = memory + PIXELS, *const left = memory + 2 * PIXELS,
+                 *const by = memory + 3 * PIXELS;
     memset(memory, 0, (size_t)(3 + t.channels) * PIXELS * sizeof(float));
     if (grads->opacity != NULL)
         gather(base, grads->opacity, p);
@@ -262,7 +282,8 @@ static void render_tile_back(const physad__splat *s, const physad__splat_images 
         gather(by + (3 + s->input.with_depth + ch) * PIXELS, grads->extra + ch * plane, p);
     for (int i = 0; i < PIXELS; i++) {
         const float through = fabsf(t.transmittance[i]);
-        rest[i] = base[i] * (1 - through) + through * (by[i] * background[0] + by[PIXELS + i] * background[1] + by[2 * PIXELS + i] * background[2]);
+        rest[i] = base[i] * (1 - through) + through * (by[i] * background[0] + by[PIXELS + i] * background[1] +
+                                                       by[2 * PIXELS + i] * background[2]);
     }
     for (int ch = 0; ch < t.channels; ch++)
         for (int i = 0; i < PIXELS; i++)
@@ -313,7 +334,8 @@ static void chunk_back(physad__splat *s, const physad__splat_back *back, int64_t
 static physad_status project_back(physad__splat *s, physad__splat_back *back)
 {
     const int64_t padded = physad__splat_stride(s->input.count), chunks = (padded + CHUNK - 1) / CHUNK;
-    PHYSAD__TRY(physad__grow(&s->ctx->mem, &s->rows, &s->rows_size, chunks * 6 + 1, sizeof(double), "gradients of the pose"));
+    PHYSAD__TRY(
+        physad__grow(&s->ctx->mem, &s->rows, &s->rows_size, chunks * 6 + 1, sizeof(double), "gradients of the pose"));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(s->ctx->threads)
     for (int64_t chunk = 0; chunk < chunks; chunk++)
         chunk_back(s, back, chunk);
@@ -328,9 +350,11 @@ physad_status physad__splat_backward(physad__splat *s, const physad__splat_image
     if (!s->ready)
         return physad__error(PHYSAD_ERR_STATE, "gradients are wanted before a picture was rendered");
     if (grads->depth != NULL && !s->input.with_depth)
-        return physad__error(PHYSAD_ERR_ARG, "gradients of depth are given, but the picture was rendered without with_depth");
+        return physad__error(PHYSAD_ERR_ARG,
+                             "gradients of depth are given, but the picture was rendered without with_depth");
     const int64_t tiles = s->tiles_x * s->tiles_y, size = PHYSAD__SPLAT_MOMENTS + s->job.channels;
-    PHYSAD__TRY(physad__grow(&s->ctx->mem, &s->sums, &s->sums_size, s->n_pairs * size + 1, sizeof(float), "gradients of tiles"));
+    PHYSAD__TRY(physad__grow(&s->ctx->mem, &s->sums, &s->sums_size, s->n_pairs * size + 1, sizeof(float),
+                             "gradients of tiles"));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(s->ctx->threads)
     for (int64_t tile = 0; tile < tiles; tile++)
         render_tile_back(s, grads, tile);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* synth: objects made of analytic shapes, defects on their surface, a ray marcher that draws them, and the data sets made so.
+/* synth: objects made of analytic shapes, defects on their surface, a ray marcher that draws them, and the data sets
+ * made so.
  *
  * Coordinates: the object stands on the plane z = 0 around the z axis, about two units wide. Colours are linear. */
 #ifndef PHYSAD__SYNTH_H
@@ -14,11 +15,21 @@
 /* --- objects: tables (synth_objects.c), compiled (synth_shape.c) --- */
 
 /* Kinds of shape, by their signed distance. `size`:
- * ball: radius; egg: three half axes; block: three half sides; rod: radius, half height along z; ring: radius, thickness, in
- * the x-y plane; wire: from `at` to size[0..2], radius size[3]; turned: outline (r, z) closed, around z; cut: outline (x, y)
- * closed, half height size[0] along z, corners rounded by size[1]; sheet: open outline (x, y), half length size[0] along z,
- * half thickness size[1]. */
-enum { PHYSAD__BALL, PHYSAD__EGG, PHYSAD__BLOCK, PHYSAD__ROD, PHYSAD__RING, PHYSAD__WIRE, PHYSAD__TURNED, PHYSAD__CUT, PHYSAD__SHEET };
+ * ball: radius; egg: three half axes; block: three half sides; rod: radius, half height along z; ring: radius,
+ * thickness, in the x-y plane; wire: from `at` to size[0..2], radius size[3]; turned: outline (r, z) closed, around z;
+ * cut: outline (x, y) closed, half height size[0] along z, corners rounded by size[1]; sheet: open outline (x, y), half
+ * length size[0] along z, half thickness size[1]. */
+enum {
+    PHYSAD__BALL,
+    PHYSAD__EGG,
+    PHYSAD__BLOCK,
+    PHYSAD__ROD,
+    PHYSAD__RING,
+    PHYSAD__WIRE,
+    PHYSAD__TURNED,
+    PHYSAD__CUT,
+    PHYSAD__SHEET
+};
 enum { PHYSAD__ADD, PHYSAD__TAKE }; /* in the table's order */
 
 typedef struct physad__shape {
@@ -76,7 +87,8 @@ const physad__object *physad__object_at(int64_t index);
 typedef struct physad__edge {
     float x, y, dx, dy, inverse; /* from, to - from, 1 / length^2 */
 } physad__edge;
-/* Over the outline's surroundings, which edges may be the nearest, and which a level line may cross, from anywhere in a cell. */
+/* Over the outline's surroundings, which edges may be the nearest, and which a level line may cross, from anywhere in a
+ * cell. */
 #define PHYSAD__GRID 32
 typedef struct physad__grid {
     float x, y, per_x, per_y; /* corner, cells per unit */
@@ -141,16 +153,16 @@ typedef struct physad__defect {
 } physad__defect;
 
 /* Makes the defect `type` of a sound object around the surface point `at`; `grade` in 0..1 from faint to plain. */
-void physad__defect_make(physad__defect *defect, const physad__solid *solid, int32_t type, physad__v3 at, float size, float strength,
-                         float grade, physad__rng *rng);
+void physad__defect_make(physad__defect *defect, const physad__solid *solid, int32_t type, physad__v3 at, float size,
+                         float strength, float grade, physad__rng *rng);
 /* Where the surface of the sound object came to lie at `p` from (a dent moves it). */
 physad__v3 physad__defect_undo(const physad__defect *defect, physad__v3 p);
 /* Distance to what is broken off: negative inside. Large for other types. */
 float physad__defect_cut(const physad__defect *defect, physad__v3 p);
 /* Changes the look of the surface at `p`. */
 void physad__defect_paint(const physad__defect *defect, physad__v3 p, physad__v3 n, physad__surface *s);
-/* Whether the defect is at the point `p` of the sound surface (physad__defect_undo() finds it for a dented one) with normal `n`;
- * `broken`: `p` is on the face that a missing piece left. */
+/* Whether the defect is at the point `p` of the sound surface (physad__defect_undo() finds it for a dented one) with
+ * normal `n`; `broken`: `p` is on the face that a missing piece left. */
 bool physad__defect_covers(const physad__defect *defect, physad__v3 p, physad__v3 n, bool broken);
 
 /* --- drawing (synth_render.c, synth_light.c) --- */
@@ -161,7 +173,8 @@ typedef struct physad__camera {
     int32_t width, height;
 } physad__camera;
 /* On a ball of radius `distance` around `target`, looking at it; angles in degrees. */
-void physad__camera_look(physad__camera *camera, physad__v3 target, double azimuth, double elevation, double distance, double roll);
+void physad__camera_look(physad__camera *camera, physad__v3 target, double azimuth, double elevation, double distance,
+                         double roll);
 
 typedef struct physad__light {
     physad__v3 key, fill; /* unit, towards the lamps */
@@ -186,16 +199,18 @@ float physad__scene_march(const physad__scene *scene, physad__v3 from, physad__v
 bool physad__scene_sees(const physad__scene *scene, physad__v3 eye, physad__v3 p, physad__v3 n);
 
 /* Light that leaves a surface towards the eye (synth_light.c); `direction` is the ray's. */
-physad__v3 physad__light_surface(const physad__scene *scene, physad__v3 p, physad__v3 flat, physad__v3 direction, const physad__surface *s);
+physad__v3 physad__light_surface(const physad__scene *scene, physad__v3 p, physad__v3 flat, physad__v3 direction,
+                                 const physad__surface *s);
 physad__v3 physad__light_table(const physad__scene *scene, physad__v3 p, physad__v3 direction, float distance);
 physad__v3 physad__light_backdrop(const physad__scene *scene, physad__v3 direction);
 
-/* Draws into `color` (H x W) in linear light, without noise. With a defect `mask` (H x W, 0 or 255) may be asked for; NULL: not. */
-physad_status physad__render(physad_context *ctx, const physad__scene *scene, const physad__camera *camera, physad__v3 *color,
-                             uint8_t *mask);
+/* Draws into `color` (H x W) in linear light, without noise. With a defect `mask` (H x W, 0 or 255) may be asked for;
+ * NULL: not. */
+physad_status physad__render(physad_context *ctx, const physad__scene *scene, const physad__camera *camera,
+                             physad__v3 *color, uint8_t *mask);
 /* 8-bit RGB with the exposure's factor and sensor noise. */
-void physad__develop(uint8_t *rgb, const physad__v3 *color, int32_t width, int32_t height, float exposure, float noise, uint64_t seed,
-                     uint64_t stream);
+void physad__develop(uint8_t *rgb, const physad__v3 *color, int32_t width, int32_t height, float exposure, float noise,
+                     uint64_t seed, uint64_t stream);
 
 /* --- the set on disk (synth_output.c) --- */
 
@@ -206,7 +221,8 @@ typedef struct physad__rad_knobs {
     bool category[64]; /* by object index */
     bool defect[PHYSAD__DEFECTS];
 } physad__rad_knobs;
-physad_status physad__rad_knobs_read(physad__rad_knobs *knobs, const physad_context *ctx, const physad_synth_rad_options *options);
+physad_status physad__rad_knobs_read(physad__rad_knobs *knobs, const physad_context *ctx,
+                                     const physad_synth_rad_options *options);
 
 /* Makes the folder ready: absent, empty, or holding an earlier set that may be replaced. `made`: it was absent. */
 physad_status physad__synth_prepare(physad_context *ctx, const char *out_dir, bool replace, bool *made);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Defects as functions of the place on the object: a scratch is a path on its surface, a stain a cloud around a point of it, a
- * missing piece is taken out of the solid, a dent bends space before the distance is asked. */
+/* Defects as functions of the place on the object: a scratch is a path on its surface, a stain a cloud around a point
+ * of it, a missing piece is taken out of the solid, a dent bends space before the distance is asked. */
 #include "synth/synth.h"
 
 const char *const physad__defect_names[PHYSAD__DEFECTS] = { "scratched", "missing", "stained", "squeezed" };
@@ -57,27 +57,30 @@ static void make_scratch(physad__defect *d, const physad__solid *solid, float le
     d->size[1] = d->size[2] = d->width;
 }
 
-static const float STAINS[][3] = { { 0.16f, 0.07f, 0.025f }, { 0.02f, 0.03f, 0.16f }, { 0.03f, 0.03f, 0.03f }, { 0.34f, 0.10f, 0.03f },
-                                   { 0.70f, 0.68f, 0.62f }, { 0.10f, 0.22f, 0.06f }, { 0.42f, 0.02f, 0.03f } };
+static const float STAINS[][3] = { { 0.16f, 0.07f, 0.025f }, { 0.02f, 0.03f, 0.16f }, { 0.03f, 0.03f, 0.03f },
+                                   { 0.34f, 0.10f, 0.03f },  { 0.70f, 0.68f, 0.62f }, { 0.10f, 0.22f, 0.06f },
+                                   { 0.42f, 0.02f, 0.03f } };
 
 /* The stain's colour: the first of the list, from a random place on, that stands off from the surface. */
 static physad__v3 pick_tint(const physad__solid *solid, physad__v3 at, physad__v3 n, physad__rng *rng)
 {
     const physad__part *part = &solid->parts[physad__solid_part(solid, at)];
     physad__surface s;
-    physad__surface_at(&s, &solid->object->materials[part->shape->material], physad__part_local(part, at), physad__part_turn(part, n), false);
+    physad__surface_at(&s, &solid->object->materials[part->shape->material], physad__part_local(part, at),
+                       physad__part_turn(part, n), false);
     const int64_t from = physad__rng_below(rng, PHYSAD__COUNT(STAINS));
     for (int64_t i = 0; i < PHYSAD__COUNT(STAINS); i++) {
         const physad__v3 tint = physad__v3_from(STAINS[(from + i) % PHYSAD__COUNT(STAINS)]);
-        const physad__v3 off = { sqrtf(tint.x) - sqrtf(s.color.x), sqrtf(tint.y) - sqrtf(s.color.y), sqrtf(tint.z) - sqrtf(s.color.z) };
+        const physad__v3 off = { sqrtf(tint.x) - sqrtf(s.color.x), sqrtf(tint.y) - sqrtf(s.color.y),
+                                 sqrtf(tint.z) - sqrtf(s.color.z) };
         if (physad__v3_length(off) > 0.35f)
             return tint;
     }
     return physad__v3_from(STAINS[from]);
 }
 
-void physad__defect_make(physad__defect *d, const physad__solid *solid, int32_t type, physad__v3 at, float size, float strength,
-                         float grade, physad__rng *rng)
+void physad__defect_make(physad__defect *d, const physad__solid *solid, int32_t type, physad__v3 at, float size,
+                         float strength, float grade, physad__rng *rng)
 {
     const float unit = solid->radius * solid->object->stretch * size;
     *d = (physad__defect){ .type = type, .seed = (uint32_t)physad__rng_next(rng), .centre = onto(solid, at) };
@@ -88,7 +91,8 @@ void physad__defect_make(physad__defect *d, const physad__solid *solid, int32_t 
     d->along = physad__v3_along(physad__v3_scale(u, cosf(turn)), v, sinf(turn));
     d->across = physad__v3_cross(d->normal, d->along);
     d->strength = strength * physad__mixf(0.35f, 1.0f, grade);
-    const float wide = unit * physad__mixf(0.10f, 0.22f, grade) * uniform(rng, 0.85f, 1.2f), slim = uniform(rng, 0.6f, 1);
+    const float wide = unit * physad__mixf(0.10f, 0.22f, grade) * uniform(rng, 0.85f, 1.2f),
+                slim = uniform(rng, 0.6f, 1);
     switch (type) {
     case PHYSAD__SCRATCHED:
         make_scratch(d, solid, unit * physad__mixf(0.30f, 0.85f, grade) * uniform(rng, 0.8f, 1.2f), grade, rng);
@@ -96,7 +100,8 @@ void physad__defect_make(physad__defect *d, const physad__solid *solid, int32_t 
     case PHYSAD__MISSING:
         d->size[0] = wide;
         d->size[1] = wide * slim;
-        d->size[2] = physad__maxf(wide * physad__mixf(0.35f, 0.8f, physad__minf(d->strength, 1.2f)), 0.03f * solid->radius);
+        d->size[2] =
+            physad__maxf(wide * physad__mixf(0.35f, 0.8f, physad__minf(d->strength, 1.2f)), 0.03f * solid->radius);
         d->reach = 1.35f * physad__maxf(d->size[0], d->size[2]) + 0.02f;
         break;
     case PHYSAD__STAINED:
@@ -210,8 +215,10 @@ void physad__defect_paint(const physad__defect *d, physad__v3 p, physad__v3 n, p
         const float away = scratch_at(d, p, &side);
         if (away >= 1.6f)
             return;
-        const float line = 1 - physad__ramp(0.7f, 1.15f, away), luma = 0.25f * s->color.x + 0.6f * s->color.y + 0.15f * s->color.z;
-        const physad__v3 worn = luma > 0.36f ? physad__v3_scale(s->color, 0.30f) : (physad__v3){ luma + 0.38f, luma + 0.37f, luma + 0.35f };
+        const float line = 1 - physad__ramp(0.7f, 1.15f, away),
+                    luma = 0.25f * s->color.x + 0.6f * s->color.y + 0.15f * s->color.z;
+        const physad__v3 worn =
+            luma > 0.36f ? physad__v3_scale(s->color, 0.30f) : (physad__v3){ luma + 0.38f, luma + 0.37f, luma + 0.35f };
         s->color = physad__v3_mix(s->color, worn, physad__minf(line * d->strength, 1));
         s->rough = physad__mixf(s->rough, 0.6f, line);
         /* the groove's walls lean, the burr beside them too */
@@ -222,8 +229,8 @@ void physad__defect_paint(const physad__defect *d, physad__v3 p, physad__v3 n, p
         if (amount <= 0)
             return;
         const float rim = amount * (1 - amount) * 4; /* dried edges are darker */
-        const physad__v3 wet = physad__v3_mix(physad__v3_mul(d->tint, physad__v3_along((physad__v3){ 0.5f, 0.5f, 0.5f }, s->color, 0.5f)),
-                                              d->tint, 0.5f);
+        const physad__v3 wet = physad__v3_mix(
+            physad__v3_mul(d->tint, physad__v3_along((physad__v3){ 0.5f, 0.5f, 0.5f }, s->color, 0.5f)), d->tint, 0.5f);
         s->color = physad__v3_mix(s->color, wet, physad__minf(0.85f * amount * d->strength, 1));
         s->color = physad__v3_scale(s->color, 1 - 0.2f * rim * physad__minf(d->strength, 1));
         s->rough = physad__mixf(s->rough, 0.45f, amount);

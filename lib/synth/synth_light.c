@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small studio: one soft key lamp that throws shadows, a fill lamp, light from all around, and what mirrors see of it. */
+/* A small studio: one soft key lamp that throws shadows, a fill lamp, light from all around, and what mirrors see of
+ * it. */
 #include "synth/synth.h"
 
 static const physad__v3 SKY = { 0.92f, 0.96f, 1.02f }, FLOOR = { 0.40f, 0.36f, 0.32f };
@@ -57,12 +58,14 @@ static float openness(const physad__scene *scene, physad__v3 p, physad__v3 n)
     return physad__clampf(1 - 0.55f * closed, 0, 1);
 }
 
-/* What a mirror sees in a direction, blurred by roughness: a wall that brightens upward, two lamps with soft edges, the table. */
+/* What a mirror sees in a direction, blurred by roughness: a wall that brightens upward, two lamps with soft edges, the
+ * table. */
 static physad__v3 studio(const physad__scene *scene, physad__v3 d, float rough)
 {
     const physad__light *l = &scene->light;
     const float blur = 0.03f + 0.5f * rough;
-    const physad__v3 wall = physad__v3_mix((physad__v3){ 0.16f, 0.16f, 0.17f }, SKY, 0.75f * physad__ramp(-0.3f, 1.1f, d.z));
+    const physad__v3 wall =
+        physad__v3_mix((physad__v3){ 0.16f, 0.16f, 0.17f }, SKY, 0.75f * physad__ramp(-0.3f, 1.1f, d.z));
     physad__v3 c = physad__v3_mix(physad__v3_scale(FLOOR, 0.75f), wall, physad__ramp(-blur, blur, d.z));
     const float key = physad__ramp(0.90f - blur, 0.94f + 0.3f * blur, physad__v3_dot(d, l->key));
     const float fill = physad__ramp(0.82f - blur, 0.86f + 0.3f * blur, physad__v3_dot(d, l->fill));
@@ -79,10 +82,12 @@ static physad__v3 soft_light(const physad__scene *scene, physad__v3 n, float ope
     return physad__v3_along(c, (physad__v3){ 0.92f, 0.96f, 1 }, fill);
 }
 
-physad__v3 physad__light_surface(const physad__scene *scene, physad__v3 p, physad__v3 flat, physad__v3 direction, const physad__surface *s)
+physad__v3 physad__light_surface(const physad__scene *scene, physad__v3 p, physad__v3 flat, physad__v3 direction,
+                                 const physad__surface *s)
 {
     const physad__v3 n = s->normal;
-    const float lit = physad__maxf(physad__v3_dot(n, scene->light.key), 0), facing = physad__maxf(physad__v3_dot(flat, scene->light.key), 0);
+    const float lit = physad__maxf(physad__v3_dot(n, scene->light.key), 0),
+                facing = physad__maxf(physad__v3_dot(flat, scene->light.key), 0);
     const float share = lit > 0 && facing > 0 ? key_share(scene, p, flat) : 0, open = openness(scene, p, flat);
     physad__v3 diffuse = soft_light(scene, n, open);
     diffuse = physad__v3_along(diffuse, (physad__v3){ 1, 0.97f, 0.92f }, lit * share * scene->light.key_power);

@@ -15,9 +15,18 @@ typedef struct physad__v3 {
 
 static inline physad__v3 physad__v3_make(float x, float y, float z) { return (physad__v3){ x, y, z }; }
 static inline physad__v3 physad__v3_from(const float v[3]) { return (physad__v3){ v[0], v[1], v[2] }; }
-static inline physad__v3 physad__v3_add(physad__v3 a, physad__v3 b) { return (physad__v3){ a.x + b.x, a.y + b.y, a.z + b.z }; }
-static inline physad__v3 physad__v3_sub(physad__v3 a, physad__v3 b) { return (physad__v3){ a.x - b.x, a.y - b.y, a.z - b.z }; }
-static inline physad__v3 physad__v3_mul(physad__v3 a, physad__v3 b) { return (physad__v3){ a.x * b.x, a.y * b.y, a.z * b.z }; }
+static inline physad__v3 physad__v3_add(physad__v3 a, physad__v3 b)
+{
+    return (physad__v3){ a.x + b.x, a.y + b.y, a.z + b.z };
+}
+static inline physad__v3 physad__v3_sub(physad__v3 a, physad__v3 b)
+{
+    return (physad__v3){ a.x - b.x, a.y - b.y, a.z - b.z };
+}
+static inline physad__v3 physad__v3_mul(physad__v3 a, physad__v3 b)
+{
+    return (physad__v3){ a.x * b.x, a.y * b.y, a.z * b.z };
+}
 static inline physad__v3 physad__v3_scale(physad__v3 a, float s) { return (physad__v3){ a.x * s, a.y * s, a.z * s }; }
 /* a + b * s */
 static inline physad__v3 physad__v3_along(physad__v3 a, physad__v3 b, float s)

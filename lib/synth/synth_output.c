@@ -20,18 +20,23 @@ static const char *defect_name(int64_t i)
     return physad__defect_names[i];
 }
 
-physad_status physad__rad_knobs_read(physad__rad_knobs *knobs, const physad_context *ctx, const physad_synth_rad_options *options)
+physad_status physad__rad_knobs_read(physad__rad_knobs *knobs, const physad_context *ctx,
+                                     const physad_synth_rad_options *options)
 {
     physad_synth_rad_options *o = &knobs->o;
     memset(knobs, 0, sizeof(*knobs));
     PHYSAD__TRY(physad__options_read(o, sizeof(*o), sizeof(*o), options, "physad_synth_rad_options"));
     knobs->seed = ctx->seed;
     if ((o->flags & ~(PHYSAD_SYNTH_REPLACE | PHYSAD_SYNTH_SYMMETRIC)) != 0 || o->reserved != 0)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "physad_synth_rad: flags 0x%x have bits that this version does not know", o->flags);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "physad_synth_rad: flags 0x%x have bits that this version does not know", o->flags);
     if (o->background != PHYSAD_SYNTH_TABLE && o->background != PHYSAD_SYNTH_PLAIN)
-        return physad__error(PHYSAD_ERR_ARG, "physad_synth_rad: background is %d, want PHYSAD_SYNTH_TABLE or _PLAIN", o->background);
-    PHYSAD__TRY(physad__knob_names("physad_synth_rad", knobs->category, physad__object_count(), object_name, o->categories, "category"));
-    PHYSAD__TRY(physad__knob_names("physad_synth_rad", knobs->defect, PHYSAD__DEFECTS, defect_name, o->defects, "defect"));
+        return physad__error(PHYSAD_ERR_ARG, "physad_synth_rad: background is %d, want PHYSAD_SYNTH_TABLE or _PLAIN",
+                             o->background);
+    PHYSAD__TRY(physad__knob_names("physad_synth_rad", knobs->category, physad__object_count(), object_name,
+                                   o->categories, "category"));
+    PHYSAD__TRY(
+        physad__knob_names("physad_synth_rad", knobs->defect, PHYSAD__DEFECTS, defect_name, o->defects, "defect"));
     PHYSAD__TRY(physad__knob_int("physad_synth_rad", &o->train_views, "train_views", 68, 1, 1000));
     PHYSAD__TRY(physad__knob_int("physad_synth_rad", &o->test_views, "test_views", 68, 0, 1000));
     PHYSAD__TRY(physad__knob_int("physad_synth_rad", &o->instances, "instances", 4, 1, 24));
@@ -55,12 +60,13 @@ json_t *physad__knobs_json(const physad__rad_knobs *knobs)
     for (int i = 0; i < PHYSAD__DEFECTS; i++)
         if (knobs->defect[i])
             json_array_append_new(defects, json_string(physad__defect_names[i]));
-    return json_pack("{so si si si si si si ss sb sf sf sf sf sf sf sf sf}", "defects", defects, "train_views", o->train_views, "test_views",
-                     o->test_views, "instances", o->instances, "instance_views", o->instance_views, "width", o->width, "height",
-                     o->height, "background", o->background == PHYSAD_SYNTH_TABLE ? "table" : "plain", "symmetric",
-                     (o->flags & PHYSAD_SYNTH_SYMMETRIC) != 0, "pose_jitter", o->pose_jitter, "pose_noise", o->pose_noise, "light_change",
-                     o->light_change, "gloss", o->gloss, "defect_size", o->defect_size, "defect_strength", o->defect_strength, "noise",
-                     o->noise, "exposure", o->exposure);
+    return json_pack("{so si si si si si si ss sb sf sf sf sf sf sf sf sf}", "defects", defects, "train_views",
+                     o->train_views, "test_views", o->test_views, "instances", o->instances, "instance_views",
+                     o->instance_views, "width", o->width, "height", o->height, "background",
+                     o->background == PHYSAD_SYNTH_TABLE ? "table" : "plain", "symmetric",
+                     (o->flags & PHYSAD_SYNTH_SYMMETRIC) != 0, "pose_jitter", o->pose_jitter, "pose_noise",
+                     o->pose_noise, "light_change", o->light_change, "gloss", o->gloss, "defect_size", o->defect_size,
+                     "defect_strength", o->defect_strength, "noise", o->noise, "exposure", o->exposure);
 }
 
 /* --- folders ---------------------------------------------------------------------------------------- */
@@ -83,7 +89,8 @@ physad_status physad__synth_prepare(physad_context *ctx, const char *out_dir, bo
         return physad__error(PHYSAD_ERR_ARG, "%s: the folder is not empty; give a new one%s", out_dir,
                              earlier ? ", or ask for the set in it to be replaced" : "");
     if (!earlier)
-        return physad__error(PHYSAD_ERR_ARG, "%s: the folder is not empty and holds no set to replace (no synth.json); give a new one",
+        return physad__error(PHYSAD_ERR_ARG,
+                             "%s: the folder is not empty and holds no set to replace (no synth.json); give a new one",
                              out_dir);
     physad__phys_clear(ctx, out_dir); /* an earlier set may be of either kind */
     physad__synth_clear(ctx, out_dir);
@@ -162,16 +169,17 @@ void physad__synth_clear(physad_context *ctx, const char *out_dir)
 
 json_t *physad__poses_new(const physad__camera *c)
 {
-    return json_pack("{sf sf sf sf sf sf si si ss s[]}", "camera_angle_x", 2 * atan(c->width / 2.0 / c->focal), "camera_angle_y",
-                     2 * atan(c->height / 2.0 / c->focal), "fl_x", c->focal, "fl_y", c->focal, "cx", c->cx, "cy", c->cy, "w", c->width,
-                     "h", c->height, "camera_model", "PINHOLE", "frames");
+    return json_pack("{sf sf sf sf sf sf si si ss s[]}", "camera_angle_x", 2 * atan(c->width / 2.0 / c->focal),
+                     "camera_angle_y", 2 * atan(c->height / 2.0 / c->focal), "fl_x", c->focal, "fl_y", c->focal, "cx",
+                     c->cx, "cy", c->cy, "w", c->width, "h", c->height, "camera_model", "PINHOLE", "frames");
 }
 
 bool physad__poses_add(json_t *poses, const char *file_path, double pose[4][4])
 {
     json_t *matrix = json_array();
     for (int i = 0; i < 4; i++)
-        if (json_array_append_new(matrix, json_pack("[f f f f]", pose[i][0], pose[i][1], pose[i][2], pose[i][3])) != 0) {
+        if (json_array_append_new(matrix, json_pack("[f f f f]", pose[i][0], pose[i][1], pose[i][2], pose[i][3])) !=
+            0) {
             json_decref(matrix);
             return false;
         }

@@ -75,7 +75,8 @@ typedef struct physad__phys_scene {
 } physad__phys_scene;
 
 extern const physad__phys_scene physad__phys_conveyor, physad__phys_dominoes, physad__phys_tank; /* synth_phys_many.c */
-extern const physad__phys_scene *const physad__phys_scenes[]; /* a scene's place is part of its random numbers: new ones go last */
+extern const physad__phys_scene
+    *const physad__phys_scenes[]; /* a scene's place is part of its random numbers: new ones go last */
 extern const int64_t physad__phys_scene_count;
 
 /* --- the set on disk (synth_phys_folder.c) --- */

@@ -25,7 +25,8 @@ physad_status physad__phys_knobs_read(physad__phys_knobs *knobs, const physad_co
     if ((o->flags & ~(PHYSAD_SYNTH_REPLACE | PHYSAD_SYNTH_FRAMES)) != 0)
         return physad__error(PHYSAD_ERR_UNSUPPORTED,
                              "physad_synth_phys: flags 0x%x have bits that this version does not know", o->flags);
-    PHYSAD__TRY(physad__knob_names("physad_synth_phys", knobs->category, physad__phys_scene_count, scene_name, o->categories, "category"));
+    PHYSAD__TRY(physad__knob_names("physad_synth_phys", knobs->category, physad__phys_scene_count, scene_name,
+                                   o->categories, "category"));
     PHYSAD__TRY(physad__knob_int("physad_synth_phys", &o->train_videos, "train_videos", 24, 1, 1000));
     PHYSAD__TRY(physad__knob_int("physad_synth_phys", &o->test_videos, "test_videos", 12, 0, 1000));
     PHYSAD__TRY(physad__knob_int("physad_synth_phys", &o->defect_videos, "defect_videos", 6, 0, 1000));

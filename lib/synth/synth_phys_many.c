@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scenes of another kind than those in synth_phys_scenes.c, where one thing swings or turns: several that hang together, goods that
- * pass, a liquid. */
+/* Scenes of another kind than those in synth_phys_scenes.c, where one thing swings or turns: several that hang
+ * together, goods that pass, a liquid. */
 #include "synth/synth_phys.h"
 
 #include <math.h>
 
 #define TURN 6.283185307179586
 
-static const physad__tone wood = { 0.36f, 0.22f, 0.11f }, steel = { 0.42f, 0.44f, 0.47f }, dark = { 0.05f, 0.05f, 0.06f },
-                          skin = { 0.66f, 0.42f, 0.30f }, glass = { 0.55f, 0.60f, 0.62f };
+static const physad__tone wood = { 0.36f, 0.22f, 0.11f }, steel = { 0.42f, 0.44f, 0.47f },
+                          dark = { 0.05f, 0.05f, 0.06f }, skin = { 0.66f, 0.42f, 0.30f },
+                          glass = { 0.55f, 0.60f, 0.62f };
 
 /* Time on the thing's own clock at frame i: 0 until it begins. */
 static double clock_at(const physad__take *t, int32_t i)
@@ -41,7 +42,8 @@ static void run_dominoes(const physad__take *t, double (*state)[PHYSAD__MOST_STA
                 takes += 0.3 * t->severity;
             }
             const double x = fmin(fmax((time - begins) / takes, 0), 1);
-            state[i][k] = t->defect == DOMINOES_HALT && k > late ? 0 : 1.15 * t->start * x * x; /* it falls ever faster */
+            state[i][k] =
+                t->defect == DOMINOES_HALT && k > late ? 0 : 1.15 * t->start * x * x; /* it falls ever faster */
         }
     }
 }
@@ -52,7 +54,8 @@ static void draw_dominoes(const physad__take *t, const double *s, physad__flat *
     physad__flat_block(f, 0, -0.62, 0.98, 0.1, 0, wood);
     for (int k = 0; k < STONES; k++) { /* each turns about its lower right corner */
         const double foot = -0.75 + 0.26 * k + wide, c = cos(s[k]), n = sin(s[k]);
-        physad__flat_block(f, foot - wide * c + high * n, -0.52 + wide * n + high * c, wide, high, -s[k], k % 2 == 0 ? t->main : t->second);
+        physad__flat_block(f, foot - wide * c + high * n, -0.52 + wide * n + high * c, wide, high, -s[k],
+                           k % 2 == 0 ? t->main : t->second);
     }
     const double push = fmin(s[0], 0.3);
     physad__flat_rod(f, -1.6, -0.05 + 0.1 * push, -0.92 + 0.5 * push, -0.05 - 0.1 * push, 0.07, skin);
@@ -100,7 +103,8 @@ static void draw_conveyor(const physad__take *t, const double *s, physad__flat *
     for (int k = 0; k < 5; k++) {
         const double x = -0.8 + 0.4 * k, a = -s[0] / roller;
         physad__flat_disc(f, x, top - roller, roller, steel);
-        physad__flat_rod(f, x, top - roller, x + 0.8 * roller * cos(a), top - roller + 0.8 * roller * sin(a), 0.02, dark);
+        physad__flat_rod(f, x, top - roller, x + 0.8 * roller * cos(a), top - roller + 0.8 * roller * sin(a), 0.02,
+                         dark);
     }
     physad__flat_block(f, 0, top, 1.05, 0.025, 0, dark);
     for (int k = 0; k < 7; k++) { /* boxes that come in on the left as others leave */
@@ -138,7 +142,8 @@ static void run_tank(const physad__take *t, double (*state)[PHYSAD__MOST_STATE])
             time = held(time, at, hold);
         if (t->defect == TANK_SLOW)
             time *= 1 - 0.5 * t->severity;
-        const double left = fmax(0, 1 - time / 2.3), run_out = 1 - left * left; /* Torricelli: the root of the height falls evenly */
+        const double left = fmax(0, 1 - time / 2.3),
+                     run_out = 1 - left * left; /* Torricelli: the root of the height falls evenly */
         const bool runs = left > 0 && time > 0 && !(t->defect == TANK_CLOGS && now > at && now < at + hold);
         state[i][0] = 1 - run_out;
         state[i][1] = run_out * (t->defect == TANK_LEAKS ? 1 - 0.5 * t->severity : 1);
@@ -165,7 +170,8 @@ static void draw_tank(const physad__take *t, const double *s, physad__flat *f)
         physad__flat_rod(f, 0, 0.14, 0, floor, 0.012 + 0.02 * s[2], t->main);
         for (int k = 0; k < 3; k++) { /* ripples where it falls in */
             const double x = 0.1 + 0.1 * k;
-            physad__flat_rod(f, -x, floor + 0.015 * sin(30 * s[3] - 8 * x), x, floor + 0.015 * sin(30 * s[3] - 8 * x), 0.008, t->second);
+            physad__flat_rod(f, -x, floor + 0.015 * sin(30 * s[3] - 8 * x), x, floor + 0.015 * sin(30 * s[3] - 8 * x),
+                             0.008, t->second);
         }
     }
     physad__flat_block(f, -wide - 0.1, -0.05, 0.05, 0.9, 0, wood);

@@ -60,7 +60,8 @@ static void place_test_cameras(rad *r)
         azimuth += stray * physad__rng_normal(&rng);
         elevation += stray * physad__rng_normal(&rng);
         elevation = elevation < 4 ? 4 : elevation > 88 ? 88 : elevation;
-        const double roll = 0.4 * stray * physad__rng_normal(&rng), near = 1 + 0.006 * stray * physad__rng_uniform(&rng);
+        const double roll = 0.4 * stray * physad__rng_normal(&rng),
+                     near = 1 + 0.006 * stray * physad__rng_uniform(&rng);
         r->pool[i] = r->lens;
         physad__camera_look(&r->pool[i], r->solid.centre, azimuth, elevation, r->distance * near, roll);
     }
@@ -85,7 +86,8 @@ static void noisy_pose(const rad *r, double out[4][4], const physad__camera *cam
             dot += u[k] * v[k];
         }
         for (int k = 0; k < 3; k++)
-            out[k][column] = v[k] * c + (u[(k + 1) % 3] * v[(k + 2) % 3] - u[(k + 2) % 3] * v[(k + 1) % 3]) * s + u[k] * dot * (1 - c);
+            out[k][column] = v[k] * c + (u[(k + 1) % 3] * v[(k + 2) % 3] - u[(k + 2) % 3] * v[(k + 1) % 3]) * s +
+                             u[k] * dot * (1 - c);
     }
     for (int k = 0; k < 3; k++)
         out[k][3] += 0.01 * noise * r->distance * physad__rng_normal(rng);
@@ -109,13 +111,16 @@ static physad_status write_image(const rad *r, const uint8_t *pixels, int32_t ch
 
 static physad__scene scene_of(const rad *r)
 {
-    physad__scene scene = { .solid = &r->solid, .background = r->knobs->o.background, .gloss = (float)r->knobs->o.gloss };
+    physad__scene scene = { .solid = &r->solid,
+                            .background = r->knobs->o.background,
+                            .gloss = (float)r->knobs->o.gloss };
     scene.symmetric = (r->knobs->o.flags & PHYSAD_SYNTH_SYMMETRIC) != 0;
     physad__light_make(&scene.light, LAMP_AZIMUTH, LAMP_HEIGHT, 1);
     return scene;
 }
 
-/* Lamp and exposure of one photo; `change` is the knob for test photos. Draws the same numbers whatever the knobs are. */
+/* Lamp and exposure of one photo; `change` is the knob for test photos. Draws the same numbers whatever the knobs are.
+ */
 static float set_light(const rad *r, physad__scene *scene, physad__rng *rng, double change)
 {
     const double unrest = r->knobs->o.exposure;
@@ -129,8 +134,8 @@ static float set_light(const rad *r, physad__scene *scene, physad__rng *rng, dou
 }
 
 /* Draws, develops and writes a photo (and nothing when `mask` turns out too small: *drawn is false). */
-static physad_status take_photo(rad *r, physad__scene *scene, const physad__camera *camera, uint64_t use, int64_t i, int64_t j,
-                                const char *name, const char *mask_name, bool *drawn)
+static physad_status take_photo(rad *r, physad__scene *scene, const physad__camera *camera, uint64_t use, int64_t i,
+                                int64_t j, const char *name, const char *mask_name, bool *drawn)
 {
     physad__rng rng;
     physad__rng_seed(&rng, r->knobs->seed, stream_of(r, use, i, j));
@@ -205,15 +210,18 @@ static int32_t find_viewers(const rad *r, const physad__scene *scene, const phys
 {
     int32_t count = 0;
     for (int32_t q = 0; q < r->pool_count; q++) {
-        const physad__v3 eye = { (float)r->pool[q].pose[0][3], (float)r->pool[q].pose[1][3], (float)r->pool[q].pose[2][3] };
+        const physad__v3 eye = { (float)r->pool[q].pose[0][3], (float)r->pool[q].pose[1][3],
+                                 (float)r->pool[q].pose[2][3] };
         if (physad__scene_sees(scene, eye, d->centre, d->normal))
             views[count++] = q;
     }
     return count;
 }
 
-/* A place on the surface, by a ray from outside, that enough of the test cameras see; the best of the tries otherwise. */
-static int32_t place_defect(const rad *r, physad__defect *best, int32_t type, float grade, physad__rng *rng, int64_t *views)
+/* A place on the surface, by a ray from outside, that enough of the test cameras see; the best of the tries otherwise.
+ */
+static int32_t place_defect(const rad *r, physad__defect *best, int32_t type, float grade, physad__rng *rng,
+                            int64_t *views)
 {
     const physad__scene sound = scene_of(r);
     const int32_t enough = (int32_t)physad__min(r->knobs->o.instance_views, r->pool_count / 4);
@@ -230,7 +238,8 @@ static int32_t place_defect(const rad *r, physad__defect *best, int32_t type, fl
         if (t < 0 || at.z < 0.03f * r->solid.radius)
             continue;
         physad__defect d;
-        physad__defect_make(&d, &r->solid, type, at, (float)r->knobs->o.defect_size, (float)r->knobs->o.defect_strength, grade, rng);
+        physad__defect_make(&d, &r->solid, type, at, (float)r->knobs->o.defect_size, (float)r->knobs->o.defect_strength,
+                            grade, rng);
         const int32_t count = d.normal.z < -0.5f ? 0 : find_viewers(r, &sound, &d, views);
         if (count > most) {
             most = count;
@@ -243,15 +252,16 @@ static int32_t place_defect(const rad *r, physad__defect *best, int32_t type, fl
 static physad_status note_instance(rad *r, const char *name, const physad__defect *d, float grade, json_t *seen)
 {
     const physad__v3 c = d->centre, n = d->normal;
-    json_t *note = json_pack("{ss ss s[fff] s[fff] s[fff] sf sf sO}", "instance", name, "type", physad__defect_names[d->type], "centre",
-                             (double)c.x, (double)c.y, (double)c.z, "normal", (double)n.x, (double)n.y, (double)n.z, "half_size",
-                             (double)d->size[0], (double)d->size[1], (double)d->size[2], "strength", (double)d->strength, "grade",
-                             (double)grade, "views", seen);
+    json_t *note =
+        json_pack("{ss ss s[fff] s[fff] s[fff] sf sf sO}", "instance", name, "type", physad__defect_names[d->type],
+                  "centre", (double)c.x, (double)c.y, (double)c.z, "normal", (double)n.x, (double)n.y, (double)n.z,
+                  "half_size", (double)d->size[0], (double)d->size[1], (double)d->size[2], "strength",
+                  (double)d->strength, "grade", (double)grade, "views", seen);
     return json_array_append_new(r->instances, note) == 0 ? PHYSAD_OK : no_json();
 }
 
-static physad_status draw_views(rad *r, const physad__defect *d, const char *instance, int64_t number, int64_t *views, int32_t count,
-                                json_t *seen)
+static physad_status draw_views(rad *r, const physad__defect *d, const char *instance, int64_t number, int64_t *views,
+                                int32_t count, json_t *seen)
 {
     physad__scene scene = scene_of(r);
     scene.defect = d;
@@ -286,7 +296,8 @@ static physad_status draw_instance(rad *r, int32_t type, int32_t k, int64_t *vie
     for (int64_t tries = 0; tries < 6 && status == PHYSAD_OK && json_array_size(seen) == 0; tries++) {
         physad__rng rng;
         physad__rng_seed(&rng, r->knobs->seed, stream_of(r, USE_DEFECT, type * 64 + k, tries));
-        const float grade = physad__clampf(((float)k + (float)physad__rng_uniform(&rng)) / (float)r->knobs->o.instances, 0, 1);
+        const float grade =
+            physad__clampf(((float)k + (float)physad__rng_uniform(&rng)) / (float)r->knobs->o.instances, 0, 1);
         physad__defect d;
         const int32_t count = place_defect(r, &d, type, grade, &rng, views);
         if (count == 0)
@@ -347,7 +358,8 @@ static physad_status write_poses(const rad *r, const char *name, const json_t *p
 static physad_status draw_category(rad *r)
 {
     physad__solid_make(&r->solid, physad__object_at(r->object));
-    const double shorter = (double)physad__min(r->lens.width, r->lens.height), half = HALF_FIELD * (double)PHYSAD__PI / 180;
+    const double shorter = (double)physad__min(r->lens.width, r->lens.height),
+                 half = HALF_FIELD * (double)PHYSAD__PI / 180;
     r->lens.focal = shorter / 2 / tan(half);
     r->lens.cx = r->lens.width / 2.0;
     r->lens.cy = r->lens.height / 2.0;
@@ -382,9 +394,10 @@ static physad_status write_summary(const rad *r, const char *out_dir, const json
     const uint64_t seed = r->knobs->seed;
     char digits[24];
     physad__snprintf(digits, sizeof(digits), "%llu", (unsigned long long)seed);
-    json_t *summary = json_pack("{ss ss so so sb sO}", "made_by", "physad synth rad", "version", physad_version(), "seed",
-                                seed <= INT64_MAX ? json_integer((json_int_t)seed) : json_string(digits), "options",
-                                physad__knobs_json(r->knobs), "complete", complete, "categories", categories);
+    json_t *summary =
+        json_pack("{ss ss so so sb sO}", "made_by", "physad synth rad", "version", physad_version(), "seed",
+                  seed <= INT64_MAX ? json_integer((json_int_t)seed) : json_string(digits), "options",
+                  physad__knobs_json(r->knobs), "complete", complete, "categories", categories);
     char *path = summary != NULL ? physad__path_join(&r->ctx->mem, out_dir, "synth.json") : NULL;
     physad_status status = summary == NULL ? no_json() : PHYSAD_ERR_NOMEM;
     if (path != NULL)
@@ -412,7 +425,9 @@ static physad_status draw_all(rad *r, const char *out_dir, json_t *categories)
         physad__call_stage(r->call, name, chosen * each);
         r->instances = json_array();
         r->folder = physad__path_join(&r->ctx->mem, out_dir, name);
-        physad_status status = r->instances == NULL ? no_json() : r->folder == NULL ? PHYSAD_ERR_NOMEM : draw_category(r);
+        physad_status status = r->instances == NULL ? no_json()
+                               : r->folder == NULL  ? PHYSAD_ERR_NOMEM
+                                                    : draw_category(r);
         if (status == PHYSAD_OK &&
             json_array_append_new(categories, json_pack("{ss sO}", "category", name, "instances", r->instances)) != 0)
             status = no_json();
@@ -440,7 +455,8 @@ physad_status physad_synth_rad(physad_context *ctx, const char *out_dir, const p
     physad__rad_knobs knobs;
     PHYSAD__TRY(physad__context_check(ctx, "physad_synth_rad"));
     if (out_dir == NULL || *out_dir == '\0')
-        return physad__error(PHYSAD_ERR_ARG, "physad_synth_rad: out_dir is %s, want a folder's path", out_dir == NULL ? "NULL" : "empty");
+        return physad__error(PHYSAD_ERR_ARG, "physad_synth_rad: out_dir is %s, want a folder's path",
+                             out_dir == NULL ? "NULL" : "empty");
     PHYSAD__TRY(physad__rad_knobs_read(&knobs, ctx, options));
     PHYSAD__TRY(physad__call_begin(&call, ctx, call_options, "physad_synth_rad"));
     bool made = false;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Draws a scene: rays are marched through the signed distance in tiles that share the way up to the first possible hit; pixels
- * on edges get four more rays. Every pixel is a function of the scene alone, so threads change nothing.
- * Hart, "Sphere tracing", 1996. */
+/* Draws a scene: rays are marched through the signed distance in tiles that share the way up to the first possible hit;
+ * pixels on edges get four more rays. Every pixel is a function of the scene alone, so threads change nothing. Hart,
+ * "Sphere tracing", 1996. */
 #include "synth/synth.h"
 
 #define TILE 8
 static const float STEP = 0.9f; /* eggs round their distance up a little */
 static const float HIT = 6e-4f;
-static const float THIRDS[3][2] = { { 0.15f, 0.38f }, { 0.62f, 0.15f }, { 0.74f, 0.85f } }; /* beside the pixel's middle */
+static const float THIRDS[3][2] = { { 0.15f, 0.38f },
+                                    { 0.62f, 0.15f },
+                                    { 0.74f, 0.85f } }; /* beside the pixel's middle */
 static const float SUB_PIXEL[4][2] = { { 0.375f, 0.125f }, { 0.875f, 0.375f }, { 0.625f, 0.875f }, { 0.125f, 0.625f } };
 
 /* --- the scene as one distance -------------------------------------------------------------------------- */
@@ -22,8 +24,8 @@ float physad__scene_distance(const physad__scene *scene, physad__v3 p)
     return physad__solid_distance(scene->solid, physad__defect_undo(defect, p));
 }
 
-/* A step that is surely free. Where a dent bends space the distance is too steep; around it, a pushed wall may be nearer than the
- * sound one, but not nearer than the dent's ball, nor by more than the push. */
+/* A step that is surely free. Where a dent bends space the distance is too steep; around it, a pushed wall may be
+ * nearer than the sound one, but not nearer than the dent's ball, nor by more than the push. */
 static float free_step(const physad__scene *scene, physad__v3 p)
 {
     const physad__defect *defect = scene->defect;
@@ -85,7 +87,8 @@ bool physad__scene_sees(const physad__scene *scene, physad__v3 eye, physad__v3 p
 
 /* --- camera --------------------------------------------------------------------------------------------- */
 
-void physad__camera_look(physad__camera *camera, physad__v3 target, double azimuth, double elevation, double distance, double roll)
+void physad__camera_look(physad__camera *camera, physad__v3 target, double azimuth, double elevation, double distance,
+                         double roll)
 {
     const double degree = (double)PHYSAD__PI / 180, a = azimuth * degree, e = elevation * degree, r = roll * degree;
     const double back[3] = { cos(a) * cos(e), sin(a) * cos(e), sin(e) };
@@ -126,7 +129,8 @@ typedef struct hit {
     bool covered; /* the scene's or `about` defect is seen */
 } hit;
 
-static void shade_object(const physad__scene *scene, const physad__defect *about, physad__v3 p, physad__v3 direction, hit *h)
+static void shade_object(const physad__scene *scene, const physad__defect *about, physad__v3 p, physad__v3 direction,
+                         hit *h)
 {
     const physad__solid *solid = scene->solid;
     const physad__defect *defect = scene->defect;
@@ -137,7 +141,8 @@ static void shade_object(const physad__scene *scene, const physad__defect *about
     h->normal = n;
     if (broken) {
         const float grain = physad__noise_sum(physad__v3_scale(p, 22), 3);
-        s = (physad__surface){ physad__v3_scale(physad__v3_from(solid->object->core), 0.7f + 0.6f * grain), n, 0.85f, 0 };
+        s = (physad__surface){ physad__v3_scale(physad__v3_from(solid->object->core), 0.7f + 0.6f * grain), n, 0.85f,
+                               0 };
         h->id = 2;
     } else {
         const int32_t which = physad__solid_part(solid, sound);
@@ -154,7 +159,8 @@ static void shade_object(const physad__scene *scene, const physad__defect *about
 }
 
 /* `start`: nothing of the object is nearer; negative: it is not met at all. */
-static hit cast(const physad__scene *scene, const physad__defect *about, physad__v3 eye, physad__v3 direction, float start)
+static hit cast(const physad__scene *scene, const physad__defect *about, physad__v3 eye, physad__v3 direction,
+                float start)
 {
     hit h = { .normal = { 0, 0, 1 }, .t = 100 };
     const bool table = scene->background == PHYSAD_SYNTH_TABLE && direction.z < -1e-4f;
@@ -174,13 +180,15 @@ static hit cast(const physad__scene *scene, const physad__defect *about, physad_
 }
 
 /* How far all rays of a tile may go together; negative: past the object. */
-static float tile_start(const physad__scene *scene, const physad__camera *camera, physad__v3 eye, int32_t x0, int32_t y0)
+static float tile_start(const physad__scene *scene, const physad__camera *camera, physad__v3 eye, int32_t x0,
+                        int32_t y0)
 {
     const physad__v3 d = camera_ray(camera, (float)x0 + TILE / 2.0f, (float)y0 + TILE / 2.0f);
     const float spread = (0.7072f * TILE + 0.8f) / (float)camera->focal;
     const float reach = scene->solid->radius + 0.02f;
     const physad__v3 to = physad__v3_sub(scene->solid->centre, eye);
-    const float middle = physad__v3_dot(to, d), aside = sqrtf(physad__maxf(physad__v3_dot(to, to) - middle * middle, 0));
+    const float middle = physad__v3_dot(to, d),
+                aside = sqrtf(physad__maxf(physad__v3_dot(to, to) - middle * middle, 0));
     const float last = middle + reach;
     if (aside > reach + spread * last)
         return -1;
@@ -226,7 +234,8 @@ static void draw_tile(drawing *w, int32_t tile)
     }
     for (int32_t y = y0; y < y0 + TILE && y < w->height; y++) {
         for (int32_t x = x0; x < x0 + TILE && x < w->width; x++) {
-            const hit h = cast(w->scene, NULL, w->eye, camera_ray(w->camera, (float)x + 0.5f, (float)y + 0.5f), w->start[tile]);
+            const hit h =
+                cast(w->scene, NULL, w->eye, camera_ray(w->camera, (float)x + 0.5f, (float)y + 0.5f), w->start[tile]);
             const int64_t at = (int64_t)y * w->width + x;
             w->color[at] = h.color;
             w->keys[at] = (key){ h.normal, h.t, sqrtf(0.25f * h.color.x + 0.6f * h.color.y + 0.15f * h.color.z), h.id };
@@ -245,7 +254,8 @@ static void mark_row(drawing *w, int32_t y)
     for (int32_t x = 0; x < w->width; x++) {
         const key *k = &w->keys[(int64_t)y * w->width + x];
         w->marked[(int64_t)y * w->width + x] = (x > 0 && differ(k, k - 1)) || (x + 1 < w->width && differ(k, k + 1)) ||
-                                               (y > 0 && differ(k, k - w->width)) || (y + 1 < w->height && differ(k, k + w->width));
+                                               (y > 0 && differ(k, k - w->width)) ||
+                                               (y + 1 < w->height && differ(k, k + w->width));
     }
 }
 
@@ -284,14 +294,16 @@ static bool may_show(const drawing *w, int64_t at, physad__v3 ray)
         return false;
     if (w->marked[at] || d->type == PHYSAD__MISSING || d->type == PHYSAD__SQUEEZED)
         return true;
-    return w->keys[at].t > near - 0.02f && w->keys[at].t < far + 0.02f; /* paint moves nothing: what is hit must lie in the ball */
+    return w->keys[at].t > near - 0.02f &&
+           w->keys[at].t < far + 0.02f; /* paint moves nothing: what is hit must lie in the ball */
 }
 
 static void refine_row(drawing *w, int32_t y)
 {
     for (int32_t x = 0; x < w->width; x++) {
         const int64_t at = (int64_t)y * w->width + x;
-        const bool compare = w->covered != NULL && may_show(w, at, camera_ray(w->camera, (float)x + 0.5f, (float)y + 0.5f));
+        const bool compare =
+            w->covered != NULL && may_show(w, at, camera_ray(w->camera, (float)x + 0.5f, (float)y + 0.5f));
         if (!w->marked[at] && !compare)
             continue;
         const float start = w->start[(int64_t)(y / TILE) * w->across + x / TILE];
@@ -327,7 +339,8 @@ static void make_mask(drawing *w, uint8_t *mask)
     const int32_t r = (int32_t)physad__max(1, (physad__min(w->width, w->height) + 32) / 64);
     for (int pass = 0; pass < 2; pass++) {
         for (int32_t y = 0; y < w->height; y++)
-            spread_line(w->marked + (int64_t)y * w->width, w->changed + (int64_t)y * w->width, w->width, 1, r, pass == 0);
+            spread_line(w->marked + (int64_t)y * w->width, w->changed + (int64_t)y * w->width, w->width, 1, r,
+                        pass == 0);
         for (int32_t x = 0; x < w->width; x++)
             spread_line(w->changed + x, w->marked + x, w->height, w->width, r, pass == 0);
     }
@@ -351,11 +364,16 @@ static void draw(drawing *w, uint8_t *mask)
         make_mask(w, mask);
 }
 
-physad_status physad__render(physad_context *ctx, const physad__scene *scene, const physad__camera *camera, physad__v3 *color,
-                             uint8_t *mask)
+physad_status physad__render(physad_context *ctx, const physad__scene *scene, const physad__camera *camera,
+                             physad__v3 *color, uint8_t *mask)
 {
-    drawing w = { .scene = scene, .camera = camera, .eye = camera_eye(camera), .width = camera->width, .height = camera->height,
-                  .across = (camera->width + TILE - 1) / TILE, .color = color };
+    drawing w = { .scene = scene,
+                  .camera = camera,
+                  .eye = camera_eye(camera),
+                  .width = camera->width,
+                  .height = camera->height,
+                  .across = (camera->width + TILE - 1) / TILE,
+                  .color = color };
     const int64_t pixels = (int64_t)w.width * w.height, tiles = (int64_t)w.across * ((w.height + TILE - 1) / TILE);
     w.start = physad__alloc_array(&ctx->mem, tiles, sizeof(*w.start), "tiles of a drawing");
     w.keys = physad__alloc_array(&ctx->mem, pixels, sizeof(*w.keys), "edges of a drawing");
@@ -392,8 +410,8 @@ static physad__v3 encode(physad__v3 c)
     return (physad__v3){ encode_one(c.x), encode_one(c.y), encode_one(c.z) };
 }
 
-void physad__develop(uint8_t *rgb, const physad__v3 *color, int32_t width, int32_t height, float exposure, float noise, uint64_t seed,
-                     uint64_t stream)
+void physad__develop(uint8_t *rgb, const physad__v3 *color, int32_t width, int32_t height, float exposure, float noise,
+                     uint64_t seed, uint64_t stream)
 {
 #pragma omp parallel for schedule(static)
     for (int32_t y = 0; y < height; y++) {

@@ -175,7 +175,8 @@ float physad__solid_distance(const physad__solid *solid, physad__v3 p)
     for (int32_t i = 0; i < solid->count; i++) {
         const physad__part *part = &solid->parts[i];
         const float blend = part->shape->blend;
-        const float least = physad__v3_length(physad__v3_sub(p, part->centre)) - part->radius; /* it is at least so far */
+        const float least =
+            physad__v3_length(physad__v3_sub(p, part->centre)) - part->radius; /* it is at least so far */
         if (part->shape->op == PHYSAD__TAKE) {
             if (least < -d)
                 d = physad__maxf(d, -part_distance(part, p));

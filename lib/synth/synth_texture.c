@@ -14,9 +14,10 @@ float physad__noise(physad__v3 p)
     w = w * w * (3 - 2 * w);
     float side[2];
     for (int32_t k = 0; k < 2; k++) {
-        const float a = physad__mixf(physad__hash_unit(physad__hash3(x, y, z + k)), physad__hash_unit(physad__hash3(x + 1, y, z + k)), u);
-        const float b =
-            physad__mixf(physad__hash_unit(physad__hash3(x, y + 1, z + k)), physad__hash_unit(physad__hash3(x + 1, y + 1, z + k)), u);
+        const float a = physad__mixf(physad__hash_unit(physad__hash3(x, y, z + k)),
+                                     physad__hash_unit(physad__hash3(x + 1, y, z + k)), u);
+        const float b = physad__mixf(physad__hash_unit(physad__hash3(x, y + 1, z + k)),
+                                     physad__hash_unit(physad__hash3(x + 1, y + 1, z + k)), u);
         side[k] = physad__mixf(a, b, v);
     }
     return physad__mixf(side[0], side[1], w);
@@ -61,7 +62,8 @@ static float font_dot(const char *text, int32_t length, int32_t column, int32_t 
     return glyph >= 0 && (FONT[glyph][column % 6] >> row & 1) ? 1.0f : 0.0f;
 }
 
-/* Ink of `text` at (u, v): u from 0 to 1 over its width, v from 0 (foot) to 1 (head). Dots are joined by interpolation. */
+/* Ink of `text` at (u, v): u from 0 to 1 over its width, v from 0 (foot) to 1 (head). Dots are joined by interpolation.
+ */
 static float text_ink(const char *text, float u, float v)
 {
     if (text == NULL || u < 0 || u > 1 || v < 0 || v > 1)
@@ -185,7 +187,8 @@ static void paint_panel(physad__surface *s, const physad__material *m, physad__v
     case 3: {
         /* two arrows up, a glass, a barcode */
         const float x = fabsf(fabsf(u + 0.45f) - 0.14f), y = v + 0.1f;
-        const float arrow = y > 0.1f && y < 0.32f ? inside(x, 0, 0.32f - y) * inside(x, 0, 0.1f) : inside(y, -0.25f, 0.1f) * inside(x, 0, 0.035f);
+        const float arrow = y > 0.1f && y < 0.32f ? inside(x, 0, 0.32f - y) * inside(x, 0, 0.1f)
+                                                  : inside(y, -0.25f, 0.1f) * inside(x, 0, 0.035f);
         ink(s, m->third, arrow);
         ink(s, m->third, barcode((u - 0.1f) / 0.55f, (v + 0.35f) / 0.35f));
         ink(s, m->third, fine_print((u - 0.1f) / 0.6f, (v - 0.1f) / 0.25f, 3));
@@ -228,7 +231,8 @@ static void paint_flowers(physad__surface *s, const physad__material *m, physad_
     if (r < 0.22f)
         s->color = physad__v3_from(m->third);
     else if (r < edge)
-        s->color = physad__v3_mix(physad__v3_from(m->second), s->color, symmetric ? 0 : 0.35f * (float)((int32_t)cell % 2));
+        s->color =
+            physad__v3_mix(physad__v3_from(m->second), s->color, symmetric ? 0 : 0.35f * (float)((int32_t)cell % 2));
 }
 
 static void paint_felt(physad__surface *s, const physad__material *m, physad__v3 p)
@@ -240,7 +244,8 @@ static void paint_felt(physad__surface *s, const physad__material *m, physad__v3
     const physad__v3 g = { -7 * d.y, -7 * d.x, 1 };
     const physad__v3 tangent = physad__v3_along(g, d, -physad__v3_dot(g, d));
     const float away = fabsf(d.z - 7 * d.x * d.y) / physad__maxf(physad__v3_length(tangent), 0.3f);
-    s->color = physad__v3_mix(physad__v3_from(m->second), s->color, physad__ramp(0.035f, 0.06f, away + 0.02f * (fluff - 0.5f)));
+    s->color = physad__v3_mix(physad__v3_from(m->second), s->color,
+                              physad__ramp(0.035f, 0.06f, away + 0.02f * (fluff - 0.5f)));
 }
 
 static void paint_motif(physad__surface *s, const physad__material *m, physad__v3 p, physad__v3 n, bool symmetric)
@@ -299,7 +304,8 @@ static void paint(physad__surface *s, const physad__material *m, physad__v3 p, p
         const float u = p.x * m->scale, v = p.y * m->scale;
         const bool over = (((int32_t)floorf(u) + (int32_t)floorf(v)) & 3) < 2;
         const float thread = over ? u - floorf(u) : v - floorf(v);
-        s->color = physad__v3_mix(s->color, physad__v3_from(m->second), (over ? 1.0f : 0.35f) * (1 - fabsf(2 * thread - 1)));
+        s->color =
+            physad__v3_mix(s->color, physad__v3_from(m->second), (over ? 1.0f : 0.35f) * (1 - fabsf(2 * thread - 1)));
         break;
     }
     case PHYSAD__MOTIF:

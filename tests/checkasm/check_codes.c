@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* code_dots and code_scan: integers, equal to the reference; also at the largest codes, where an instruction could saturate. */
+/* code_dots and code_scan: integers, equal to the reference; also at the largest codes, where an instruction could
+ * saturate. */
 #include "checkasm.h"
 
 #include <string.h>
@@ -38,7 +39,8 @@ static void check_dots(const physad_kernels *reference, const physad_kernels *te
             tested->code_dots(got, query, rows, size, index, n);
             for (int64_t i = 0; i < n; i++)
                 if (want[i] != got[i])
-                    check_failed("n %lld, size %lld: [%lld] is %d, want %d", (long long)n, (long long)size, (long long)i, got[i], want[i]);
+                    check_failed("n %lld, size %lld: [%lld] is %d, want %d", (long long)n, (long long)size,
+                                 (long long)i, got[i], want[i]);
             if (!check_guards(got, (size_t)n * sizeof(int32_t)))
                 check_failed("n %lld, size %lld: wrote outside", (long long)n, (long long)size);
             check_free_all();
@@ -84,15 +86,17 @@ static void check_scan(const physad_kernels *reference, const physad_kernels *te
             const scan s = make_scan(counts[a], groups[b], (a + b) % 3 == 0, tested->code_max);
             const size_t size = (size_t)s.n * sizeof(uint64_t);
             uint64_t *want = check_output(size), *got = check_output(size);
-            const int64_t want_found = reference->code_scan(want, s.panel, s.bias, s.queries, s.stride, s.limits, s.n, s.groups);
+            const int64_t want_found =
+                reference->code_scan(want, s.panel, s.bias, s.queries, s.stride, s.limits, s.n, s.groups);
             const int64_t found = tested->code_scan(got, s.panel, s.bias, s.queries, s.stride, s.limits, s.n, s.groups);
             if (found != want_found)
-                check_failed("n %lld, groups %lld: found %lld, want %lld", (long long)s.n, (long long)s.groups, (long long)found,
-                             (long long)want_found);
+                check_failed("n %lld, groups %lld: found %lld, want %lld", (long long)s.n, (long long)s.groups,
+                             (long long)found, (long long)want_found);
             for (int64_t q = 0; q < s.n; q++)
                 if (want[q] != got[q])
-                    check_failed("n %lld, groups %lld: hits[%lld] is %llx, want %llx", (long long)s.n, (long long)s.groups, (long long)q,
-                                 (unsigned long long)got[q], (unsigned long long)want[q]);
+                    check_failed("n %lld, groups %lld: hits[%lld] is %llx, want %llx", (long long)s.n,
+                                 (long long)s.groups, (long long)q, (unsigned long long)got[q],
+                                 (unsigned long long)want[q]);
             if (!check_guards(got, size))
                 check_failed("n %lld, groups %lld: wrote outside", (long long)s.n, (long long)s.groups);
             check_free_all();
@@ -121,7 +125,9 @@ static void run_dots(void *user)
 
 static void bench_scan(const physad_kernels *kernels)
 {
-    timed t = { .kernels = kernels, .scan = make_scan(128, 14, false, kernels->code_max), .out = check_output(128 * 8) };
+    timed t = { .kernels = kernels,
+                .scan = make_scan(128, 14, false, kernels->code_max),
+                .out = check_output(128 * 8) };
     check_time(kernels->name, "code_scan, 128 queries of 56: a pair", 128 * PHYSAD__PANEL, run_scan, &t);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exact_distances, exact_pairs: the same bits as the reference. distances, tile_distances: within the bound of kernels.h around the double reference; all terms are
- * positive, so the bound is relative, and terms that leave the normal numbers add at most 2^-149 each. */
+/* exact_distances, exact_pairs: the same bits as the reference. distances, tile_distances: within the bound of
+ * kernels.h around the double reference; all terms are positive, so the bound is relative, and terms that leave the
+ * normal numbers add at most 2^-149 each. */
 #include "checkasm.h"
 
 #include <float.h>
@@ -29,7 +30,8 @@ static const int64_t widths[] = { 0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33
 
 #define COUNT(a) (int)(sizeof(a) / sizeof((a)[0]))
 
-/* `gap` bytes more lie before the page that cannot be touched: masked loads that reach into it are right, but take hundreds of cycles. */
+/* `gap` bytes more lie before the page that cannot be touched: masked loads that reach into it are right, but take
+ * hundreds of cycles. */
 static input make(int64_t n, int64_t d, int how, bool listed, size_t gap)
 {
     input in = { .n = n, .d = d, .stride = d + check_below(4) };
@@ -60,8 +62,8 @@ static void check_exact(const physad_kernels *reference, const physad_kernels *t
             tested->exact_distances(got, in.query, in.rows, in.stride, in.index, in.n, in.d);
             for (int64_t i = 0; i < in.n; i++)
                 if (memcmp(want + i, got + i, sizeof(double)) != 0)
-                    check_failed("n %lld, d %lld: [%lld] is %.17g, want %.17g", (long long)in.n, (long long)in.d, (long long)i, got[i],
-                                 want[i]);
+                    check_failed("n %lld, d %lld: [%lld] is %.17g, want %.17g", (long long)in.n, (long long)in.d,
+                                 (long long)i, got[i], want[i]);
             if (!check_guards(got, size))
                 check_failed("n %lld, d %lld: wrote outside", (long long)in.n, (long long)in.d);
             check_free_all();
@@ -74,7 +76,8 @@ static void compare_near(const float *got, const double *want, int64_t n, int64_
         const double bound = (double)(d + 4) * 0x1p-23 * want[i] + (double)d * 0x1p-149;
         const bool over = want[i] > (double)FLT_MAX * (1 - (double)(d + 4) * 0x1p-23); /* may round to infinity */
         if (!(fabs((double)got[i] - want[i]) <= bound) && !(over && got[i] == INFINITY))
-            check_failed("n %lld, d %lld: [%lld] is %.9g, want %.9g", (long long)n, (long long)d, (long long)i, (double)got[i], want[i]);
+            check_failed("n %lld, d %lld: [%lld] is %.9g, want %.9g", (long long)n, (long long)d, (long long)i,
+                         (double)got[i], want[i]);
     }
 }
 
@@ -100,15 +103,17 @@ static void check_pairs(const physad_kernels *reference, const physad_kernels *t
     for (int a = 0; a < COUNT(counts); a++)
         for (int b = 0; b < COUNT(widths); b++) {
             const int how = (a + b) % FILLS;
-            const input in = make(counts[a], widths[b], how, true, 0), other = make(counts[a], widths[b], how == INFINITE ? NORMAL : how, true, 0);
+            const input in = make(counts[a], widths[b], how, true, 0),
+                        other = make(counts[a], widths[b], how == INFINITE ? NORMAL : how, true, 0);
             const size_t size = (size_t)in.n * sizeof(double);
             double *want = check_output(size), *got = check_output(size);
-            reference->exact_pairs(want, in.rows, in.stride, in.index, other.rows, other.stride, other.index, in.n, in.d);
+            reference->exact_pairs(want, in.rows, in.stride, in.index, other.rows, other.stride, other.index, in.n,
+                                   in.d);
             tested->exact_pairs(got, in.rows, in.stride, in.index, other.rows, other.stride, other.index, in.n, in.d);
             for (int64_t i = 0; i < in.n; i++)
                 if (memcmp(want + i, got + i, sizeof(double)) != 0)
-                    check_failed("n %lld, d %lld: [%lld] is %.17g, want %.17g", (long long)in.n, (long long)in.d, (long long)i, got[i],
-                                 want[i]);
+                    check_failed("n %lld, d %lld: [%lld] is %.17g, want %.17g", (long long)in.n, (long long)in.d,
+                                 (long long)i, got[i], want[i]);
             if (!check_guards(got, size))
                 check_failed("n %lld, d %lld: wrote outside", (long long)in.n, (long long)in.d);
             check_free_all();
@@ -121,7 +126,8 @@ static void check_tile(const physad_kernels *reference, const physad_kernels *te
     for (int a = 0; a < COUNT(counts); a++)
         for (int b = 0; b < COUNT(widths); b++) {
             const input in = make(counts[a], widths[b], (a + b) % FILLS, false, 0);
-            const int64_t n_queries = queries[(a + b) % COUNT(queries)], stride = in.d + check_below(4), out_stride = in.n + 3;
+            const int64_t n_queries = queries[(a + b) % COUNT(queries)], stride = in.d + check_below(4),
+                          out_stride = in.n + 3;
             float *q = check_alloc((size_t)(n_queries * stride) * sizeof(float), (size_t)check_below(5) * 4);
             q += n_queries > 0 ? stride - in.d : 0;
             for (int64_t i = 0; i < n_queries; i++)
@@ -140,7 +146,8 @@ static void check_tile(const physad_kernels *reference, const physad_kernels *te
                 compare_near(got + k * out_stride, want, in.n, in.d);
                 for (int64_t i = in.n; i < out_stride; i++)
                     if (!check_untouched(got + k * out_stride + i, sizeof(float)))
-                        check_failed("n %lld, d %lld: wrote between the rows of the output", (long long)in.n, (long long)in.d);
+                        check_failed("n %lld, d %lld: wrote between the rows of the output", (long long)in.n,
+                                     (long long)in.d);
             }
             if (!check_guards(got, size))
                 check_failed("n %lld, d %lld: wrote outside", (long long)in.n, (long long)in.d);
@@ -163,7 +170,8 @@ static void run_exact(void *user)
 static void run_pairs(void *user)
 {
     timed *t = user;
-    t->kernels->exact_pairs(t->out, t->in.rows, t->in.stride, t->in.index, t->in.rows, t->in.stride, t->in.index, t->in.n, t->in.d);
+    t->kernels->exact_pairs(t->out, t->in.rows, t->in.stride, t->in.index, t->in.rows, t->in.stride, t->in.index,
+                            t->in.n, t->in.d);
 }
 
 static void run_near(void *user)
@@ -177,7 +185,8 @@ enum { TILE = 16 };
 static void run_tile(void *user)
 {
     timed *t = user;
-    t->kernels->tile_distances(t->out, t->in.n, t->in.rows, t->in.stride, TILE, t->in.rows, t->in.stride, t->in.n, t->in.d);
+    t->kernels->tile_distances(t->out, t->in.n, t->in.rows, t->in.stride, TILE, t->in.rows, t->in.stride, t->in.n,
+                               t->in.d);
 }
 
 static void bench_tile(const physad_kernels *kernels)

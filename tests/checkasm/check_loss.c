@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernels of splatting's loss and optimiser: sums in other orders, so that numbers are compared within what rounding may do. */
+/* The kernels of splatting's loss and optimiser: sums in other orders, so that numbers are compared within what
+ * rounding may do. */
 #include "checkasm.h"
 
 #include <math.h>
@@ -36,7 +37,11 @@ static loss make_loss(int64_t width, int64_t height, bool smooth)
         sum += exp(-(k - RADIUS) * (k - RADIUS) / 4.5);
     for (int k = 0; k < WINDOW; k++)
         l.weights[k] = (float)(exp(-(k - RADIUS) * (k - RADIUS) / 4.5) / sum);
-    l.job = (physad__splat_loss){ .image = l.image, .target = l.target, .width = width, .height = height, .l1_weight = 0.8f / 3,
+    l.job = (physad__splat_loss){ .image = l.image,
+                                  .target = l.target,
+                                  .width = width,
+                                  .height = height,
+                                  .l1_weight = 0.8f / 3,
                                   .ssim_weight = -0.2f / 3 };
     return l;
 }
@@ -68,7 +73,8 @@ static void compare(const char *what, const float *want, const float *got, int64
         largest = fmax(largest, fabs((double)want[i]));
     for (int64_t i = 0; i < n; i++)
         if (!(fabs((double)got[i] - (double)want[i]) <= tolerance * largest))
-            check_failed("%s %lld of %lld is %.9g, want %.9g", what, (long long)i, (long long)n, (double)got[i], (double)want[i]);
+            check_failed("%s %lld of %lld is %.9g, want %.9g", what, (long long)i, (long long)n, (double)got[i],
+                         (double)want[i]);
 }
 
 static const int64_t widths[] = { 1, 5, 15, 16, 17, 100 }, heights[] = { 1, 3, 11, 20 };
@@ -87,9 +93,10 @@ static void check_loss(const physad__splat_kernels *reference, const physad__spl
                 double sums[2], mine[2];
                 reference->loss(&want, y, sums);
                 tested->loss(&got, y, mine);
-                if (!(fabs(mine[0] - sums[0]) <= 1e-5 * (1e-3 + sums[0])) || !(fabs(mine[1] - sums[1]) <= 1e-4 * (double)widths[a]))
-                    check_failed("%lld x %lld, row %lld: sums %.9g %.9g, want %.9g %.9g", (long long)widths[a], (long long)heights[b],
-                                 (long long)y, mine[0], mine[1], sums[0], sums[1]);
+                if (!(fabs(mine[0] - sums[0]) <= 1e-5 * (1e-3 + sums[0])) ||
+                    !(fabs(mine[1] - sums[1]) <= 1e-4 * (double)widths[a]))
+                    check_failed("%lld x %lld, row %lld: sums %.9g %.9g, want %.9g %.9g", (long long)widths[a],
+                                 (long long)heights[b], (long long)y, mine[0], mine[1], sums[0], sums[1]);
             }
             compare("derivative by the mean", want.d_mean, got.d_mean, l.pixels, tolerance);
             compare("derivative by the square", want.d_square, got.d_square, l.pixels, tolerance);

@@ -29,29 +29,34 @@ static void fill_weights(int32_t *out, int64_t n)
 
 static void check_narrow(const physad_kernels *reference, const physad_kernels *tested)
 {
-    static const int64_t outputs[] = { 0, 1, 2, 7, 33 }, taps[] = { 1, 2, 3, 4, 5, 8, 15, 16, 31 }, channels[] = { 1, 3, 4 };
+    static const int64_t outputs[] = { 0, 1, 2, 7, 33 }, taps[] = { 1, 2, 3, 4, 5, 8, 15, 16, 31 },
+                         channels[] = { 1, 3, 4 };
     for (int a = 0; a < COUNT(outputs); a++)
         for (int b = 0; b < COUNT(taps); b++)
             for (int c = 0; c < COUNT(channels); c++) {
-                const int64_t n = outputs[a], most = taps[b], stride = (most + 3) / 4 * 4, pixels = most + check_below(40);
+                const int64_t n = outputs[a], most = taps[b], stride = (most + 3) / 4 * 4,
+                              pixels = most + check_below(40);
                 const size_t size = (size_t)(n * channels[c]), row_size = (size_t)(pixels * channels[c]);
                 uint8_t *row = check_alloc(row_size, 0), *want = check_output(size), *got = check_output(size);
-                int32_t *first = check_alloc((size_t)n * sizeof(int32_t), 0), *count = check_alloc((size_t)n * sizeof(int32_t), 0);
+                int32_t *first = check_alloc((size_t)n * sizeof(int32_t), 0),
+                        *count = check_alloc((size_t)n * sizeof(int32_t), 0);
                 int32_t *weight = check_alloc((size_t)(n * stride) * sizeof(int32_t), 0);
                 fill_bytes(row, (int64_t)row_size);
                 memset(weight, 0, (size_t)(n * stride) * sizeof(int32_t));
                 for (int64_t i = 0; i < n; i++) {
                     count[i] = (int32_t)(check_below(4) == 0 ? check_below(most + 1) : most);
-                    first[i] = (int32_t)(i == 0 ? pixels - count[i] : check_below(pixels - count[i] + 1)); /* one ends with the row */
+                    first[i] = (int32_t)(i == 0 ? pixels - count[i]
+                                                : check_below(pixels - count[i] + 1)); /* one ends with the row */
                     fill_weights(weight + i * stride, count[i]);
                 }
                 reference->narrow_u8(want, row, pixels, first, count, weight, stride, n, channels[c]);
                 tested->narrow_u8(got, row, pixels, first, count, weight, stride, n, channels[c]);
                 if (memcmp(want, got, size) != 0)
-                    check_failed("%lld outputs of %lld taps, %lld channels: other bytes", (long long)n, (long long)most, (long long)channels[c]);
-                if (!check_guards(got, size))
-                    check_failed("%lld outputs of %lld taps, %lld channels: wrote outside", (long long)n, (long long)most,
+                    check_failed("%lld outputs of %lld taps, %lld channels: other bytes", (long long)n, (long long)most,
                                  (long long)channels[c]);
+                if (!check_guards(got, size))
+                    check_failed("%lld outputs of %lld taps, %lld channels: wrote outside", (long long)n,
+                                 (long long)most, (long long)channels[c]);
                 check_free_all();
             }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernels of splatting, of a tile's pixels and of the Gaussians' way there and back. They round differently from set to set, so that
- * numbers are compared within what rounding may do. Where a hair's breadth decides (a pixel at alpha 1/255, a Gaussian at the near
- * plane) both answers are right: inputs keep away from such places, and pixels that come near one take no part. */
+/* The kernels of splatting, of a tile's pixels and of the Gaussians' way there and back. They round differently from
+ * set to set, so that numbers are compared within what rounding may do. Where a hair's breadth decides (a pixel at
+ * alpha 1/255, a Gaussian at the near plane) both answers are right: inputs keep away from such places, and pixels that
+ * come near one take no part. */
 #include "checkasm.h"
 
 #include <math.h>
@@ -40,8 +41,8 @@ static void compare(const char *what, const float *want, const float *got, int64
         }
     }
     if (!(sqrt(error) <= tolerance * length_of(want, n)) || !(worst <= 4 * tolerance * largest))
-        check_failed("%s: off by %.3g of its length; element %lld of %lld is %.9g, want %.9g", what, sqrt(error) / length_of(want, n),
-                     (long long)at, (long long)n, (double)got[at], (double)want[at]);
+        check_failed("%s: off by %.3g of its length; element %lld of %lld is %.9g, want %.9g", what,
+                     sqrt(error) / length_of(want, n), (long long)at, (long long)n, (double)got[at], (double)want[at]);
 }
 
 /* --- Gaussians to the picture --- */
@@ -54,7 +55,9 @@ typedef struct model {
 
 static physad__splat_planes planes_at(float *memory, int64_t stride)
 {
-    const physad__splat_planes p = { memory, memory + 3 * stride, memory + 6 * stride, memory + 10 * stride, memory + 11 * stride, stride };
+    const physad__splat_planes p = {
+        memory, memory + 3 * stride, memory + 6 * stride, memory + 10 * stride, memory + 11 * stride, stride
+    };
     return p;
 }
 
@@ -89,15 +92,18 @@ static void fill_camera(physad__splat_camera *c)
     c->cy = 36.2f;
 }
 
-/* In front of the camera and behind it, within the picture and beside it, but none at the near plane or at the least opacity. */
+/* In front of the camera and behind it, within the picture and beside it, but none at the near plane or at the least
+ * opacity. */
 static void fill_gaussian(const model *m, int64_t i)
 {
     const physad__splat_camera *c = &m->job.camera;
     const physad__splat_planes *p = &m->job.planes;
     const float z = check_below(8) == 0 ? uniform(-2, 0.15f) : uniform(0.5f, 6);
-    const float view[3] = { uniform(-0.9f, 0.9f) * z - c->translation[0], uniform(-0.7f, 0.7f) * z - c->translation[1], z - c->translation[2] };
+    const float view[3] = { uniform(-0.9f, 0.9f) * z - c->translation[0], uniform(-0.7f, 0.7f) * z - c->translation[1],
+                            z - c->translation[2] };
     for (int k = 0; k < 3; k++) {
-        p->xyz[k * p->stride + i] = c->rotation[k] * view[0] + c->rotation[3 + k] * view[1] + c->rotation[6 + k] * view[2];
+        p->xyz[k * p->stride + i] =
+            c->rotation[k] * view[0] + c->rotation[3 + k] * view[1] + c->rotation[6 + k] * view[2];
         p->log_scale[k * p->stride + i] = uniform(-5, -2) + logf(fmaxf(z, 0.5f));
     }
     for (int k = 0; k < 4; k++)
@@ -146,7 +152,8 @@ static bool right_tiles(float centre, float reach, float radius, int32_t size, i
     return high > low ? first == (int16_t)low && count == (int16_t)(high - low) : first == 0 && count == 0;
 }
 
-static void compare_record(const physad__splat_project *job, const physad__splat_record *want, const physad__splat_record *got, int64_t i)
+static void compare_record(const physad__splat_project *job, const physad__splat_record *want,
+                           const physad__splat_record *got, int64_t i)
 {
     const double k = condition(want), shape = 1e-5 * k;
     const physad__splat_record *r = got;
@@ -156,26 +163,29 @@ static void compare_record(const physad__splat_project *job, const physad__splat
     }
     if (!(want->depth > 0))
         return;
-    if (!near(r->x, want->x, 1e-4) || !near(r->y, want->y, 1e-4) || !near(r->depth, want->depth, 1e-6 * (double)want->depth + 1e-6) ||
-        !near(r->opacity, want->opacity, 1e-6) || !near(r->level, want->level, 2e-6))
-        check_failed("Gaussian %lld: at %.9g %.9g %.9g of %.9g %.9g, want %.9g %.9g %.9g of %.9g %.9g", (long long)i, (double)r->x, (double)r->y,
-                     (double)r->depth, (double)r->opacity, (double)r->level, (double)want->x, (double)want->y, (double)want->depth,
-                     (double)want->opacity, (double)want->level);
+    if (!near(r->x, want->x, 1e-4) || !near(r->y, want->y, 1e-4) ||
+        !near(r->depth, want->depth, 1e-6 * (double)want->depth + 1e-6) || !near(r->opacity, want->opacity, 1e-6) ||
+        !near(r->level, want->level, 2e-6))
+        check_failed("Gaussian %lld: at %.9g %.9g %.9g of %.9g %.9g, want %.9g %.9g %.9g of %.9g %.9g", (long long)i,
+                     (double)r->x, (double)r->y, (double)r->depth, (double)r->opacity, (double)r->level,
+                     (double)want->x, (double)want->y, (double)want->depth, (double)want->opacity, (double)want->level);
     if (!near(r->a, want->a, shape * fabs((double)want->a)) || !near(r->c, want->c, shape * fabs((double)want->c)) ||
         !near(r->b, want->b, shape * sqrt((double)want->a * (double)want->c)))
-        check_failed("Gaussian %lld: shape %.9g %.9g %.9g, want %.9g %.9g %.9g", (long long)i, (double)r->a, (double)r->b, (double)r->c,
-                     (double)want->a, (double)want->b, (double)want->c);
-    if (!near(r->reach_x, want->reach_x, 1e-4 * (double)want->reach_x) || !near(r->reach_y, want->reach_y, 1e-4 * (double)want->reach_y) ||
-        !near(r->radius, want->radius, 1))
-        check_failed("Gaussian %lld: reaches %.9g %.9g %.9g, want %.9g %.9g %.9g", (long long)i, (double)r->reach_x, (double)r->reach_y,
-                     (double)r->radius, (double)want->reach_x, (double)want->reach_y, (double)want->radius);
+        check_failed("Gaussian %lld: shape %.9g %.9g %.9g, want %.9g %.9g %.9g", (long long)i, (double)r->a,
+                     (double)r->b, (double)r->c, (double)want->a, (double)want->b, (double)want->c);
+    if (!near(r->reach_x, want->reach_x, 1e-4 * (double)want->reach_x) ||
+        !near(r->reach_y, want->reach_y, 1e-4 * (double)want->reach_y) || !near(r->radius, want->radius, 1))
+        check_failed("Gaussian %lld: reaches %.9g %.9g %.9g, want %.9g %.9g %.9g", (long long)i, (double)r->reach_x,
+                     (double)r->reach_y, (double)r->radius, (double)want->reach_x, (double)want->reach_y,
+                     (double)want->radius);
     if (!near(r->lean_x, -0.5 * (double)r->b / (double)r->a, 1e-5 * (1 + fabs((double)r->lean_x))) ||
         !near(r->lean_y, -0.5 * (double)r->b / (double)r->c, 1e-5 * (1 + fabs((double)r->lean_y))))
         check_failed("Gaussian %lld: leans by %.9g and %.9g", (long long)i, (double)r->lean_x, (double)r->lean_y);
     if ((r->tiles_x == 0) != (r->tiles_y == 0) ||
         (r->tiles_x > 0 && (!right_tiles(r->x, r->reach_x, r->radius, job->camera.width, r->tile_x, r->tiles_x) ||
                             !right_tiles(r->y, r->reach_y, r->radius, job->camera.height, r->tile_y, r->tiles_y))))
-        check_failed("Gaussian %lld: tiles %d %d of %d %d do not fit its place and reach", (long long)i, r->tile_x, r->tile_y, r->tiles_x, r->tiles_y);
+        check_failed("Gaussian %lld: tiles %d %d of %d %d do not fit its place and reach", (long long)i, r->tile_x,
+                     r->tile_y, r->tiles_x, r->tiles_y);
 }
 
 static void compare_features(const physad__splat_project *want, const physad__splat_project *got, int64_t i)
@@ -184,7 +194,8 @@ static void compare_features(const physad__splat_project *want, const physad__sp
     const int written = want->records[i].depth > 0 ? 3 + want->with_depth : 0;
     for (int ch = 0; ch < written; ch++)
         if (!near(b[ch], a[ch], 2e-5 * (1 + fabs((double)a[ch]))))
-            check_failed("Gaussian %lld: channel %d is %.9g, want %.9g", (long long)i, ch, (double)b[ch], (double)a[ch]);
+            check_failed("Gaussian %lld: channel %d is %.9g, want %.9g", (long long)i, ch, (double)b[ch],
+                         (double)a[ch]);
     if (!check_untouched(b + written, (size_t)(got->channels - written) * sizeof(float)))
         check_failed("Gaussian %lld: wrote channels that are not its own", (long long)i);
 }
@@ -235,7 +246,10 @@ static void compare_planes(const model *m, const float *want, const float *got, 
     static const struct {
         const char *name;
         int first, count;
-    } groups[] = { { "gradients by place", 0, 3 }, { "gradients by scale", 3, 3 }, { "gradients by rotation", 6, 4 }, { "gradients by opacity", 10, 1 } };
+    } groups[] = { { "gradients by place", 0, 3 },
+                   { "gradients by scale", 3, 3 },
+                   { "gradients by rotation", 6, 4 },
+                   { "gradients by opacity", 10, 1 } };
     const int64_t n = m->count;
     for (int g = 0; g < COUNT(groups); g++)
         compare(groups[g].name, want + groups[g].first * n, got + groups[g].first * n, groups[g].count * n, 2e-4);
@@ -257,7 +271,9 @@ static void check_project_back(const physad__splat_kernels *reference, const phy
         for (int k = 0; k < 2; k++) {
             memory[k] = check_output((size_t)size * sizeof(float));
             screen[k] = check_output((size_t)n * sizeof(float));
-            back[k] = (physad__splat_project_back){ .sums = sums, .grads = planes_at(memory[k], n), .screen = turn == 2 ? NULL : screen[k] };
+            back[k] = (physad__splat_project_back){ .sums = sums,
+                                                    .grads = planes_at(memory[k], n),
+                                                    .screen = turn == 2 ? NULL : screen[k] };
             (k == 0 ? reference : tested)->project_back(&m.job, &back[k], 0, n);
         }
         compare_planes(&m, memory[0], memory[1], degree);
@@ -270,7 +286,8 @@ static void check_project_back(const physad__splat_kernels *reference, const phy
         }
         if (!(error <= 1e-3 * largest))
             check_failed("gradients by the pose: off by %.3g of %.3g", error, largest);
-        if (!check_guards(memory[1], (size_t)size * sizeof(float)) || !check_guards(screen[1], (size_t)n * sizeof(float)) ||
+        if (!check_guards(memory[1], (size_t)size * sizeof(float)) ||
+            !check_guards(screen[1], (size_t)n * sizeof(float)) ||
             (turn == 2 && !check_untouched(screen[1], (size_t)n * sizeof(float))))
             check_failed("degree %d: wrote outside", degree);
         check_free_all();
@@ -293,8 +310,16 @@ static void fill_record(physad__splat_record *r, int32_t *pairs)
 {
     const float sx = uniform(0.6f, 7), sy = uniform(0.6f, 7), lean = uniform(-0.8f, 0.8f), rest = 1 - lean * lean;
     const float opacity = check_below(4) == 0 ? uniform(0.95f, 1) : uniform(0.02f, 0.9f);
-    *r = (physad__splat_record){ .x = uniform(10, 38), .y = uniform(10, 38), .level = log2f(opacity), .opacity = opacity, .depth = 1,
-                                 .tile_x = 0, .tile_y = 1, .tiles_x = 2, .tiles_y = 1, .first = *pairs };
+    *r = (physad__splat_record){ .x = uniform(10, 38),
+                                 .y = uniform(10, 38),
+                                 .level = log2f(opacity),
+                                 .opacity = opacity,
+                                 .depth = 1,
+                                 .tile_x = 0,
+                                 .tile_y = 1,
+                                 .tiles_x = 2,
+                                 .tiles_y = 1,
+                                 .first = *pairs };
     r->a = -0.72134752f / (rest * sx * sx);
     r->b = 1.44269504f * lean / (rest * sx * sy);
     r->c = -0.72134752f / (rest * sy * sy);
@@ -313,7 +338,8 @@ static bool is_close(const scene *s, int x, int y)
     for (int64_t i = 0; i < s->n; i++) {
         const physad__splat_record *r = s->records + s->list[i];
         const double dx = s->tile.x + x - (double)r->x, dy = s->tile.y + y - (double)r->y;
-        const double e = (double)r->level + (double)r->a * dx * dx + (double)r->b * dx * dy + (double)r->c * dy * dy, raw = exp2(e);
+        const double e = (double)r->level + (double)r->a * dx * dx + (double)r->b * dx * dy + (double)r->c * dy * dy,
+                     raw = exp2(e);
         if (fabs(e - log2(1.0 / 255)) < 1e-4 || fabs(raw - 0.99) < 1e-5)
             return true;
         if (e < log2(1.0 / 255))
@@ -344,11 +370,19 @@ static scene make_scene(int64_t n, int channels)
     for (int64_t i = 0; i < n; i++)
         s.list[i] = (int32_t)((i * 7 + 2) % (n + 3)); /* not all of them, in another order */
     s.pairs = pairs;
-    s.tile = (physad__splat_tile){ .records = s.records, .features = s.features, .channels = channels, .x = 16, .y = 16, .list = s.list, .n = n, .reach = s.reach };
+    s.tile = (physad__splat_tile){ .records = s.records,
+                                   .features = s.features,
+                                   .channels = channels,
+                                   .x = 16,
+                                   .y = 16,
+                                   .list = s.list,
+                                   .n = n,
+                                   .reach = s.reach };
     const int wide = 1 + (int)check_below(16), high = 1 + (int)check_below(16);
     for (int y = 0; y < 16; y++)
         for (int x = 0; x < 16; x++)
-            s.transmittance[((y / 4) * 4 + x / 4) * 16 + (y % 4) * 4 + x % 4] = x < wide && y < high && !is_close(&s, x, y) ? 1 : -1;
+            s.transmittance[((y / 4) * 4 + x / 4) * 16 + (y % 4) * 4 + x % 4] =
+                x < wide && y < high && !is_close(&s, x, y) ? 1 : -1;
     return s;
 }
 
@@ -380,13 +414,14 @@ static void check_reach(const scene *s)
         for (int64_t i = 0; i < s->n && s->transmittance[pixel] > 0; i++) {
             const physad__splat_record *r = s->records + s->list[i];
             const double dx = s->tile.x + x - (double)r->x, dy = s->tile.y + y - (double)r->y;
-            const double e = (double)r->level + (double)r->a * dx * dx + (double)r->b * dx * dy + (double)r->c * dy * dy;
+            const double e =
+                (double)r->level + (double)r->a * dx * dx + (double)r->b * dx * dy + (double)r->c * dy * dy;
             left *= e >= log2(1.0 / 255) ? 1 - fmin(exp2(e), 0.99) : 1;
             if (left < 1e-4)
                 break;
             if (e >= log2(1.0 / 255) && !(s->reach[i] >> pixel / 16 & 1))
-                check_failed("%lld Gaussians: number %lld does not reach pixel %d %d of the tile, where alpha is %.3g", (long long)s->n,
-                             (long long)i, x, y, exp2(e));
+                check_failed("%lld Gaussians: number %lld does not reach pixel %d %d of the tile, where alpha is %.3g",
+                             (long long)s->n, (long long)i, x, y, exp2(e));
         }
     }
 }
@@ -403,12 +438,13 @@ static void check_tile(const physad__splat_kernels *reference, const physad__spl
             check_reach(&s);
             for (int i = 0; i < PIXELS; i++)
                 if (!near(got.transmittance[i], want.transmittance[i], 2e-5))
-                    check_failed("%lld Gaussians: transmittance %d is %.9g, want %.9g", (long long)s.n, i, (double)got.transmittance[i],
-                                 (double)want.transmittance[i]);
+                    check_failed("%lld Gaussians: transmittance %d is %.9g, want %.9g", (long long)s.n, i,
+                                 (double)got.transmittance[i], (double)want.transmittance[i]);
             for (int64_t i = 0; i < s.tile.channels * PIXELS; i++)
                 if (!near(got.out[i], want.out[i], 5e-5))
-                    check_failed("%lld Gaussians: channel %lld of pixel %lld is %.9g, want %.9g", (long long)s.n, (long long)(i / PIXELS),
-                                 (long long)(i % PIXELS), (double)got.out[i], (double)want.out[i]);
+                    check_failed("%lld Gaussians: channel %lld of pixel %lld is %.9g, want %.9g", (long long)s.n,
+                                 (long long)(i / PIXELS), (long long)(i % PIXELS), (double)got.out[i],
+                                 (double)want.out[i]);
             check_free_all();
         }
 }
@@ -433,7 +469,8 @@ static void fill_behind(behind *b, const scene *s, const pixels *p)
 static float *run_tile_back(const physad__splat_kernels *kernels, const scene *s, const behind *b)
 {
     const size_t size = (size_t)(s->pairs * (MOMENTS + s->tile.channels)) * sizeof(float);
-    float *sums = check_output(size), *transmittance = check_output(PIXELS * sizeof(float)), *rest = check_output(PIXELS * sizeof(float));
+    float *sums = check_output(size), *transmittance = check_output(PIXELS * sizeof(float)),
+          *rest = check_output(PIXELS * sizeof(float));
     physad__splat_tile tile = s->tile;
     memcpy(transmittance, s->transmittance, PIXELS * sizeof(float));
     memcpy(rest, b->rest, PIXELS * sizeof(float));
@@ -443,7 +480,8 @@ static float *run_tile_back(const physad__splat_kernels *kernels, const scene *s
     tile.grads = b->grads;
     tile.sums = sums;
     kernels->tile_back(&tile);
-    if (!check_guards(sums, size) || !check_guards(transmittance, PIXELS * sizeof(float)) || !check_guards(rest, PIXELS * sizeof(float)))
+    if (!check_guards(sums, size) || !check_guards(transmittance, PIXELS * sizeof(float)) ||
+        !check_guards(rest, PIXELS * sizeof(float)))
         check_failed("%lld Gaussians, %d channels: wrote outside", (long long)s->n, s->tile.channels);
     return sums;
 }
@@ -534,7 +572,8 @@ static void bench_project_back(const physad__splat_kernels *kernels)
     give_outputs(&t.model.job, t.model.count);
     physad__splat_kernels_c.project(&t.model.job, 0, t.model.count);
     t.back = (physad__splat_project_back){ .sums = fill_sums(&t.model.job, t.model.count),
-                                           .grads = planes_at(check_output((size_t)t.model.planes_size * sizeof(float)), t.model.count) };
+                                           .grads = planes_at(check_output((size_t)t.model.planes_size * sizeof(float)),
+                                                              t.model.count) };
     check_time(kernels->name, "splat_project_back, degree 3: a Gaussian", 256, run_project_back, &t);
 }
 

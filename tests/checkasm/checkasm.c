@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checkasm [--bench] [--once] [--seed N]       --once: what --bench runs, once, and no checks: for counting instructions */
+/* checkasm [--bench] [--once] [--seed N]       --once: what --bench runs, once, and no checks: for counting
+ * instructions */
 #include "checkasm.h"
 
 #include "cpu/cpu.h"
@@ -163,8 +164,9 @@ static const uint32_t sets[] = { PHYSAD_CPU_AVX2, PHYSAD_CPU_AVX2 | PHYSAD_CPU_A
 
 static void run_all(uint32_t flags, uint64_t seed, bool bench)
 {
-    const check *const checks[] = { &distances_checks[0], &distances_checks[1], &distances_checks[2], &distances_checks[3],
-                                    &codes_checks[0], &codes_checks[1], &resize_checks[0], &resize_checks[1], &resize_checks[2] };
+    const check *const checks[] = { &distances_checks[0], &distances_checks[1], &distances_checks[2],
+                                    &distances_checks[3], &codes_checks[0],     &codes_checks[1],
+                                    &resize_checks[0],    &resize_checks[1],    &resize_checks[2] };
     enum { N = sizeof(checks) / sizeof(checks[0]) };
     const physad_kernels *reference = physad__kernels_get(0), *last = NULL;
     size_t entries[N];

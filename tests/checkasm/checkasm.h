@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compares every kernel of every instruction set with the reference in C. Links the kernels and the flag detection alone. */
+/* Compares every kernel of every instruction set with the reference in C. Links the kernels and the flag detection
+ * alone. */
 #ifndef PHYSAD__CHECKASM_H
 #define PHYSAD__CHECKASM_H
 
@@ -37,8 +38,8 @@ void check_failed(const char *format, ...) __attribute__((format(printf, 1, 2)))
 uint64_t check_random(void);
 int64_t check_below(int64_t n);
 float check_normal(void);
-/* `size` bytes that end right before a page that cannot be touched; `gap` more bytes before the end shift the alignment, and they
- * are NaNs. Freed together by check_free_all(). */
+/* `size` bytes that end right before a page that cannot be touched; `gap` more bytes before the end shift the
+ * alignment, and they are NaNs. Freed together by check_free_all(). */
 void *check_alloc(size_t size, size_t gap);
 void check_free_all(void);
 /* An output with room for guards around it: filled with a pattern, which check_guards() looks for. */

@@ -24,7 +24,8 @@ static inline void check_poses(const physad__poses *poses)
         check(poses->photos[i].first_seen >= 0 && poses->photos[i].n_seen >= 0 &&
               poses->photos[i].n_seen <= poses->n_seen - poses->photos[i].first_seen);
     for (int64_t i = 0; i < poses->n_seen; i++)
-        check(poses->seen[i].point >= -1 && poses->seen[i].point < poses->n_points && isfinite(poses->seen[i].x) && isfinite(poses->seen[i].y));
+        check(poses->seen[i].point >= -1 && poses->seen[i].point < poses->n_points && isfinite(poses->seen[i].x) &&
+              isfinite(poses->seen[i].y));
     for (int64_t i = 0; i < 3 * poses->n_points; i++)
         check(isfinite(poses->points[i]));
 }

@@ -3,7 +3,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The header's length is mended, so that the JSON behind it is reached: byte 0 says how far the data are from the end. */
+/* The header's length is mended, so that the JSON behind it is reached: byte 0 says how far the data are from the end.
+ */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_tensors(data, size, 0);

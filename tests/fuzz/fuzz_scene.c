@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a scene in safetensors: its Gaussians are finite, its cameras can be looked through, each has its name. */
+/* Any bytes as a scene in safetensors: its Gaussians are finite, its cameras can be looked through, each has its name.
+ */
 #include "fuzz.h"
 
 #include "scene/scene_file.h"
 
 #include <math.h>
 
-/* The header's length is mended, so that the JSON behind it is reached: byte 0 says how far the data are from the end. */
+/* The header's length is mended, so that the JSON behind it is reached: byte 0 says how far the data are from the end.
+ */
 static void take(const uint8_t *data, size_t size)
 {
     physad_context *ctx = limited_context(64);
@@ -19,7 +21,8 @@ static void take(const uint8_t *data, size_t size)
             for (int64_t i = 0; i < physad__splat_plane_count(g->degree) * g->stride; i++)
                 check(isfinite(g->planes[i]));
             for (int64_t i = 0; i < p.n_cameras; i++)
-                check(p.names[i] != NULL && p.cameras[i].fx > 0 && p.cameras[i].width >= 1 && p.cameras[i].width <= 32768);
+                check(p.names[i] != NULL && p.cameras[i].fx > 0 && p.cameras[i].width >= 1 &&
+                      p.cameras[i].width <= 32768);
             physad__scene_parts_free(&p);
         } else {
             check(physad_last_error()[0] != 0);

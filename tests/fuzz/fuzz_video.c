@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a video: frames and a status, within the limits, with and without the thread that reads ahead; going back gives the
- * same. The demuxers and decoders are FFmpeg's; what is tried is what lies around them. */
+/* Any bytes as a video: frames and a status, within the limits, with and without the thread that reads ahead; going
+ * back gives the same. The demuxers and decoders are FFmpeg's; what is tried is what lies around them. */
 #include "fuzz.h"
 
 #include <physad/video.h>

@@ -31,7 +31,8 @@ static int draw_tiles(void)
     o.train_views = 30;
     o.test_views = -1;
     o.defects = "";
-    const int failed = physad_context_new(&ctx, NULL) || physad_synth_rad(ctx, "drawn", &o, NULL) || rename("drawn/bowl", "tiles");
+    const int failed =
+        physad_context_new(&ctx, NULL) || physad_synth_rad(ctx, "drawn", &o, NULL) || rename("drawn/bowl", "tiles");
     if (failed)
         fprintf(stderr, "%s\n", physad_last_error());
     physad_context_free(ctx);

@@ -57,7 +57,7 @@ def functions(text):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    faults, notes, lengths, seen, wide = [], [], [], {}, 0
+    faults, notes, lengths, seen = [], [], [], {}
     for path, rel in code(root):
         text = path.read_text(encoding="utf-8")
         lines = text.count("\n")
@@ -76,7 +76,9 @@ def main():
             faults.append(f"{rel}: {lines} lines, at most {FILE_HARD}")
         elif lines > FILE_SOFT and rel.parts[0] != "tests":
             notes.append(f"{rel}: {lines} lines, better {FILE_SOFT}")
-        wide += sum(len(line) > COLUMNS for line in text.splitlines())
+        wide = [at for at, line in enumerate(text.splitlines(), 1) if len(line) > COLUMNS]
+        if wide:
+            faults.append(f"{rel}:{wide[0]}: more than {COLUMNS} columns, as in {len(wide)} lines of it; clang-format --lines mends them")
         for name, length in functions(text):
             if rel.parts[0] == "lib":
                 lengths.append(length)
@@ -88,7 +90,7 @@ def main():
         lengths.sort()
         p90 = lengths[int(0.9 * (len(lengths) - 1))]
         print(f"{len(seen)} files, {len(lengths)} functions in lib/: median {lengths[len(lengths) // 2]} lines, "
-              f"p90 {p90}, longest {lengths[-1]}; {wide} lines over {COLUMNS} columns")
+              f"p90 {p90}, longest {lengths[-1]}")
         if p90 > FUNCTION_P90:
             faults.append(f"p90 of the functions' lengths is {p90}, at most {FUNCTION_P90}")
     for text in notes:

@@ -54,8 +54,8 @@ static inline void write_ply(const char *path)
     assert_non_null(f);
     physad__rng_seed(&rng, 7, 7);
     fprintf(f, "ply\nformat ascii 1.0\nelement vertex %d\n", COUNT);
-    static const char *const names[] = { "x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2",
-                                         "rot_0", "rot_1", "rot_2", "rot_3" };
+    static const char *const names[] = { "x",       "y",       "z",       "f_dc_0", "f_dc_1", "f_dc_2", "opacity",
+                                         "scale_0", "scale_1", "scale_2", "rot_0",  "rot_1",  "rot_2",  "rot_3" };
     for (int64_t k = 0; k < PHYSAD__COUNT(names); k++)
         fprintf(f, "property float %s\n", names[k]);
     fprintf(f, "end_header\n");
@@ -94,7 +94,8 @@ static inline physad_view picture(uint8_t *memory)
     return physad_view_array(memory, PHYSAD_U8, 3, shape);
 }
 
-/* The photos go to `within` (such as "train/good/"), an existing folder of `folder`; of the last `extra` there are poses alone. */
+/* The photos go to `within` (such as "train/good/"), an existing folder of `folder`; of the last `extra` there are
+ * poses alone. */
 static inline void write_photos_in(physad_context *ctx, const char *folder, const char *within, int extra)
 {
     uint8_t memory[HEIGHT * WIDTH * 3];

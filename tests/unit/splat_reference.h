@@ -27,12 +27,21 @@ static void ref_basis(double *out, const double *d)
 {
     const double x = d[0], y = d[1], z = d[2];
     const double all[16] = {
-        sqrt(1 / (4 * M_PI)), -sqrt(3 / (4 * M_PI)) * y, sqrt(3 / (4 * M_PI)) * z, -sqrt(3 / (4 * M_PI)) * x,
-        sqrt(15 / (4 * M_PI)) * x * y, -sqrt(15 / (4 * M_PI)) * y * z, sqrt(5 / (16 * M_PI)) * (2 * z * z - x * x - y * y),
-        -sqrt(15 / (4 * M_PI)) * x * z, sqrt(15 / (16 * M_PI)) * (x * x - y * y),
-        -sqrt(35 / (32 * M_PI)) * y * (3 * x * x - y * y), sqrt(105 / (4 * M_PI)) * x * y * z,
-        -sqrt(21 / (32 * M_PI)) * y * (4 * z * z - x * x - y * y), sqrt(7 / (16 * M_PI)) * z * (2 * z * z - 3 * x * x - 3 * y * y),
-        -sqrt(21 / (32 * M_PI)) * x * (4 * z * z - x * x - y * y), sqrt(105 / (16 * M_PI)) * z * (x * x - y * y),
+        sqrt(1 / (4 * M_PI)),
+        -sqrt(3 / (4 * M_PI)) * y,
+        sqrt(3 / (4 * M_PI)) * z,
+        -sqrt(3 / (4 * M_PI)) * x,
+        sqrt(15 / (4 * M_PI)) * x * y,
+        -sqrt(15 / (4 * M_PI)) * y * z,
+        sqrt(5 / (16 * M_PI)) * (2 * z * z - x * x - y * y),
+        -sqrt(15 / (4 * M_PI)) * x * z,
+        sqrt(15 / (16 * M_PI)) * (x * x - y * y),
+        -sqrt(35 / (32 * M_PI)) * y * (3 * x * x - y * y),
+        sqrt(105 / (4 * M_PI)) * x * y * z,
+        -sqrt(21 / (32 * M_PI)) * y * (4 * z * z - x * x - y * y),
+        sqrt(7 / (16 * M_PI)) * z * (2 * z * z - 3 * x * x - 3 * y * y),
+        -sqrt(21 / (32 * M_PI)) * x * (4 * z * z - x * x - y * y),
+        sqrt(105 / (16 * M_PI)) * z * (x * x - y * y),
         -sqrt(35 / (32 * M_PI)) * x * (x * x - 3 * y * y),
     };
     memcpy(out, all, sizeof(all));
@@ -50,25 +59,31 @@ static int ref_project(ref_splat *out, const ref_scene *s, int64_t i)
     for (int k = 0; k < 3; k++)
         p[k] = s->planes[k * n + i];
     for (int k = 0; k < 3; k++)
-        v[k] = s->rotation[k * 3] * p[0] + s->rotation[k * 3 + 1] * p[1] + s->rotation[k * 3 + 2] * p[2] + s->translation[k];
+        v[k] = s->rotation[k * 3] * p[0] + s->rotation[k * 3 + 1] * p[1] + s->rotation[k * 3 + 2] * p[2] +
+               s->translation[k];
     if (!(v[2] > 0.2))
         return 0;
     for (int k = 0; k < 4; k++)
         length += pow(s->planes[(6 + k) * n + i], 2);
     for (int k = 0; k < 4; k++)
         q[k] = s->planes[(6 + k) * n + i] / sqrt(length);
-    const double r[9] = { 1 - 2 * (q[2] * q[2] + q[3] * q[3]), 2 * (q[1] * q[2] - q[0] * q[3]), 2 * (q[1] * q[3] + q[0] * q[2]),
-                          2 * (q[1] * q[2] + q[0] * q[3]), 1 - 2 * (q[1] * q[1] + q[3] * q[3]), 2 * (q[2] * q[3] - q[0] * q[1]),
-                          2 * (q[1] * q[3] - q[0] * q[2]), 2 * (q[2] * q[3] + q[0] * q[1]), 1 - 2 * (q[1] * q[1] + q[2] * q[2]) };
+    const double r[9] = { 1 - 2 * (q[2] * q[2] + q[3] * q[3]), 2 * (q[1] * q[2] - q[0] * q[3]),
+                          2 * (q[1] * q[3] + q[0] * q[2]),     2 * (q[1] * q[2] + q[0] * q[3]),
+                          1 - 2 * (q[1] * q[1] + q[3] * q[3]), 2 * (q[2] * q[3] - q[0] * q[1]),
+                          2 * (q[1] * q[3] - q[0] * q[2]),     2 * (q[2] * q[3] + q[0] * q[1]),
+                          1 - 2 * (q[1] * q[1] + q[2] * q[2]) };
     for (int a = 0; a < 3; a++)
         for (int b = 0; b < 3; b++)
             m[a * 3 + b] = r[a * 3 + b] * exp(s->planes[(3 + b) * n + i]);
     for (int a = 0; a < 3; a++)
         for (int b = 0; b < 3; b++)
-            w[a * 3 + b] = s->rotation[a * 3] * m[b] + s->rotation[a * 3 + 1] * m[3 + b] + s->rotation[a * 3 + 2] * m[6 + b];
+            w[a * 3 + b] =
+                s->rotation[a * 3] * m[b] + s->rotation[a * 3 + 1] * m[3 + b] + s->rotation[a * 3 + 2] * m[6 + b];
     const double tx = ref_limit(v[0] / v[2], 1.3 * (double)s->width / (2 * s->fx)) * v[2];
     const double ty = ref_limit(v[1] / v[2], 1.3 * (double)s->height / (2 * s->fy)) * v[2];
-    const double jacobian[6] = { s->fx / v[2], 0, -s->fx * tx / (v[2] * v[2]), 0, s->fy / v[2], -s->fy * ty / (v[2] * v[2]) };
+    const double jacobian[6] = {
+        s->fx / v[2], 0, -s->fx * tx / (v[2] * v[2]), 0, s->fy / v[2], -s->fy * ty / (v[2] * v[2])
+    };
     memcpy(j, jacobian, sizeof(j));
     for (int a = 0; a < 2; a++)
         for (int b = 0; b < 3; b++)
@@ -92,7 +107,8 @@ static int ref_project(ref_splat *out, const ref_scene *s, int64_t i)
     out->y1 = (int64_t)floor((out->y + radius + 15) / 16) * 16;
     length = 0;
     for (int k = 0; k < 3; k++) {
-        centre[k] = -(s->rotation[k] * s->translation[0] + s->rotation[3 + k] * s->translation[1] + s->rotation[6 + k] * s->translation[2]);
+        centre[k] = -(s->rotation[k] * s->translation[0] + s->rotation[3 + k] * s->translation[1] +
+                      s->rotation[6 + k] * s->translation[2]);
         d[k] = p[k] - centre[k];
         length += d[k] * d[k];
     }
@@ -133,7 +149,8 @@ static void ref_render(double *out, const ref_scene *s)
             if (px < g->x0 || px >= g->x1 || py < g->y0 || py >= g->y1)
                 continue;
             const double dx = (double)px - g->x, dy = (double)py - g->y;
-            const double alpha = fmin(0.99, g->opacity * exp(-0.5 * (g->a * dx * dx + g->c * dy * dy) - g->b * dx * dy));
+            const double alpha =
+                fmin(0.99, g->opacity * exp(-0.5 * (g->a * dx * dx + g->c * dy * dy) - g->b * dx * dy));
             if (alpha < 1.0 / 255)
                 continue;
             if (through * (1 - alpha) < 1e-4)

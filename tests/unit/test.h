@@ -20,7 +20,8 @@
 
 /* The whole of a test program can be run in another locale and with fewer instruction sets:
  *   PHYSAD_TEST_LOCALE=de_DE.UTF-8         set before main()
- *   PHYSAD_TEST_CPU_DISABLE=all | avx512   taken from every context that the program makes with options of its own size */
+ *   PHYSAD_TEST_CPU_DISABLE=all | avx512   taken from every context that the program makes with options of its own size
+ */
 __attribute__((constructor)) static void test_locale(void)
 {
     const char *name = getenv("PHYSAD_TEST_LOCALE");

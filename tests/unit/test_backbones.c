@@ -82,13 +82,16 @@ static void case_run(test_case *c, physad_context *ctx, int32_t precision, const
     free(image);
 }
 
-/* Shape, sampled values and sums over all values. In f32 each sample is near, in units of the layer's mean absolute value; in bf16
- * the samples as a whole are, by their relative distance, as near as PyTorch's: single ones may be far off. */
+/* Shape, sampled values and sums over all values. In f32 each sample is near, in units of the layer's mean absolute
+ * value; in bf16 the samples as a whole are, by their relative distance, as near as PyTorch's: single ones may be far
+ * off. */
 static void check_layer(const test_case *c, int64_t layer, json_t *want, int32_t precision)
 {
-    const double tolerance = precision == PHYSAD_F32 ? 1e-4 : 0.002 + 1.5 * json_number_value(json_object_get(want, "bf16"));
+    const double tolerance =
+        precision == PHYSAD_F32 ? 1e-4 : 0.002 + 1.5 * json_number_value(json_object_get(want, "bf16"));
     const float *got = c->out[layer];
-    json_t *index = json_object_get(want, "index"), *value = json_object_get(want, "value"), *shape = json_object_get(want, "shape");
+    json_t *index = json_object_get(want, "index"), *value = json_object_get(want, "value"),
+           *shape = json_object_get(want, "shape");
     int64_t count = 1;
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(c->shape[layer][i], json_integer_value(json_array_get(shape, i)));
@@ -104,16 +107,17 @@ static void check_layer(const test_case *c, int64_t layer, json_t *want, int32_t
     assert_near(sum, json_number_value(json_object_get(want, "sum")), tolerance * all);
     assert_true(json_array_size(index) >= 32);
     for (size_t i = 0; i < json_array_size(index); i++) {
-        const double g = got[json_integer_value(json_array_get(index, i))], w = json_number_value(json_array_get(value, i));
+        const double g = got[json_integer_value(json_array_get(index, i))],
+                     w = json_number_value(json_array_get(value, i));
         off += (g - w) * (g - w);
         length += w * w;
         if (precision == PHYSAD_F32 && !(fabs(g - w) <= tolerance * (fabs(w) + unit)))
-            fail_msg("%s (padding %d, %lld x %lld) %s: value %zu is %.9g, want %.9g", c->backbone, c->padding, (long long)c->height,
-                     (long long)c->width, c->layers[layer], i, g, w);
+            fail_msg("%s (padding %d, %lld x %lld) %s: value %zu is %.9g, want %.9g", c->backbone, c->padding,
+                     (long long)c->height, (long long)c->width, c->layers[layer], i, g, w);
     }
     if (!(sqrt(off / length) <= tolerance))
-        fail_msg("%s (padding %d, %lld x %lld) %s: off by %g of the values' length", c->backbone, c->padding, (long long)c->height,
-                 (long long)c->width, c->layers[layer], sqrt(off / length));
+        fail_msg("%s (padding %d, %lld x %lld) %s: off by %g of the values' length", c->backbone, c->padding,
+                 (long long)c->height, (long long)c->width, c->layers[layer], sqrt(off / length));
 }
 
 static void check_cases(const char *weights, const physad__nn_source *source, int32_t precision)
@@ -280,8 +284,9 @@ static void timm_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(outputs_match_in_f32), cmocka_unit_test(outputs_match_in_bf16), cmocka_unit_test(published_weights_match),
-        cmocka_unit_test(the_table_tells_the_truth), cmocka_unit_test(the_table_refuses), cmocka_unit_test(timm_names),
+        cmocka_unit_test(outputs_match_in_f32),    cmocka_unit_test(outputs_match_in_bf16),
+        cmocka_unit_test(published_weights_match), cmocka_unit_test(the_table_tells_the_truth),
+        cmocka_unit_test(the_table_refuses),       cmocka_unit_test(timm_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of bad calls, tests/golden/bad_calls.jsonl: each ends in this status with exactly this message. Other languages read the
- * same table. A line is {id, call, on, args, status, message}:
- *   call      a public function
- *   on        its handle, one of those that world_make() makes; absent where it takes none but the context
- *   args      what follows in C, without `out` parameters, contexts and call options. Views are {dtype, shape, data}, zeros without
- *             data; options and items are objects of their fields; numbers that JSON lacks are texts such as "nan".
- * Calls are made in a folder of their own that holds empty/, text.txt and images, tensors: those of tests/golden. */
+/* The table of bad calls, tests/golden/bad_calls.jsonl: each ends in this status with exactly this message. Other
+ * languages read the same table. A line is {id, call, on, args, status, message}: call      a public function on its
+ * handle, one of those that world_make() makes; absent where it takes none but the context args      what follows in C,
+ * without `out` parameters, contexts and call options. Views are {dtype, shape, data}, zeros without data; options and
+ * items are objects of their fields; numbers that JSON lacks are texts such as "nan". Calls are made in a folder of
+ * their own that holds empty/, text.txt and images, tensors: those of tests/golden. */
 #include "bad_calls.h"
 
 /* --- arguments --- */
@@ -20,7 +19,8 @@ static const json_t *arg(const world *w, size_t i)
 
 static double number(const json_t *v)
 {
-    return json_is_string(v) ? strtod(json_string_value(v), NULL) : json_number_value(v); /* "nan" and "inf" have no point */
+    return json_is_string(v) ? strtod(json_string_value(v), NULL)
+                             : json_number_value(v); /* "nan" and "inf" have no point */
 }
 
 static const char *text(const world *w, size_t i)
@@ -61,14 +61,16 @@ static physad_view *array(world *w, const json_t *spec)
         return NULL;
     assert_true(w->view_count < MOST_VIEWS && json_array_size(sizes) <= 8);
     for (int32_t t = 1; t < 16; t++)
-        if (physad_dtype_name(t) != NULL && strcmp(physad_dtype_name(t), json_string_value(json_object_get(spec, "dtype"))) == 0)
+        if (physad_dtype_name(t) != NULL &&
+            strcmp(physad_dtype_name(t), json_string_value(json_object_get(spec, "dtype"))) == 0)
             dtype = t;
     for (size_t i = 0; i < json_array_size(sizes); i++) {
         shape[i] = json_integer_value(json_array_get(sizes, i));
         count *= shape[i];
     }
     physad_view *v = &w->views[w->view_count++];
-    *v = physad_view_array(calloc((size_t)count + 1, physad_dtype_size(dtype)), dtype, (int32_t)json_array_size(sizes), shape);
+    *v = physad_view_array(calloc((size_t)count + 1, physad_dtype_size(dtype)), dtype, (int32_t)json_array_size(sizes),
+                           shape);
     for (size_t i = 0; i < json_array_size(data); i++)
         put(v, (int64_t)i, number(json_array_get(data, i)));
     return v;
@@ -105,12 +107,12 @@ static void take_text(const json_t *v, const char **out)
 }
 
 /* A field of options where the object has it. */
-#define TAKE(o, object, field)                                                                                          \
-    do {                                                                                                                \
-        const json_t *v_ = json_object_get((object), #field);                                                           \
-        if (v_ != NULL)                                                                                                 \
-            _Generic(&(o).field, int32_t *: take_i32, int64_t *: take_i64, float *: take_f32, double *: take_f64,       \
-                     const char **: take_text)(v_, &(o).field);                                                         \
+#define TAKE(o, object, field) \
+    do { \
+        const json_t *v_ = json_object_get((object), #field); \
+        if (v_ != NULL) \
+            _Generic(&(o).field, int32_t *: take_i32, int64_t *: take_i64, float *: take_f32, double *: take_f64, \
+                     const char **: take_text)(v_, &(o).field); \
     } while (0)
 
 /* Lists of texts, ended by NULL. */
@@ -172,7 +174,8 @@ static physad_status dataset_from_files(world *w)
 {
     const char *paths[8];
     const int64_t n = texts(arg(w, 0), paths);
-    MADE(physad_dataset, physad_dataset_from_files(&made_, w->ctx, paths, n, (int32_t)integer(w, 1), (int32_t)integer(w, 2)));
+    MADE(physad_dataset,
+         physad_dataset_from_files(&made_, w->ctx, paths, n, (int32_t)integer(w, 1), (int32_t)integer(w, 2)));
 }
 
 static physad_status dataset_add(world *w)
@@ -272,7 +275,8 @@ static physad_status bank_select(world *w)
 static physad_status bank_search(world *w)
 {
     const int64_t k = integer(w, 1);
-    return physad_bank_search(is_on(w, "empty_bank") ? w->empty_bank : w->bank, view(w, 0), (int32_t)k, view(w, 2), NULL, NULL, NULL);
+    return physad_bank_search(is_on(w, "empty_bank") ? w->empty_bank : w->bank, view(w, 0), (int32_t)k, view(w, 2),
+                              NULL, NULL, NULL);
 }
 
 static physad_status bank_coreset(world *w)
@@ -498,17 +502,24 @@ static const struct {
     const char *name;
     physad_status (*make)(world *w);
 } calls[] = {
-    CALL(context_new),      CALL(image_read),         CALL(image_read_memory), CALL(image_write),        CALL(dataset_open),
-    CALL(dataset_from_files), CALL(dataset_add),      CALL(dataset_select),    CALL(dataset_subset),     CALL(dataset_split),
-    CALL(dataset_read_image), CALL(transform_new),    CALL(transform_apply),   CALL(transform_map_back), CALL(backbone_describe),
-    CALL(features_new),     CALL(features_compute),   CALL(bank_new),          CALL(bank_add),           CALL(bank_select),
-    CALL(bank_search),      CALL(bank_coreset),       CALL(bank_load),         CALL(method_describe),    CALL(method_option),
-    CALL(detector_new),     CALL(detector_set),       CALL(detector_fit),      CALL(detector_score),     CALL(detector_save),
-    CALL(detector_load),    CALL(detector_threshold), CALL(detector_set_threshold), CALL(detector_remove), CALL(detector_add),
-    CALL(result_map),       CALL(result_nearest),     CALL(scores_add),        CALL(scores_measure),     CALL(pixels_measure),
-    CALL(pixels_add),       CALL(metrics_get),        CALL(conformal_fit),     CALL(tensors_open),       CALL(tensors_find),
-    CALL(tensors_add),      CALL(weights_describe),     CALL(weights_find),      CALL(synth_rad),          CALL(evaluate),
-    CALL(overlay_draw),     CALL(scene_fit),          CALL(scene_load),
+    CALL(context_new),     CALL(image_read),         CALL(image_read_memory),
+    CALL(image_write),     CALL(dataset_open),       CALL(dataset_from_files),
+    CALL(dataset_add),     CALL(dataset_select),     CALL(dataset_subset),
+    CALL(dataset_split),   CALL(dataset_read_image), CALL(transform_new),
+    CALL(transform_apply), CALL(transform_map_back), CALL(backbone_describe),
+    CALL(features_new),    CALL(features_compute),   CALL(bank_new),
+    CALL(bank_add),        CALL(bank_select),        CALL(bank_search),
+    CALL(bank_coreset),    CALL(bank_load),          CALL(method_describe),
+    CALL(method_option),   CALL(detector_new),       CALL(detector_set),
+    CALL(detector_fit),    CALL(detector_score),     CALL(detector_save),
+    CALL(detector_load),   CALL(detector_threshold), CALL(detector_set_threshold),
+    CALL(detector_remove), CALL(detector_add),       CALL(result_map),
+    CALL(result_nearest),  CALL(scores_add),         CALL(scores_measure),
+    CALL(pixels_measure),  CALL(pixels_add),         CALL(metrics_get),
+    CALL(conformal_fit),   CALL(tensors_open),       CALL(tensors_find),
+    CALL(tensors_add),     CALL(weights_describe),   CALL(weights_find),
+    CALL(synth_rad),       CALL(evaluate),           CALL(overlay_draw),
+    CALL(scene_fit),       CALL(scene_load),
 };
 
 /* --- the table --- */
@@ -528,7 +539,8 @@ static bool holds(world *w, const json_t *line)
     w->call = line;
     w->view_count = 0;
     const physad_status got = calls[i].make(w);
-    const bool good = got != PHYSAD_OK && strcmp(physad_status_name(got), status) == 0 && strcmp(physad_last_error(), message) == 0;
+    const bool good =
+        got != PHYSAD_OK && strcmp(physad_status_name(got), status) == 0 && strcmp(physad_last_error(), message) == 0;
     if (!good)
         print_error("%s: got %s: %s\n", json_string_value(json_object_get(line, "id")), physad_status_name(got),
                     got != PHYSAD_OK ? physad_last_error() : "");

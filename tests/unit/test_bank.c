@@ -6,21 +6,22 @@
 
 /* --- nearest neighbours --- */
 
-static void check_search(const physad_bank *bank, const float *rows, int64_t n, int64_t d, const float *queries, int64_t nq, int k,
-                         const char *what)
+static void check_search(const physad_bank *bank, const float *rows, int64_t n, int64_t d, const float *queries,
+                         int64_t nq, int k, const char *what)
 {
     double *distance = malloc((size_t)(nq * k) * sizeof(double)), want[PHYSAD_BANK_MAX_K];
     int64_t *index = malloc((size_t)(nq * k) * sizeof(int64_t)), want_index[PHYSAD_BANK_MAX_K];
-    const physad_view q = view2(queries, PHYSAD_F32, nq, d), dv = view2(distance, PHYSAD_F64, nq, k), iv = view2(index, PHYSAD_I64, nq, k);
+    const physad_view q = view2(queries, PHYSAD_F32, nq, d), dv = view2(distance, PHYSAD_F64, nq, k),
+                      iv = view2(index, PHYSAD_I64, nq, k);
     const physad_search_options o = { sizeof(o), PHYSAD_SEARCH_SQUARED };
     assert_ok(physad_bank_search(bank, &q, k, &dv, &iv, &o, NULL));
     for (int64_t i = 0; i < nq; i++) {
         brute_search(rows, n, d, queries + i * d, k, want, want_index);
         for (int j = 0; j < k; j++)
             if (index[i * k + j] != want_index[j] || memcmp(&distance[i * k + j], &want[j], sizeof(double)) != 0)
-                fail_msg("%s, n %lld, d %lld, k %d: query %lld, neighbour %d is row %lld at %.17g, want %lld at %.17g", what,
-                         (long long)n, (long long)d, k, (long long)i, j, (long long)index[i * k + j], distance[i * k + j],
-                         (long long)want_index[j], want[j]);
+                fail_msg("%s, n %lld, d %lld, k %d: query %lld, neighbour %d is row %lld at %.17g, want %lld at %.17g",
+                         what, (long long)n, (long long)d, k, (long long)i, j, (long long)index[i * k + j],
+                         distance[i * k + j], (long long)want_index[j], want[j]);
     }
     free(distance);
     free(index);
@@ -28,8 +29,9 @@ static void check_search(const physad_bank *bank, const float *rows, int64_t n, 
 
 static void searches_equal_brute_force(void **state)
 {
-    static const int64_t sizes[][2] = { { 1, 1 }, { 3, 2 }, { 70, 5 }, { 257, 16 }, { 900, 17 }, { 1024, 5 }, { 1025, 12 },
-                                        { 2100, 33 }, { 1300, 152 }, { 400, 300 }, { 600, 530 } };
+    static const int64_t sizes[][2] = { { 1, 1 },      { 3, 2 },     { 70, 5 },    { 257, 16 },
+                                        { 900, 17 },   { 1024, 5 },  { 1025, 12 }, { 2100, 33 },
+                                        { 1300, 152 }, { 400, 300 }, { 600, 530 } };
     static const int ks[] = { 1, 2, 9, 50 };
     static const uint32_t masks[] = { 0, PHYSAD_CPU_AVX512_VNNI, PHYSAD_CPU_AVX512, PHYSAD_CPU_AVX2 };
     for (int kind = 0; kind < KINDS; kind++) {
@@ -66,7 +68,8 @@ static void wide_rows_are_found_too(void **state)
         free_context(ctx);
     }
     physad_context *ctx = new_context(2, 0);
-    float *rows = make_rows(LOW_RANK, 700, PHYSAD_BANK_MAX_DIM, 1), *queries = make_rows(LOW_RANK, 3, PHYSAD_BANK_MAX_DIM, 2);
+    float *rows = make_rows(LOW_RANK, 700, PHYSAD_BANK_MAX_DIM, 1),
+          *queries = make_rows(LOW_RANK, 3, PHYSAD_BANK_MAX_DIM, 2);
     for (int64_t n = 200; n <= 700; n += 500) { /* few rows, and enough for an index */
         physad_bank *bank = new_bank(ctx, rows, n, PHYSAD_BANK_MAX_DIM);
         check_search(bank, rows, n, PHYSAD_BANK_MAX_DIM, queries, 3, PHYSAD_BANK_MAX_K, "widest");
@@ -83,7 +86,8 @@ static void one_query_finds_the_same(void **state)
     enum { N = 6000, D = 24 };
     float *rows = make_rows(CLUSTERED, N, D, 1), *queries = make_rows(CLUSTERED, 3, D, 2);
     memcpy(queries, rows + 4000 * D, D * sizeof(float));
-    memcpy(rows + 100 * D, rows + 4000 * D, D * sizeof(float)); /* equally near in two parts: the lower row comes first */
+    memcpy(rows + 100 * D, rows + 4000 * D,
+           D * sizeof(float)); /* equally near in two parts: the lower row comes first */
     for (int threads = 1; threads <= 5; threads += 2) {
         physad_context *ctx = new_context(threads, 0);
         physad_bank *bank = new_bank(ctx, rows, N, D);
@@ -136,7 +140,8 @@ static void distances_are_rounded_from_the_truth(void **state)
     double d[2];
     physad_context *ctx = new_context(1, 0);
     physad_bank *bank = new_bank(ctx, rows, 2, 2);
-    const physad_view q = view2(query, PHYSAD_F32, 1, 2), fv = view2(f, PHYSAD_F32, 1, 2), dv = view2(d, PHYSAD_F64, 1, 2);
+    const physad_view q = view2(query, PHYSAD_F32, 1, 2), fv = view2(f, PHYSAD_F32, 1, 2),
+                      dv = view2(d, PHYSAD_F64, 1, 2);
     const physad_search_options o = { sizeof(o), PHYSAD_SEARCH_SQUARED };
     assert_ok(physad_bank_search(bank, &q, 2, &fv, NULL, NULL, NULL));
     assert_true(f[0] == 0 && f[1] == 5);
@@ -191,7 +196,8 @@ static void rows_keep_their_origin(void **state)
     }
     physad_context *ctx = new_context(1, 0);
     physad_bank *bank = NULL, *part = NULL, *other = NULL;
-    const physad_view rv = view2(rows, PHYSAD_F32, 10, 3), sv = view1(samples, PHYSAD_I64, 10), pv = view1(positions, PHYSAD_I32, 10);
+    const physad_view rv = view2(rows, PHYSAD_F32, 10, 3), sv = view1(samples, PHYSAD_I64, 10),
+                      pv = view1(positions, PHYSAD_I32, 10);
     assert_ok(physad_bank_new(&bank, ctx, 3, NULL));
     assert_ok(physad_bank_add(bank, &rv, &sv, &pv));
     assert_int_equal(physad_bank_count(bank), 10);
@@ -240,7 +246,8 @@ static void wrong_calls_are_told(void **state)
     int64_t index[3] = { 0, 1, 9 };
     physad_context *ctx = new_context(1, 0);
     physad_bank *bank = NULL, *part = NULL;
-    physad_view rows = view2(data, PHYSAD_F32, 3, 4), out = view2(distance, PHYSAD_F32, 3, 1), list = view1(index, PHYSAD_I64, 3), got;
+    physad_view rows = view2(data, PHYSAD_F32, 3, 4), out = view2(distance, PHYSAD_F32, 3, 1),
+                list = view1(index, PHYSAD_I64, 3), got;
     assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_bank_new(NULL, ctx, 4, NULL));
     assert_fails(PHYSAD_ERR_ARG, "context is NULL", physad_bank_new(&bank, NULL, 4, NULL));
     assert_fails(PHYSAD_ERR_ARG, "dim is 0", physad_bank_new(&bank, ctx, 0, NULL));
@@ -266,14 +273,18 @@ static void wrong_calls_are_told(void **state)
     data[9] = 0;
     assert_ok(physad_bank_add(bank, &rows, NULL, NULL));
     data[4] = -INFINITY;
-    assert_fails(PHYSAD_ERR_NUMERIC, "row 1 holds an infinity", physad_bank_search(bank, &rows, 1, &out, NULL, NULL, NULL));
+    assert_fails(PHYSAD_ERR_NUMERIC, "row 1 holds an infinity",
+                 physad_bank_search(bank, &rows, 1, &out, NULL, NULL, NULL));
     data[4] = 0;
     assert_fails(PHYSAD_ERR_ARG, "k is 51, want 1 to 50", physad_bank_search(bank, &rows, 51, &out, NULL, NULL, NULL));
     assert_fails(PHYSAD_ERR_ARG, "k is 0", physad_bank_search(bank, &rows, 0, &out, NULL, NULL, NULL));
-    assert_fails(PHYSAD_ERR_SHAPE, "distances has shape (3,1), want (3,2)", physad_bank_search(bank, &rows, 2, &out, NULL, NULL, NULL));
-    assert_fails(PHYSAD_ERR_DTYPE, "indices has dtype f32, want i64", physad_bank_search(bank, &rows, 1, NULL, &out, NULL, NULL));
+    assert_fails(PHYSAD_ERR_SHAPE, "distances has shape (3,1), want (3,2)",
+                 physad_bank_search(bank, &rows, 2, &out, NULL, NULL, NULL));
+    assert_fails(PHYSAD_ERR_DTYPE, "indices has dtype f32, want i64",
+                 physad_bank_search(bank, &rows, 1, NULL, &out, NULL, NULL));
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "flags 0x80",
-                 physad_bank_search(bank, &rows, 1, &out, NULL, &(physad_search_options){ sizeof(physad_search_options), 128 }, NULL));
+                 physad_bank_search(bank, &rows, 1, &out, NULL,
+                                    &(physad_search_options){ sizeof(physad_search_options), 128 }, NULL));
     assert_fails(PHYSAD_ERR_ARG, "rows[2] is 9, want 0 to 2", physad_bank_select(&part, bank, &list));
     assert_null(part);
     assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_bank_rows(bank, NULL));
@@ -297,7 +308,8 @@ static void approximate_answers_are_measured_exactly(void **state)
     int64_t index[Q * K], hits = 0;
     physad_context *ctx = new_context(2, 0);
     physad_bank *bank = new_bank(ctx, rows, N, D);
-    const physad_view q = view2(queries, PHYSAD_F32, Q, D), dv = view2(distance, PHYSAD_F64, Q, K), iv = view2(index, PHYSAD_I64, Q, K);
+    const physad_view q = view2(queries, PHYSAD_F32, Q, D), dv = view2(distance, PHYSAD_F64, Q, K),
+                      iv = view2(index, PHYSAD_I64, Q, K);
     const physad_search_options o = { sizeof(o), PHYSAD_SEARCH_SQUARED | PHYSAD_SEARCH_APPROX };
     assert_fails(PHYSAD_ERR_STATE, "has no approximate index", physad_bank_search(bank, &q, K, &dv, &iv, &o, NULL));
     assert_fails(PHYSAD_ERR_ARG, "factory is NULL", physad_bank_build_approx(bank, NULL));
@@ -305,7 +317,8 @@ static void approximate_answers_are_measured_exactly(void **state)
         assert_fails(PHYSAD_ERR_UNSUPPORTED, "without FAISS", physad_bank_build_approx(bank, "Flat"));
     } else {
         assert_fails(PHYSAD_ERR_ARG, "FAISS: ", physad_bank_build_approx(bank, "no such index"));
-        assert_fails(PHYSAD_ERR_ARG, "FAISS: ", physad_bank_build_approx(bank, "IVF100000,Flat")); /* more cells than rows */
+        assert_fails(PHYSAD_ERR_ARG,
+                     "FAISS: ", physad_bank_build_approx(bank, "IVF100000,Flat")); /* more cells than rows */
         assert_ok(physad_bank_build_approx(bank, "IVF16,Flat"));
         assert_ok(physad_bank_search(bank, &q, K, &dv, &iv, &o, NULL));
         for (int i = 0; i < Q; i++) {
@@ -445,8 +458,8 @@ static physad_status everything(physad_context *ctx, const float *rows, int64_t 
     physad_bank *bank = NULL, *part = NULL;
     float distance[8];
     int64_t picks[20];
-    const physad_view rv = view2(rows, PHYSAD_F32, n, d), qv = view2(rows, PHYSAD_F32, 4, d), dv = view2(distance, PHYSAD_F32, 4, 2),
-                      pv = view1(picks, PHYSAD_I64, 20);
+    const physad_view rv = view2(rows, PHYSAD_F32, n, d), qv = view2(rows, PHYSAD_F32, 4, d),
+                      dv = view2(distance, PHYSAD_F32, 4, 2), pv = view1(picks, PHYSAD_I64, 20);
     physad_coreset_options o = PHYSAD_CORESET_OPTIONS_INIT;
     o.count = 20;
     o.projection = PHYSAD_PROJECTION_SPARSE;

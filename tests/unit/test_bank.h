@@ -21,7 +21,8 @@ static inline double truth(const float *a, const float *b, int64_t d)
     return sum;
 }
 
-static inline void brute_search(const float *rows, int64_t n, int64_t d, const float *query, int k, double *distance, int64_t *index)
+static inline void brute_search(const float *rows, int64_t n, int64_t d, const float *query, int k, double *distance,
+                                int64_t *index)
 {
     for (int i = 0; i < k; i++) {
         distance[i] = INFINITY;
@@ -43,7 +44,8 @@ static inline void brute_search(const float *rows, int64_t n, int64_t d, const f
     }
 }
 
-static inline void brute_coreset(const float *rows, int64_t n, int64_t d, int64_t first, int64_t count, int64_t *picks, double *radii)
+static inline void brute_coreset(const float *rows, int64_t n, int64_t d, int64_t first, int64_t count, int64_t *picks,
+                                 double *radii)
 {
     double *least = malloc((size_t)n * sizeof(double));
     for (int64_t i = 0; i < n; i++)

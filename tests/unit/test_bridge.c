@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Photos with two sets of cameras: transforms.json tells where they stood, the COLMAP model of another world brings points. */
+/* Photos with two sets of cameras: transforms.json tells where they stood, the COLMAP model of another world brings
+ * points. */
 #include "failing.h"
 #include "scene_help.h"
 
@@ -39,7 +40,8 @@ static bool shows(const physad_camera *c, const double p[3], double uv[2])
 {
     double q[3];
     for (int k = 0; k < 3; k++)
-        q[k] = c->rotation[3 * k] * p[0] + c->rotation[3 * k + 1] * p[1] + c->rotation[3 * k + 2] * p[2] + c->translation[k];
+        q[k] = c->rotation[3 * k] * p[0] + c->rotation[3 * k + 1] * p[1] + c->rotation[3 * k + 2] * p[2] +
+               c->translation[k];
     uv[0] = c->fx * q[0] / q[2] + c->cx;
     uv[1] = c->fy * q[1] / q[2] + c->cy;
     return uv[0] > 0 && uv[1] > 0 && uv[0] < WIDTH && uv[1] < HEIGHT;
@@ -49,7 +51,8 @@ static void put_quaternion(FILE *f, const double r[9])
 {
     const double w = sqrt(fmax(0, 1 + r[0] + r[4] + r[8])) / 2, x = sqrt(fmax(0, 1 + r[0] - r[4] - r[8])) / 2;
     const double y = sqrt(fmax(0, 1 - r[0] + r[4] - r[8])) / 2, z = sqrt(fmax(0, 1 - r[0] - r[4] + r[8])) / 2;
-    fprintf(f, "%.17g %.17g %.17g %.17g", w, copysign(x, r[7] - r[5]), copysign(y, r[2] - r[6]), copysign(z, r[3] - r[1]));
+    fprintf(f, "%.17g %.17g %.17g %.17g", w, copysign(x, r[7] - r[5]), copysign(y, r[2] - r[6]),
+            copysign(z, r[3] - r[1]));
 }
 
 static void put_camera(FILE *f, const world *w, int i)
@@ -59,14 +62,16 @@ static void put_camera(FILE *f, const world *w, int i)
     const double back[9] = { cos(w->angle), sin(w->angle), 0, -sin(w->angle), cos(w->angle), 0, 0, 0, 1 };
     double centre[3], there[3], r[9], all[9];
     for (int k = 0; k < 3; k++)
-        centre[k] = -(c.rotation[k] * c.translation[0] + c.rotation[3 + k] * c.translation[1] + c.rotation[6 + k] * c.translation[2]);
+        centre[k] = -(c.rotation[k] * c.translation[0] + c.rotation[3 + k] * c.translation[1] +
+                      c.rotation[6 + k] * c.translation[2]);
     if (i < w->wrong)
         centre[i % 3] += 2 + i;
     for (int k = 0; k < 3 && w->line > 0; k++)
         centre[k] = k == 0 ? i : 0;
     go_over(w, centre, there);
     for (int k = 0; k < 9; k++)
-        r[k] = e[k / 3 * 3] * c.rotation[k % 3] + e[k / 3 * 3 + 1] * c.rotation[3 + k % 3] + e[k / 3 * 3 + 2] * c.rotation[6 + k % 3];
+        r[k] = e[k / 3 * 3] * c.rotation[k % 3] + e[k / 3 * 3 + 1] * c.rotation[3 + k % 3] +
+               e[k / 3 * 3 + 2] * c.rotation[6 + k % 3];
     for (int k = 0; k < 9; k++)
         all[k] = r[k / 3 * 3] * back[k % 3] + r[k / 3 * 3 + 1] * back[3 + k % 3] + r[k / 3 * 3 + 2] * back[6 + k % 3];
     fprintf(f, "%d ", i + 1);
@@ -76,8 +81,8 @@ static void put_camera(FILE *f, const world *w, int i)
     fprintf(f, " 1 %d.png\n", i);
 }
 
-/* Where photos show points is told to the last digit; where points lie is a little wrong, as it is where a lens was. Point LOST is shown
- * elsewhere by every photo. */
+/* Where photos show points is told to the last digit; where points lie is a little wrong, as it is where a lens was.
+ * Point LOST is shown elsewhere by every photo. */
 static void write_model(const char *folder, const world *w, physad_context *ctx)
 {
     char path[512];
@@ -138,7 +143,8 @@ static physad_context *listening_context(void)
     return ctx;
 }
 
-static physad_status open_folder(physad__scene_views *v, physad_context *ctx, const char *folder, const physad__scene_choice *chosen)
+static physad_status open_folder(physad__scene_views *v, physad_context *ctx, const char *folder,
+                                 const physad__scene_choice *chosen)
 {
     physad__call call;
     assert_ok(physad__call_begin(&call, ctx, NULL, "views"));
@@ -361,7 +367,8 @@ static void test_memory(void **state)
     scratch_remove(folder);
 }
 
-/* Real cameras: points show where the photos' own observations say, and the turn between the two sets of cameras is gone. */
+/* Real cameras: points show where the photos' own observations say, and the turn between the two sets of cameras is
+ * gone. */
 static void test_fox(void **state)
 {
     char folder[4096];
@@ -384,8 +391,9 @@ static void test_fox(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_both),   cmocka_unit_test(test_contradictions), cmocka_unit_test(test_others),
-                                        cmocka_unit_test(test_chosen), cmocka_unit_test(test_memory),         cmocka_unit_test(test_fox) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_both),   cmocka_unit_test(test_contradictions),
+                                        cmocka_unit_test(test_others), cmocka_unit_test(test_chosen),
+                                        cmocka_unit_test(test_memory), cmocka_unit_test(test_fox) };
     setlocale(LC_ALL, "C");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

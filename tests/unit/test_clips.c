@@ -117,7 +117,8 @@ static void compare_gradients(const char *method, const physad__params *params)
 }
 
 /* Errors weighed by a motion, against their definition; features' distances where all moves alike. */
-static void compare_weighed(const physad_detector *det, const char *method, const physad__clip_net *net, const double *plain)
+static void compare_weighed(const physad_detector *det, const char *method, const physad__clip_net *net,
+                            const double *plain)
 {
     const physad__clip_method *m = physad__clip_method_of(det);
     const bool memae = strcmp(method, "memae") == 0;
@@ -130,7 +131,8 @@ static void compare_weighed(const physad_detector *det, const char *method, cons
         const int64_t channels = m->channels, at = memae ? 8 * SIZE * SIZE + i : i * channels;
         double squares = 0;
         for (int64_t c = 0; c < channels; c++) {
-            const double d = (double)physad__tape_data(net->t, net->kept[0])[at + c] - (double)physad__tape_data(net->t, net->target)[at + c];
+            const double d = (double)physad__tape_data(net->t, net->kept[0])[at + c] -
+                             (double)physad__tape_data(net->t, net->target)[at + c];
             squares += d * d / (double)channels;
         }
         const double want = (double)motion[i] * sqrt(squares) / (memae ? 1 : 2); /* of numbers in -1..1, or in 0..1 */
@@ -375,7 +377,8 @@ static double change(const physad_result *a, const physad_result *b)
 static void test_memory_learns_while_scoring(void **state)
 {
     physad_result *plain = score_learning("0"), *all = score_learning("1"), *none = score_learning("1e-12");
-    assert_near(physad_result_frame_scores(all)[0], physad_result_frame_scores(plain)[0], 1e-4); /* nothing was taken in yet */
+    assert_near(physad_result_frame_scores(all)[0], physad_result_frame_scores(plain)[0],
+                1e-4); /* nothing was taken in yet */
     assert_true(change(all, plain) > 0.01);
     assert_near(change(none, plain), 0, 1e-4); /* every frame is too new */
     physad_result_free(plain);
@@ -604,7 +607,8 @@ static void test_contrast(void **state)
         frame[i] = (float)((i * 37) % 23) / 11.5f - 1;
     for (int i = 0; i < H * W; i++)
         map[i] = 0.5f;
-    assert_ok(physad__clip_contrast(&shared->mem, frame, H, W, C, 0.45, map)); /* 4 rows, 3 columns: two and one to each side */
+    assert_ok(physad__clip_contrast(&shared->mem, frame, H, W, C, 0.45,
+                                    map)); /* 4 rows, 3 columns: two and one to each side */
     for (int y = 0; y < H; y++)
         for (int x = 0; x < W; x++) {
             double n = 0, sum = 0, squares = 0;
@@ -662,9 +666,17 @@ static int drop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parity),     cmocka_unit_test(test_second_order), cmocka_unit_test(test_memory_learns_while_scoring), cmocka_unit_test(test_fit_and_save),
-        cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_options),      cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_window),     cmocka_unit_test(test_memory_limit), cmocka_unit_test(test_memae_run), cmocka_unit_test(test_contrast),
+        cmocka_unit_test(test_parity),
+        cmocka_unit_test(test_second_order),
+        cmocka_unit_test(test_memory_learns_while_scoring),
+        cmocka_unit_test(test_fit_and_save),
+        cmocka_unit_test(test_checkpoint),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_memae_run),
+        cmocka_unit_test(test_contrast),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }

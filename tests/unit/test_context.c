@@ -71,7 +71,8 @@ static void calls_report_and_cancel(void **state)
     physad__call_stage(&call, "counting", 3);
     assert_ok(physad__call_tick(&call, 1));
     assert_ok(physad__call_tick(&call, 2));
-    assert_fails(PHYSAD_ERR_CANCELLED, "counting: cancelled by the progress callback at 3 of 3", physad__call_tick(&call, 3));
+    assert_fails(PHYSAD_ERR_CANCELLED, "counting: cancelled by the progress callback at 3 of 3",
+                 physad__call_tick(&call, 3));
     assert_int_equal(reports, 2); /* the second tick came within a tenth of a second */
     physad__call part = physad__call_part(&call, 2); /* its own counts and stages are not shown */
     physad__call_stage(&part, "searching", 1000);
@@ -79,7 +80,8 @@ static void calls_report_and_cancel(void **state)
     assert_ok(physad__call_tick(&part, 1000));
     assert_int_equal(reports, 3);
     part = physad__call_part(&call, 3);
-    assert_fails(PHYSAD_ERR_CANCELLED, "counting: cancelled by the progress callback at 3 of 3", physad__call_tick(&part, 1));
+    assert_fails(PHYSAD_ERR_CANCELLED, "counting: cancelled by the progress callback at 3 of 3",
+                 physad__call_tick(&part, 1));
     physad__call_end(&call);
     physad_context_cancel(ctx);
     assert_fails(PHYSAD_ERR_CANCELLED, "physad_context_cancel", physad__call_begin(&call, ctx, NULL, "test"));

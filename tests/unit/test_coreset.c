@@ -22,8 +22,9 @@ static void coresets_equal_the_naive_rule(void **state)
             brute_coreset(rows, n, d, o.first, count, want, want_radii);
             for (int64_t i = 0; i < count; i++)
                 if (picks[i] != want[i] || memcmp(radii + i, want_radii + i, sizeof(double)) != 0)
-                    fail_msg("kind %d, n %lld, d %lld: pick %lld is %lld at %.17g, want %lld at %.17g", kind, (long long)n, (long long)d,
-                             (long long)i, (long long)picks[i], radii[i], (long long)want[i], want_radii[i]);
+                    fail_msg("kind %d, n %lld, d %lld: pick %lld is %lld at %.17g, want %lld at %.17g", kind,
+                             (long long)n, (long long)d, (long long)i, (long long)picks[i], radii[i],
+                             (long long)want[i], want_radii[i]);
             free(picks);
             free(radii);
             free(rows);
@@ -33,9 +34,8 @@ static void coresets_equal_the_naive_rule(void **state)
     }
 }
 
-
-static physad_status pick(const physad_bank *bank, int64_t *picks, double *radii, int64_t count, physad_coreset_options o,
-                          const physad_call_options *call)
+static physad_status pick(const physad_bank *bank, int64_t *picks, double *radii, int64_t count,
+                          physad_coreset_options o, const physad_call_options *call)
 {
     const physad_view pv = view1(picks, PHYSAD_I64, count), rv = view1(radii, PHYSAD_F64, count);
     o.count = count;
@@ -72,7 +72,8 @@ static void more_picks_extend_fewer(void **state)
 static void projections_are_what_the_header_says(void **state)
 {
     enum { N = 600, D = 50, M = 11 };
-    float *rows = make_rows(CLUSTERED, N, D, 4), *matrix = make_rows(RANDOM, M, D, 5), *projected = malloc(N * M * sizeof(float));
+    float *rows = make_rows(CLUSTERED, N, D, 4), *matrix = make_rows(RANDOM, M, D, 5),
+          *projected = malloc(N * M * sizeof(float));
     matrix[3] = matrix[60] = 0;
     for (int i = 0; i < N; i++)
         for (int m = 0; m < M; m++) {
@@ -174,7 +175,8 @@ static void wrong_calls_are_told(void **state)
     o.eps = 0;
     assert_fails(PHYSAD_ERR_ARG, "the bank is NULL", pick(NULL, picks, NULL, 4, o, NULL));
     const physad_view short_view = view1(picks, PHYSAD_I64, 3);
-    assert_fails(PHYSAD_ERR_SHAPE, "picks has shape (3), want (40)", physad_bank_coreset(bank, &short_view, NULL, NULL, NULL));
+    assert_fails(PHYSAD_ERR_SHAPE, "picks has shape (3), want (40)",
+                 physad_bank_coreset(bank, &short_view, NULL, NULL, NULL));
     int reports = 0;
     const physad_call_options call = { .struct_size = sizeof(call), .progress = stop_soon, .progress_user = &reports };
     assert_ok(pick(bank, picks, NULL, 4, o, NULL)); /* the index is there now */

@@ -292,7 +292,8 @@ static void pipes_and_devices_are_no_photos(void **state)
     assert_ok(physad_dataset_open(&ds, ctx, full("fifo"), NULL));
     assert_int_equal(physad_dataset_count(ds), 3);
     physad_dataset_free(ds);
-    file("listed/split_csv/1cls.csv", "object,split,label,image,mask\na,train,normal,a/0.png,\na,test,anomaly,a/1.png,a/0.png\n");
+    file("listed/split_csv/1cls.csv",
+         "object,split,label,image,mask\na,train,normal,a/0.png,\na,test,anomaly,a/1.png,a/0.png\n");
     files("listed/a", "1.png");
     assert_int_equal(mkfifo(full("listed/a/0.png"), 0600), 0);
     assert_ok(physad_dataset_open(&ds, ctx, full("listed"), NULL));
@@ -540,7 +541,8 @@ static void samples_in_memory_are_read(void **state)
         assert_ok(physad_dataset_read_scaled(ds, i, 8, &image)); /* in memory: as it is */
         assert_int_equal(physad_image_view(image).shape[0], 2);
         physad_image_free(image);
-        assert_fails(PHYSAD_ERR_ARG, "physad_dataset_read_scaled: jpeg_scale is 3", physad_dataset_read_scaled(ds, i, 3, &image));
+        assert_fails(PHYSAD_ERR_ARG, "physad_dataset_read_scaled: jpeg_scale is 3",
+                     physad_dataset_read_scaled(ds, i, 3, &image));
         assert_fails(PHYSAD_ERR_ARG, "jpeg_scale is -1", physad_dataset_read_scaled(ds, i, -1, &image));
         assert_null(image);
     }
@@ -657,7 +659,8 @@ static void wrong_folders_are_named(void **state)
     assert_fails(PHYSAD_ERR_IO, "no folder of lists", physad_dataset_open(&ds, ctx, full("e/fine"), &o));
     o.format = NULL;
     o.categories = "fine,fien";
-    assert_fails(PHYSAD_ERR_ARG, "there is no category \"fien\"; want of fine", physad_dataset_open(&ds, ctx, full("e/fine"), &o));
+    assert_fails(PHYSAD_ERR_ARG, "there is no category \"fien\"; want of fine",
+                 physad_dataset_open(&ds, ctx, full("e/fine"), &o));
     o.categories = NULL;
     o.holdout = 1;
     assert_fails(PHYSAD_ERR_ARG, "holdout is 1", physad_dataset_open(&ds, ctx, full("e/fine"), &o));

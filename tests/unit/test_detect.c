@@ -285,14 +285,16 @@ static float *map_of(const physad_detector *det, int64_t side, double *score)
     return map;
 }
 
-static physad_detector *fitted_in_tiles(physad_context *ctx, const char *method, const char *tiles, const char *calibrate)
+static physad_detector *fitted_in_tiles(physad_context *ctx, const char *method, const char *tiles,
+                                        const char *calibrate)
 {
     physad_detector *det = new_detector(ctx, method);
     physad_dataset *ds = normals(ctx, 0, 8, -1);
     assert_ok(physad_detector_set(det, "input", "192"));
     assert_ok(physad_detector_set(det, "layers", "b2,b4")); /* what they see is less than a tile */
     assert_ok(physad_detector_set(det, "tiles", tiles));
-    assert_ok(strcmp(method, "padim") == 0 ? physad_detector_set(det, "dim", "32") : physad_detector_set(det, "calibrate", calibrate));
+    assert_ok(strcmp(method, "padim") == 0 ? physad_detector_set(det, "dim", "32")
+                                           : physad_detector_set(det, "calibrate", calibrate));
     assert_ok(physad_detector_fit(det, ds, NULL));
     physad_dataset_free(ds);
     return det;
@@ -313,8 +315,10 @@ static void tiles_leave_no_seam(void **state)
     enum { INPUT = 192 };
     physad_context *ctx = new_context(2), *one = new_context(1);
     for (int m = 0; m < 2; m++) {
-        physad_detector *whole = fitted_in_tiles(ctx, methods[m], "0", "none"), *tiled = fitted_in_tiles(ctx, methods[m], "96", "none");
-        physad_detector *large = fitted_in_tiles(ctx, methods[m], "192", "none"), *alone = fitted_in_tiles(one, methods[m], "96", "none");
+        physad_detector *whole = fitted_in_tiles(ctx, methods[m], "0", "none"),
+                        *tiled = fitted_in_tiles(ctx, methods[m], "96", "none");
+        physad_detector *large = fitted_in_tiles(ctx, methods[m], "192", "none"),
+                        *alone = fitted_in_tiles(one, methods[m], "96", "none");
         double want, got, same;
         float *a = map_of(whole, INPUT, &want), *b = map_of(tiled, INPUT, &got), *c = map_of(large, INPUT, &same);
         assert_true(same == want); /* one tile is the whole */
@@ -331,7 +335,8 @@ static void tiles_leave_no_seam(void **state)
             sum[4] += a[i] * b[i];
         }
         const double n = INPUT * INPUT;
-        const double r = (n * sum[4] - sum[0] * sum[1]) / sqrt((n * sum[2] - sum[0] * sum[0]) * (n * sum[3] - sum[1] * sum[1]));
+        const double r =
+            (n * sum[4] - sum[0] * sum[1]) / sqrt((n * sum[2] - sum[0] * sum[0]) * (n * sum[3] - sum[1] * sum[1]));
         if (!(r > 0.99))
             fail_msg("%s: the maps with and without tiles correlate by %g", methods[m], r);
         free(a);
@@ -358,12 +363,13 @@ static void tiles_leave_no_seam(void **state)
     physad_context_free(one);
 }
 
-/* In deviations of normal distances: normal photos stay where they were, though at a tile's border a patch looks otherwise. What the
- * hole is in these is less there, for the normals differ more. */
+/* In deviations of normal distances: normal photos stay where they were, though at a tile's border a patch looks
+ * otherwise. What the hole is in these is less there, for the normals differ more. */
 static void tiles_keep_the_scale_of_positions(void **state)
 {
     physad_context *ctx = new_context(2);
-    physad_detector *whole = fitted_in_tiles(ctx, "patchcore", "0", "position"), *tiled = fitted_in_tiles(ctx, "patchcore", "96", "position");
+    physad_detector *whole = fitted_in_tiles(ctx, "patchcore", "0", "position"),
+                    *tiled = fitted_in_tiles(ctx, "patchcore", "96", "position");
     double usual = 0;
     for (uint64_t i = 500; i < 508; i++) {
         const double a = score_of(whole, i, false), b = score_of(tiled, i, false);
@@ -392,7 +398,8 @@ static void another_precision_takes_the_promise_away(void **state)
     const double value = t.value, want = score_of(det, 100, true);
     assert_ok(physad_detector_save(det, path));
     o.precision = "f16";
-    assert_fails(PHYSAD_ERR_ARG, "option precision is \"f16\", want one of f32|bf16", physad_detector_load_with(&rough, ctx, path, &o));
+    assert_fails(PHYSAD_ERR_ARG, "option precision is \"f16\", want one of f32|bf16",
+                 physad_detector_load_with(&rough, ctx, path, &o));
     o.precision = "f32";
     assert_ok(physad_detector_load_with(&rough, ctx, path, &o));
     assert_ok(physad_detector_threshold(rough, &t));
@@ -472,7 +479,8 @@ static void removing_equals_never_having_had_it(void **state)
     for (int m = 0; m < 2; m++) {
         physad_context *ctx = new_context(0);
         physad_detector *a = new_detector(ctx, methods[m]), *b = new_detector(ctx, methods[m]);
-        physad_dataset *all = normals(ctx, 0, 12, -1), *some = normals(ctx, 0, 12, 5), *lacking = normals(ctx, 0, 10, 5);
+        physad_dataset *all = normals(ctx, 0, 12, -1), *some = normals(ctx, 0, 12, 5),
+                       *lacking = normals(ctx, 0, 10, 5);
         physad_dataset *last = normals(ctx, 10, 12, -1);
         assert_ok(physad_detector_set(a, "keep_features", "true"));
         assert_ok(physad_detector_set(b, "keep_features", "true"));
@@ -570,7 +578,8 @@ static void nothing_but_broken_photos_is_an_error(void **state)
     physad_dataset *gaps = normals_with_gaps(ctx, 0);
     physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
     call.on_error = PHYSAD_ERRORS_SKIP;
-    assert_fails(PHYSAD_ERR_ARG, "none of the 1 samples can be used; the first: /no/such/last.png", physad_detector_fit(det, gaps, &call));
+    assert_fails(PHYSAD_ERR_ARG, "none of the 1 samples can be used; the first: /no/such/last.png",
+                 physad_detector_fit(det, gaps, &call));
     assert_int_equal(physad_detector_is_fitted(det), 0);
     assert_int_equal(physad_detector_skipped_count(det), 1);
     call.on_error = 2;
@@ -667,7 +676,8 @@ static void bad_calls_say_what_is_wrong(void **state)
     const int64_t grey[2] = { SIDE, SIDE };
     const physad_view damaged = physad_view_array(holes, PHYSAD_F32, 2, grey);
     holes[20 * SIDE + 30] = NAN;
-    assert_fails(PHYSAD_ERR_NUMERIC, "holds NaN or infinite values, near (19,29) of the 64 x 64", physad_detector_score(det, &damaged, &r));
+    assert_fails(PHYSAD_ERR_NUMERIC, "holds NaN or infinite values, near (19,29) of the 64 x 64",
+                 physad_detector_score(det, &damaged, &r));
     holes[20 * SIDE + 30] = INFINITY;
     assert_fails(PHYSAD_ERR_NUMERIC, "NaN or infinite", physad_detector_score(det, &damaged, &r));
     assert_null(r);

@@ -229,7 +229,8 @@ static int make(void **state)
     o.defect_videos = 1;
     o.frames = 32;
     o.width = o.height = 64;
-    return physad_context_new(&shared, &c) || physad_synth_phys(shared, path, &o, NULL) || physad_dataset_open(&fans, shared, path, NULL);
+    return physad_context_new(&shared, &c) || physad_synth_phys(shared, path, &o, NULL) ||
+           physad_dataset_open(&fans, shared, path, NULL);
 }
 
 static int drop(void **state)

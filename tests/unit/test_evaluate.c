@@ -97,7 +97,8 @@ static void assert_instances(const physad_evaluation *e, int64_t result, physad_
         assert_ok(physad_evaluation_sample(e, result, i, &s));
         assert_ok(physad_evaluation_sample(e, result, i + 1, &t));
         assert_string_equal(s.group, t.group);
-        assert_ok(physad_scores_add(scores, fmax(s.score, t.score), s.label > t.label ? s.label : t.label, "any", s.group));
+        assert_ok(
+            physad_scores_add(scores, fmax(s.score, t.score), s.label > t.label ? s.label : t.label, "any", s.group));
     }
     mo.replicates = -1;
     assert_ok(physad_scores_measure(&m, scores, &mo, NULL));

@@ -69,17 +69,20 @@ static json_t *golden(void)
 
 static void check_join(const physad__join *j, const float *const *maps, json_t *want)
 {
-    json_t *index = json_object_get(want, "index"), *value = json_object_get(want, "value"), *shape = json_object_get(want, "shape");
+    json_t *index = json_object_get(want, "index"), *value = json_object_get(want, "value"),
+           *shape = json_object_get(want, "shape");
     const int64_t width = physad__join_width(j), count = j->shape[0][0] * j->shape[0][1] * width;
     assert_int_equal(width, json_integer_value(json_array_get(shape, 2)));
-    float *out = malloc((size_t)count * sizeof(*out)), *scratch = malloc((size_t)physad__join_scratch(j) * sizeof(*scratch) + 1);
+    float *out = malloc((size_t)count * sizeof(*out)),
+          *scratch = malloc((size_t)physad__join_scratch(j) * sizeof(*scratch) + 1);
     double sum = 0;
     physad__join_run(j, maps, scratch, out);
     for (int64_t i = 0; i < count; i++)
         sum += fabs(out[i]);
     assert_near(sum, json_number_value(json_object_get(want, "abs")), 1e-5 * sum);
     for (size_t i = 0; i < json_array_size(index); i++)
-        assert_near(out[json_integer_value(json_array_get(index, i))], json_number_value(json_array_get(value, i)), 1e-5);
+        assert_near(out[json_integer_value(json_array_get(index, i))], json_number_value(json_array_get(value, i)),
+                    1e-5);
     free(out);
     free(scratch);
 }
@@ -152,7 +155,8 @@ static void shapes_and_names(void **state)
     physad_context_free(ctx);
 }
 
-/* One photo gives one answer: in batches of 1, 7 and 32, whatever its place there, with 1, 2 and 4 threads, in every precision. */
+/* One photo gives one answer: in batches of 1, 7 and 32, whatever its place there, with 1, 2 and 4 threads, in every
+ * precision. */
 static void batch_order_and_threads_do_not_show(void **state)
 {
     static const char *const backbones[] = { "efficientnet-lite0", "resnet18", "resnet50", "efficientnet-b4" };
@@ -245,7 +249,8 @@ static void reductions(void **state)
     assert_ok(physad_features_new(&again, ctx, &o));
     o.reduce = PHYSAD_REDUCE_PROJECTION;
     assert_ok(physad_features_new(&flat, ctx, &o));
-    float *a = joined(full, x, 0, 1), *b = joined(some, x, 0, 1), *c = joined(drawn, x, 0, 1), *d = joined(again, x, 0, 1);
+    float *a = joined(full, x, 0, 1), *b = joined(some, x, 0, 1), *c = joined(drawn, x, 0, 1),
+          *d = joined(again, x, 0, 1);
     float *p = joined(flat, x, 0, 1);
     int64_t s[3];
     physad_features_shape(flat, s);
@@ -329,7 +334,8 @@ static void options_are_checked(void **state)
     REFUSES(PHYSAD_ERR_ARG, "layer \"\"", o.layers = "");
     REFUSES(PHYSAD_ERR_ARG, "twice", o.layers = "b4,b10,b4");
     REFUSES(PHYSAD_ERR_ARG, "more than 8", o.layers = "stem,b0,b1,b2,b3,b4,b5,b6,b7");
-    REFUSES(PHYSAD_ERR_ARG, "none of efficientnet-lite0's", o.layers = "a name much longer than any layer could ever have");
+    REFUSES(PHYSAD_ERR_ARG, "none of efficientnet-lite0's",
+            o.layers = "a name much longer than any layer could ever have");
     REFUSES(PHYSAD_ERR_ARG, "height is 31", o.height = 31);
     REFUSES(PHYSAD_ERR_ARG, "width is -1", o.width = -1);
     REFUSES(PHYSAD_ERR_ARG, "height is 8193", o.height = 8193);
@@ -339,8 +345,10 @@ static void options_are_checked(void **state)
     REFUSES(PHYSAD_ERR_ARG, "both or neither", o.reduce = PHYSAD_REDUCE_SUBSET);
     REFUSES(PHYSAD_ERR_ARG, "both or neither", o.reduce_dim = 3);
     REFUSES(PHYSAD_ERR_ARG, "there are 152", (o.reduce = PHYSAD_REDUCE_SUBSET, o.reduce_dim = 153));
-    REFUSES(PHYSAD_ERR_ARG, "channels[1] is 1", (o.reduce = PHYSAD_REDUCE_SUBSET, o.reduce_dim = 2, o.channels = twice));
-    REFUSES(PHYSAD_ERR_ARG, "channels[1] is 152", (o.reduce = PHYSAD_REDUCE_SUBSET, o.reduce_dim = 2, o.channels = beyond));
+    REFUSES(PHYSAD_ERR_ARG, "channels[1] is 1",
+            (o.reduce = PHYSAD_REDUCE_SUBSET, o.reduce_dim = 2, o.channels = twice));
+    REFUSES(PHYSAD_ERR_ARG, "channels[1] is 152",
+            (o.reduce = PHYSAD_REDUCE_SUBSET, o.reduce_dim = 2, o.channels = beyond));
     REFUSES(PHYSAD_ERR_ARG, "channels are given", o.channels = twice);
     REFUSES(PHYSAD_ERR_ARG, "padding is 4", o.padding = 4);
     REFUSES(PHYSAD_ERR_ARG, "has but one padding", (o.backbone = "resnet18", o.padding = PHYSAD_PADDING_SAME));
@@ -377,7 +385,8 @@ static void calls_are_checked(void **state)
     float *y = malloc((size_t)(4 * values_of(s)) * sizeof(*y));
     physad_view images = view4(x, 4, (int64_t[]){ SIDE, SIDE, 3 }), out = view4(y, 4, s), bad;
     bad = images, bad.shape[1]--;
-    assert_fails(PHYSAD_ERR_SHAPE, "images has shape (4,63,64,3), want (n,64,64,3)", physad_features_compute(f, &bad, &out, NULL));
+    assert_fails(PHYSAD_ERR_SHAPE, "images has shape (4,63,64,3), want (n,64,64,3)",
+                 physad_features_compute(f, &bad, &out, NULL));
     bad = images, bad.dtype = PHYSAD_F64;
     assert_fails(PHYSAD_ERR_DTYPE, "want f32", physad_features_compute(f, &bad, &out, NULL));
     bad = out, bad.shape[0]--;
@@ -509,7 +518,8 @@ static void *share(void *user)
     for (int64_t i = 0; i < 3; i++) {
         const int64_t at = (s->from + i) % 6, n = 1 + i % 2;
         float *got = malloc((size_t)(n * values_of(shape)) * sizeof(*got));
-        const physad_view images = view4((float *)(uintptr_t)s->x + at * SIDE * SIDE * 3, n, (int64_t[]){ SIDE, SIDE, 3 });
+        const physad_view images =
+            view4((float *)(uintptr_t)s->x + at * SIDE * SIDE * 3, n, (int64_t[]){ SIDE, SIDE, 3 });
         const physad_view out = view4(got, n, shape);
         s->differ += physad_features_compute(s->f, &images, &out, NULL) != PHYSAD_OK ||
                      memcmp(got, s->want + at * values_of(shape), (size_t)(n * values_of(shape)) * sizeof(*got)) != 0;
@@ -571,8 +581,8 @@ static bool damage_name(const physad__backbone *b, const char *ours, char *their
 }
 
 static physad_status from_tensors(physad_context *ctx, const physad_features *like, const physad_tensors *given,
-                                  bool (*translate)(const physad__backbone *, const char *, char *, size_t), const char *path,
-                                  physad_features **out)
+                                  bool (*translate)(const physad__backbone *, const char *, char *, size_t),
+                                  const char *path, physad_features **out)
 {
     physad_features_options o = small(NULL);
     renamer r = { given, NULL, like->backbone, translate };
@@ -618,7 +628,8 @@ static void files_are_read_by_name(void **state)
         assert_memory_equal(a.data, b.data, (size_t)physad__view_count(&a) * sizeof(float));
     }
     physad_features_free(g);
-    assert_fails(PHYSAD_ERR_FORMAT, "\"other._conv_stem.weight\"", physad__features_new_from(&g, ctx, &o, mine, "other."));
+    assert_fails(PHYSAD_ERR_FORMAT, "\"other._conv_stem.weight\"",
+                 physad__features_new_from(&g, ctx, &o, mine, "other."));
     physad_tensors_free(mine);
 
     assert_ok(physad_tensors_new(&mine, ctx));
@@ -706,7 +717,8 @@ static void wrong_files_are_told(void **state)
     assert_ok(physad_tensors_new(&t, ctx));
     assert_fails(PHYSAD_ERR_FORMAT, "the file's first is \"(none)\"", physad__features_new_from(&f, ctx, &o, t, ""));
     assert_ok(physad_tensors_add(t, "conv1.weight", &stem));
-    assert_fails(PHYSAD_ERR_FORMAT, "\"bn1.weight\" of resnet18 is missing", physad__features_new_from(&f, ctx, &o, t, ""));
+    assert_fails(PHYSAD_ERR_FORMAT, "\"bn1.weight\" of resnet18 is missing",
+                 physad__features_new_from(&f, ctx, &o, t, ""));
     physad_tensors_free(t);
     assert_ok(physad_tensors_new(&t, ctx));
     assert_ok(physad_tensors_add(t, "conv1.weight", &wrong));
@@ -714,7 +726,8 @@ static void wrong_files_are_told(void **state)
     static const char *const parts[] = { "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var" };
     for (int i = 0; i < 4; i++)
         assert_ok(physad_tensors_add(t, parts[i], &norm));
-    assert_fails(PHYSAD_ERR_FORMAT, "has shape (64,3,3,3), resnet18 wants (64,3,7,7)", physad__features_new_from(&f, ctx, &o, t, ""));
+    assert_fails(PHYSAD_ERR_FORMAT, "has shape (64,3,3,3), resnet18 wants (64,3,7,7)",
+                 physad__features_new_from(&f, ctx, &o, t, ""));
     physad_tensors_free(t);
     assert_int_equal(physad_context_memory_used(ctx), 0);
     physad_context_free(ctx);

@@ -9,7 +9,8 @@
 
 static const uint64_t FORMULA_SEED = 20;
 
-static inline physad_status formula(void *user, const char *name, int32_t ndim, const int64_t *shape, float *buffer, const float **data)
+static inline physad_status formula(void *user, const char *name, int32_t ndim, const int64_t *shape, float *buffer,
+                                    const float **data)
 {
     int64_t count = 1;
     for (int32_t i = 0; i < ndim; i++)
@@ -47,11 +48,13 @@ static inline physad_context *context_of(int threads)
     return ctx;
 }
 
-/* Also false where oneDNN is told to do without newer instructions (ONEDNN_MAX_CPU_ISA=AVX2), which the context does not know. */
+/* Also false where oneDNN is told to do without newer instructions (ONEDNN_MAX_CPU_ISA=AVX2), which the context does
+ * not know. */
 static inline bool has_bf16(void)
 {
     physad_context *ctx = context_of(1);
-    const bool has = (physad_context_cpu_flags(ctx) & PHYSAD_CPU_AVX512_BF16) != 0 && getenv("ONEDNN_MAX_CPU_ISA") == NULL;
+    const bool has =
+        (physad_context_cpu_flags(ctx) & PHYSAD_CPU_AVX512_BF16) != 0 && getenv("ONEDNN_MAX_CPU_ISA") == NULL;
     physad_context_free(ctx);
     return has;
 }

@@ -42,9 +42,16 @@ static void test_labels(void **state)
 static void test_refused(void **state)
 {
     static const char *const wrong[][2] = {
-        { "", "labels.json" },           { "[0, 1]", "want {" },          { "{\"a\": 1}", "no list" },      { "{\"a\": []}", "empty" },
-        { "{\"a\": [0, 2]}", "label 1" }, { "{\"a\": [0.5]}", "label 0" }, { "{\"a\": [true]}", "label 0" }, { "{\"a\": [-1]}", "label 0" },
-        { "{\"a\": [0], \"a\": [1]}", "labels.json" }, { "{\"a\": [0]} x", "labels.json" },
+        { "", "labels.json" },
+        { "[0, 1]", "want {" },
+        { "{\"a\": 1}", "no list" },
+        { "{\"a\": []}", "empty" },
+        { "{\"a\": [0, 2]}", "label 1" },
+        { "{\"a\": [0.5]}", "label 0" },
+        { "{\"a\": [true]}", "label 0" },
+        { "{\"a\": [-1]}", "label 0" },
+        { "{\"a\": [0], \"a\": [1]}", "labels.json" },
+        { "{\"a\": [0]} x", "labels.json" },
     };
     physad_context *ctx = new_context();
     physad__frame_labels *l;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Photos of one thing: what two of them find odd at one place, what one alone finds odd, and the places in space. The photos are of a wall
- * at z = 10, seen by cameras side by side. */
+/* Photos of one thing: what two of them find odd at one place, what one alone finds odd, and the places in space. The
+ * photos are of a wall at z = 10, seen by cameras side by side. */
 #include "failing.h"
 #include "test.h"
 
@@ -31,7 +31,8 @@ static physad_result *see_wall(physad__origin *origin, double x, double score)
     physad__sight *s = physad__alloc_zero(mem, sizeof(*s), "test");
     assert_true(r != NULL && s != NULL);
     *s = (physad__sight){ .height = CELLS, .width = CELLS, .surprises = true };
-    s->camera = (physad_camera){ .fx = 100, .fy = 100, .cx = SIDE / 2.0, .cy = SIDE / 2.0, .width = SIDE, .height = SIDE };
+    s->camera =
+        (physad_camera){ .fx = 100, .fy = 100, .cx = SIDE / 2.0, .cy = SIDE / 2.0, .width = SIDE, .height = SIDE };
     for (int k = 0; k < 3; k++)
         s->camera.rotation[4 * k] = 1;
     s->camera.translation[0] = -x;
@@ -80,7 +81,8 @@ static void test_agreement(void **state)
     physad_context *ctx = fresh_context();
     physad__origin *origin = NULL;
     assert_ok(physad__origin_make(&origin, ctx, 0));
-    physad_result *a = see_wall(origin, 0, 1.8), *b = see_wall(origin, 1, 1.6), *c = see_wall(origin, -1, 1.0), *calm = see_wall(origin, 0.5, 0.4);
+    physad_result *a = see_wall(origin, 0, 1.8), *b = see_wall(origin, 1, 1.6), *c = see_wall(origin, -1, 1.0),
+                  *calm = see_wall(origin, 0.5, 0.4);
     mark(a, 0.5, 0.6, 1.8f);
     mark(b, 0.5, 0.6, 1.6f);
     mark(c, -1.5, -1, 1.0f);
@@ -150,7 +152,8 @@ static void test_unseen(void **state)
     physad_context *ctx = fresh_context();
     physad__origin *origin = NULL;
     assert_ok(physad__origin_make(&origin, ctx, 0));
-    physad_result *a = see_wall(origin, 0, 1.8), *hidden = see_wall(origin, 1, 0.3), *beside = see_wall(origin, 40, 0.3), *behind = see_wall(origin, 0, 0.3);
+    physad_result *a = see_wall(origin, 0, 1.8), *hidden = see_wall(origin, 1, 0.3),
+                  *beside = see_wall(origin, 40, 0.3), *behind = see_wall(origin, 0, 0.3);
     mark(a, 0.5, 0.6, 1.8f);
     for (int i = 0; i < CELLS * CELLS; i++)
         hidden->sight->depth[i] = 6;
@@ -266,7 +269,7 @@ static void test_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_agreement), cmocka_unit_test(test_unseen), cmocka_unit_test(test_refused),
-                                        cmocka_unit_test(test_memory) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_agreement), cmocka_unit_test(test_unseen),
+                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,9 +40,12 @@ static void end_context(physad_context *ctx)
     physad_context_free(ctx);
 }
 
-static void save_fitted(physad_context *ctx, const physad_dataset *ds, const char *method, const char *keep, const char *path)
+static void save_fitted(physad_context *ctx, const physad_dataset *ds, const char *method, const char *keep,
+                        const char *path)
 {
-    const char *const options[][2] = { { "weights", "random:1" }, { "input", "64" }, { "keep_features", keep }, { "alpha", "0.34" } };
+    const char *const options[][2] = {
+        { "weights", "random:1" }, { "input", "64" }, { "keep_features", keep }, { "alpha", "0.34" }
+    };
     physad_detector *det = NULL;
     assert_ok(physad_detector_new(&det, ctx, method));
     for (int64_t i = 0; i < PHYSAD__COUNT(options); i++)
@@ -97,8 +100,8 @@ static void replace(char *text, size_t size, const char *from, const char *to)
 }
 
 /* A model as `lying`: with `value` at `place` of array `name` (NULL: none), and the pairs of texts replaced. */
-static void lie(physad_context *ctx, const char *path, const char *name, int64_t place, int64_t value, const char *const (*texts)[2],
-                int64_t count)
+static void lie(physad_context *ctx, const char *path, const char *name, int64_t place, int64_t value,
+                const char *const (*texts)[2], int64_t count)
 {
     static char text[1 << 16];
     physad_tensors *in = NULL, *out = NULL;
@@ -135,9 +138,10 @@ static void kept_features_come_from_where_they_can(void **state)
         const char *name;
         int64_t place, value;
     } lies[] = {
-        { "features.positions", 3, 64 },           { "features.positions", 0, INT32_MAX }, { "features.positions", -1, -1 },
-        { "features.samples", -1, COUNT },         { "features.samples", -1, INT64_MAX },  { "features.samples", 0, -1 },
-        { "features.samples", 5, INT64_MIN },      { "features.samples", -1, 0 } /* the order is the samples' */,
+        { "features.positions", 3, 64 },       { "features.positions", 0, INT32_MAX },
+        { "features.positions", -1, -1 },      { "features.samples", -1, COUNT },
+        { "features.samples", -1, INT64_MAX }, { "features.samples", 0, -1 },
+        { "features.samples", 5, INT64_MIN },  { "features.samples", -1, 0 } /* the order is the samples' */,
     };
     physad_context *ctx = fresh_context();
     physad_detector *det = NULL;
@@ -167,7 +171,8 @@ static void gaussians_are_numbers(void **state)
     end_context(ctx);
 }
 
-/* The transform of the file and its options may tell of different grids: kept rows fit the one, and are spread over the other. */
+/* The transform of the file and its options may tell of different grids: kept rows fit the one, and are spread over the
+ * other. */
 static void options_may_not_shrink_the_grid(void **state)
 {
     static const char *const texts[][2] = { { "\"input\":\"64\"", "\"input\":\"32\"" } };
@@ -180,11 +185,13 @@ static void options_may_not_shrink_the_grid(void **state)
     end_context(ctx);
 }
 
-/* What stands in the list of choices is not thereby one of them: readers of the option would take it for different numbers. */
+/* What stands in the list of choices is not thereby one of them: readers of the option would take it for different
+ * numbers. */
 static void choices_are_one_of_the_list(void **state)
 {
-    static const char *const scales[] = { "\"jpeg_scale\":\"3\"", "\"jpeg_scale\":\"2|4\"", "\"jpeg_scale\":\"1|2|4|8\"",
-                                          "\"jpeg_scale\":\"\"", "\"jpeg_scale\":\"4294967297\"" };
+    static const char *const scales[] = { "\"jpeg_scale\":\"3\"", "\"jpeg_scale\":\"2|4\"",
+                                          "\"jpeg_scale\":\"1|2|4|8\"", "\"jpeg_scale\":\"\"",
+                                          "\"jpeg_scale\":\"4294967297\"" };
     physad_context *ctx = fresh_context();
     physad_detector *det = NULL;
     for (int i = 0; i < PHYSAD__COUNT(scales); i++) {
@@ -202,9 +209,10 @@ static void choices_are_one_of_the_list(void **state)
 static void weights_are_regular_files(void **state)
 {
     char pipe[512], weights[600];
-    const char *const texts[2][2][2] = { { { "\"weights\":\"random:1\"", weights }, { "\"sha256\":\"\"", "\"sha256\":\"00\"" } },
-                                         { { "\"weights\":\"random:1\"", "\"weights\":\"/dev/zero\"" },
-                                           { "\"sha256\":\"\"", "\"sha256\":\"00\"" } } };
+    const char *const texts[2][2][2] = {
+        { { "\"weights\":\"random:1\"", weights }, { "\"sha256\":\"\"", "\"sha256\":\"00\"" } },
+        { { "\"weights\":\"random:1\"", "\"weights\":\"/dev/zero\"" }, { "\"sha256\":\"\"", "\"sha256\":\"00\"" } }
+    };
     physad_context *ctx = fresh_context();
     physad_detector *det = NULL;
     snprintf(pipe, sizeof(pipe), "%s/pipe.safetensors", folder);
@@ -219,10 +227,13 @@ static void weights_are_regular_files(void **state)
     end_context(ctx);
 }
 
-/* Arrays of a checkpoint may have any strides, so that few bytes are an array of any length; and its texts are metadata too. */
+/* Arrays of a checkpoint may have any strides, so that few bytes are an array of any length; and its texts are metadata
+ * too. */
 static void models_are_safetensors(void **state)
 {
-    static const char bytes[] = "\x80\x02\x8a\nl\xfc\x9c" "F\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}q\x00.\x80\x02}X\x06\x00\x00\x00" "physad"
+    static const char bytes[] = "\x80\x02\x8a\nl\xfc\x9c"
+                                "F\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}q\x00.\x80\x02}X\x06\x00\x00\x00"
+                                "physad"
                                 "X\x02\x00\x00\x00{}s.\x80\x02].";
     physad_context *ctx = fresh_context();
     physad_tensors *file = NULL;

@@ -45,8 +45,15 @@ static void end_context(physad_context *ctx)
 
 static physad__frontend front_of(physad_context *ctx)
 {
-    return (physad__frontend){ .ctx = ctx, .input_height = SIDE, .input_width = SIDE, .height = SIDE / CELL, .width = SIDE / CELL,
-                               .dim = 4, .network_dim = 4, .mean = { 0.5f, 0.4f, 0.3f }, .std = { 0.2f, 0.25f, 0.3f } };
+    return (physad__frontend){ .ctx = ctx,
+                               .input_height = SIDE,
+                               .input_width = SIDE,
+                               .height = SIDE / CELL,
+                               .width = SIDE / CELL,
+                               .dim = 4,
+                               .network_dim = 4,
+                               .mean = { 0.5f, 0.4f, 0.3f },
+                               .std = { 0.2f, 0.25f, 0.3f } };
 }
 
 /* Inputs whose brightness is `level` in all channels, with grain. */

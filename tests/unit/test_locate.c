@@ -46,7 +46,8 @@ static void test_known(void **state)
         assert_ok(physad_scene_render(scene, &c, NULL, &photo, NULL, NULL));
         assert_ok(physad_locator_find(locator, &photo, poses, 3, &n));
         assert_in_range(n, 1, 3);
-        const double turn = physad__pose_angle(&c, &poses[0].camera) * 180 / M_PI, move = physad__pose_distance(&c, &poses[0].camera) / 4;
+        const double turn = physad__pose_angle(&c, &poses[0].camera) * 180 / M_PI,
+                     move = physad__pose_distance(&c, &poses[0].camera) / 4;
         met += turn < 0.5 && move < 0.01;
         assert_int_equal(poses[0].camera.width, WIDTH);
         assert_true(poses[0].confidence <= 1 && poses[0].confidence > 0 && poses[0].loss < 0.5);
@@ -162,7 +163,8 @@ static void test_refused(void **state)
 static void test_measures(void **state)
 {
     physad_camera a = camera_at(0), b = a;
-    const double turn[6] = { 0, 0, 0, 0, 1e-7, 0 }, wide[6] = { 0, 0, 0, 0.3, 2.9, 0 }, move[6] = { 0.3, 0, -0.4, 0, 0, 0 };
+    const double turn[6] = { 0, 0, 0, 0, 1e-7, 0 }, wide[6] = { 0, 0, 0, 0.3, 2.9, 0 },
+                 move[6] = { 0.3, 0, -0.4, 0, 0, 0 };
     assert_near(physad__pose_angle(&a, &a), 0, 1e-15);
     physad__splat_camera_move(b.rotation, b.translation, turn);
     assert_near(physad__pose_angle(&a, &b), 1e-7, 1e-12);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* motion-bank: flow against known shifts, rules against takes that break them, models on disk, rules edited, streams against files. */
+/* motion-bank: flow against known shifts, rules against takes that break them, models on disk, rules edited, streams
+ * against files. */
 #include "failing.h"
 #include "scratch.h"
 
@@ -66,7 +67,8 @@ static void paint(uint8_t *out, int h, int w, double dy, double dx)
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
             const double a = y - dy, b = x - dx;
-            out[y * w + x] = (uint8_t)(128 + 40 * sin(a * 0.31) * cos(b * 0.23) + 40 * sin(b * 0.17 + 0.9 * sin(a * 0.11)));
+            out[y * w + x] =
+                (uint8_t)(128 + 40 * sin(a * 0.31) * cos(b * 0.23) + 40 * sin(b * 0.17 + 0.9 * sin(a * 0.11)));
         }
 }
 
@@ -202,7 +204,8 @@ static void rules_can_be_edited(void **state)
     physad_result_free(after);
     assert_fails(PHYSAD_ERR_FORMAT, "did you mean \"speed\"",
                  physad_detector_set_rules(det, "[{\"rule\": \"sped\", \"low\": 2, \"high\": 3}]"));
-    assert_fails(PHYSAD_ERR_FORMAT, "low < high", physad_detector_set_rules(det, "[{\"rule\": \"speed\", \"low\": 3, \"high\": 3}]"));
+    assert_fails(PHYSAD_ERR_FORMAT, "low < high",
+                 physad_detector_set_rules(det, "[{\"rule\": \"speed\", \"low\": 3, \"high\": 3}]"));
     assert_fails(PHYSAD_ERR_FORMAT, "list", physad_detector_set_rules(det, "3"));
     physad_detector_free(det);
     /* as a file, for another fit */
@@ -340,7 +343,8 @@ static physad_status fit_rationed(physad_context *ctx, const char *file, double 
     return status;
 }
 
-/* The n-th allocation of a fit and a score fails: NOMEM each time, and nothing is kept. n grows by steps, for there are thousands. */
+/* The n-th allocation of a fit and a score fails: NOMEM each time, and nothing is kept. n grows by steps, for there are
+ * thousands. */
 static void failing_allocations_leave_nothing(void **state)
 {
     char file[1024];

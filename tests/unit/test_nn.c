@@ -47,7 +47,8 @@ static void direct_conv(const physad__nn_node *n, const value *in, value *out)
     /* "Same": what is missing for out = ceil(in / stride), half of it above and to the left, the odd one not. */
     const bool same = n->padding == PHYSAD__NN_PAD_SAME;
     const int64_t lack_y = (out->h - 1) * n->stride + k - in->h, lack_x = (out->w - 1) * n->stride + k - in->w;
-    const int64_t top = same ? physad__max(lack_y, 0) / 2 : n->pad[0], left = same ? physad__max(lack_x, 0) / 2 : n->pad[1];
+    const int64_t top = same ? physad__max(lack_y, 0) / 2 : n->pad[0],
+                  left = same ? physad__max(lack_x, 0) / 2 : n->pad[1];
     if (same)
         assert_true(out->h == (in->h + n->stride - 1) / n->stride && out->w == (in->w + n->stride - 1) / n->stride);
     float *w = parameter(n, "weight", n->op == PHYSAD__NN_LINEAR ? 2 : 4, shape);
@@ -178,7 +179,8 @@ static void free_outputs(outputs *out)
         free(out->x[i]);
 }
 
-static void compute(const physad__nn_graph *g, const physad__nn_config *config, const float *image, int threads, outputs *out)
+static void compute(const physad__nn_graph *g, const physad__nn_config *config, const float *image, int threads,
+                    outputs *out)
 {
     physad_context *ctx = context_of(threads);
     physad__call call;
@@ -205,8 +207,10 @@ static double error_of(const float *got, const value *want)
     return isfinite(most) ? most / sqrt(square / (double)count + 1e-30) : INFINITY;
 }
 
-/* Every tap in f32 and, where the processor can, in bf16, against the direct computation; the same bits with 1, 2, 4 threads. */
-static void check_graph(const physad__nn_graph *g, const int32_t *taps, int64_t count, int64_t height, int64_t width, double bf16)
+/* Every tap in f32 and, where the processor can, in bf16, against the direct computation; the same bits with 1, 2, 4
+ * threads. */
+static void check_graph(const physad__nn_graph *g, const int32_t *taps, int64_t count, int64_t height, int64_t width,
+                        double bf16)
 {
     float *image = draw_image(height, width, g->nodes[0].channels);
     value *want = direct(g, image, height, width);
@@ -240,7 +244,8 @@ static physad__mem *plain_memory(void)
     return &mem;
 }
 
-static const double BF16 = 0.06; /* some layers deep, largest difference over the mean square: 2^-8 a rounding, and sums of them */
+static const double BF16 =
+    0.06; /* some layers deep, largest difference over the mean square: 2^-8 a rounding, and sums of them */
 
 /* --- operations one by one --- */
 
@@ -317,7 +322,8 @@ static void squeeze_and_excitation(void **state)
     physad__nn_graph g;
     int32_t taps[2];
     physad__nn_graph_init(&g, plain_memory());
-    const int32_t x = physad__nn_unary(&g, PHYSAD__NN_SILU, physad__nn_conv(&g, physad__nn_input(&g, 3), "x", 36, 3, 2, 1));
+    const int32_t x =
+        physad__nn_unary(&g, PHYSAD__NN_SILU, physad__nn_conv(&g, physad__nn_input(&g, 3), "x", 36, 3, 2, 1));
     int32_t s = physad__nn_conv(&g, physad__nn_unary(&g, PHYSAD__NN_GLOBAL_POOL, x), "reduce", 6, 1, 1, 1);
     s = physad__nn_conv(&g, physad__nn_unary(&g, PHYSAD__NN_SILU, s), "expand", 36, 1, 1, 1);
     taps[0] = physad__nn_binary(&g, PHYSAD__NN_SCALE, x, physad__nn_unary(&g, PHYSAD__NN_SIGMOID, s));
@@ -326,8 +332,8 @@ static void squeeze_and_excitation(void **state)
     physad__nn_graph_clear(&g);
 }
 
-/* Additions in every situation: with what dies there, with what is read later, with a tap, with itself, of two convolutions, twice in
- * a row, and one that cannot be joined to a convolution. */
+/* Additions in every situation: with what dies there, with what is read later, with a tap, with itself, of two
+ * convolutions, twice in a row, and one that cannot be joined to a convolution. */
 static void residuals(void **state)
 {
     physad__nn_graph g;
@@ -335,7 +341,8 @@ static void residuals(void **state)
     physad__nn_graph_init(&g, plain_memory());
     const int32_t image = physad__nn_input(&g, 3);
     const int32_t a = physad__nn_unary(&g, PHYSAD__NN_RELU, physad__nn_conv(&g, image, "a", 32, 3, 1, 1));
-    const int32_t b = physad__nn_binary(&g, PHYSAD__NN_ADD, physad__nn_conv(&g, a, "b", 32, 3, 1, 1), a); /* reads what it adds */
+    const int32_t b =
+        physad__nn_binary(&g, PHYSAD__NN_ADD, physad__nn_conv(&g, a, "b", 32, 3, 1, 1), a); /* reads what it adds */
     const int32_t c1 = physad__nn_conv(&g, b, "c1", 32, 3, 1, 1);
     const int32_t c2 = physad__nn_conv(&g, c1, "c2", 32, 1, 1, 1);
     const int32_t c = physad__nn_unary(&g, PHYSAD__NN_RELU, physad__nn_binary(&g, PHYSAD__NN_ADD, b, c2)); /* b dies */
@@ -348,7 +355,8 @@ static void residuals(void **state)
     taps[3] = physad__nn_binary(&g, PHYSAD__NN_ADD, d, d);
     taps[4] = physad__nn_binary(&g, PHYSAD__NN_ADD, physad__nn_conv(&g, image, "h", 3, 3, 1, 1), image);
     taps[5] = c;
-    const int32_t early = physad__nn_conv(&g, a, "early", 32, 3, 1, 1), mid = physad__nn_conv(&g, early, "mid", 32, 1, 1, 1);
+    const int32_t early = physad__nn_conv(&g, a, "early", 32, 3, 1, 1),
+                  mid = physad__nn_conv(&g, early, "mid", 32, 1, 1, 1);
     const int32_t sum = physad__nn_binary(&g, PHYSAD__NN_ADD, physad__nn_conv(&g, mid, "sum", 32, 3, 1, 1), early);
     taps[6] = physad__nn_conv(&g, physad__nn_conv(&g, sum, "next", 32, 1, 1, 1), "last", 32, 1, 1, 1);
     /* `early` is read once more after it was added. */
@@ -360,7 +368,8 @@ static void residuals(void **state)
     physad__nn_graph_clear(&g);
 }
 
-/* Chains and forks of additions as chance makes them, with taps anywhere: whoever shares memory leaves alone what is read later. */
+/* Chains and forks of additions as chance makes them, with taps anywhere: whoever shares memory leaves alone what is
+ * read later. */
 static void graphs_of_chance(void **state)
 {
     enum { GRAPHS = 60, NODES = 14, CHANNELS = 8 };
@@ -381,7 +390,8 @@ static void graphs_of_chance(void **state)
             node[i] = kind == 0 ? physad__nn_unary(&g, PHYSAD__NN_RELU, node[a])
                                 : physad__nn_conv(&g, node[a], name, CHANNELS, kernel, 1, 1);
             if (kind > 3)
-                node[i] = physad__nn_binary(&g, PHYSAD__NN_ADD, kind == 4 ? node[b] : node[i], kind == 4 ? node[i] : node[b]);
+                node[i] =
+                    physad__nn_binary(&g, PHYSAD__NN_ADD, kind == 4 ? node[b] : node[i], kind == 4 ? node[i] : node[b]);
             if (kind > 6)
                 node[i] = physad__nn_unary(&g, PHYSAD__NN_RELU, node[i]);
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PatchCore and PaDiM against anomalib's, by tests/golden/parity.json: first on the same features, then from photo to map. */
+/* PatchCore and PaDiM against anomalib's, by tests/golden/parity.json: first on the same features, then from photo to
+ * map. */
 #include "test.h"
 
 #include "detect/detect.h"
@@ -72,7 +73,8 @@ static void add_sample(physad_bank *bank, const float *data, int64_t n, int64_t 
         positions[i] = (int32_t)(i % CELLS);
     }
     const physad_view v = physad_view_array((void *)(uintptr_t)data, PHYSAD_F32, 2, shape);
-    const physad_view s = physad_view_array(samples, PHYSAD_I64, 1, &n), p = physad_view_array(positions, PHYSAD_I32, 1, &n);
+    const physad_view s = physad_view_array(samples, PHYSAD_I64, 1, &n),
+                      p = physad_view_array(positions, PHYSAD_I32, 1, &n);
     assert_ok(physad_bank_add(bank, &v, &s, &p));
     free(samples);
     free(positions);
@@ -96,7 +98,8 @@ static double to_nearest(const float *projected, int64_t m, int64_t i, const int
 }
 
 /* Equal picks; or, at the first that differs, two candidates that are as far as f32 can tell. */
-static void check_picks(const float *data, int64_t n, int64_t dim, const float *matrix, int64_t m, const int64_t *got, const json_t *want)
+static void check_picks(const float *data, int64_t n, int64_t dim, const float *matrix, int64_t m, const int64_t *got,
+                        const json_t *want)
 {
     const int64_t count = (int64_t)json_array_size(want);
     int64_t k = 0;
@@ -126,15 +129,18 @@ static void the_coresets_are_equal(void **state)
     assert_ok(physad_context_new(&ctx, NULL));
     json_array_foreach(cases, index, item)
     {
-        const int64_t n = integer(item, "rows"), dim = integer(item, "dim"), m = integer(item, "components"), shape[2] = { m, dim };
+        const int64_t n = integer(item, "rows"), dim = integer(item, "dim"), m = integer(item, "components"),
+                      shape[2] = { m, dim };
         const json_t *picks = json_object_get(item, "picks");
         const char *signs = json_string_value(json_object_get(item, "signs"));
         const float scale = (float)json_number_value(json_object_get(item, "scale"));
         int64_t count = (int64_t)json_array_size(picks), *got = malloc((size_t)count * sizeof(*got));
-        float *data = draw_rows((uint64_t)integer(item, "case"), n * dim, 1), *matrix = malloc((size_t)(m * dim) * sizeof(*matrix));
+        float *data = draw_rows((uint64_t)integer(item, "case"), n * dim, 1),
+              *matrix = malloc((size_t)(m * dim) * sizeof(*matrix));
         for (int64_t i = 0; i < m * dim; i++)
             matrix[i] = signs[i] == '0' ? 0 : signs[i] == '+' ? scale : -scale;
-        const physad_view given = physad_view_array(matrix, PHYSAD_F32, 2, shape), out = physad_view_array(got, PHYSAD_I64, 1, &count);
+        const physad_view given = physad_view_array(matrix, PHYSAD_F32, 2, shape),
+                          out = physad_view_array(got, PHYSAD_I64, 1, &count);
         physad_coreset_options o = PHYSAD_CORESET_OPTIONS_INIT;
         o.count = count;
         o.flags = PHYSAD_CORESET_FIRST;
@@ -187,13 +193,17 @@ static physad_detector *new_detector(physad_context *ctx, const char *method)
     return det;
 }
 
-/* The method's part alone, on the cells of `store`; queries are drawn from 1000 * case + 1 and + 2, the second scaled. */
-static void check_on_cells(physad_context *ctx, const char *method, const physad_bank *store, const json_t *item, float second_scale)
+/* The method's part alone, on the cells of `store`; queries are drawn from 1000 * case + 1 and + 2, the second scaled.
+ */
+static void check_on_cells(physad_context *ctx, const char *method, const physad_bank *store, const json_t *item,
+                           float second_scale)
 {
     physad_detector *det = new_detector(ctx, method);
     const physad__feature_method *m = det->method->features;
     const int64_t dim = physad_bank_dim(store);
-    const physad__frontend front = { .input_height = SIDE, .input_width = SIDE, .height = GRID, .width = GRID, .dim = dim };
+    const physad__frontend front = {
+        .input_height = SIDE, .input_width = SIDE, .height = GRID, .width = GRID, .dim = dim
+    };
     static float map[SIDE * SIDE], distance[CELLS];
     static int64_t sample[CELLS];
     static int32_t position[CELLS];
@@ -266,7 +276,8 @@ static void check_on_photos(const char *method, const char *part, const char *co
     static uint8_t pixels[SIDE * SIDE * 3];
     static float map[SIDE * SIDE];
     const int64_t shape[2] = { SIDE, SIDE };
-    const physad_view photo = physad_view_rgb8(pixels, SIDE, SIDE, SIDE * 3), out = physad_view_array(map, PHYSAD_F32, 2, shape);
+    const physad_view photo = physad_view_rgb8(pixels, SIDE, SIDE, SIDE * 3),
+                      out = physad_view_array(map, PHYSAD_F32, 2, shape);
     json_t *want = golden(part);
     physad_context *ctx = NULL;
     physad_dataset *normals = NULL;

@@ -49,7 +49,8 @@ static void hash(char out[65], const char *root, const char *name)
 
 static void test_deterministic(void **state)
 {
-    static const char *const names[] = { "ball/train/good/001/0007.png", "clock/test/trembles/000/0015.png", "ball/physad.json", "synth.json" };
+    static const char *const names[] = { "ball/train/good/001/0007.png", "clock/test/trembles/000/0015.png",
+                                         "ball/physad.json", "synth.json" };
     char a[128], b[128], c[128], x[65], y[65];
     draw(3, 1, "a", PHYSAD_SYNTH_FRAMES, a);
     draw(3, 3, "b", PHYSAD_SYNTH_FRAMES, b);
@@ -118,10 +119,19 @@ static void test_refused(void **state)
     physad_context_free(ctx);
 }
 
-/* The scenes obey their rules: what each normal motion must and each defect must not do, checked on the states themselves. */
+/* The scenes obey their rules: what each normal motion must and each defect must not do, checked on the states
+ * themselves. */
 static physad__take take_of(int32_t defect)
 {
-    return (physad__take){ .speed = 1, .delay = 0.1, .start = 1, .size = 1, .defect = defect, .severity = 1, .when = 0.4, .frames = 72, .rate = 30 };
+    return (physad__take){ .speed = 1,
+                           .delay = 0.1,
+                           .start = 1,
+                           .size = 1,
+                           .defect = defect,
+                           .severity = 1,
+                           .when = 0.4,
+                           .frames = 72,
+                           .rate = 30 };
 }
 
 static void test_rules(void **state)

@@ -89,7 +89,8 @@ static void texts(void **state)
     assert_text(BYTES("C\x02hi."), PHYSAD__PICKLE_BYTES, "hi");
     assert_text(BYTES("B\x02\x00\x00\x00hi."), PHYSAD__PICKLE_BYTES, "hi");
     assert_text(BYTES("\x96\x02\x00\x00\x00\x00\x00\x00\x00hi."), PHYSAD__PICKLE_BYTES, "hi");
-    assert_text(BYTES("\x8a\x09\x01\x02\x03\x04\x05\x06\x07\x08\x09."), PHYSAD__PICKLE_BIG, "\x01\x02\x03\x04\x05\x06\x07\x08\x09");
+    assert_text(BYTES("\x8a\x09\x01\x02\x03\x04\x05\x06\x07\x08\x09."), PHYSAD__PICKLE_BIG,
+                "\x01\x02\x03\x04\x05\x06\x07\x08\x09");
 }
 
 static void containers(void **state)
@@ -107,7 +108,9 @@ static void containers(void **state)
     assert_int_equal(physad__pickle_at(&p, physad__pickle_get(&p, v->items, v->count, "a"))->integer, 3);
     assert_int_equal(physad__pickle_get(&p, v->items, v->count, "c"), -1);
     physad__pickle_free(&p);
-    v = read(&p, BYTES("(K\x01K\x02K\x03t0(K\x01K\x02l0(U\x01" "aK\x01" "d0\x8f(K\x01\x90\x30(K\x01\x91\x30K\x01K\x02\x86."));
+    v = read(&p, BYTES("(K\x01K\x02K\x03t0(K\x01K\x02l0(U\x01"
+                       "aK\x01"
+                       "d0\x8f(K\x01\x90\x30(K\x01\x91\x30K\x01K\x02\x86."));
     assert_int_equal(v->kind, PHYSAD__PICKLE_TUPLE);
     assert_int_equal(v->count, 2);
     physad__pickle_free(&p);
@@ -248,8 +251,10 @@ static void damaged_ones_are_refused(void **state)
         uint8_t *exact = malloc((size_t)cases[i].size + 1); /* a sanitizer sees a read beyond it, nearly */
         memcpy(exact, cases[i].text, (size_t)cases[i].size);
         const physad_status status = physad__pickle_read(&p, &mem, exact, cases[i].size, 1000, "x", &root, &used);
-        if ((status != PHYSAD_ERR_FORMAT && status != PHYSAD_ERR_UNSUPPORTED) || strstr(physad_last_error(), cases[i].message) == NULL)
-            fail_msg("case %lld: %s: %s, want %s", (long long)i, physad_status_name(status), physad_last_error(), cases[i].message);
+        if ((status != PHYSAD_ERR_FORMAT && status != PHYSAD_ERR_UNSUPPORTED) ||
+            strstr(physad_last_error(), cases[i].message) == NULL)
+            fail_msg("case %lld: %s: %s, want %s", (long long)i, physad_status_name(status), physad_last_error(),
+                     cases[i].message);
         free(exact);
     }
 }
@@ -262,7 +267,8 @@ static void bounds_hold(void **state)
     const int64_t size = 1 << 22;
     uint8_t *many = malloc((size_t)size);
     memset(many, ']', (size_t)size); /* a list per byte */
-    assert_fails(PHYSAD_ERR_FORMAT, "more than 2097152 values", physad__pickle_read(&p, &mem, many, size, 0, "x", &root, &used));
+    assert_fails(PHYSAD_ERR_FORMAT, "more than 2097152 values",
+                 physad__pickle_read(&p, &mem, many, size, 0, "x", &root, &used));
     memset(many, '(', (size_t)size);
     assert_fails(PHYSAD_ERR_FORMAT, "the data end", physad__pickle_read(&p, &mem, many, size, 0, "x", &root, &used));
     /* One value pushed again and again costs no more than the stack. */
@@ -276,7 +282,8 @@ static void bounds_hold(void **state)
     mem.limit = 1 << 16;
     uint8_t deep[4096];
     memset(deep, ']', sizeof(deep));
-    assert_fails(PHYSAD_ERR_NOMEM, "memory limit", physad__pickle_read(&p, &mem, deep, sizeof(deep), 0, "x", &root, &used));
+    assert_fails(PHYSAD_ERR_NOMEM, "memory limit",
+                 physad__pickle_read(&p, &mem, deep, sizeof(deep), 0, "x", &root, &used));
 }
 
 int main(void)

@@ -387,7 +387,8 @@ static physad_metrics *measure_wide(uint64_t limit, uint64_t *peak, int64_t *reg
     return m;
 }
 
-/* What AUPRO needs grows with the pixels and their regions, and no further than a limit that is less than the pixels alone. */
+/* What AUPRO needs grows with the pixels and their regions, and no further than a limit that is less than the pixels
+ * alone. */
 static void memory_is_bounded_by_the_input(void **state)
 {
     enum { LIMIT = 2 << 20 };
@@ -477,8 +478,9 @@ static void an_interval_equals_the_slow_bootstrap(void **state)
     context_done(ctx);
 }
 
-/* The pairs of each two groups that anomalous pixels win against normal ones, counted twice, a tie once. The anomalous ones of one
- * bin, each of at least `bin` pixels from the highest down, win against what lies below the bin and tie with what lies in it. */
+/* The pairs of each two groups that anomalous pixels win against normal ones, counted twice, a tie once. The anomalous
+ * ones of one bin, each of at least `bin` pixels from the highest down, win against what lies below the bin and tie
+ * with what lies in it. */
 static void count_pairs(const photo *p, int64_t bin, double won[PHOTOS / 2][PHOTOS / 2])
 {
     typedef struct pixel {

@@ -29,8 +29,9 @@ static void make_set(physad_context *ctx, char *folder, size_t size, int extra)
 
 static physad_detector *new_detector(physad_context *ctx, const char *method)
 {
-    static const char *const options[][2] = { { "steps", "120" },       { "random_points", "500" }, { "max_gaussians", "900" },
-                                              { "weights", "random:1" }, { "harmonics", "1" },       { "calibration", "0" } };
+    static const char *const options[][2] = { { "steps", "120" },         { "random_points", "500" },
+                                              { "max_gaussians", "900" }, { "weights", "random:1" },
+                                              { "harmonics", "1" },       { "calibration", "0" } };
     physad_detector *det = NULL;
     assert_ok(physad_detector_new(&det, ctx, method));
     for (int64_t i = 0; i < PHYSAD__COUNT(options); i++)
@@ -60,7 +61,8 @@ static void draw_query(physad_context *ctx, const char *folder, uint8_t *memory,
     physad_scene_free(scene);
     for (int y = 0; painted && y < PATCH; y++)
         for (int x = 0; x < PATCH; x++)
-            memcpy(memory + ((PATCH_Y + y) * WIDTH + PATCH_X + x) * 3, (x + y) % 4 < 2 ? "\xff\x00\xff" : "\x00\xff\x00", 3);
+            memcpy(memory + ((PATCH_Y + y) * WIDTH + PATCH_X + x) * 3,
+                   (x + y) % 4 < 2 ? "\xff\x00\xff" : "\x00\xff\x00", 3);
 }
 
 static double score(const physad_detector *det, uint8_t *memory, float *map)
@@ -87,8 +89,8 @@ static void check_place(const physad_detector *det, uint8_t *memory)
     assert_true(physad_group_score(g) == physad_result_score(r));
     if (physad_group_place_count(g) > 0) {
         assert_ok(physad_group_place(g, 0, &p));
-        print_message("%s: odd at %.2f %.2f %.2f (radius %.2f), pixel %.1f %.1f\n", physad_detector_method(det), p.position[0], p.position[1],
-                      p.position[2], p.radius, p.x, p.y);
+        print_message("%s: odd at %.2f %.2f %.2f (radius %.2f), pixel %.1f %.1f\n", physad_detector_method(det),
+                      p.position[0], p.position[1], p.position[2], p.radius, p.x, p.y);
         assert_true(p.x > 0 && p.x < WIDTH && p.y > 0 && p.y < HEIGHT);
         for (int k = 0; k < 3; k++) /* the scene lies within 2 or so of the origin */
             assert_true(fabs(p.position[k]) < 3);
@@ -116,7 +118,8 @@ static void test_score(void **state)
             const bool in = x >= 0 && y >= 0 && x < PATCH && y < PATCH;
             *(in ? &inside : &outside) += (double)map[i] / (in ? PATCH * PATCH : HEIGHT * WIDTH - PATCH * PATCH);
         }
-        print_message("%s: normal %.3f, painted %.3f; in the patch %.3f, elsewhere %.3f\n", methods[k], normal, odd, inside, outside);
+        print_message("%s: normal %.3f, painted %.3f; in the patch %.3f, elsewhere %.3f\n", methods[k], normal, odd,
+                      inside, outside);
         assert_true(odd > normal);
         assert_true(inside > outside);
         check_place(det, bad);
@@ -141,8 +144,9 @@ static void test_score(void **state)
 static void test_evaluation(void **state)
 {
     static const char *const within[] = { "test", "test/good", "test/odd" };
-    static const char *const settings[] = { "steps=60", "random_points=300", "max_gaussians=500", "weights=random:1", "harmonics=0",
-                                            "calibration=0", NULL };
+    static const char *const settings[] = {
+        "steps=60", "random_points=300", "max_gaussians=500", "weights=random:1", "harmonics=0", "calibration=0", NULL
+    };
     static uint8_t memory[HEIGHT * WIDTH * 3];
     static const char *const method[] = { "splat-bank" };
     char folder[256], path[512];
@@ -174,7 +178,8 @@ static void test_evaluation(void **state)
     json_t *root = NULL;
     const char *text = physad_evaluation_json(e);
     assert_ok(physad__json_parse(&root, text, strlen(text), "evaluation"));
-    const json_t *thing = json_array_get(json_object_get(root, "groups"), 2), *place = json_array_get(json_object_get(thing, "places"), 0);
+    const json_t *thing = json_array_get(json_object_get(root, "groups"), 2),
+                 *place = json_array_get(json_object_get(thing, "places"), 0);
     assert_string_equal(json_string_value(json_object_get(thing, "group")), "i01");
     assert_int_equal(json_array_size(json_object_get(thing, "photos")), 2);
     assert_int_equal(json_integer_value(json_object_get(place, "seen_by")), 2); /* both were taken from one place */
@@ -183,7 +188,8 @@ static void test_evaluation(void **state)
     assert_ok(physad_evaluation_html(e, folder, NULL));
     snprintf(path, sizeof(path), "%s/report.html", folder);
     assert_ok(physad__file_read(&page, &size, &ctx->mem, path, 1 << 26));
-    assert_true(memmem(page, size, "the scene from there", 20) != NULL && memmem(page, size, "what differs from it", 20) != NULL);
+    assert_true(memmem(page, size, "the scene from there", 20) != NULL &&
+                memmem(page, size, "what differs from it", 20) != NULL);
     assert_non_null(memmem(page, size, "Things of several photos", 24));
     physad__free(page);
     physad_evaluation_free(e);
@@ -315,7 +321,10 @@ static physad_status fit_and_score(physad_context *ctx, const char *folder, cons
     char path[512];
     snprintf(path, sizeof(path), "%s/model.physad", folder);
     physad_status status = physad_detector_new(&det, ctx, method);
-    static const char *const options[][2] = { { "steps", "2" }, { "random_points", "60" }, { "weights", "random:1" }, { "harmonics", "0" },
+    static const char *const options[][2] = { { "steps", "2" },
+                                              { "random_points", "60" },
+                                              { "weights", "random:1" },
+                                              { "harmonics", "0" },
                                               { "calibration", "0" } };
     for (int64_t i = 0; status == PHYSAD_OK && i < PHYSAD__COUNT(options); i++)
         status = physad_detector_set(det, options[i][0], options[i][1]);

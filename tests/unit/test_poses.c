@@ -85,7 +85,8 @@ static model binary_model(void)
 
 static const char *const text_model[3] = {
     "# cameras\n7 OPENCV 640 480 500 510 320 240 0.1 -0.2 0.003 0.004\n9 SIMPLE_RADIAL 480 640 600 240 320 0.05\n",
-    "# images\n\n1 1 0 0 0 1 2 3 9 b 10.jpg\n4 5 -1 6 7.5 33 8 9 34\n2 0.70710678118654752 0 0.70710678118654752 0 -1 0 0.5 7 b 9.jpg\r\n\n",
+    "# images\n\n1 1 0 0 0 1 2 3 9 b 10.jpg\n4 5 -1 6 7.5 33 8 9 34\n2 0.70710678118654752 0 0.70710678118654752 0 -1 "
+    "0 0.5 7 b 9.jpg\r\n\n",
     "33 0.5 -1.5 2.5 1 128 255 0.7 1 0\n",
 };
 
@@ -247,7 +248,9 @@ static physad_status transforms(physad__poses *out, physad_context *ctx, const c
     return physad__transforms_parse(out, &ctx->mem, text, strlen(text), "here.json");
 }
 
-#define FRAME(more, matrix) "{\"camera_angle_x\": 0.9, \"frames\": [{\"file_path\": \"./train/r_0\", " more "\"transform_matrix\": " matrix "}]}"
+#define FRAME(more, matrix)                                                                                            \
+    "{\"camera_angle_x\": 0.9, \"frames\": [{\"file_path\": \"./train/r_0\", " more "\"transform_matrix\": " matrix    \
+    "}]}"
 #define UPRIGHT "[[1,0,0,4],[0,1,0,5],[0,0,1,6],[0,0,0,1]]"
 
 static void test_transforms(void **state)
@@ -269,7 +272,10 @@ static void test_transforms(void **state)
     assert_near(lens.cx, 400, 0);
     assert_near(lens.cy, 300, 0);
     physad__poses_free(&p);
-    assert_ok(transforms(&p, ctx, FRAME("\"fl_x\": 700, \"fl_y\": 690, \"cx\": 310, \"cy\": 250, \"w\": 640, \"h\": 480, \"k1\": 0.1, ", UPRIGHT)));
+    assert_ok(transforms(
+        &p, ctx,
+        FRAME("\"fl_x\": 700, \"fl_y\": 690, \"cx\": 310, \"cy\": 250, \"w\": 640, \"h\": 480, \"k1\": 0.1, ",
+              UPRIGHT)));
     lens = p.photos[0].lens;
     assert_near(lens.k1, 0.1, 0);
     assert_ok(physad__lens_fit(&lens, 320, 240, "photo")); /* smaller than the camera says */
@@ -278,7 +284,8 @@ static void test_transforms(void **state)
     assert_near(lens.cx, 155, 1e-12);
     assert_near(lens.cy, 125, 1e-12);
     lens = p.photos[0].lens;
-    assert_fails(PHYSAD_ERR_FORMAT, "photo: the photo has 240 x 320 pixels", physad__lens_fit(&lens, 240, 320, "photo"));
+    assert_fails(PHYSAD_ERR_FORMAT, "photo: the photo has 240 x 320 pixels",
+                 physad__lens_fit(&lens, 240, 320, "photo"));
     physad__poses_free(&p);
     end_context(ctx);
 }
@@ -377,7 +384,8 @@ static void test_ply(void **state)
         assert_int_equal(back.count, 21);
         assert_int_equal(back.stride, 32);
         assert_int_equal(back.degree, degree);
-        assert_memory_equal(g.planes, back.planes, (size_t)((11 + 3 * (degree + 1) * (degree + 1)) * 32) * sizeof(float));
+        assert_memory_equal(g.planes, back.planes,
+                            (size_t)((11 + 3 * (degree + 1) * (degree + 1)) * 32) * sizeof(float));
         physad__free(g.planes);
         physad__free(back.planes);
     }
@@ -387,9 +395,11 @@ static void test_ply(void **state)
 
 #define PLY_HEAD "ply\nformat ascii 1.0\ncomment of ours\nelement vertex 1\n"
 #define PLY_FRONT "property float x\nproperty double y\nproperty float z\nproperty uchar red\n"
-#define PLY_BACK                                                                                                                        \
-    "property float f_dc_0\nproperty float f_dc_1\nproperty float f_dc_2\nproperty float opacity\nproperty float scale_0\n"           \
-    "property float scale_1\nproperty float scale_2\nproperty float rot_0\nproperty float rot_1\nproperty float rot_2\n"              \
+#define PLY_BACK                                                                                                       \
+    "property float f_dc_0\nproperty float f_dc_1\nproperty float f_dc_2\nproperty float opacity\nproperty float "     \
+    "scale_0\n"                                                                                                        \
+    "property float scale_1\nproperty float scale_2\nproperty float rot_0\nproperty float rot_1\nproperty float "      \
+    "rot_2\n"                                                                                                          \
     "property float rot_3\nend_header\n"
 #define PLY_LINE "1 2.5 3 200 4 5 6 7 8 9 10 11 12 13 14\n"
 
@@ -403,7 +413,8 @@ static void test_ply_ascii(void **state)
     assert_memory_equal(g.planes, want, sizeof(want));
     physad__free(g.planes);
     for (size_t size = 0; size < strlen(text) - 2; size++) {
-        assert_fails(PHYSAD_ERR_FORMAT, "here.ply: ", physad__gaussians_parse(&g, &ctx->mem, text, size, 1, "here.ply"));
+        assert_fails(PHYSAD_ERR_FORMAT,
+                     "here.ply: ", physad__gaussians_parse(&g, &ctx->mem, text, size, 1, "here.ply"));
         assert_int_equal(physad_context_memory_used(ctx), 0);
     }
     end_context(ctx);
@@ -441,10 +452,12 @@ static void test_ply_lies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_colmap),     cmocka_unit_test(test_colmap_folder),   cmocka_unit_test(test_colmap_cut),
-        cmocka_unit_test(test_colmap_lies), cmocka_unit_test(test_transforms),     cmocka_unit_test(test_transforms_lies),
-        cmocka_unit_test(test_lens),       cmocka_unit_test(test_fox),             cmocka_unit_test(test_ply),
-        cmocka_unit_test(test_ply_ascii),  cmocka_unit_test(test_ply_lies),
+        cmocka_unit_test(test_colmap),     cmocka_unit_test(test_colmap_folder),
+        cmocka_unit_test(test_colmap_cut), cmocka_unit_test(test_colmap_lies),
+        cmocka_unit_test(test_transforms), cmocka_unit_test(test_transforms_lies),
+        cmocka_unit_test(test_lens),       cmocka_unit_test(test_fox),
+        cmocka_unit_test(test_ply),        cmocka_unit_test(test_ply_ascii),
+        cmocka_unit_test(test_ply_lies),
     };
     return cmocka_run_group_tests_name("poses", tests, NULL, NULL);
 }

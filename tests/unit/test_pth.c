@@ -60,7 +60,8 @@ static uint8_t *join(const part *parts, int count, size_t data, size_t *size)
 }
 
 /* Opens the checkpoint of one object. NULL: refused as wanted. */
-static physad_tensors *open_object(void **state, part object, part keys, size_t data, uint8_t **file, physad_status want, const char *message)
+static physad_tensors *open_object(void **state, part object, part keys, size_t data, uint8_t **file,
+                                   physad_status want, const char *message)
 {
     size_t size;
     physad_tensors *t = NULL;
@@ -68,7 +69,8 @@ static physad_tensors *open_object(void **state, part object, part keys, size_t 
     *file = join(parts, 3, data, &size);
     const physad_status status = physad_tensors_open_memory(&t, *state, *file, size, "x", NULL);
     if (status != want || (want != PHYSAD_OK && strstr(physad_last_error(), message) == NULL))
-        fail_msg("%s: %s, want %s: %s", physad_status_name(status), physad_last_error(), physad_status_name(want), message);
+        fail_msg("%s: %s, want %s: %s", physad_status_name(status), physad_last_error(), physad_status_name(want),
+                 message);
     return t;
 }
 
@@ -128,7 +130,8 @@ static void strides_are_held_against_the_storage(void **state)
 /* One element, told to be 2^40 of them: a view costs nothing, a copy (as misaligned ones need) would cost too much. */
 static void expanded_tensors_cost_memory_only_when_copied(void **state)
 {
-    const part parts[] = { PART(BEFORE), PART(NAMED(TENSOR("K\x00", "\x8a\x06\x00\x00\x00\x00\x00\x01\x85", "K\x00\x85"))),
+    const part parts[] = { PART(BEFORE),
+                           PART(NAMED(TENSOR("K\x00", "\x8a\x06\x00\x00\x00\x00\x00\x01\x85", "K\x00\x85"))),
                            PART(KEYS COUNT) };
     size_t size;
     int views = 0, refusals = 0;
@@ -174,7 +177,8 @@ static void storages_are_held_against_the_file(void **state)
     };
     for (int64_t i = 0; i < PHYSAD__COUNT(cases); i++) {
         uint8_t *file;
-        assert_null(open_object(state, whole, cases[i].keys, cases[i].data, &file, PHYSAD_ERR_FORMAT, cases[i].message));
+        assert_null(
+            open_object(state, whole, cases[i].keys, cases[i].data, &file, PHYSAD_ERR_FORMAT, cases[i].message));
         free(file);
     }
 }
@@ -189,31 +193,51 @@ static void odd_tensors_are_refused(void **state)
     refused(state, (part)PART(NAMED(REBUILD "(N" ARGS HOOKS)), bad, "without a storage");
     refused(state, (part)PART(NAMED(REBUILD "(U\x01xQ" ARGS HOOKS)), bad, "without a storage");
     refused(state, (part)PART(NAMED(REBUILD "((U\x07storageNtQ" ARGS HOOKS)), bad, "has 2 parts");
-    refused(state, (part)PART(NAMED(REBUILD "((U\x07storagecos\nsystem\nU\x01" "0NK\x10NtQ" ARGS HOOKS)), PHYSAD_ERR_UNSUPPORTED,
-            "unknown class");
-    refused(state, (part)PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nK\x01NK\x10NtQ" ARGS HOOKS)), bad, "no key or no count");
-    refused(state, (part)PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01" "0NJ\xff\xff\xff\xffNtQ" ARGS HOOKS)), bad,
+    refused(state,
+            (part)PART(NAMED(REBUILD "((U\x07storagecos\nsystem\nU\x01"
+                                     "0NK\x10NtQ" ARGS HOOKS)),
+            PHYSAD_ERR_UNSUPPORTED, "unknown class");
+    refused(state, (part)PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nK\x01NK\x10NtQ" ARGS HOOKS)), bad,
             "no key or no count");
+    refused(state,
+            (part)PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01"
+                                     "0NJ\xff\xff\xff\xffNtQ" ARGS HOOKS)),
+            bad, "no key or no count");
     /* Views of storages: (key, first, count). */
-    refused(state, (part)PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01" "0NK\x10(U\x01" "aK\x0fK\x02ttQ" ARGS HOOKS)), bad,
-            "goes beyond it");
-    refused(state, (part)PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01" "0NK\x10(U\x01" "aK\x04K\x04ttQK\x04K\x01\x85K\x01\x85"
-                                    HOOKS)), bad, "its element 4 is beyond");
+    refused(state,
+            (part)PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01"
+                                     "0NK\x10(U\x01"
+                                     "aK\x0fK\x02ttQ" ARGS HOOKS)),
+            bad, "goes beyond it");
+    refused(state,
+            (part)PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01"
+                                     "0NK\x10(U\x01"
+                                     "aK\x04K\x04ttQK\x04K\x01\x85K\x01\x85" HOOKS)),
+            bad, "its element 4 is beyond");
     /* One storage told in two ways. */
-    refused(state, (part)PART("]" TENSOR("K\x00", ")", ")") "a" REBUILD "((U\x07storagectorch\nDoubleStorage\nU\x01" "0NK\x10NtQ" ARGS HOOKS "a."),
+    refused(state,
+            (part)PART("]" TENSOR("K\x00", ")", ")") "a" REBUILD "((U\x07storagectorch\nDoubleStorage\nU\x01"
+                                                     "0NK\x10NtQ" ARGS HOOKS "a."),
             bad, "disagree on the size");
-    refused(state, (part)PART("]" TENSOR("K\x00", ")", ")") "a" REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01" "0NK\x0fNtQ" ARGS HOOKS "a."),
+    refused(state,
+            (part)PART("]" TENSOR("K\x00", ")", ")") "a" REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01"
+                                                     "0NK\x0fNtQ" ARGS HOOKS "a."),
             bad, "disagree on the size");
-    refused(state, (part)PART(NAMED("ctorch._utils\n_rebuild_parameter\n(K\x01K\x01" "tR")), bad, "parameter without a tensor");
-    refused(state, (part)PART("]" ONE "actorch._utils\n_rebuild_parameter\n(K\x01K\x01tRa."), bad, "parameter without a tensor");
+    refused(state,
+            (part)PART(NAMED("ctorch._utils\n_rebuild_parameter\n(K\x01K\x01"
+                             "tR")),
+            bad, "parameter without a tensor");
+    refused(state, (part)PART("]" ONE "actorch._utils\n_rebuild_parameter\n(K\x01K\x01tRa."), bad,
+            "parameter without a tensor");
 }
 
 static void a_view_of_a_storage_is_honoured(void **state)
 {
     uint8_t *file;
     physad_view v;
-    const part object =
-        PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01" "0NK\x10(U\x01" "aK\x04K\x04ttQK\x01K\x03\x85K\x01\x85" HOOKS));
+    const part object = PART(NAMED(REBUILD "((U\x07storagectorch\nFloatStorage\nU\x01"
+                                           "0NK\x10(U\x01"
+                                           "aK\x04K\x04ttQK\x01K\x03\x85K\x01\x85" HOOKS));
     physad_tensors *t = open_object(state, object, usual, 64, &file, PHYSAD_OK, "");
     assert_ok(physad_tensors_find(t, "w", &v));
     assert_near(((const float *)v.data)[0], 5, 0);
@@ -263,7 +287,12 @@ static void names_are_checked(void **state)
 {
     refused(state, (part)PART("}U\x02" "a\0" ONE "s."), PHYSAD_ERR_FORMAT, "has a NUL");
     refused(state, (part)PART("}U\x01\xff" ONE "s."), PHYSAD_ERR_FORMAT, "not UTF-8");
-    refused(state, (part)PART("}(U\x03" "a.b" ONE "U\x01" "a}U\x01" "b" ONE "su."), PHYSAD_ERR_FORMAT, "two arrays called \"a.b\"");
+    refused(state,
+            (part)PART("}(U\x03"
+                       "a.b" ONE "U\x01"
+                       "a}U\x01"
+                       "b" ONE "su."),
+            PHYSAD_ERR_FORMAT, "two arrays called \"a.b\"");
     char deep[8192] = "}";
     size_t n = 1;
     for (int i = 0; i < 30; i++) { /* thirty dictionaries, keys of 200 bytes */
@@ -312,12 +341,16 @@ static void other_containers_are_told_apart(void **state)
     physad_tensors *t = NULL;
     uint8_t tar[512] = "storages";
     memcpy(tar + 257, "ustar", 5);
-    assert_fails(PHYSAD_ERR_UNSUPPORTED, "before PyTorch 0.4", physad_tensors_open_memory(&t, *state, tar, sizeof(tar), "x", NULL));
-    assert_fails(PHYSAD_ERR_FORMAT, "magic number is missing", physad_tensors_open_memory(&t, *state, "\x80\x02K\x01.", 5, "x", NULL));
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "before PyTorch 0.4",
+                 physad_tensors_open_memory(&t, *state, tar, sizeof(tar), "x", NULL));
+    assert_fails(PHYSAD_ERR_FORMAT, "magic number is missing",
+                 physad_tensors_open_memory(&t, *state, "\x80\x02K\x01.", 5, "x", NULL));
     const char version[] = MAGIC "\x80\x02M\xea\x03.\x80\x02}.";
-    assert_fails(PHYSAD_ERR_UNSUPPORTED, "protocol 1002", physad_tensors_open_memory(&t, *state, version, sizeof(version) - 1, "x", NULL));
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "protocol 1002",
+                 physad_tensors_open_memory(&t, *state, version, sizeof(version) - 1, "x", NULL));
     const char system[] = MAGIC "\x80\x02M\xe9\x03.\x80\x02].";
-    assert_fails(PHYSAD_ERR_FORMAT, "third pickle", physad_tensors_open_memory(&t, *state, system, sizeof(system) - 1, "x", NULL));
+    assert_fails(PHYSAD_ERR_FORMAT, "third pickle",
+                 physad_tensors_open_memory(&t, *state, system, sizeof(system) - 1, "x", NULL));
 }
 
 int main(void)

@@ -43,10 +43,12 @@ static void draw(int index, uint8_t rgb[SIDE][SIDE][3], float map[SIDE][SIDE])
     static const double fall[3] = { 57.3, 190.7, 90.1 };
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
-            const int d[3] = { (x - 24) * (x - 24) + (y - 22) * (y - 22), 64 * (y - 20) * (y - 20) + (x - 25) * (x - 25),
+            const int d[3] = { (x - 24) * (x - 24) + (y - 22) * (y - 22),
+                               64 * (y - 20) * (y - 20) + (x - 25) * (x - 25),
                                (x - 20) * (x - 20) + 4 * (y - 27) * (y - 27) + 2 * (x - 20) * (y - 27) };
             for (int c = 0; c < 3; c++)
-                rgb[y][x][c] = (uint8_t)(90 + (7 * x + 13 * y + 29 * c) % 31 + (d[index] < far[index] ? change[index][c] : 0));
+                rgb[y][x][c] =
+                    (uint8_t)(90 + (7 * x + 13 * y + 29 * c) % 31 + (d[index] < far[index] ? change[index][c] : 0));
             const int wide = 8 * (y - 20) * (y - 20) + (x - 25) * (x - 25); /* maps are wider than lines */
             map[y][x] = (float)(1 / (1 + (index == 1 ? wide : d[index]) / fall[index]));
         }
@@ -75,7 +77,8 @@ static void looks_are_those_of_the_script(void **state)
         physad_regions *r = find(ctx, k);
         assert_true(r->look[0].known);
         for (int i = 0; i < PHYSAD__LOOKS; i++)
-            assert_near(r->look[0].value[i], json_number_value(json_array_get(json_array_get(golden, (size_t)k), (size_t)i)), 1e-5);
+            assert_near(r->look[0].value[i],
+                        json_number_value(json_array_get(json_array_get(golden, (size_t)k), (size_t)i)), 1e-5);
         physad_regions_free(r);
     }
     json_decref(golden);
@@ -159,7 +162,8 @@ static void large_photos_keep_small_defects(void **state)
     assert_ok(physad_regions_of_map(&r, ctx, &scores, &photo, NAN));
     assert_int_equal(physad_regions_count(r), 1);
     assert_ok(physad_regions_get(r, 0, &region));
-    assert_true(region.top == 300 && region.bottom == 303 && region.left == 900 && region.right == 903 && region.area == 9);
+    assert_true(region.top == 300 && region.bottom == 303 && region.left == 900 && region.right == 903 &&
+                region.area == 9);
     physad_regions_free(r);
     free(map);
     free(grey);
@@ -237,7 +241,8 @@ static void examples_name_the_types(void **state)
     for (int k = 0; k < 3; k++) {
         assert_string_equal(physad_types_name(t, k), names[k]);
         const double own = physad_types_likeness(t, r[k], k);
-        assert_near(own + physad_types_likeness(t, r[k], (k + 1) % 3) + physad_types_likeness(t, r[k], (k + 2) % 3), 1, 1e-12);
+        assert_near(own + physad_types_likeness(t, r[k], (k + 1) % 3) + physad_types_likeness(t, r[k], (k + 2) % 3), 1,
+                    1e-12);
         assert_true(own > 0.5);
         physad_regions_free(r[k]);
     }
@@ -271,7 +276,8 @@ static void wrong_calls(void **state)
     physad_regions *r = NULL;
     physad_types *t = NULL;
     physad_region region = PHYSAD_REGION_INIT;
-    const physad_view m = plane(map, PHYSAD_F32, 2, 3), photo = plane(grey, PHYSAD_U8, 2, 3), other = plane(grey, PHYSAD_U8, 3, 2);
+    const physad_view m = plane(map, PHYSAD_F32, 2, 3), photo = plane(grey, PHYSAD_U8, 2, 3),
+                      other = plane(grey, PHYSAD_U8, 3, 2);
     const physad_view bytes = plane(grey, PHYSAD_I64, 0, 3);
     assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_regions_of_map(NULL, ctx, &m, &photo, 0));
     assert_fails(PHYSAD_ERR_ARG, "map is NULL", physad_regions_of_map(&r, ctx, NULL, &photo, 0));
@@ -293,7 +299,8 @@ static void wrong_calls(void **state)
     assert_fails(PHYSAD_ERR_ARG, "has no name", physad_types_add(t, "", r));
     assert_fails(PHYSAD_ERR_ARG, "shows no region", physad_types_add(t, "dent", r));
     assert_near(physad_types_likeness(t, r, 0), 0.25, 0); /* no region: nothing is known */
-    assert_true(isnan(physad_types_likeness(t, r, 4)) && isnan(physad_types_likeness(NULL, r, 0)) && isnan(physad_types_likeness(t, NULL, 0)));
+    assert_true(isnan(physad_types_likeness(t, r, 4)) && isnan(physad_types_likeness(NULL, r, 0)) &&
+                isnan(physad_types_likeness(t, NULL, 0)));
     assert_fails(PHYSAD_ERR_ARG, "the detector is NULL", physad_types_add_folder(t, NULL, "x"));
     assert_int_equal(physad_types_count(NULL), 0);
     assert_null(physad_types_name(NULL, 0));

@@ -104,7 +104,8 @@ static void test_render(void **state)
     scratch_make(folder, sizeof(folder));
     physad_scene *scene = known_scene(ctx, folder);
     physad_camera c = camera_at(1);
-    physad_view rgb = physad_view_array(colour, PHYSAD_F32, 3, shape), z = physad_view_array(depth, PHYSAD_F32, 2, shape);
+    physad_view rgb = physad_view_array(colour, PHYSAD_F32, 3, shape),
+                z = physad_view_array(depth, PHYSAD_F32, 2, shape);
     physad_view o = physad_view_array(opacity, PHYSAD_F32, 2, shape);
     assert_ok(physad_scene_render(scene, &c, background, &rgb, &z, &o));
     for (int i = 0; i < HEIGHT * WIDTH; i++) {
@@ -242,7 +243,8 @@ static void test_sort(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_fit), cmocka_unit_test(test_render), cmocka_unit_test(test_refused),
-                                        cmocka_unit_test(test_memory), cmocka_unit_test(test_sort) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_fit), cmocka_unit_test(test_render),
+                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_memory),
+                                        cmocka_unit_test(test_sort) };
     return cmocka_run_group_tests_name("scene", tests, NULL, NULL);
 }

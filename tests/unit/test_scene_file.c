@@ -67,8 +67,8 @@ static void test_round(void **state)
 /* --- lies --- */
 
 /* The file again, without one array (NULL: all), and with `with` in its place; an entry of the metadata set. */
-static void rewrite(physad_context *ctx, const char *to, const char *path, const char *without, const char *key, const char *value,
-                    const physad_view *with)
+static void rewrite(physad_context *ctx, const char *to, const char *path, const char *without, const char *key,
+                    const char *value, const physad_view *with)
 {
     physad_tensors *from = NULL, *file = NULL;
     assert_ok(physad_tensors_open(&from, ctx, path, NULL));
@@ -104,11 +104,16 @@ static void refuse(physad_context *ctx, const char *path, const char *says)
 
 static void test_lies(void **state)
 {
-    static const char *const names[] = { "xyz", "log_scale", "quaternion", "opacity", "harmonics", "cameras.translation", "cameras.lens" };
+    static const char *const names[] = { "xyz",       "log_scale",           "quaternion",  "opacity",
+                                         "harmonics", "cameras.translation", "cameras.lens" };
     static const struct {
         const char *key, *value, *says;
-    } texts[] = { { "physad", NULL, "no scene" },           { "physad", "model", "no scene" },        { "photos", NULL, "no list of 12 names" },
-                  { "photos", "[\"a\"]", "no list of 12 names" }, { "photos", "{", "line 1" },        { "photos", "[1,2,3,4,5,6,7,8,9,0,1,2]", "no list" } };
+    } texts[] = { { "physad", NULL, "no scene" },
+                  { "physad", "model", "no scene" },
+                  { "photos", NULL, "no list of 12 names" },
+                  { "photos", "[\"a\"]", "no list of 12 names" },
+                  { "photos", "{", "line 1" },
+                  { "photos", "[1,2,3,4,5,6,7,8,9,0,1,2]", "no list" } };
     char folder[256], path[512], to[512];
     physad_context *ctx = fresh_context(1);
     scratch_make(folder, sizeof(folder));
@@ -134,7 +139,8 @@ static void test_lies(void **state)
     float *numbers = calloc((size_t)(48 * count), sizeof(float));
     double lens[VIEWS * 9] = { 0 };
     assert_non_null(numbers);
-    const int64_t short_by_one[2] = { count - 1, 3 }, right[2] = { count, 3 }, odd[3] = { count, 5, 3 }, lenses[2] = { VIEWS, 6 };
+    const int64_t short_by_one[2] = { count - 1, 3 }, right[2] = { count, 3 }, odd[3] = { count, 5, 3 },
+                  lenses[2] = { VIEWS, 6 };
     const int64_t rotations[3] = { VIEWS, 3, 3 };
     physad_view view = physad_view_array(numbers, PHYSAD_F32, 2, short_by_one);
     rewrite(ctx, to, path, "xyz", NULL, NULL, &view);
@@ -182,6 +188,7 @@ static void test_cut(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_round), cmocka_unit_test(test_lies), cmocka_unit_test(test_cut) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_round), cmocka_unit_test(test_lies),
+                                        cmocka_unit_test(test_cut) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,8 @@ static physad_scene_options quick(void)
     return o;
 }
 
-static physad_scene_quality fit_to(const char *path, physad_context *ctx, const char *folder, const physad_scene_options *o)
+static physad_scene_quality fit_to(const char *path, physad_context *ctx, const char *folder,
+                                   const physad_scene_options *o)
 {
     physad_scene *scene = NULL;
     assert_ok(physad_scene_fit(&scene, ctx, folder, o, NULL));
@@ -94,7 +95,8 @@ static void test_exposure(void **state)
     const physad_scene_quality without = fit_to(NULL, ctx, folder, &o);
     o.exposure = 1;
     const physad_scene_quality with = fit_to(NULL, ctx, folder, &o);
-    print_message("held-out PSNR: even photos %.2f, uneven %.2f, with exposures %.2f\n", even.psnr, without.psnr, with.psnr);
+    print_message("held-out PSNR: even photos %.2f, uneven %.2f, with exposures %.2f\n", even.psnr, without.psnr,
+                  with.psnr);
     assert_true(with.psnr > 0.5 * (without.psnr + even.psnr));
     scratch_remove(folder);
     end_context(ctx);
@@ -241,7 +243,8 @@ static void test_masks(void **state)
     physad_scene *scene = NULL;
     o.masks = masks;
     assert_ok(physad_image_write(ctx, path, &wrong, NULL));
-    assert_fails(PHYSAD_ERR_SHAPE, "the mask has 48 x 20 pixels, its photo 48 x 40", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    assert_fails(PHYSAD_ERR_SHAPE, "the mask has 48 x 20 pixels, its photo 48 x 40",
+                 physad_scene_fit(&scene, ctx, folder, &o, NULL));
     scratch_remove(folder);
     end_context(ctx);
 }
@@ -371,7 +374,8 @@ static void rewrite(physad_context *ctx, const char *path, const char *key, cons
     }
     for (int64_t i = 0; i < physad_tensors_metadata_count(from); i++) {
         const char *name = physad_tensors_metadata_key(from, i);
-        assert_ok(physad_tensors_set_metadata(to, name, strcmp(name, key) == 0 ? value : physad_tensors_metadata(from, name)));
+        assert_ok(physad_tensors_set_metadata(to, name,
+                                              strcmp(name, key) == 0 ? value : physad_tensors_metadata(from, name)));
     }
     physad_tensors_free(from);
     assert_ok(physad_tensors_save(to, path));
@@ -397,9 +401,14 @@ static void test_resume_refused(void **state)
     o.harmonics = 4;
     static const struct {
         const char *key, *value, *says;
-    } lies[] = { { "step", "-1", "\"step\" is -1, want 0 to 240" }, { "step", "x", "\"step\"" },       { "at", "99", "\"at\" is 99, want 0 to 10" },
-                 { "count", "0", "\"count\" is 0" },                { "count", "90000", "value" },    { "measured", "7", "history" },
-                 { "physad", "model", "no interrupted fit" },       { "fit", "", "other photos" } };
+    } lies[] = { { "step", "-1", "\"step\" is -1, want 0 to 240" },
+                 { "step", "x", "\"step\"" },
+                 { "at", "99", "\"at\" is 99, want 0 to 10" },
+                 { "count", "0", "\"count\" is 0" },
+                 { "count", "90000", "value" },
+                 { "measured", "7", "history" },
+                 { "physad", "model", "no interrupted fit" },
+                 { "fit", "", "other photos" } };
     for (int64_t i = 0; i < PHYSAD__COUNT(lies); i++) {
         remove(checkpoint);
         interrupt(folder, &o, 20);
@@ -446,7 +455,8 @@ static void test_contradiction(void **state)
     json_array_append_new(frames, again);
     assert_ok(physad__json_write(&ctx->mem, path, root));
     json_decref(root);
-    assert_fails(PHYSAD_ERR_FORMAT, "has two poses that contradict each other", physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    assert_fails(PHYSAD_ERR_FORMAT, "has two poses that contradict each other",
+                 physad_scene_fit(&scene, ctx, folder, &o, NULL));
     scratch_remove(folder);
     end_context(ctx);
 }
@@ -492,8 +502,10 @@ static void test_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_exposure), cmocka_unit_test(test_exposure_step), cmocka_unit_test(test_ways),
-                                        cmocka_unit_test(test_masks),    cmocka_unit_test(test_alpha),         cmocka_unit_test(test_resume),
-                                        cmocka_unit_test(test_resume_refused), cmocka_unit_test(test_contradiction), cmocka_unit_test(test_memory) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_exposure),       cmocka_unit_test(test_exposure_step),
+                                        cmocka_unit_test(test_ways),           cmocka_unit_test(test_masks),
+                                        cmocka_unit_test(test_alpha),          cmocka_unit_test(test_resume),
+                                        cmocka_unit_test(test_resume_refused), cmocka_unit_test(test_contradiction),
+                                        cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,8 @@ static void test_page(void **state)
     static const char opening[] = "<script id=\"gaussians\" type=\"text/plain\">";
     const char *block = strstr(page, opening);
     assert_non_null(block);
-    const size_t size = strcspn(block + strlen(opening), "<"); /* base64 of 32 bytes each; the faint ones are left out */
+    const size_t size =
+        strcspn(block + strlen(opening), "<"); /* base64 of 32 bytes each; the faint ones are left out */
     assert_true(size % 4 == 0 && size <= (COUNT * 32 + 2) / 3 * 4 && size > COUNT * 32);
     physad__free(page);
 
@@ -166,17 +167,20 @@ static void test_turntable(void **state)
             assert_true(n < FRAMES);
             assert_int_equal(frame.pixels.shape[1], shape[1]);
             for (int64_t y = 0; y < HEIGHT; y++)
-                memcpy(frames[n] + y * WIDTH * 3, (const char *)frame.pixels.data + y * frame.pixels.stride[0], WIDTH * 3);
+                memcpy(frames[n] + y * WIDTH * 3, (const char *)frame.pixels.data + y * frame.pixels.stride[0],
+                       WIDTH * 3);
             n++;
         }
         assert_int_equal(n, FRAMES);
         physad_video_free(video);
-        /* frame k is what a camera shows that went k eighths around: near the library's own picture, far from the other side's */
+        /* frame k is what a camera shows that went k eighths around: near the library's own picture, far from the other
+         * side's */
         for (int k = 0; k < FRAMES; k += 2) {
             uint8_t want[HEIGHT * WIDTH * 3];
             const physad_view view = picture(want);
             physad_camera c = camera_at(0);
-            const double angle = 2 * M_PI * k / FRAMES, cosine = cos(angle), sine = sin(angle) * (c.rotation[4] > 0 ? -1 : 1);
+            const double angle = 2 * M_PI * k / FRAMES, cosine = cos(angle),
+                         sine = sin(angle) * (c.rotation[4] > 0 ? -1 : 1);
             for (int row = 0; row < 3; row++) { /* the world turned the other way about its up */
                 const double x = camera.rotation[row * 3], z = camera.rotation[row * 3 + 2];
                 c.rotation[row * 3] = cosine * x + sine * z;
@@ -241,7 +245,7 @@ static void test_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_page), cmocka_unit_test(test_fitted), cmocka_unit_test(test_turntable),
-                                        cmocka_unit_test(test_memory) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_page), cmocka_unit_test(test_fitted),
+                                        cmocka_unit_test(test_turntable), cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,17 +35,24 @@ static void scene_refresh(scene *s)
     for (int k = 0; k < n; k++)
         for (int64_t i = 0; i < r->count; i++)
             r->planes[k * r->count + i] = (double)s->planes[k * s->stride + i];
-    s->input.camera = physad__splat_camera_make(r->rotation, r->translation, r->fx, r->fy, r->cx, r->cy, r->width, r->height);
+    s->input.camera =
+        physad__splat_camera_make(r->rotation, r->translation, r->fx, r->fy, r->cx, r->cy, r->width, r->height);
 }
 
-static scene scene_make(int64_t count, int degree, int extra, int64_t width, int64_t height, double solid, uint64_t seed)
+static scene scene_make(int64_t count, int degree, int extra, int64_t width, int64_t height, double solid,
+                        uint64_t seed)
 {
     physad__rng rng;
     physad__rng_seed(&rng, seed, 1);
     scene s = { .stride = physad__splat_stride(count) };
     ref_scene *r = &s.ref;
     const int n = physad__splat_plane_count(degree);
-    *r = (ref_scene){ .count = count, .degree = degree, .extra = extra, .background = { 0.25, 0.5, 0.125 }, .width = width, .height = height };
+    *r = (ref_scene){ .count = count,
+                      .degree = degree,
+                      .extra = extra,
+                      .background = { 0.25, 0.5, 0.125 },
+                      .width = width,
+                      .height = height };
     r->fx = 0.9 * (double)width;
     r->fy = 1.1 * (double)width;
     r->cx = 0.53 * (double)width;
@@ -60,15 +67,25 @@ static scene scene_make(int64_t count, int degree, int extra, int64_t width, int
     for (int k = 0; k < n; k++)
         for (int64_t i = 0; i < count; i++) {
             const double v = physad__rng_normal(&rng);
-            const double value = k < 3 ? v * 0.9 : k < 6 ? -1.6 + 0.5 * v : k < 10 ? v + (k == 6) : k == 10 ? solid + v : k < 14 ? 0.7 * v : 0.2 * v;
+            const double value = k < 3     ? v * 0.9
+                                 : k < 6   ? -1.6 + 0.5 * v
+                                 : k < 10  ? v + (k == 6)
+                                 : k == 10 ? solid + v
+                                 : k < 14  ? 0.7 * v
+                                           : 0.2 * v;
             s.planes[k * s.stride + i] = (float)value;
         }
     for (int64_t i = 0; i < count * extra; i++) {
         s.values[i] = (float)physad__rng_normal(&rng);
         r->values[i] = (double)s.values[i];
     }
-    s.input = (physad__splat_input){ .planes = physad__splat_planes_at(s.planes, s.stride), .count = count, .degree = degree,
-                                     .with_depth = true, .extra = extra, .extra_values = s.values, .background = { 0.25f, 0.5f, 0.125f } };
+    s.input = (physad__splat_input){ .planes = physad__splat_planes_at(s.planes, s.stride),
+                                     .count = count,
+                                     .degree = degree,
+                                     .with_depth = true,
+                                     .extra = extra,
+                                     .extra_values = s.values,
+                                     .background = { 0.25f, 0.5f, 0.125f } };
     scene_refresh(&s);
     return s;
 }
@@ -89,7 +106,8 @@ static float *pixels(const scene *s)
 static physad__splat_images images_at(const scene *s, float *memory)
 {
     const int64_t plane = s->ref.width * s->ref.height;
-    const physad__splat_images images = { memory, memory + 3 * plane, memory + 4 * plane, s->ref.extra > 0 ? memory + 5 * plane : NULL };
+    const physad__splat_images images = { memory, memory + 3 * plane, memory + 4 * plane,
+                                          s->ref.extra > 0 ? memory + 5 * plane : NULL };
     return images;
 }
 
@@ -107,8 +125,8 @@ static void check_picture(physad_context *ctx, scene *s)
         const double error = fabs((double)got[i] - want[i]);
         /* a pixel at the edge of a Gaussian (alpha about 1/255) may fall on either side */
         if (!(error <= 0.04))
-            fail_msg("picture of %lld x %lld, number %lld is %g, want %g", (long long)s->ref.width, (long long)s->ref.height, (long long)i,
-                     (double)got[i], want[i]);
+            fail_msg("picture of %lld x %lld, number %lld is %g, want %g", (long long)s->ref.width,
+                     (long long)s->ref.height, (long long)i, (double)got[i], want[i]);
         sum += error;
     }
     assert_true(sum / (double)n < 2e-5);
@@ -123,12 +141,13 @@ static void test_pictures(void **state)
         int64_t count, width, height;
         int degree, extra;
         double solid;
-    } cases[] = { { 1, 16, 16, 0, 0, 1 }, { 0, 5, 3, 0, 0, 1 }, { 15, 1, 1, 1, 1, 0 }, { 40, 33, 17, 2, 0, -1 }, { 300, 70, 51, 3, 3, 0 },
-                  { 700, 40, 64, 3, 0, 4 } };
+    } cases[] = { { 1, 16, 16, 0, 0, 1 },   { 0, 5, 3, 0, 0, 1 },     { 15, 1, 1, 1, 1, 0 },
+                  { 40, 33, 17, 2, 0, -1 }, { 300, 70, 51, 3, 3, 0 }, { 700, 40, 64, 3, 0, 4 } };
     for (int64_t d = 0; d < PHYSAD__COUNT(disabled); d++) {
         physad_context *ctx = context(disabled[d], 2);
         for (int64_t k = 0; k < PHYSAD__COUNT(cases); k++) {
-            scene s = scene_make(cases[k].count, cases[k].degree, cases[k].extra, cases[k].width, cases[k].height, cases[k].solid, (uint64_t)k);
+            scene s = scene_make(cases[k].count, cases[k].degree, cases[k].extra, cases[k].width, cases[k].height,
+                                 cases[k].solid, (uint64_t)k);
             check_picture(ctx, &s);
             scene_free(&s);
         }
@@ -156,7 +175,8 @@ static void check_close(const char *what, const double *want, const float *got, 
         most = fmax(most, fabs(want[i]));
     for (int64_t i = 0; i < n; i++)
         if (!(fabs((double)got[i] - want[i]) <= 2e-4 * most + 2e-4 * fabs(want[i]) + 1e-6))
-            fail_msg("gradient by %s, number %lld is %.9g, want %.9g (largest %g)", what, (long long)i, (double)got[i], want[i], most);
+            fail_msg("gradient by %s, number %lld is %.9g, want %.9g (largest %g)", what, (long long)i, (double)got[i],
+                     want[i], most);
 }
 
 typedef struct gradients {
@@ -199,11 +219,13 @@ static float *random_weights(const scene *s, uint64_t seed)
 
 static void check_gradients(physad_context *ctx, scene *s)
 {
-    static const char *const names[11] = { "x", "y", "z", "scale 0", "scale 1", "scale 2", "q w", "q x", "q y", "q z", "opacity" };
+    static const char *const names[11] = { "x",   "y",   "z",   "scale 0", "scale 1", "scale 2",
+                                           "q w", "q x", "q y", "q z",     "opacity" };
     const double h = 1e-6;
     const int64_t count = s->ref.count, n = s->ref.width * s->ref.height * (5 + s->ref.extra);
     float *weights = random_weights(s, 3);
-    double *scratch = calloc((size_t)n, sizeof(double)), *want = calloc((size_t)(count * (s->ref.extra + 1)), sizeof(double));
+    double *scratch = calloc((size_t)n, sizeof(double)),
+           *want = calloc((size_t)(count * (s->ref.extra + 1)), sizeof(double));
     gradients g = gradients_of(ctx, s, weights);
     for (int k = 0; k < physad__splat_plane_count(s->ref.degree); k++) {
         for (int64_t i = 0; i < count; i++) {
@@ -301,7 +323,8 @@ static void test_threads(void **state)
         if (threads == 1) {
             first = g;
         } else {
-            assert_memory_equal(g.planes, first.planes, (size_t)(physad__splat_plane_count(3) * s.stride) * sizeof(float));
+            assert_memory_equal(g.planes, first.planes,
+                                (size_t)(physad__splat_plane_count(3) * s.stride) * sizeof(float));
             assert_memory_equal(g.extra, first.extra, (size_t)s.ref.count * 2 * sizeof(float));
             assert_memory_equal(g.back.pose, first.back.pose, sizeof(g.back.pose));
             gradients_free(&g);
@@ -323,7 +346,8 @@ static void take(void *user, int64_t begin, int64_t end, float *grads, const flo
 {
     taken *t = user;
     for (int k = 0; k < physad__splat_plane_count(t->scene->ref.degree); k++)
-        memcpy(t->planes + k * t->scene->stride + begin, grads + k * PHYSAD__SPLAT_PIECE, (size_t)(end - begin) * sizeof(float));
+        memcpy(t->planes + k * t->scene->stride + begin, grads + k * PHYSAD__SPLAT_PIECE,
+               (size_t)(end - begin) * sizeof(float));
     memcpy(t->screen + begin, screen, (size_t)(end - begin) * sizeof(float));
 #pragma omp atomic
     t->pieces[begin / PHYSAD__SPLAT_PIECE]++;
@@ -336,10 +360,12 @@ static void test_pieces(void **state)
     for (int degree = 0; degree <= 3; degree++) {
         scene s = scene_make(1500, degree, 0, 131, 90, 0, 22);
         const size_t planes = (size_t)(physad__splat_plane_count(degree) * s.stride), bytes = planes * sizeof(float);
-        float *got = pixels(&s), *weights = random_weights(&s, 5), *whole = calloc(planes, sizeof(float)), *screen = calloc((size_t)s.stride, sizeof(float));
+        float *got = pixels(&s), *weights = random_weights(&s, 5), *whole = calloc(planes, sizeof(float)),
+              *screen = calloc((size_t)s.stride, sizeof(float));
         taken t = { &s, calloc(planes, sizeof(float)), calloc((size_t)s.stride, sizeof(float)), { 0 } };
         physad__splat *splat = NULL;
-        physad__splat_back all = { .planes = physad__splat_planes_at(whole, s.stride), .screen = screen }, parts = { .take = take, .user = &t };
+        physad__splat_back all = { .planes = physad__splat_planes_at(whole, s.stride), .screen = screen },
+                           parts = { .take = take, .user = &t };
         const physad__splat_images images = images_at(&s, got), by = images_at(&s, weights);
         assert_ok(physad__splat_new(&splat, ctx));
         assert_ok(physad__splat_forward(splat, &s.input, &images));
@@ -394,8 +420,10 @@ static double slow_loss(const double *a, const double *b, int64_t width, int64_t
 static void check_loss(physad_context *ctx, int64_t width, int64_t height)
 {
     const int64_t n = 3 * width * height;
-    float *a = calloc((size_t)n, sizeof(float)), *b = calloc((size_t)n, sizeof(float)), *grad = calloc((size_t)n, sizeof(float));
-    double *da = calloc((size_t)n, sizeof(double)), *db = calloc((size_t)n, sizeof(double)), *want = calloc((size_t)n, sizeof(double));
+    float *a = calloc((size_t)n, sizeof(float)), *b = calloc((size_t)n, sizeof(float)),
+          *grad = calloc((size_t)n, sizeof(float));
+    double *da = calloc((size_t)n, sizeof(double)), *db = calloc((size_t)n, sizeof(double)),
+           *want = calloc((size_t)n, sizeof(double));
     physad__rng rng;
     physad__splat *splat = NULL;
     physad__splat_loss_result result;
@@ -558,9 +586,9 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pictures), cmocka_unit_test(test_gradients), cmocka_unit_test(test_adjoint), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_loss),     cmocka_unit_test(test_adam),      cmocka_unit_test(test_refused), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_pictures), cmocka_unit_test(test_gradients), cmocka_unit_test(test_adjoint),
+        cmocka_unit_test(test_threads),  cmocka_unit_test(test_pieces),    cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_adam),     cmocka_unit_test(test_refused),   cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests_name("splat", tests, NULL, NULL);
 }

@@ -48,7 +48,8 @@ static void test_objects(void **state)
         /* it stands on the table: something of it is near to z = 0, nothing much below */
         float lowest = 1;
         for (int i = 0; i < 60 * 60 * 20; i++) {
-            const physad__v3 p = { (float)(i % 60) / 29.5f - 1, (float)(i / 60 % 60) / 29.5f - 1, (float)(i / 3600) * 0.01f - 0.1f };
+            const physad__v3 p = { (float)(i % 60) / 29.5f - 1, (float)(i / 60 % 60) / 29.5f - 1,
+                                   (float)(i / 3600) * 0.01f - 0.1f };
             if (physad__solid_distance(&solid, p) < 0.01f)
                 lowest = physad__minf(lowest, p.z);
         }
@@ -106,7 +107,8 @@ static void check_pose(double m[4][4])
                 dot += m[k][a] * m[k][b];
             assert_near(dot, a == b ? 1 : 0, 1e-9);
         }
-    const double det = m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
+    const double det = m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
+                       m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
                        m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
     assert_near(det, 1, 1e-9);
     const double last[4] = { 0, 0, 0, 1 };
@@ -174,7 +176,8 @@ static void set_up(case_of *c, physad__solid *solid, const char *name, int32_t t
         if (t < 0)
             continue;
         physad__defect_make(&c->defect, solid, type, physad__v3_along(eye, way, t), 1, 1, 0.8f, &rng);
-        if (physad__scene_sees(&c->scene, eye, c->defect.centre, c->defect.normal) && physad__v3_dot(c->defect.normal, way) < -0.5f) {
+        if (physad__scene_sees(&c->scene, eye, c->defect.centre, c->defect.normal) &&
+            physad__v3_dot(c->defect.normal, way) < -0.5f) {
             c->scene.defect = &c->defect;
             return;
         }
@@ -191,7 +194,8 @@ static bool masked_near(const uint8_t *mask, int32_t size, double x, double y, i
     return false;
 }
 
-static void check_mask(const case_of *c, const uint8_t *mask, const physad__v3 *with, const physad__v3 *without, const char *name)
+static void check_mask(const case_of *c, const uint8_t *mask, const physad__v3 *with, const physad__v3 *without,
+                       const char *name)
 {
     const int32_t size = c->camera.width;
     int64_t marked = 0, differing = 0;
@@ -206,12 +210,12 @@ static void check_mask(const case_of *c, const uint8_t *mask, const physad__v3 *
         marked += mask[i] != 0;
         differing += mask[i] != 0 && differs;
         if (mask[i] != 0 && hypot(i % size + 0.5 - cx, (double)(i / size) + 0.5 - cy) > ball)
-            fail_msg("%s %s: pixel (%d, %d) is marked, far from the defect at (%g, %g)", name, physad__defect_names[c->defect.type],
-                     i / size, i % size, cy, cx);
+            fail_msg("%s %s: pixel (%d, %d) is marked, far from the defect at (%g, %g)", name,
+                     physad__defect_names[c->defect.type], i / size, i % size, cy, cx);
     }
     if (marked < size * size / 2500 || differing * 2 < marked)
-        fail_msg("%s %s: %lld pixels are marked, %lld of them differ", name, physad__defect_names[c->defect.type], (long long)marked,
-                 (long long)differing);
+        fail_msg("%s %s: %lld pixels are marked, %lld of them differ", name, physad__defect_names[c->defect.type],
+                 (long long)marked, (long long)differing);
     if (!masked_near(mask, size, cx, cy, 3))
         fail_msg("%s %s: its centre (%g, %g) is not in the mask", name, physad__defect_names[c->defect.type], cy, cx);
 }
@@ -236,10 +240,12 @@ static void test_masks(void **state)
                 continue;
             /* the path itself, projected, lies in the mask where it faces the camera */
             int32_t seen = 0, hit = 0;
-            const physad__v3 eye = { (float)c.camera.pose[0][3], (float)c.camera.pose[1][3], (float)c.camera.pose[2][3] };
+            const physad__v3 eye = { (float)c.camera.pose[0][3], (float)c.camera.pose[1][3],
+                                     (float)c.camera.pose[2][3] };
             for (int32_t i = 4; i < c.defect.points - 4; i++) {
                 double x, y;
-                if (!physad__scene_sees(&c.scene, eye, c.defect.path[i], physad__scene_normal(&c.scene, c.defect.path[i])))
+                if (!physad__scene_sees(&c.scene, eye, c.defect.path[i],
+                                        physad__scene_normal(&c.scene, c.defect.path[i])))
                     continue;
                 project(&c.camera, c.defect.path[i], &x, &y);
                 seen++;
@@ -271,7 +277,8 @@ static void test_dent_moves_the_surface(void **state)
     set_up(&c, &solid, "tennisball", PHYSAD__SQUEEZED, 1);
     const physad__v3 pushed = physad__v3_along(c.defect.centre, c.defect.normal, -c.defect.size[2]);
     assert_near((double)physad__scene_distance(&c.scene, pushed), 0, 0.02);
-    assert_near((double)physad__v3_length(physad__v3_sub(physad__defect_undo(&c.defect, pushed), c.defect.centre)), 0, 0.02);
+    assert_near((double)physad__v3_length(physad__v3_sub(physad__defect_undo(&c.defect, pushed), c.defect.centre)), 0,
+                0.02);
 }
 
 static void test_threads_draw_alike(void **state)

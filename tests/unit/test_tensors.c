@@ -188,7 +188,8 @@ static void safetensors_are_read_exactly(void **state)
     assert_fails(PHYSAD_ERR_ARG, "want 0 to 3", physad_tensors_view(t, 4, &v));
     physad_tensors_free(t);
     assert_ok(physad_tensors_open(&t, *state, golden(path, "odd.safetensors"), NULL));
-    assert_fails(PHYSAD_ERR_UNSUPPORTED, "\"f8\" cannot be read: elements of type F8_E5M2", physad_tensors_find(t, "f8", &v));
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "\"f8\" cannot be read: elements of type F8_E5M2",
+                 physad_tensors_find(t, "f8", &v));
     assert_ok(physad_tensors_find(t, "ok", &v));
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "cannot be saved", physad_tensors_save(t, "/nonexistent/x"));
     physad_tensors_free(t);
@@ -200,7 +201,8 @@ static void what_no_view_can_tell_is_refused_only_when_asked_for(void **state)
     physad_tensors *t = NULL;
     physad_view v;
     assert_ok(physad_tensors_open(&t, *state, golden(path, "odd.pth"), NULL));
-    assert_fails(PHYSAD_ERR_UNSUPPORTED, "\"complex\" cannot be read: complex elements", physad_tensors_find(t, "complex", &v));
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "\"complex\" cannot be read: complex elements",
+                 physad_tensors_find(t, "complex", &v));
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "a sparse layout", physad_tensors_find(t, "sparse", &v));
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "8-bit floating point", physad_tensors_find(t, "f8", &v));
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "more than 6 dimensions", physad_tensors_find(t, "many", &v));
@@ -226,7 +228,8 @@ static void copies_convert(void **state)
     assert_ok(physad_tensors_copy(t, "bf16", &every_other));
     assert_near(strided[4], -3.140625, 0);
     assert_true(isinf(strided[8]) && strided[8] < 0);
-    const physad_view three = physad_view_array(out, PHYSAD_F32, 1, &n3), one = physad_view_array(out, PHYSAD_F32, 1, &n1);
+    const physad_view three = physad_view_array(out, PHYSAD_F32, 1, &n3),
+                      one = physad_view_array(out, PHYSAD_F32, 1, &n1);
     assert_ok(physad_tensors_copy(t, "i64", &three));
     assert_near(out[0], -0x1p62, 0);
     assert_ok(physad_tensors_copy(t, "bool", &three));
@@ -344,7 +347,8 @@ static void wrong_arguments_are_told(void **state)
     assert_fails(PHYSAD_ERR_ARG, "verify is 2", physad_tensors_open(&t, *state, "x", &o));
     assert_fails(PHYSAD_ERR_ARG, "data is NULL", physad_tensors_open_memory(&t, *state, NULL, 8, "x", NULL));
     assert_fails(PHYSAD_ERR_FORMAT, "nothing", physad_tensors_open_memory(&t, *state, NULL, 0, "x", NULL));
-    assert_fails(PHYSAD_ERR_FORMAT, "they begin with 68 65 6c 6c 6f", physad_tensors_open_memory(&t, *state, "hello", 5, "x", NULL));
+    assert_fails(PHYSAD_ERR_FORMAT, "they begin with 68 65 6c 6c 6f",
+                 physad_tensors_open_memory(&t, *state, "hello", 5, "x", NULL));
     assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_tensors_new(NULL, *state));
     assert_fails(PHYSAD_ERR_ARG, "set of arrays is NULL", physad_tensors_view(NULL, 0, &v));
     assert_fails(PHYSAD_ERR_ARG, "set of arrays is NULL", physad_tensors_save(NULL, "x"));
@@ -402,7 +406,8 @@ static void a_file_is_written_in_pieces(void **state)
     physad_view columns = physad_view_array(all, PHYSAD_F32, 2, shape);
     assert_fails(PHYSAD_ERR_STATE, "\"turned\" got 0 of", physad__tensors_writer_finish(w));
     assert_fails(PHYSAD_ERR_SHAPE, "room for 0 more", physad__tensors_writer_append(w, "rows", &columns));
-    assert_fails(PHYSAD_ERR_STATE, "before the first data", physad__tensors_writer_declare(w, "more", PHYSAD_F32, 2, shape));
+    assert_fails(PHYSAD_ERR_STATE, "before the first data",
+                 physad__tensors_writer_declare(w, "more", PHYSAD_F32, 2, shape));
     columns.shape[0] = WIDTH;
     columns.shape[1] = ROWS;
     columns.stride[0] = 4;
@@ -465,7 +470,8 @@ static void use_all(const physad_tensors *t)
 
 static void every_cut_is_noticed(void **state)
 {
-    static const char *const files[] = { "state.pth", "tensor.pth", "plain.safetensors", "stored.npz", "deflated.npz", "script.pt", "one.npy" };
+    static const char *const files[] = { "state.pth", "tensor.pth", "plain.safetensors", "stored.npz", "deflated.npz",
+                                         "script.pt", "one.npy" };
     for (int64_t i = 0; i < PHYSAD__COUNT(files); i++) {
         size_t size;
         uint8_t *data = load(files[i], &size);
@@ -486,7 +492,8 @@ static void every_cut_is_noticed(void **state)
 
 static void every_wrong_byte_is_survived(void **state)
 {
-    static const char *const files[] = { "state.pth", "tensor.pth", "plain.safetensors", "stored.npz", "deflated.npz", "module-zip.pth" };
+    static const char *const files[] = { "state.pth",  "tensor.pth",   "plain.safetensors",
+                                         "stored.npz", "deflated.npz", "module-zip.pth" };
     for (int64_t i = 0; i < PHYSAD__COUNT(files); i++) {
         size_t size;
         uint8_t *data = load(files[i], &size);
@@ -511,7 +518,8 @@ static void open_text(void **state, const char *json, int64_t data_bytes, physad
     const uint64_t n = strlen(json);
     memcpy(bytes, &n, 8);
     memcpy(bytes + 8, json, n);
-    const physad_status status = physad_tensors_open_memory(&t, *state, bytes, (size_t)(8 + n) + (size_t)data_bytes, "x", NULL);
+    const physad_status status =
+        physad_tensors_open_memory(&t, *state, bytes, (size_t)(8 + n) + (size_t)data_bytes, "x", NULL);
     if (status != want || (want != PHYSAD_OK && strstr(physad_last_error(), message) == NULL))
         fail_msg("%s: %s: %s, want %s", json, physad_status_name(status), physad_last_error(), message);
     physad_tensors_free(t);
@@ -532,16 +540,24 @@ static void lying_safetensors_are_refused(void **state)
     open_text(state, "{\"a\":{" ONE "\"data_offsets\":[0,4.0]}}", 4, bad, "two whole numbers");
     open_text(state, "{\"a\":{" ONE "\"data_offsets\":[0,4,8]}}", 4, bad, "two whole numbers");
     open_text(state, "{\"a\":{" ONE "\"data_offsets\":[4,8]}}", 8, bad, "leaves a hole");
-    open_text(state, "{\"a\":{" ONE "\"data_offsets\":[0,4]},\"b\":{" ONE "\"data_offsets\":[0,4]}}", 4, bad, "overlaps");
-    open_text(state, "{\"a\":{" ONE "\"data_offsets\":[0,4]},\"b\":{" ONE "\"data_offsets\":[2,6]}}", 6, bad, "overlaps");
-    open_text(state, "{\"a\":{" ONE "\"data_offsets\":[0,4]},\"a\":{" ONE "\"data_offsets\":[4,8]}}", 8, bad, "duplicate");
+    open_text(state, "{\"a\":{" ONE "\"data_offsets\":[0,4]},\"b\":{" ONE "\"data_offsets\":[0,4]}}", 4, bad,
+              "overlaps");
+    open_text(state, "{\"a\":{" ONE "\"data_offsets\":[0,4]},\"b\":{" ONE "\"data_offsets\":[2,6]}}", 6, bad,
+              "overlaps");
+    open_text(state, "{\"a\":{" ONE "\"data_offsets\":[0,4]},\"a\":{" ONE "\"data_offsets\":[4,8]}}", 8, bad,
+              "duplicate");
     open_text(state, "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, bad, "does not fit");
-    open_text(state, "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 0, bad, "does not fit");
-    open_text(state, "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,4611686018427387904,4],\"data_offsets\":[0,0]}}", 0, bad, "impossible shape");
-    open_text(state, "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, bad, "whole numbers from 0");
-    open_text(state, "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, bad, "whole numbers from 0");
+    open_text(state, "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 0, bad,
+              "does not fit");
+    open_text(state, "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,4611686018427387904,4],\"data_offsets\":[0,0]}}", 0, bad,
+              "impossible shape");
+    open_text(state, "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, bad,
+              "whole numbers from 0");
+    open_text(state, "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, bad,
+              "whole numbers from 0");
     open_text(state, "{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, bad, "does not fit");
-    open_text(state, "{\"a\":{\"dtype\":\"F99\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, PHYSAD_ERR_UNSUPPORTED, "unknown dtype \"F99\"");
+    open_text(state, "{\"a\":{\"dtype\":\"F99\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, PHYSAD_ERR_UNSUPPORTED,
+              "unknown dtype \"F99\"");
     open_text(state, "{\"a\":{\"shape\":[],\"data_offsets\":[0,4]}}", 4, bad, "lacks dtype");
     open_text(state, "{\"a\":3}", 0, bad, "lacks dtype");
     open_text(state, "{\"\":{" ONE "\"data_offsets\":[0,4]}}", 4, bad, "empty name");
@@ -574,7 +590,8 @@ static void scarce_free(void *ptr, size_t size, void *user)
 
 static void no_memory_is_survived(void **state)
 {
-    static const char *const files[] = { "kinds-legacy.pth", "kinds-zip.pth", "plain.safetensors", "deflated.npz", "big-endian.pth" };
+    static const char *const files[] = { "kinds-legacy.pth", "kinds-zip.pth", "plain.safetensors", "deflated.npz",
+                                         "big-endian.pth" };
     char path[4096], folder[256], saved[300];
     scratch_make(folder, sizeof(folder));
     snprintf(saved, sizeof(saved), "%s/saved", folder);
@@ -645,7 +662,8 @@ static void big_files_are_not_touched(void **state)
     scratch_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/big", folder);
     const uint64_t n = 120;
-    snprintf(json, sizeof(json), "%-120s", "{\"bank\":{\"dtype\":\"F32\",\"shape\":[262144,1024],\"data_offsets\":[0,1073741824]}}");
+    snprintf(json, sizeof(json), "%-120s",
+             "{\"bank\":{\"dtype\":\"F32\",\"shape\":[262144,1024],\"data_offsets\":[0,1073741824]}}");
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(&n, 8, 1, f), 1);
@@ -661,7 +679,8 @@ static void big_files_are_not_touched(void **state)
     assert_true(physad_context_memory_used(*state) < 1 << 20);
     unsigned char *pages = malloc(1 << 18);
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)v.data / page * page + page;
-    assert_int_equal(mincore((void *)start, (size_t)(1 << 18) * page - 2 * page > 1073000000 ? 1073000000 : page, pages), 0);
+    assert_int_equal(
+        mincore((void *)start, (size_t)(1 << 18) * page - 2 * page > 1073000000 ? 1073000000 : page, pages), 0);
     int64_t resident = 0;
     for (int64_t i = 64; i < 1073000000 / (int64_t)page; i++) /* read-ahead may bring some of the first */
         resident += pages[i] & 1;

@@ -56,8 +56,14 @@ static void open_front(physad__frontend *front, physad_context *ctx, physad_tran
         o.std[c] = (float)std_of[c];
     }
     assert_ok(physad_transform_new(transform, ctx, &o));
-    *front = (physad__frontend){ .ctx = ctx, .transform = *transform, .input_height = HEIGHT, .input_width = WIDTH, .height = GRID_H,
-                                 .width = GRID_W, .dim = NETWORK, .network_dim = NETWORK };
+    *front = (physad__frontend){ .ctx = ctx,
+                                 .transform = *transform,
+                                 .input_height = HEIGHT,
+                                 .input_width = WIDTH,
+                                 .height = GRID_H,
+                                 .width = GRID_W,
+                                 .dim = NETWORK,
+                                 .network_dim = NETWORK };
 }
 
 static int ascending(const void *a, const void *b)
@@ -74,14 +80,16 @@ static double log_at(const float *input, int64_t y, int64_t x)
     return log(fmax(grey, 0) + 0.02);
 }
 
-/* By the definition: a cell's weighted mean over the pixels of all cells at most two away, divided by the weights' sum. */
+/* By the definition: a cell's weighted mean over the pixels of all cells at most two away, divided by the weights' sum.
+ */
 static void slow_texture(const float *input, double factor, double out[CELLS][5])
 {
     static const double kernel[3] = { 0.3989, 0.2420, 0.0540 };
     for (int64_t cell = 0; cell < CELLS; cell++) {
         double sum[6] = { 0 };
         for (int64_t other = 0; other < CELLS; other++) {
-            const int64_t oy = other / GRID_W, ox = other % GRID_W, dy = llabs(oy - cell / GRID_W), dx = llabs(ox - cell % GRID_W);
+            const int64_t oy = other / GRID_W, ox = other % GRID_W, dy = llabs(oy - cell / GRID_W),
+                          dx = llabs(ox - cell % GRID_W);
             const int64_t top = oy * HEIGHT / GRID_H, bottom = (oy + 1) * HEIGHT / GRID_H;
             const int64_t left = ox * WIDTH / GRID_W, right = (ox + 1) * WIDTH / GRID_W;
             if (dy > 2 || dx > 2)
@@ -90,8 +98,10 @@ static void slow_texture(const float *input, double factor, double out[CELLS][5]
             for (int64_t y = top; y < bottom; y++)
                 for (int64_t x = left; x < right; x++) {
                     const double v = log_at(input, y, x);
-                    const double e = x + 1 < WIDTH ? log_at(input, y, x + 1) : NAN, s = y + 1 < HEIGHT ? log_at(input, y + 1, x) : NAN;
-                    const double west = x > 0 ? log_at(input, y, x - 1) : NAN, n = y > 0 ? log_at(input, y - 1, x) : NAN;
+                    const double e = x + 1 < WIDTH ? log_at(input, y, x + 1) : NAN,
+                                 s = y + 1 < HEIGHT ? log_at(input, y + 1, x) : NAN;
+                    const double west = x > 0 ? log_at(input, y, x - 1) : NAN,
+                                 n = y > 0 ? log_at(input, y - 1, x) : NAN;
                     sum[0] += w;
                     sum[1] += w * v;
                     sum[2] += w * v * v;
@@ -305,7 +315,9 @@ static void auto_takes_it_for_surfaces(void **state)
     physad_context *ctx = new_context(2);
     for (size_t i = 0; i < PHYSAD__COUNT(cases); i++) {
         const bool original = strcmp(cases[i].value, "original") == 0; /* its pooling makes more columns */
-        const char *const options[3][2] = { { cases[i].option, cases[i].value }, { original ? "pool" : NULL, "avg3" }, { NULL, NULL } };
+        const char *const options[3][2] = { { cases[i].option, cases[i].value },
+                                            { original ? "pool" : NULL, "avg3" },
+                                            { NULL, NULL } };
         physad_detector *det = new_detector(ctx, options);
         if (fit_and_look(det, ctx, cases[i].kind, path_of("auto.physad")) != cases[i].want)
             fail_msg("%s=%s: texture is%s there", cases[i].option, cases[i].value, cases[i].want ? " not" : "");

@@ -524,7 +524,8 @@ static void wrong_photos_are_named(void **state)
     v = view_of(bytes, PHYSAD_I32, 5, 5, 3);
     assert_fails(PHYSAD_ERR_DTYPE, "i32, want u8", physad_transform_apply(t, &v, &to));
     v = physad_view_rgb8(bytes, 10, 10, 10); /* pixels, not bytes */
-    assert_fails(PHYSAD_ERR_ARG, "photo of shape (10,10,3) has rows 10 bytes apart", physad_transform_apply(t, &v, &to));
+    assert_fails(PHYSAD_ERR_ARG, "photo of shape (10,10,3) has rows 10 bytes apart",
+                 physad_transform_apply(t, &v, &to));
     v = physad_view_rgb8(bytes + 270, 10, 10, -29);
     assert_fails(PHYSAD_ERR_ARG, "rows -29 bytes apart", physad_transform_apply(t, &v, &to));
     v = physad_view_rgb8(bytes + 270, 10, 10, -30);

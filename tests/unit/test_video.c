@@ -47,7 +47,8 @@ static int number_of(const physad_view *v)
     return n;
 }
 
-static bool write_video(physad_context *ctx, const char *path, const physad__video_writer_options *more, int frames, int64_t step)
+static bool write_video(physad_context *ctx, const char *path, const physad__video_writer_options *more, int frames,
+                        int64_t step)
 {
     uint8_t rgb[WIDTH * HEIGHT * 3];
     physad__video_writer *w;
@@ -111,17 +112,25 @@ static void test_containers(void **state)
         int between;
         const char *extra;
     } kinds[] = {
-        { "x264.mp4", NULL, 3, NULL },          { "open.mp4", "libx264", 3, "x264-params=open-gop=1:cpu-independent=1" },
-        { "x264.mkv", "libx264", 2, NULL },     { "x264.ts", "libx264", 2, NULL },
-        { "x264.h264", "libx264", 0, NULL },    { "refresh.ts", "libx264", 0, "intra-refresh=1" },
-        { "mpeg4.mov", "mpeg4", 0, NULL },      { "mpeg4.mp4", "mpeg4", 2, NULL },
-        { "mpeg2.mpg", "mpeg2video", 2, NULL }, { "ffv1.mkv", "ffv1", 0, NULL },
-        { "mjpeg.mov", "mjpeg", 0, "strict=unofficial" }, { "vp9.webm", "libvpx-vp9", 0, "deadline=realtime:cpu-used=8" },
+        { "x264.mp4", NULL, 3, NULL },
+        { "open.mp4", "libx264", 3, "x264-params=open-gop=1:cpu-independent=1" },
+        { "x264.mkv", "libx264", 2, NULL },
+        { "x264.ts", "libx264", 2, NULL },
+        { "x264.h264", "libx264", 0, NULL },
+        { "refresh.ts", "libx264", 0, "intra-refresh=1" },
+        { "mpeg4.mov", "mpeg4", 0, NULL },
+        { "mpeg4.mp4", "mpeg4", 2, NULL },
+        { "mpeg2.mpg", "mpeg2video", 2, NULL },
+        { "ffv1.mkv", "ffv1", 0, NULL },
+        { "mjpeg.mov", "mjpeg", 0, "strict=unofficial" },
+        { "vp9.webm", "libvpx-vp9", 0, "deadline=realtime:cpu-used=8" },
     };
     physad_context *ctx = new_context();
     int tried = 0;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        const physad__video_writer_options o = { .codec = kinds[i].codec, .between = kinds[i].between, .extra = kinds[i].extra, .key_every = 7 };
+        const physad__video_writer_options o = {
+            .codec = kinds[i].codec, .between = kinds[i].between, .extra = kinds[i].extra, .key_every = 7
+        };
         const char *path = place(kinds[i].name);
         if (!write_video(ctx, path, &o, 47, 0))
             continue;
@@ -231,7 +240,8 @@ static void test_rotation(void **state)
         assert_ok(physad_video_read(v, &f));
         /* Stored: red at the bottom left, blue at the bottom right. */
         const int64_t h = f.pixels.shape[0] - 4, w = f.pixels.shape[1] - 4;
-        const int64_t red[4][2] = { { h, 4 }, { 4, 4 }, { 4, w }, { h, w } }, blue[4][2] = { { h, w }, { h, 4 }, { 4, 4 }, { 4, w } };
+        const int64_t red[4][2] = { { h, 4 }, { 4, 4 }, { 4, w }, { h, w } },
+                      blue[4][2] = { { h, w }, { h, 4 }, { 4, 4 }, { 4, w } };
         assert_true(is_red(&f.pixels, red[turn / 90][0], red[turn / 90][1]));
         assert_true(is_blue(&f.pixels, blue[turn / 90][0], blue[turn / 90][1]));
         physad_video_free(v);
@@ -270,7 +280,8 @@ static void test_depth_and_color(void **state)
         assert_int_equal(f.pixels.shape[2], 1);
         sum = 0;
         for (int i = 0; i < WIDTH * HEIGHT; i++)
-            sum += fabs(((const uint8_t *)f.pixels.data)[i] - (0.2126 * want[3 * i] + 0.7152 * want[3 * i + 1] + 0.0722 * want[3 * i + 2]));
+            sum += fabs(((const uint8_t *)f.pixels.data)[i] -
+                        (0.2126 * want[3 * i] + 0.7152 * want[3 * i + 1] + 0.0722 * want[3 * i + 2]));
         assert_true(sum / (WIDTH * HEIGHT) < 2.5);
         physad_video_free(v);
     }
@@ -329,7 +340,8 @@ static void test_folder(void **state)
     end(ctx);
 }
 
-/* Truncated and damaged files: an error that names the file, or a flagged short video. Never a frame that was not there. */
+/* Truncated and damaged files: an error that names the file, or a flagged short video. Never a frame that was not
+ * there. */
 static void test_damage(void **state)
 {
     physad_context *ctx = new_context();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Video sets: recordings with labels of their frames, instances, texts, protocols, frames as photos; evaluations of them. */
+/* Video sets: recordings with labels of their frames, instances, texts, protocols, frames as photos; evaluations of
+ * them. */
 #include "metrics_help.h"
 #include "schema.h"
 #include "scratch.h"
@@ -183,7 +184,8 @@ static void masks_label_frames(void **state)
     uint8_t labels[8];
     int64_t count;
     char path[64];
-    files("ucsd/UCSDped2", "Train/Train001/001.tif Train/Train001/002.tif Train/Train002/001.tif Test/Test001/001.tif Test/Test001/002.tif "
+    files("ucsd/UCSDped2", "Train/Train001/001.tif Train/Train001/002.tif Train/Train002/001.tif Test/Test001/001.tif "
+                           "Test/Test001/002.tif "
                            "Test/Test001/003.tif Test/Test002/001.tif");
     for (int i = 0; i < 3; i++) {
         snprintf(path, sizeof(path), "ucsd/UCSDped2/Test/Test001_gt/%03d.png", i + 1);
@@ -220,7 +222,8 @@ static void videos_carry_what_is_told(void **state)
     files("p/lock", "train/normal/brass/0.mp4 train/normal/steel/0.mp4 test/normal/brass/1.mp4 test/stuck/steel/2.mp4 "
                     "test/loose/brass/3.mp4");
     files("p/lock/test/stuck/steel/9", "0.png 1.png");
-    text("p/lock/text_labels.json", "{\"interaction\": \"a key turns it\", \"stuck\": {\"persistence\": \"persistent\"}}");
+    text("p/lock/text_labels.json",
+         "{\"interaction\": \"a key turns it\", \"stuck\": {\"persistence\": \"persistent\"}}");
     text("p/lock/physad.json", "{\"interactions\": {\"test/loose\": \"it is shaken\"}}");
     text("p/lock/priors.md", "A lock turns by a quarter.\n");
     assert_ok(physad_dataset_open(&ds, ctx, full("p"), NULL));
@@ -264,7 +267,8 @@ static int64_t count_of(const physad_dataset *ds, int32_t split, const char *typ
     int64_t n = 0;
     for (int64_t i = 0; i < physad_dataset_count(ds); i++) {
         const physad_sample *s = physad_dataset_sample(ds, i);
-        n += s->split == split && strcmp(s->type, type) == 0 && (instance == NULL || strcmp(s->instance, instance) == 0);
+        n +=
+            s->split == split && strcmp(s->type, type) == 0 && (instance == NULL || strcmp(s->instance, instance) == 0);
     }
     return n;
 }
@@ -290,8 +294,8 @@ static void protocols_move_videos(void **state)
         physad_dataset_free(weak);
         o.protocol = PHYSAD_PROTOCOL_WEAK_IN_ALL;
         assert_ok(physad_dataset_protocol(&weak, ds, &o));
-        assert_in_range(count_of(weak, PHYSAD_SPLIT_TRAIN, "skip", NULL) + count_of(weak, PHYSAD_SPLIT_TRAIN, "slip", NULL),
-                        2, 4);
+        assert_in_range(
+            count_of(weak, PHYSAD_SPLIT_TRAIN, "skip", NULL) + count_of(weak, PHYSAD_SPLIT_TRAIN, "slip", NULL), 2, 4);
         physad_dataset_free(weak);
     }
     assert_true(seen[2] > 0 && seen[3] > 0 && seen[4] > 0);
@@ -425,7 +429,8 @@ static void moments_are_told(const physad_evaluation *e, const char *page)
             const json_int_t at = json_integer_value(json_object_get(worst, "frame"));
             assert_int_equal(json_array_size(scores), 16);
             for (size_t k = 0; k < 16; k++)
-                assert_true(json_real_value(json_array_get(scores, k)) <= json_real_value(json_array_get(scores, (size_t)at)));
+                assert_true(json_real_value(json_array_get(scores, k)) <=
+                            json_real_value(json_array_get(scores, (size_t)at)));
             assert_int_equal(json_is_string(json_object_get(video, "verdict")), m == 1);
             assert_int_equal(json_is_object(json_object_get(worst, "nearest")), m == 1);
             assert_near(json_real_value(json_object_get(video, "frame_rate")), 25, 0);
@@ -468,8 +473,8 @@ static void verdicts_reach_the_report(void **state)
 static void videos_are_evaluated(void **state)
 {
     static const char *const methods[] = { "motion-energy", "patchcore" };
-    static const char *const settings[] = { "patchcore.weights=random:1", "patchcore.input=32", "patchcore.video_frames=2",
-                                            NULL };
+    static const char *const settings[] = { "patchcore.weights=random:1", "patchcore.input=32",
+                                            "patchcore.video_frames=2", NULL };
     physad_context *ctx = new_context();
     physad_dataset *ds;
     physad_evaluation *e;
@@ -502,10 +507,10 @@ static void videos_are_evaluated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recordings_have_labels), cmocka_unit_test(arrays_label_folders_of_frames),
-        cmocka_unit_test(masks_label_frames),
-        cmocka_unit_test(videos_carry_what_is_told), cmocka_unit_test(protocols_move_videos),
-        cmocka_unit_test(frames_are_photos), cmocka_unit_test(verdicts_reach_the_report), cmocka_unit_test(videos_are_evaluated),
+        cmocka_unit_test(recordings_have_labels),    cmocka_unit_test(arrays_label_folders_of_frames),
+        cmocka_unit_test(masks_label_frames),        cmocka_unit_test(videos_carry_what_is_told),
+        cmocka_unit_test(protocols_move_videos),     cmocka_unit_test(frames_are_photos),
+        cmocka_unit_test(verdicts_reach_the_report), cmocka_unit_test(videos_are_evaluated),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -76,9 +76,10 @@ static void the_table_is_sorted_and_complete(void **state)
         assert_true(info.package[0] == '\0' || (info.package_version[0] != '\0' && strlen(info.sha256) == 64));
         assert_true(info.sha256[0] == '\0' || strlen(info.sha256) == 8 || strlen(info.sha256) == 64);
         assert_true(info.sha256_converted[0] == '\0' || strlen(info.sha256_converted) == 64);
-        assert_true(info.sha256[0] == '\0' || strstr(info.file, (char[9]){ info.sha256[0], info.sha256[1], info.sha256[2], info.sha256[3],
-                                                                          info.sha256[4], info.sha256[5], info.sha256[6],
-                                                                          info.sha256[7], 0 }) != NULL);
+        assert_true(info.sha256[0] == '\0' ||
+                    strstr(info.file, (char[9]){ info.sha256[0], info.sha256[1], info.sha256[2], info.sha256[3],
+                                                 info.sha256[4], info.sha256[5], info.sha256[6], info.sha256[7], 0 }) !=
+                        NULL);
     }
 }
 
@@ -119,12 +120,14 @@ static void the_places_are_searched_in_order(void **state)
     assert_fails(PHYSAD_ERR_ARG, "has 5 bytes", physad_weights_folder(w->ctx, path, 5));
     assert_fails(PHYSAD_ERR_IO, want, physad_weights_find(w->ctx, "resnet18", NULL, path, sizeof(path)));
     assert_non_null(strstr(physad_last_error(), "get resnet18-f37072fd.pth from torchvision"));
-    assert_fails(PHYSAD_ERR_IO, "no made-up.safetensors, .pth or .pt", physad_weights_find(w->ctx, "made-up", NULL, path, sizeof(path)));
+    assert_fails(PHYSAD_ERR_IO, "no made-up.safetensors, .pth or .pt",
+                 physad_weights_find(w->ctx, "made-up", NULL, path, sizeof(path)));
     assert_ok(physad__dir_make(&w->ctx->mem, want));
     assert_ok(physad__dir_make(&w->ctx->mem, other));
 
     /* In a folder: what was converted, then the published name, then the plain one. */
-    static const char *const names[] = { "resnet18.pt", "resnet18.pth", "resnet18-f37072fd.pth", "resnet18.safetensors" };
+    static const char *const names[] = { "resnet18.pt", "resnet18.pth", "resnet18-f37072fd.pth",
+                                         "resnet18.safetensors" };
     for (int i = 0; i < 4; i++) {
         touch(want, names[i]);
         assert_ok(physad_weights_find(w->ctx, "resnet18", NULL, path, sizeof(path)));
@@ -133,7 +136,8 @@ static void the_places_are_searched_in_order(void **state)
     }
     assert_fails(PHYSAD_ERR_ARG, "path has 5 bytes", physad_weights_find(w->ctx, "resnet18", NULL, path, 5));
 
-    /* $PHYSAD_WEIGHTS goes before; a folder without the file lets the search go on, a path that is not there does not. */
+    /* $PHYSAD_WEIGHTS goes before; a folder without the file lets the search go on, a path that is not there does not.
+     */
     assert_int_equal(setenv("PHYSAD_WEIGHTS", other, 1), 0);
     assert_ok(physad_weights_find(w->ctx, "resnet18", NULL, path, sizeof(path)));
     assert_string_equal(path, sub);
@@ -145,13 +149,15 @@ static void the_places_are_searched_in_order(void **state)
     assert_ok(physad_weights_find(w->ctx, "resnet50", NULL, path, sizeof(path)));
     assert_string_equal(path, sub);
     assert_int_equal(setenv("PHYSAD_WEIGHTS", "/nonexistent/x", 1), 0);
-    assert_fails(PHYSAD_ERR_IO, "PHYSAD_WEIGHTS is \"/nonexistent/x\"", physad_weights_find(w->ctx, "resnet18", NULL, path, sizeof(path)));
+    assert_fails(PHYSAD_ERR_IO, "PHYSAD_WEIGHTS is \"/nonexistent/x\"",
+                 physad_weights_find(w->ctx, "resnet18", NULL, path, sizeof(path)));
 
     /* What the caller gives goes before everything, and nothing comes after it. */
     assert_ok(physad_weights_find(w->ctx, "resnet18", sub, path, sizeof(path)));
     assert_string_equal(path, sub);
     assert_fails(PHYSAD_ERR_IO, "searched in", physad_weights_find(w->ctx, "resnet50", want, path, sizeof(path)));
-    assert_fails(PHYSAD_ERR_IO, "the path given is", physad_weights_find(w->ctx, "resnet18", "/nonexistent/y", path, sizeof(path)));
+    assert_fails(PHYSAD_ERR_IO, "the path given is",
+                 physad_weights_find(w->ctx, "resnet18", "/nonexistent/y", path, sizeof(path)));
     assert_int_equal(unsetenv("XDG_DATA_HOME"), 0);
 }
 
@@ -214,18 +220,22 @@ static void another_file_is_refused(void **state)
     physad_weights_convert_options o = PHYSAD_WEIGHTS_CONVERT_OPTIONS_INIT;
     snprintf(to, sizeof(to), "%s/out.safetensors", w->folder);
     o.name = "resnet18";
-    assert_fails(PHYSAD_ERR_FORMAT, "want f37072fd...", physad_weights_convert(w->ctx, golden(from, "state.pth"), to, &o));
+    assert_fails(PHYSAD_ERR_FORMAT, "want f37072fd...",
+                 physad_weights_convert(w->ctx, golden(from, "state.pth"), to, &o));
     o.name = "resnet81";
     assert_fails(PHYSAD_ERR_ARG, "did you mean", physad_weights_convert(w->ctx, from, to, &o));
     o.name = NULL;
     o.f32 = 7;
     assert_fails(PHYSAD_ERR_ARG, "f32 is 7", physad_weights_convert(w->ctx, from, to, &o));
-    assert_fails(PHYSAD_ERR_FORMAT, "is not the file resnet18", physad_weights_install(w->ctx, "resnet18", from, w->folder, NULL, 0));
+    assert_fails(PHYSAD_ERR_FORMAT, "is not the file resnet18",
+                 physad_weights_install(w->ctx, "resnet18", from, w->folder, NULL, 0));
     assert_fails(PHYSAD_ERR_FORMAT, "the archive has no file resnet18-f37072fd.pth",
                  physad_weights_install(w->ctx, "resnet18", golden(from, "stored.npz"), w->folder, NULL, 0));
-    assert_fails(PHYSAD_ERR_IO, "/nonexistent", physad_weights_install(w->ctx, "resnet18", "/nonexistent", w->folder, NULL, 0));
+    assert_fails(PHYSAD_ERR_IO, "/nonexistent",
+                 physad_weights_install(w->ctx, "resnet18", "/nonexistent", w->folder, NULL, 0));
     assert_int_equal(scratch_count(w->folder), 0);
-    assert_fails(PHYSAD_ERR_FORMAT, "is not efficientnet-lite0", physad_weights_verify(w->ctx, "efficientnet-lite0", from, digest));
+    assert_fails(PHYSAD_ERR_FORMAT, "is not efficientnet-lite0",
+                 physad_weights_verify(w->ctx, "efficientnet-lite0", from, digest));
     assert_int_equal(strlen(digest), 64);
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "not known", physad_weights_verify(w->ctx, "efficientnet-b4", from, NULL));
     assert_fails(PHYSAD_ERR_FORMAT, "want f37072fd...", physad_weights_verify(w->ctx, "resnet18", from, NULL));
@@ -237,7 +247,8 @@ static void a_file_without_a_known_digest_is_installed(void **state)
     char from[4096], folder[600], path[4096];
     physad_tensors *t = NULL;
     snprintf(folder, sizeof(folder), "%s/new/folder", w->folder);
-    assert_fails(PHYSAD_ERR_ARG, "room for 10", physad_weights_install(w->ctx, "efficientnet-b4", golden(from, "state.pth"), folder, path, 10));
+    assert_fails(PHYSAD_ERR_ARG, "room for 10",
+                 physad_weights_install(w->ctx, "efficientnet-b4", golden(from, "state.pth"), folder, path, 10));
     assert_ok(physad_weights_install(w->ctx, "efficientnet-b4", from, folder, path, sizeof(path)));
     assert_ok(physad_tensors_open(&t, w->ctx, path, NULL));
     assert_string_equal(physad_tensors_metadata(t, "name"), "efficientnet-b4");

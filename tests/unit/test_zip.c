@@ -72,7 +72,11 @@ static void add(archive *a, member m)
 static void add_stored(archive *a, const char *name, const char *data)
 {
     const size_t n = strlen(data);
-    add(a, (member){ .name = name, .data = data, .packed = n, .size = n, .crc = (uint32_t)crc32(0, (const Bytef *)data, (uInt)n) });
+    add(a, (member){ .name = name,
+                     .data = data,
+                     .packed = n,
+                     .size = n,
+                     .crc = (uint32_t)crc32(0, (const Bytef *)data, (uInt)n) });
 }
 
 /* The text deflated; `into` has room. */
@@ -193,7 +197,13 @@ static void every_kind_of_member_is_read(void **state)
         const uint32_t crc = (uint32_t)crc32(0, (const Bytef *)"wide", 4);
         add(&a, (member){ .name = "wide", .data = "wide", .packed = 4, .size = 4, .crc = crc, .zip64 = true });
         add(&a, (member){ .name = "later", .data = "wide", .packed = 4, .size = 4, .crc = crc, .descriptor = true });
-        add(&a, (member){ .name = "wide-later", .data = "wide", .packed = 4, .size = 4, .crc = crc, .zip64 = true, .descriptor = true });
+        add(&a, (member){ .name = "wide-later",
+                          .data = "wide",
+                          .packed = 4,
+                          .size = 4,
+                          .crc = crc,
+                          .zip64 = true,
+                          .descriptor = true });
         finish(&a, k & 1, comments[k >> 1]);
         assert_ok(physad__zip_open(&zip, &mem, a.bytes, (int64_t)a.size, "x"));
         assert_int_equal(zip.count, 7);
@@ -321,7 +331,8 @@ static void lying_archives_are_refused(void **state)
     assert_refused(&b, "not where it should be");
 }
 
-static void read_fails(const archive *a, const char *name, bool verify, int64_t limit, physad_status want, const char *message)
+static void read_fails(const archive *a, const char *name, bool verify, int64_t limit, physad_status want,
+                       const char *message)
 {
     physad__zip zip;
     const uint8_t *data;
@@ -354,8 +365,12 @@ static void damaged_data_are_refused(void **state)
         int cut;      /* bytes left out at the end */
         const char *message;
     } cases[] = {
-        { 3999, 0, "damaged or not of the size" }, { 4001, 0, "damaged or not of the size" }, { 0, 0, "damaged or not of the size" },
-        { 4000, 1, "damaged or not of the size" }, { 1 << 30, 0, "cannot have" },             { 4000, -1, "damaged or not of the size" },
+        { 3999, 0, "damaged or not of the size" },
+        { 4001, 0, "damaged or not of the size" },
+        { 0, 0, "damaged or not of the size" },
+        { 4000, 1, "damaged or not of the size" },
+        { 1 << 30, 0, "cannot have" },
+        { 4000, -1, "damaged or not of the size" },
     };
     for (int64_t i = 0; i < PHYSAD__COUNT(cases); i++) {
         a = (archive){ .size = 0 };

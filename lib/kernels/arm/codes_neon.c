@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products of byte codes with NEON: both factors are widened to 16 bits, products added in 32. Layouts are in kernels.h; no alignment.
- * Accumulator: 32 bits, exact. No tails: sizes are multiples of 64 bytes, panels are full. */
+/* Products of byte codes with NEON: both factors are widened to 16 bits, products added in 32. Layouts are in
+ * kernels.h; no alignment. Accumulator: 32 bits, exact. No tails: sizes are multiples of 64 bytes, panels are full. */
 #include "kernels/kernels_internal.h"
 
 #include <arm_neon.h>
@@ -17,7 +17,8 @@ static inline int16x8_t widen_high(uint8x16_t rows)
     return vreinterpretq_s16_u16(vmovl_high_u8(rows));
 }
 
-void physad__code_dots_neon(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n)
+void physad__code_dots_neon(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index,
+                            int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         const uint8_t *row = rows + (index != NULL ? index[i] : i) * size;
@@ -45,7 +46,8 @@ static inline int32x4_t dot_four(int32x4_t sum, uint8x16_t rows, int16x8_t query
 }
 
 /* 16 rows against one query. */
-static uint64_t scan_sixteen(const uint8_t *panel, const int32_t *bias, const int8_t *query, int32_t limit, int64_t groups)
+static uint64_t scan_sixteen(const uint8_t *panel, const int32_t *bias, const int8_t *query, int32_t limit,
+                             int64_t groups)
 {
     static const uint32_t bit[4] = { 1, 2, 4, 8 };
     int32x4_t sums[4] = { vld1q_s32(bias), vld1q_s32(bias + 4), vld1q_s32(bias + 8), vld1q_s32(bias + 12) };
@@ -63,14 +65,15 @@ static uint64_t scan_sixteen(const uint8_t *panel, const int32_t *bias, const in
     return bits;
 }
 
-int64_t physad__code_scan_neon(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t query_stride,
-                               const int32_t *limits, int64_t n_queries, int64_t groups)
+int64_t physad__code_scan_neon(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
+                               int64_t query_stride, const int32_t *limits, int64_t n_queries, int64_t groups)
 {
     int64_t found = 0;
     for (int64_t q = 0; q < n_queries; q++) {
         uint64_t bits = 0;
         for (int64_t part = 0; part < 4; part++)
-            bits |= scan_sixteen(panel + part * 64, bias + part * 16, queries + q * query_stride, limits[q], groups) << (16 * part);
+            bits |= scan_sixteen(panel + part * 64, bias + part * 16, queries + q * query_stride, limits[q], groups)
+                    << (16 * part);
         hits[q] = bits;
         found += bits != 0;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Squared distances with NEON. Shapes and layout as in c/distances_c.c; no alignment.
- * exact_distances, exact_pairs: lanes hold one row or pair each, which adds its own terms in index order, multiplication and addition
- * apart: the same bits as the reference. Tails of d and n in scalar code, in the same order.
- * distances, tile_distances: f32, partial sums by FMA; terms are positive, so the bound of the reference holds. */
+ * exact_distances, exact_pairs: lanes hold one row or pair each, which adds its own terms in index order,
+ * multiplication and addition apart: the same bits as the reference. Tails of d and n in scalar code, in the same
+ * order. distances, tile_distances: f32, partial sums by FMA; terms are positive, so the bound of the reference holds.
+ */
 #include "kernels/kernels_internal.h"
 
 #include <arm_neon.h>
@@ -36,11 +37,12 @@ typedef struct columns {
 static inline columns load_columns(const float *r0, const float *r1)
 {
     const float32x4_t a = vld1q_f32(r0), b = vld1q_f32(r1), low = vzip1q_f32(a, b), high = vzip2q_f32(a, b);
-    return (columns){ vcvt_f64_f32(vget_low_f32(low)), vcvt_high_f64_f32(low), vcvt_f64_f32(vget_low_f32(high)), vcvt_high_f64_f32(high) };
+    return (columns){ vcvt_f64_f32(vget_low_f32(low)), vcvt_high_f64_f32(low), vcvt_f64_f32(vget_low_f32(high)),
+                      vcvt_high_f64_f32(high) };
 }
 
-void physad__exact_distances_neon(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
-                                  int64_t d)
+void physad__exact_distances_neon(double *out, const float *query, const float *rows, int64_t stride,
+                                  const int64_t *index, int64_t n, int64_t d)
 {
     const int64_t whole = d - d % 4;
     int64_t i = 0;
@@ -64,8 +66,8 @@ void physad__exact_distances_neon(double *out, const float *query, const float *
         out[i] = exact_one(0, query, row_at(rows, stride, index, i), 0, d);
 }
 
-void physad__exact_pairs_neon(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b, int64_t b_stride,
-                              const int64_t *b_index, int64_t n, int64_t d)
+void physad__exact_pairs_neon(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b,
+                              int64_t b_stride, const int64_t *b_index, int64_t n, int64_t d)
 {
     const int64_t whole = d - d % 4;
     int64_t i = 0;
@@ -114,22 +116,24 @@ static float distance_one(const float *query, const float *row, int64_t d)
     return tail(vaddvq_f32(vaddq_f32(vaddq_f32(s0, s1), vaddq_f32(s2, s3))), query, row, j, d);
 }
 
-void physad__distances_neon(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
-                            int64_t d)
+void physad__distances_neon(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
+                            int64_t n, int64_t d)
 {
     for (int64_t i = 0; i < n; i++)
         out[i] = distance_one(query, row_at(rows, stride, index, i), d);
 }
 
 /* Two queries against four rows: each loaded vector serves two or four pairs. */
-static void tile(float *out0, float *out1, const float *q0, const float *q1, const float *rows, int64_t stride, int64_t d)
+static void tile(float *out0, float *out1, const float *q0, const float *q1, const float *rows, int64_t stride,
+                 int64_t d)
 {
     const float *r0 = rows, *r1 = rows + stride, *r2 = rows + 2 * stride, *r3 = rows + 3 * stride;
     const int64_t whole = d - d % 4;
     float32x4_t a0 = vdupq_n_f32(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
     for (int64_t j = 0; j < whole; j += 4) {
         const float32x4_t a = vld1q_f32(q0 + j), b = vld1q_f32(q1 + j);
-        const float32x4_t v0 = vld1q_f32(r0 + j), v1 = vld1q_f32(r1 + j), v2 = vld1q_f32(r2 + j), v3 = vld1q_f32(r3 + j);
+        const float32x4_t v0 = vld1q_f32(r0 + j), v1 = vld1q_f32(r1 + j), v2 = vld1q_f32(r2 + j),
+                          v3 = vld1q_f32(r3 + j);
         a0 = add_square(a0, a, v0);
         b0 = add_square(b0, b, v0);
         a1 = add_square(a1, a, v1);
@@ -154,8 +158,8 @@ static void add_row(float *out, const float *query, const float *rows, int64_t s
         out[i] += distance_one(query, rows + i * stride, d);
 }
 
-void physad__tile_distances_neon(float *out, int64_t out_stride, const float *queries, int64_t query_stride, int64_t n_queries,
-                                 const float *rows, int64_t stride, int64_t n, int64_t d)
+void physad__tile_distances_neon(float *out, int64_t out_stride, const float *queries, int64_t query_stride,
+                                 int64_t n_queries, const float *rows, int64_t stride, int64_t n, int64_t d)
 {
     const int64_t whole = n - n % 4;
     int64_t q = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inner loops of the resize with NEON: the same bits as c/resize_c.c, whose shapes and layouts these are. Bytes: 32-bit sums, as
- * the reference's. Along a row lanes hold the channels of one output (RGB) or four taps of it (grey), four taps a step; where 16 bytes
- * would reach beyond the row they are gathered. Down the rows lanes hold neighbouring elements, tails in scalar code. Floats: a product
- * and a sum per tap, in the order of the taps. */
+/* The inner loops of the resize with NEON: the same bits as c/resize_c.c, whose shapes and layouts these are. Bytes:
+ * 32-bit sums, as the reference's. Along a row lanes hold the channels of one output (RGB) or four taps of it (grey),
+ * four taps a step; where 16 bytes would reach beyond the row they are gathered. Down the rows lanes hold neighbouring
+ * elements, tails in scalar code. Floats: a product and a sum per tap, in the order of the taps. */
 #include "kernels/kernels_internal.h"
 
 #include <arm_neon.h>
@@ -13,7 +13,8 @@
 /* Byte `at` and the next two as the first three lanes. */
 INLINE int32x4_t pixel(uint8x16_t bytes, uint8_t at)
 {
-    const uint8_t order[16] = { at, 255, 255, 255, (uint8_t)(at + 1), 255, 255, 255, (uint8_t)(at + 2), 255, 255, 255, 255, 255, 255, 255 };
+    const uint8_t order[16] = { at,  255, 255, 255, (uint8_t)(at + 1), 255, 255, 255, (uint8_t)(at + 2), 255, 255, 255,
+                                255, 255, 255, 255 };
     return vreinterpretq_s32_u8(vqtbl1q_u8(bytes, vld1q_u8(order)));
 }
 
@@ -27,8 +28,8 @@ INLINE uint8x16_t bytes_at(const uint8_t *from, const uint8_t *end)
     return vld1q_u8(some);
 }
 
-static void narrow_rgb(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count, const int32_t *weight,
-                       int64_t stride, int64_t n)
+static void narrow_rgb(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
+                       const int32_t *weight, int64_t stride, int64_t n)
 {
     const uint8_t *end = row + pixels * 3;
     for (int64_t i = 0; i < n; i++) {
@@ -49,8 +50,8 @@ static void narrow_rgb(uint8_t *out, const uint8_t *row, int64_t pixels, const i
     }
 }
 
-static void narrow_grey(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count, const int32_t *weight,
-                        int64_t stride, int64_t n)
+static void narrow_grey(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
+                        const int32_t *weight, int64_t stride, int64_t n)
 {
     const uint8_t *end = row + pixels;
     for (int64_t i = 0; i < n; i++) {
@@ -65,8 +66,8 @@ static void narrow_grey(uint8_t *out, const uint8_t *row, int64_t pixels, const 
     }
 }
 
-void physad__narrow_u8_neon(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
-                            const int32_t *weight, int64_t stride, int64_t n, int64_t channels)
+void physad__narrow_u8_neon(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first,
+                            const int32_t *count, const int32_t *weight, int64_t stride, int64_t n, int64_t channels)
 {
     if (channels == 3)
         narrow_rgb(out, row, pixels, first, count, weight, stride, n);
@@ -76,7 +77,8 @@ void physad__narrow_u8_neon(uint8_t *out, const uint8_t *row, int64_t pixels, co
         physad__narrow_u8_c(out, row, pixels, first, count, weight, stride, n, channels);
 }
 
-void physad__sum_rows_u8_neon(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count, int64_t n)
+void physad__sum_rows_u8_neon(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count,
+                              int64_t n)
 {
     int64_t i = 0;
     for (; i + 8 <= n; i += 8) {
@@ -86,7 +88,8 @@ void physad__sum_rows_u8_neon(uint8_t *out, const uint8_t *rows, int64_t stride,
             a = vmlaq_n_s32(a, vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(words))), weight[k]);
             b = vmlaq_n_s32(b, vreinterpretq_s32_u32(vmovl_high_u16(words)), weight[k]);
         }
-        const int16x8_t v = vcombine_s16(vqmovn_s32(vshrq_n_s32(a, PHYSAD__FIXED_BITS)), vqmovn_s32(vshrq_n_s32(b, PHYSAD__FIXED_BITS)));
+        const int16x8_t v = vcombine_s16(vqmovn_s32(vshrq_n_s32(a, PHYSAD__FIXED_BITS)),
+                                         vqmovn_s32(vshrq_n_s32(b, PHYSAD__FIXED_BITS)));
         vst1_u8(out + i, vqmovun_s16(v));
     }
     physad__sum_rows_u8_c(out + i, rows + i, stride, weight, count, n - i);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Products of byte codes: of one query with listed rows, and of many queries with a panel of 64 rows.
- * Layouts are in kernels.h. Accumulator: 32 bits; 255 * 127 * 2^14 fits, so the sums are exact. No tails: sizes are multiples of 64
- * bytes (rows) and of 4 (panels), padded with codes of 0 by the caller. */
+ * Layouts are in kernels.h. Accumulator: 32 bits; 255 * 127 * 2^14 fits, so the sums are exact. No tails: sizes are
+ * multiples of 64 bytes (rows) and of 4 (panels), padded with codes of 0 by the caller. */
 #include "kernels/kernels_internal.h"
 
 #include <stddef.h>
 
-void physad__code_dots_c(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n)
+void physad__code_dots_c(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index,
+                         int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         const uint8_t *row = rows + (index != NULL ? index[i] : i) * size;
@@ -17,8 +18,8 @@ void physad__code_dots_c(int32_t *out, const int8_t *query, const uint8_t *rows,
     }
 }
 
-int64_t physad__code_scan_c(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t query_stride,
-                            const int32_t *limits, int64_t n_queries, int64_t groups)
+int64_t physad__code_scan_c(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
+                            int64_t query_stride, const int32_t *limits, int64_t n_queries, int64_t groups)
 {
     int64_t found = 0;
     for (int64_t q = 0; q < n_queries; q++) {

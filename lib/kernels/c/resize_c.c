@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inner loops of the resize. Every sum has one order, over the taps within one element, never across elements.
  * Shapes: a row has pixels of `channels` bytes; weights lie `stride` apart from output to output. No alignment.
- * Accumulator: 32 bits for bytes (weights of 2^22 in sum, so that 255 * 2^22 fits), f32 else, multiplication and addition apart. */
+ * Accumulator: 32 bits for bytes (weights of 2^22 in sum, so that 255 * 2^22 fits), f32 else, multiplication and
+ * addition apart. */
 #include "kernels/kernels_internal.h"
 
 static inline uint8_t to_byte(int32_t sum)
@@ -22,7 +23,8 @@ void physad__narrow_u8_c(uint8_t *out, const uint8_t *row, int64_t pixels, const
         }
 }
 
-void physad__sum_rows_u8_c(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count, int64_t n)
+void physad__sum_rows_u8_c(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count,
+                           int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         int32_t sum = 1 << (PHYSAD__FIXED_BITS - 1);

@@ -99,7 +99,8 @@ INLINE int32_t sum_lanes(__m256i v)
     return _mm_cvtsi128_si32(two) + _mm_extract_epi32(two, 1);
 }
 
-void physad__code_dots_avx2(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n)
+void physad__code_dots_avx2(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index,
+                            int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         const uint8_t *row = rows + (index != NULL ? index[i] : i) * size;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products of byte codes by VPDPBUSD: 64 products of u8 and i8 per instruction, added four by four into 32-bit lanes without
- * saturation. Layouts are in kernels.h; panels and rows need no alignment. Accumulator: 32 bits, exact.
- * Scan: a tile is one panel (four vectors of 16 rows) against six queries, 24 accumulators, so that each loaded vector is used six
- * times and each broadcast four times; queries beyond a multiple of six go in narrower tiles. No tails in rows: panels are full. */
+/* Products of byte codes by VPDPBUSD: 64 products of u8 and i8 per instruction, added four by four into 32-bit lanes
+ * without saturation. Layouts are in kernels.h; panels and rows need no alignment. Accumulator: 32 bits, exact. Scan: a
+ * tile is one panel (four vectors of 16 rows) against six queries, 24 accumulators, so that each loaded vector is used
+ * six times and each broadcast four times; queries beyond a multiple of six go in narrower tiles. No tails in rows:
+ * panels are full. */
 #include "kernels/kernels_internal.h"
 
 #include <immintrin.h>
@@ -33,7 +34,8 @@ INLINE int64_t finish(uint64_t *hits, __m512i a, __m512i b, __m512i c, __m512i d
     return *hits != 0;
 }
 
-/* Sums of query n with the 64 rows are a##n to d##n: names, not arrays or structures, which compilers leave in memory. */
+/* Sums of query n with the 64 rows are a##n to d##n: names, not arrays or structures, which compilers leave in memory.
+ */
 #define START(n) __m512i a##n = bias_a, b##n = bias_b, c##n = bias_c, d##n = bias_d
 #define ADD(n)                                                       \
     do {                                                             \
@@ -51,8 +53,8 @@ INLINE int64_t finish(uint64_t *hits, __m512i a, __m512i b, __m512i c, __m512i d
     const __m512i row_a = _mm512_loadu_si512(panel + g * 256), row_b = _mm512_loadu_si512(panel + g * 256 + 64), \
                   row_c = _mm512_loadu_si512(panel + g * 256 + 128), row_d = _mm512_loadu_si512(panel + g * 256 + 192)
 
-static int64_t scan_six(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t stride,
-                        const int32_t *limits, int64_t groups)
+static int64_t scan_six(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
+                        int64_t stride, const int32_t *limits, int64_t groups)
 {
     LOAD_BIAS;
     START(0);
@@ -73,8 +75,8 @@ static int64_t scan_six(uint64_t *hits, const uint8_t *panel, const int32_t *bia
     return FINISH(0) + FINISH(1) + FINISH(2) + FINISH(3) + FINISH(4) + FINISH(5);
 }
 
-static int64_t scan_two(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t stride,
-                        const int32_t *limits, int64_t groups)
+static int64_t scan_two(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
+                        int64_t stride, const int32_t *limits, int64_t groups)
 {
     LOAD_BIAS;
     START(0);
@@ -87,8 +89,8 @@ static int64_t scan_two(uint64_t *hits, const uint8_t *panel, const int32_t *bia
     return FINISH(0) + FINISH(1);
 }
 
-static int64_t scan_one(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries, int64_t stride,
-                        const int32_t *limits, int64_t groups)
+static int64_t scan_one(uint64_t *hits, const uint8_t *panel, const int32_t *bias, const int8_t *queries,
+                        int64_t stride, const int32_t *limits, int64_t groups)
 {
     LOAD_BIAS;
     START(0);
@@ -122,12 +124,15 @@ INLINE __m128i sum_four(__m512i a, __m512i b, __m512i c, __m512i d)
     return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-void physad__code_dots_vnni(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index, int64_t n)
+void physad__code_dots_vnni(int32_t *out, const int8_t *query, const uint8_t *rows, int64_t size, const int32_t *index,
+                            int64_t n)
 {
     int64_t i = 0;
     for (; i + 4 <= n; i += 4) {
-        const uint8_t *r0 = rows + (index != NULL ? index[i] : i) * size, *r1 = rows + (index != NULL ? index[i + 1] : i + 1) * size;
-        const uint8_t *r2 = rows + (index != NULL ? index[i + 2] : i + 2) * size, *r3 = rows + (index != NULL ? index[i + 3] : i + 3) * size;
+        const uint8_t *r0 = rows + (index != NULL ? index[i] : i) * size,
+                      *r1 = rows + (index != NULL ? index[i + 1] : i + 1) * size;
+        const uint8_t *r2 = rows + (index != NULL ? index[i + 2] : i + 2) * size,
+                      *r3 = rows + (index != NULL ? index[i + 3] : i + 3) * size;
         __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
         for (int64_t j = 0; j < size; j += 64) {
             const __m512i q = _mm512_loadu_si512(query + j);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Squared distances of one query to listed rows with AVX2. Shapes and layout as in c/distances_c.c; no alignment.
- * exact_distances: four rows at a time are transposed, so that each lane adds its own row's terms in index order, multiplication
- * and addition apart: the same bits as the reference. Tails of d and n in scalar code, in the same order.
- * distances: f32, four partial sums of eight lanes by FMA; terms are positive, so the bound of the reference holds.
- * tile_distances: two queries against four rows, a partial sum of eight lanes for each pair, so that each loaded vector serves
- * two or four pairs; what is left over goes one by one. */
+ * exact_distances: four rows at a time are transposed, so that each lane adds its own row's terms in index order,
+ * multiplication and addition apart: the same bits as the reference. Tails of d and n in scalar code, in the same
+ * order. distances: f32, four partial sums of eight lanes by FMA; terms are positive, so the bound of the reference
+ * holds. tile_distances: two queries against four rows, a partial sum of eight lanes for each pair, so that each loaded
+ * vector serves two or four pairs; what is left over goes one by one. */
 #include "kernels/kernels_internal.h"
 
 #include <immintrin.h>
@@ -31,8 +31,8 @@ static inline __m256d add_column(__m256d sum, __m128 column, float value)
     return _mm256_add_pd(sum, _mm256_mul_pd(difference, difference));
 }
 
-void physad__exact_distances_avx2(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
-                                  int64_t n, int64_t d)
+void physad__exact_distances_avx2(double *out, const float *query, const float *rows, int64_t stride,
+                                  const int64_t *index, int64_t n, int64_t d)
 {
     const int64_t whole = d - d % 4;
     int64_t i = 0;
@@ -41,7 +41,8 @@ void physad__exact_distances_avx2(double *out, const float *query, const float *
         const float *r2 = row_at(rows, stride, index, i + 2), *r3 = row_at(rows, stride, index, i + 3);
         __m256d sum = _mm256_setzero_pd();
         for (int64_t j = 0; j < whole; j += 4) {
-            __m128 c0 = _mm_loadu_ps(r0 + j), c1 = _mm_loadu_ps(r1 + j), c2 = _mm_loadu_ps(r2 + j), c3 = _mm_loadu_ps(r3 + j);
+            __m128 c0 = _mm_loadu_ps(r0 + j), c1 = _mm_loadu_ps(r1 + j), c2 = _mm_loadu_ps(r2 + j),
+                   c3 = _mm_loadu_ps(r3 + j);
             _MM_TRANSPOSE4_PS(c0, c1, c2, c3);
             sum = add_column(sum, c0, query[j]);
             sum = add_column(sum, c1, query[j + 1]);
@@ -67,8 +68,8 @@ static inline __m256d add_columns(__m256d sum, __m128 a, __m128 b)
     return _mm256_add_pd(sum, _mm256_mul_pd(difference, difference));
 }
 
-void physad__exact_pairs_avx2(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b, int64_t b_stride,
-                              const int64_t *b_index, int64_t n, int64_t d)
+void physad__exact_pairs_avx2(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b,
+                              int64_t b_stride, const int64_t *b_index, int64_t n, int64_t d)
 {
     const int64_t whole = d - d % 4;
     int64_t i = 0;
@@ -79,8 +80,10 @@ void physad__exact_pairs_avx2(double *out, const float *a, int64_t a_stride, con
         const float *b2 = row_at(b, b_stride, b_index, i + 2), *b3 = row_at(b, b_stride, b_index, i + 3);
         __m256d sum = _mm256_setzero_pd();
         for (int64_t j = 0; j < whole; j += 4) {
-            __m128 p0 = _mm_loadu_ps(a0 + j), p1 = _mm_loadu_ps(a1 + j), p2 = _mm_loadu_ps(a2 + j), p3 = _mm_loadu_ps(a3 + j);
-            __m128 q0 = _mm_loadu_ps(b0 + j), q1 = _mm_loadu_ps(b1 + j), q2 = _mm_loadu_ps(b2 + j), q3 = _mm_loadu_ps(b3 + j);
+            __m128 p0 = _mm_loadu_ps(a0 + j), p1 = _mm_loadu_ps(a1 + j), p2 = _mm_loadu_ps(a2 + j),
+                   p3 = _mm_loadu_ps(a3 + j);
+            __m128 q0 = _mm_loadu_ps(b0 + j), q1 = _mm_loadu_ps(b1 + j), q2 = _mm_loadu_ps(b2 + j),
+                   q3 = _mm_loadu_ps(b3 + j);
             _MM_TRANSPOSE4_PS(p0, p1, p2, p3);
             _MM_TRANSPOSE4_PS(q0, q1, q2, q3);
             sum = add_columns(sum, p0, q0);
@@ -106,8 +109,8 @@ static inline __m256 add_square(__m256 sum, const float *a, const float *b)
     return _mm256_fmadd_ps(difference, difference, sum);
 }
 
-void physad__distances_avx2(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
-                            int64_t d)
+void physad__distances_avx2(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
+                            int64_t n, int64_t d)
 {
     for (int64_t i = 0; i < n; i++) {
         const float *row = row_at(rows, stride, index, i);
@@ -147,7 +150,8 @@ static inline __m256 add_difference(__m256 sum, __m256 a, __m256 b)
 }
 
 /* Two queries and four rows; the last d % 8 elements one by one. */
-static void tile(float *out0, float *out1, const float *q0, const float *q1, const float *rows, int64_t stride, int64_t d)
+static void tile(float *out0, float *out1, const float *q0, const float *q1, const float *rows, int64_t stride,
+                 int64_t d)
 {
     const float *r0 = rows, *r1 = rows + stride, *r2 = rows + 2 * stride, *r3 = rows + 3 * stride;
     __m256 a0 = _mm256_setzero_ps(), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
@@ -188,8 +192,8 @@ static void add_row(float *out, const float *query, const float *rows, int64_t s
     }
 }
 
-void physad__tile_distances_avx2(float *out, int64_t out_stride, const float *queries, int64_t query_stride, int64_t n_queries,
-                                 const float *rows, int64_t stride, int64_t n, int64_t d)
+void physad__tile_distances_avx2(float *out, int64_t out_stride, const float *queries, int64_t query_stride,
+                                 int64_t n_queries, const float *rows, int64_t stride, int64_t n, int64_t d)
 {
     const int64_t whole = n - n % 4;
     int64_t q = 0;

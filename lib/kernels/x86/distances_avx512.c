@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Squared distances of one query to listed rows with AVX-512. Shapes and layout as in c/distances_c.c; no alignment.
- * exact_distances: eight rows at a time are transposed, so that each lane adds its own row's terms in index order, multiplication
- * and addition apart: the same bits as the reference. Masked loads serve the tail of d; rows beyond n repeat the last one.
- * distances: f32, four rows at a time, two partial sums of 16 lanes each by FMA; terms are positive, so the bound of the
- * reference holds. Masked loads serve the tail of d and touch nothing beyond it.
- * tile_distances: four queries against four rows, a partial sum of 16 lanes for each pair, so that each loaded vector serves four
- * pairs; what is left over goes one by one. */
+ * exact_distances: eight rows at a time are transposed, so that each lane adds its own row's terms in index order,
+ * multiplication and addition apart: the same bits as the reference. Masked loads serve the tail of d; rows beyond n
+ * repeat the last one. distances: f32, four rows at a time, two partial sums of 16 lanes each by FMA; terms are
+ * positive, so the bound of the reference holds. Masked loads serve the tail of d and touch nothing beyond it.
+ * tile_distances: four queries against four rows, a partial sum of 16 lanes for each pair, so that each loaded vector
+ * serves four pairs; what is left over goes one by one. */
 #include "kernels/kernels_internal.h"
 
 #include <immintrin.h>
@@ -18,8 +18,8 @@ INLINE const float *row_at(const float *rows, int64_t stride, const int64_t *ind
     return rows + (index != NULL ? index[i] : i) * stride;
 }
 
-/* In: field i holds eight elements of row i. Out: field j holds element j of the eight rows. Fields, not an array: compilers keep
- * these in registers. */
+/* In: field i holds eight elements of row i. Out: field j holds element j of the eight rows. Fields, not an array:
+ * compilers keep these in registers. */
 typedef struct square {
     __m256 r0, r1, r2, r3, r4, r5, r6, r7;
 } square;
@@ -83,8 +83,8 @@ INLINE __m512d add_tail(__m512d sum, const float *query, const float *const row[
     return sum;
 }
 
-void physad__exact_distances_avx512(double *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
-                                    int64_t n, int64_t d)
+void physad__exact_distances_avx512(double *out, const float *query, const float *rows, int64_t stride,
+                                    const int64_t *index, int64_t n, int64_t d)
 {
     for (int64_t i = 0; i < n; i += 8) {
         const int64_t count = n - i < 8 ? n - i : 8;
@@ -125,14 +125,15 @@ INLINE __m512d add_tail_pairs(__m512d sum, const float *const a[8], const float 
 {
     const __mmask8 mask = (__mmask8)((1u << count) - 1);
     const square p = load_rows(a, j, mask), q = load_rows(b, j, mask);
-    const __m256 left[7] = { p.r0, p.r1, p.r2, p.r3, p.r4, p.r5, p.r6 }, right[7] = { q.r0, q.r1, q.r2, q.r3, q.r4, q.r5, q.r6 };
+    const __m256 left[7] = { p.r0, p.r1, p.r2, p.r3, p.r4, p.r5, p.r6 },
+                 right[7] = { q.r0, q.r1, q.r2, q.r3, q.r4, q.r5, q.r6 };
     for (int64_t k = 0; k < count; k++)
         sum = add_columns(sum, left[k], right[k]);
     return sum;
 }
 
-void physad__exact_pairs_avx512(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b, int64_t b_stride,
-                                const int64_t *b_index, int64_t n, int64_t d)
+void physad__exact_pairs_avx512(double *out, const float *a, int64_t a_stride, const int64_t *a_index, const float *b,
+                                int64_t b_stride, const int64_t *b_index, int64_t n, int64_t d)
 {
     for (int64_t i = 0; i < n; i += 8) {
         const int64_t count = n - i < 8 ? n - i : 8;
@@ -222,8 +223,8 @@ static float distance_one(const float *query, const float *row, int64_t d)
     return total(&s);
 }
 
-void physad__distances_avx512(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index, int64_t n,
-                              int64_t d)
+void physad__distances_avx512(float *out, const float *query, const float *rows, int64_t stride, const int64_t *index,
+                              int64_t n, int64_t d)
 {
     int64_t i = 0;
     for (; i + 4 <= n; i += 4) {
@@ -268,7 +269,8 @@ static void add_row(float *out, const float *query, const float *rows, int64_t s
         e##n = add_square(e##n, qe, row);                                                     \
     } while (0)
 
-static void tile(float *out, int64_t out_stride, const float *queries, int64_t query_stride, const float *rows, int64_t stride, int64_t d)
+static void tile(float *out, int64_t out_stride, const float *queries, int64_t query_stride, const float *rows,
+                 int64_t stride, int64_t d)
 {
     START(0);
     START(1);
@@ -278,7 +280,8 @@ static void tile(float *out, int64_t out_stride, const float *queries, int64_t q
         const __mmask16 mask = tail_mask(d - j);
         const float *q = queries + j;
         const __m512 qa = _mm512_maskz_loadu_ps(mask, q), qb = _mm512_maskz_loadu_ps(mask, q + query_stride);
-        const __m512 qc = _mm512_maskz_loadu_ps(mask, q + 2 * query_stride), qe = _mm512_maskz_loadu_ps(mask, q + 3 * query_stride);
+        const __m512 qc = _mm512_maskz_loadu_ps(mask, q + 2 * query_stride),
+                     qe = _mm512_maskz_loadu_ps(mask, q + 3 * query_stride);
         ADD(0);
         ADD(1);
         ADD(2);
@@ -290,8 +293,8 @@ static void tile(float *out, int64_t out_stride, const float *queries, int64_t q
     add_four(out + 3 * out_stride, sum_four(e0, e1, e2, e3));
 }
 
-void physad__tile_distances_avx512(float *out, int64_t out_stride, const float *queries, int64_t query_stride, int64_t n_queries,
-                                   const float *rows, int64_t stride, int64_t n, int64_t d)
+void physad__tile_distances_avx512(float *out, int64_t out_stride, const float *queries, int64_t query_stride,
+                                   int64_t n_queries, const float *rows, int64_t stride, int64_t n, int64_t d)
 {
     const int64_t whole = n - n % 4;
     int64_t q = 0;

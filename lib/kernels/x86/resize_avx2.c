@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inner loops of the resize with AVX2: the same bits as c/resize_c.c. Shapes and layouts as there.
- * Bytes: a weight is split, w = low + 2^11 * high with 0 <= low < 2^11 and |high| <= 2^11, so that products of two neighbours with
- * bytes are added by VPMADDWD without overflow; the sums of both parts are joined at the end (modulo 2^32, as the reference's sum, which
- * fits). Tails: four taps are taken at a time, those beyond the count with their weights of 0; where 16 bytes would reach beyond the row
- * they are gathered.
- * Floats: lanes hold neighbouring elements; each is a product and a sum per tap, in the order of the taps. */
+ * Bytes: a weight is split, w = low + 2^11 * high with 0 <= low < 2^11 and |high| <= 2^11, so that products of two
+ * neighbours with bytes are added by VPMADDWD without overflow; the sums of both parts are joined at the end (modulo
+ * 2^32, as the reference's sum, which fits). Tails: four taps are taken at a time, those beyond the count with their
+ * weights of 0; where 16 bytes would reach beyond the row they are gathered. Floats: lanes hold neighbouring elements;
+ * each is a product and a sum per tap, in the order of the taps. */
 #include "kernels/kernels_internal.h"
 
 #include <immintrin.h>
@@ -13,11 +13,12 @@
 #define INLINE static inline __attribute__((always_inline))
 #define SPLIT 11
 
-/* Bytes of four pixels (RGB), as words: in the low half the pairs of pixels 0 and 1 of each channel, in the high half those of 2 and 3. */
+/* Bytes of four pixels (RGB), as words: in the low half the pairs of pixels 0 and 1 of each channel, in the high half
+ * those of 2 and 3. */
 INLINE __m256i rgb_pairs(__m128i bytes)
 {
-    const __m256i order = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1,
-                                           -1, -1, -1, -1);
+    const __m256i order = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7,
+                                           -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), order);
 }
 
@@ -34,7 +35,8 @@ INLINE __m128i join(__m128i low, __m128i high)
 }
 
 /* Taps near the row's end, `left` of them, with zeros behind. */
-INLINE void gather(const uint8_t *from, const int32_t *weight, int64_t left, int64_t channels, __m128i *bytes, __m128i *weights)
+INLINE void gather(const uint8_t *from, const int32_t *weight, int64_t left, int64_t channels, __m128i *bytes,
+                   __m128i *weights)
 {
     uint8_t some[16] = { 0 };
     int32_t own[4] = { 0 };
@@ -44,10 +46,11 @@ INLINE void gather(const uint8_t *from, const int32_t *weight, int64_t left, int
     *weights = _mm_loadu_si128((const __m128i *)(const void *)own);
 }
 
-static void narrow_rgb(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count, const int32_t *weight,
-                       int64_t stride, int64_t n)
+static void narrow_rgb(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
+                       const int32_t *weight, int64_t stride, int64_t n)
 {
-    const __m256i low_parts = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1), high_parts = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
+    const __m256i low_parts = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1),
+                  high_parts = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
     const uint8_t *end = row + pixels * 3;
     for (int64_t i = 0; i < n; i++) {
         __m256i low = _mm256_setzero_si256(), high = low;
@@ -74,8 +77,8 @@ static void narrow_rgb(uint8_t *out, const uint8_t *row, int64_t pixels, const i
     }
 }
 
-static void narrow_grey(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count, const int32_t *weight,
-                        int64_t stride, int64_t n)
+static void narrow_grey(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
+                        const int32_t *weight, int64_t stride, int64_t n)
 {
     const uint8_t *end = row + pixels;
     for (int64_t i = 0; i < n; i++) {
@@ -103,8 +106,8 @@ static void narrow_grey(uint8_t *out, const uint8_t *row, int64_t pixels, const 
     }
 }
 
-void physad__narrow_u8_avx2(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first, const int32_t *count,
-                            const int32_t *weight, int64_t stride, int64_t n, int64_t channels)
+void physad__narrow_u8_avx2(uint8_t *out, const uint8_t *row, int64_t pixels, const int32_t *first,
+                            const int32_t *count, const int32_t *weight, int64_t stride, int64_t n, int64_t channels)
 {
     if (channels == 3)
         narrow_rgb(out, row, pixels, first, count, weight, stride, n);
@@ -129,7 +132,8 @@ INLINE __m256i two_high(int32_t a, int32_t b)
 INLINE __m256i join_wide(__m256i low, __m256i high)
 {
     const __m256i half = _mm256_set1_epi32(1 << (PHYSAD__FIXED_BITS - 1));
-    return _mm256_srai_epi32(_mm256_add_epi32(_mm256_add_epi32(low, _mm256_slli_epi32(high, SPLIT)), half), PHYSAD__FIXED_BITS);
+    return _mm256_srai_epi32(_mm256_add_epi32(_mm256_add_epi32(low, _mm256_slli_epi32(high, SPLIT)), half),
+                             PHYSAD__FIXED_BITS);
 }
 
 /* 16 elements. */
@@ -141,7 +145,8 @@ INLINE void sum_sixteen(uint8_t *out, const uint8_t *rows, int64_t stride, const
         const int32_t wa = weight[k], wb = k + 1 < count ? weight[k + 1] : 0;
         const __m256i p = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)a));
         const __m256i q = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)b));
-        const __m256i pairs0 = _mm256_unpacklo_epi16(p, q), pairs1 = _mm256_unpackhi_epi16(p, q), l = two_low(wa, wb), h = two_high(wa, wb);
+        const __m256i pairs0 = _mm256_unpacklo_epi16(p, q), pairs1 = _mm256_unpackhi_epi16(p, q), l = two_low(wa, wb),
+                      h = two_high(wa, wb);
         low0 = _mm256_add_epi32(low0, _mm256_madd_epi16(pairs0, l));
         high0 = _mm256_add_epi32(high0, _mm256_madd_epi16(pairs0, h));
         low1 = _mm256_add_epi32(low1, _mm256_madd_epi16(pairs1, l));
@@ -152,7 +157,8 @@ INLINE void sum_sixteen(uint8_t *out, const uint8_t *rows, int64_t stride, const
     _mm_storeu_si128((__m128i *)(void *)out, bytes);
 }
 
-void physad__sum_rows_u8_avx2(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count, int64_t n)
+void physad__sum_rows_u8_avx2(uint8_t *out, const uint8_t *rows, int64_t stride, const int32_t *weight, int64_t count,
+                              int64_t n)
 {
     int64_t i = 0;
     for (; i + 16 <= n; i += 16)
