@@ -32,9 +32,12 @@ int predict_regions(predict *p, const physad_result *result, const physad_view *
 static int64_t likeliest(const predict *p, const physad_regions *regions)
 {
     int64_t best = 0;
-    for (int64_t i = 1; i < physad_types_count(p->types); i++)
-        if (physad_types_likeness(p->types, regions, i) > physad_types_likeness(p->types, regions, best))
-            best = i;
+    double most = -1;
+    for (int64_t i = 0; i < physad_types_count(p->types); i++) {
+        const double likeness = physad_types_likeness(p->types, regions, i);
+        best = likeness > most ? i : best;
+        most = likeness > most ? likeness : most;
+    }
     return best;
 }
 

@@ -25,7 +25,7 @@ static void read_pixel(const physad_view *photo, int64_t y, int64_t x, double rg
             rgb[c] = (double)wide / 65535;
         } else {
             memcpy(&real, at, sizeof(real));
-            rgb[c] = isfinite(real) ? (double)real : 0;
+            rgb[c] = fmin(fmax((double)real, 0), 1); /* 0 for NaN */
         }
     }
 }
@@ -36,16 +36,22 @@ static void take_place(physad__scenery *s, const physad_view *map, const physad_
     const int64_t at = y * s->width + x, plane = s->height * s->width;
     double sum[3] = { 0 };
     s->map[at] = NAN;
+    int64_t pixels = 0;
     for (int64_t i = 0; i < s->step * s->step; i++) {
         const int64_t py = y * s->step + i / s->step, px = x * s->step + i % s->step;
         double rgb[3];
+        if (py >= s->photo_height || px >= s->photo_width)
+            continue;
+        pixels++;
         const float score = ((const float *)map->data)[py * map->shape[1] + px];
         if (!isnan(score) && !(score <= s->map[at]))
             s->map[at] = score;
         read_pixel(photo, py, px, rgb);
         for (int c = 0; c < 3; c++)
-            sum[c] += rgb[c] / (double)(s->step * s->step);
+            sum[c] += rgb[c];
     }
+    for (int c = 0; c < 3; c++)
+        sum[c] /= (double)pixels;
     s->colour[at] = (float)((sum[0] + sum[1] + sum[2]) / 3);
     s->colour[plane + at] = (float)(sum[0] - sum[1]);
     s->colour[2 * plane + at] = (float)((sum[0] + sum[1]) / 2 - sum[2]);
@@ -55,9 +61,10 @@ static physad_status scenery_take(physad__scenery *s, physad__mem *mem, const ph
                                   const physad_view *photo)
 {
     s->step = (physad__max(map->shape[0], map->shape[1]) + LONGEST - 1) / LONGEST;
-    s->step = physad__max(physad__min(s->step, physad__min(map->shape[0], map->shape[1])), 1);
-    s->height = map->shape[0] / s->step;
-    s->width = map->shape[1] / s->step;
+    s->photo_height = map->shape[0];
+    s->photo_width = map->shape[1];
+    s->height = (s->photo_height + s->step - 1) / s->step;
+    s->width = (s->photo_width + s->step - 1) / s->step;
     const int64_t n = s->height * s->width;
     s->map = physad__alloc_array(mem, n, sizeof(*s->map), "regions");
     s->colour = physad__alloc_array(mem, 3 * n, sizeof(*s->colour), "regions");
@@ -175,12 +182,12 @@ static physad_status describe(physad_regions *r, physad__mem *mem, const physad_
         .kind = kind,
         .top = (double)f->box[0] * step,
         .left = (double)f->box[1] * step,
-        .bottom = (double)f->box[2] * step,
-        .right = (double)f->box[3] * step,
+        .bottom = fmin((double)f->box[2] * step, (double)s->photo_height),
+        .right = fmin((double)f->box[3] * step, (double)s->photo_width),
         .area = (double)f->places * step * step,
         .peak = (double)f->score,
-        .peak_y = ((double)(f->peak / s->width) + 0.5) * step,
-        .peak_x = ((double)(f->peak % s->width) + 0.5) * step,
+        .peak_y = fmin(((double)(f->peak / s->width) + 0.5) * step, (double)s->photo_height - 0.5),
+        .peak_x = fmin(((double)(f->peak % s->width) + 0.5) * step, (double)s->photo_width - 0.5),
         .length = axes[0] * step,
         .width = axes[1] * step,
         .angle = axes[2],
@@ -264,7 +271,7 @@ physad_status physad_regions_of_map(physad_regions **out, physad_context *contex
     physad_regions *r = physad__alloc_zero(&context->mem, sizeof(*r), "regions");
     if (r == NULL)
         return PHYSAD_ERR_NOMEM;
-    r->ctx = context;
+    r->ctx = physad__context_retain(context);
     r->level = level;
     const physad_status status = map->shape[0] > 0 && map->shape[1] > 0 ? find(r, map, photo) : PHYSAD_OK;
     if (status != PHYSAD_OK) {
@@ -307,7 +314,9 @@ void physad_regions_free(physad_regions *regions)
         return;
     physad__free(regions->region);
     physad__free(regions->look);
+    physad_context *ctx = regions->ctx;
     physad__free(regions);
+    physad_context_free(ctx);
 }
 
 int64_t physad_regions_count(const physad_regions *regions)

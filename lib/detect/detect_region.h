@@ -25,7 +25,8 @@ struct physad_regions {
 
 /* A photo and its map at the size at which they are looked at. */
 typedef struct physad__scenery {
-    int64_t height, width, step; /* one pixel here is step x step of the photo */
+    int64_t height, width, step; /* one pixel here is step x step of the photo, less where that ends */
+    int64_t photo_height, photo_width;
     float *map;                  /* NaN where nothing counts */
     float *colour;               /* (3, height, width): lightness, red less green, yellow less blue; 0..1 and -1..1 */
     int32_t *region;             /* number of the region from 1, or 0 */

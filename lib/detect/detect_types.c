@@ -74,7 +74,7 @@ physad_status physad_types_new(physad_types **out, physad_context *context)
     physad_types *t = physad__alloc_zero(&context->mem, sizeof(*t), "types of defect");
     if (t == NULL)
         return PHYSAD_ERR_NOMEM;
-    t->ctx = context;
+    t->ctx = physad__context_retain(context);
     *out = t;
     return PHYSAD_OK;
 }
@@ -87,7 +87,9 @@ void physad_types_free(physad_types *types)
         physad__free(types->names[i]);
     physad__free(types->names);
     physad__free(types->examples);
+    physad_context *ctx = types->ctx;
     physad__free(types);
+    physad_context_free(ctx);
 }
 
 static physad_status name_type(physad_types *t, const char *type, int64_t *index)

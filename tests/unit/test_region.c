@@ -165,6 +165,14 @@ static void large_photos_keep_small_defects(void **state)
     assert_true(region.top == 300 && region.bottom == 303 && region.left == 900 && region.right == 903 &&
                 region.area == 9);
     physad_regions_free(r);
+    map[301 * W + 902] = 0; /* where the last third begins and the photo ends */
+    map[699 * W + 1299] = 1;
+    assert_ok(physad_regions_of_map(&r, ctx, &scores, &photo, NAN));
+    assert_int_equal(physad_regions_count(r), 1);
+    assert_ok(physad_regions_get(r, 0, &region));
+    assert_true(region.top == 699 && region.bottom == 700 && region.left == 1299 && region.right == 1300);
+    assert_true(region.peak_y == 699.5 && region.peak_x == 1299.5);
+    physad_regions_free(r);
     free(map);
     free(grey);
     end_context(ctx);
@@ -266,6 +274,18 @@ static void names_speak_of_kinds(void **state)
     assert_null(physad_defect_name(-1));
 }
 
+static void they_hold_their_context(void **state)
+{
+    physad_context *ctx = new_context(1);
+    physad_types *t = NULL;
+    physad_regions *r = find(ctx, 0);
+    assert_ok(physad_types_new(&t, ctx));
+    assert_ok(physad_types_add(t, "scar", r));
+    physad_context_free(ctx);
+    physad_regions_free(r);
+    physad_types_free(t);
+}
+
 /* --- wrong calls and no memory --- */
 
 static void wrong_calls(void **state)
@@ -351,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_region_that_is_everything),
         cmocka_unit_test(examples_name_the_types),
         cmocka_unit_test(names_speak_of_kinds),
+        cmocka_unit_test(they_hold_their_context),
         cmocka_unit_test(wrong_calls),
         cmocka_unit_test(memory_runs_out),
     };
