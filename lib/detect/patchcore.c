@@ -341,6 +341,10 @@ static physad_status judge(const physad_detector *det, const patchcore *p, const
     int64_t worst = -1;
     PHYSAD__TRY(to_deviations(det, p, cells, grid));
     for (int64_t i = 0; i < n; i++) {
+        if (cells->valid[i] && !isfinite(grid[i]))
+            return physad__error(PHYSAD_ERR_NUMERIC,
+                                 "patchcore: the score of cell %lld is not finite: the model's numbers are too large",
+                                 (long long)i);
         if (cells->valid[i] && (worst < 0 || grid[i] > grid[worst]))
             worst = i;
     }
