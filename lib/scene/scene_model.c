@@ -56,14 +56,16 @@ static void keep_three(float best[3], float square)
 }
 
 /* Mean squared distance to the three nearest points: outward along x until x alone is farther. */
+enum { FARTHEST = 4096 }; /* points looked at on each side: where all have one x, the walk would be over all */
+
 static float three_nearest(const float *points, const by_x *order, int64_t n, int64_t at)
 {
     const float *p = points + 3 * order[at].index;
     float best[3] = { INFINITY, INFINITY, INFINITY };
     for (int64_t side = -1; side <= 1; side += 2)
-        for (int64_t i = at + side; i >= 0 && i < n; i += side) {
+        for (int64_t i = at + side; i >= 0 && i < n && (i - at) * side <= FARTHEST; i += side) {
             const float dx = order[i].x - order[at].x;
-            if (dx * dx >= best[2])
+            if (!(dx * dx < best[2]))
                 break;
             const float *q = points + 3 * order[i].index, dy = q[1] - p[1], dz = q[2] - p[2];
             keep_three(best, dx * dx + dy * dy + dz * dz);

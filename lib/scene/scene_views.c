@@ -412,6 +412,8 @@ static physad_status measure_extent(physad__scene_views *v, const char *data)
     return PHYSAD_OK;
 }
 
+static const double MOST_COORDINATE = 1e15; /* its square is still a float */
+
 static physad_status copy_points(physad__scene_views *v, physad__mem *mem, const physad__poses *poses)
 {
     v->n_points = poses->n_points;
@@ -420,6 +422,9 @@ static physad_status copy_points(physad__scene_views *v, physad__mem *mem, const
     if (v->points == NULL || v->colours == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < 3 * v->n_points; i++) {
+        if (!(fabs(poses->points[i]) < MOST_COORDINATE))
+            return physad__error(PHYSAD_ERR_FORMAT, "point %lld of the poses lies at %g, want less than %g",
+                                 (long long)(i / 3), poses->points[i], MOST_COORDINATE);
         v->points[i] = (float)poses->points[i];
         v->colours[i] = (float)poses->colours[i] / 255.0f;
     }
