@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "own_context.h"
 #include "test.h"
 
 #include "nn/nn.h"
@@ -30,15 +31,6 @@ static physad_view photo(uint8_t *pixels, uint64_t seed, bool defective)
 {
     draw(pixels, seed, defective);
     return physad_view_rgb8(pixels, SIDE, SIDE, SIDE * 3);
-}
-
-static physad_context *new_context(int32_t threads)
-{
-    physad_context *ctx = NULL;
-    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    o.threads = threads;
-    assert_ok(physad_context_new(&ctx, &o));
-    return ctx;
 }
 
 /* Normal photos number `from` to `to` - 1, without `skipped`. */

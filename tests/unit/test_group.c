@@ -2,6 +2,7 @@
 /* Photos of one thing: what two of them find odd at one place, what one alone finds odd, and the places in space. The
  * photos are of a wall at z = 10, seen by cameras side by side. */
 #include "failing.h"
+#include "own_context.h"
 #include "test.h"
 
 #include "detect/detect_sight.h"
@@ -15,12 +16,6 @@ static physad_context *fresh_context(void)
     physad_context *ctx = NULL;
     assert_ok(physad_context_new(&ctx, NULL));
     return ctx;
-}
-
-static void end_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
 }
 
 /* A camera at (x, 0, 0) that looks along z; the map is nowhere odd. */

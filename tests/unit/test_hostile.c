@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Model files whose numbers are of the right shape, and lie. */
 #include "scratch.h"
+#include "own_context.h"
 #include "test.h"
 
 #include "io/io.h"
@@ -32,12 +33,6 @@ static physad_context *fresh_context(void)
     o.threads = 1;
     assert_ok(physad_context_new(&ctx, &o));
     return ctx;
-}
-
-static void end_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
 }
 
 static void save_fitted(physad_context *ctx, const physad_dataset *ds, const char *method, const char *keep,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "failing.h"
+#include "own_context.h"
 #include "test.h"
 
 #include "io/io.h"
@@ -19,12 +20,6 @@ static physad_context *fresh_context(void)
     physad_context *ctx = NULL;
     assert_ok(physad_context_new(&ctx, NULL));
     return ctx;
-}
-
-static void end_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
 }
 
 static void digest_of(char hex[65], const physad_image *image)

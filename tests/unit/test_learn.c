@@ -2,6 +2,7 @@
 /* Made-up defects, what PatchCore learns from them, and when. */
 #include "scratch.h"
 #include "failing.h"
+#include "own_context.h"
 #include "test.h"
 
 #include "detect/detect_learn.h"
@@ -24,21 +25,6 @@ static int tear_down(void **state)
 {
     scratch_remove(folder);
     return 0;
-}
-
-static physad_context *new_context(int32_t threads)
-{
-    physad_context *ctx = NULL;
-    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    o.threads = threads;
-    assert_ok(physad_context_new(&ctx, &o));
-    return ctx;
-}
-
-static void end_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
 }
 
 /* --- painting --- */

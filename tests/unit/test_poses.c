@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* COLMAP's models, transforms.json and PLY: what is right, what lies, and every file cut at every byte. */
+#include "own_context.h"
 #include "test.h"
 
 #include "io/io.h"
@@ -12,12 +13,6 @@ static physad_context *fresh_context(void)
     physad_context *ctx = NULL;
     assert_ok(physad_context_new(&ctx, NULL));
     return ctx;
-}
-
-static void end_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
 }
 
 /* --- bytes that are put together here --- */

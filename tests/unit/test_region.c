@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Regions of maps, their looks beside numpy's (tests/golden/make_region_looks.py), kinds and types. */
 #include "failing.h"
+#include "own_context.h"
 #include "test.h"
 
 #include "detect/detect_region.h"
@@ -8,21 +9,6 @@
 #include <jansson.h>
 
 enum { SIDE = 48 };
-
-static physad_context *new_context(int32_t threads)
-{
-    physad_context *ctx = NULL;
-    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    o.threads = threads;
-    assert_ok(physad_context_new(&ctx, &o));
-    return ctx;
-}
-
-static void end_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
-}
 
 static physad_view plane(void *data, int32_t dtype, int64_t height, int64_t width)
 {

@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "failing.h"
+#include "own_context.h"
 #include "test.h"
 
 #include "data/data.h"
 #include "io/io.h"
 
 /* --- helpers --- */
-
-static physad_context *new_context(int32_t threads)
-{
-    physad_context *ctx = NULL;
-    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    o.threads = threads;
-    assert_ok(physad_context_new(&ctx, &o));
-    return ctx;
-}
-
-static void end_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
-}
 
 /* The photo that tests/golden/make_resize.py makes. */
 static unsigned char *photo_bytes(int64_t count)
