@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Types of defect: the four kinds by their names, or those of labelled examples, by the nearest one. */
 #include "detect/detect_region.h"
+#include "metrics/metrics.h"
 
 #include <math.h>
 
 typedef struct example {
     physad__look look;
-    int64_t type;
+    int32_t type, reserved;
 } example;
 
 struct physad_types {
     physad_context *ctx;
-    char **names;
+    physad__names names; /* of the examples' types, in the order they came */
     example *examples;
-    int64_t count, capacity, example_count, example_capacity;
+    int64_t example_count, example_capacity;
 };
 
 static const char *const KINDS[PHYSAD_DEFECTS] = { "hole", "line", "tint", "deformation" };
@@ -75,6 +76,7 @@ physad_status physad_types_new(physad_types **out, physad_context *context)
     if (t == NULL)
         return PHYSAD_ERR_NOMEM;
     t->ctx = physad__context_retain(context);
+    t->names.mem = &context->mem;
     *out = t;
     return PHYSAD_OK;
 }
@@ -83,27 +85,11 @@ void physad_types_free(physad_types *types)
 {
     if (types == NULL)
         return;
-    for (int64_t i = 0; i < types->count; i++)
-        physad__free(types->names[i]);
-    physad__free(types->names);
+    physad__names_free(&types->names);
     physad__free(types->examples);
     physad_context *ctx = types->ctx;
     physad__free(types);
     physad_context_free(ctx);
-}
-
-static physad_status name_type(physad_types *t, const char *type, int64_t *index)
-{
-    for (*index = 0; *index < t->count; ++*index)
-        if (strcmp(t->names[*index], type) == 0)
-            return PHYSAD_OK;
-    PHYSAD__TRY(
-        physad__grow(&t->ctx->mem, &t->names, &t->capacity, t->count + 1, sizeof(*t->names), "types of defect"));
-    t->names[t->count] = physad__strdup(&t->ctx->mem, type);
-    if (t->names[t->count] == NULL)
-        return PHYSAD_ERR_NOMEM;
-    t->count++;
-    return PHYSAD_OK;
 }
 
 physad_status physad_types_add(physad_types *types, const char *type, const physad_regions *regions)
@@ -120,11 +106,11 @@ physad_status physad_types_add(physad_types *types, const char *type, const phys
         return physad__error(PHYSAD_ERR_ARG, "physad_types_add: this example of \"%s\" %s", type,
                              regions->count == 0 ? "shows no region"
                                                  : "shows a region with nothing around it to compare with");
-    int64_t index;
+    int32_t index;
     PHYSAD__TRY(physad__grow(&types->ctx->mem, &types->examples, &types->example_capacity, types->example_count + 1,
                              sizeof(*types->examples), "types of defect"));
-    PHYSAD__TRY(name_type(types, type, &index));
-    types->examples[types->example_count++] = (example){ regions->look[0], index };
+    PHYSAD__TRY(physad__names_intern(&types->names, type, &index));
+    types->examples[types->example_count++] = (example){ .look = regions->look[0], .type = index };
     return PHYSAD_OK;
 }
 
@@ -188,14 +174,14 @@ physad_status physad_types_add_folder(physad_types *types, const physad_detector
 
 int64_t physad_types_count(const physad_types *types)
 {
-    return types == NULL ? 0 : types->example_count > 0 ? types->count : PHYSAD_DEFECTS;
+    return types == NULL ? 0 : types->example_count > 0 ? types->names.count : PHYSAD_DEFECTS;
 }
 
 const char *physad_types_name(const physad_types *types, int64_t index)
 {
     if (index < 0 || index >= physad_types_count(types))
         return NULL;
-    return types->example_count > 0 ? types->names[index] : KINDS[index];
+    return types->example_count > 0 ? types->names.text[index] : KINDS[index];
 }
 
 /* Of the nearest example of a type. */
@@ -213,7 +199,7 @@ static double by_examples(const physad_types *t, const physad__look *look, int64
 {
     const double own = distance(t, look, type);
     double sum = 0;
-    for (int64_t i = 0; i < t->count; i++)
+    for (int64_t i = 0; i < t->names.count; i++)
         sum += exp(own - distance(t, look, i));
     return 1 / sum;
 }
