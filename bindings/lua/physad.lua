@@ -440,13 +440,13 @@ function physad.types(options)
   return new(types_class, core.types_new(handle_of(only(options, "context"))))
 end
 
---- det:stream{frame_rate=, pool=}: frames scored as they come. push(frame) gives a list of {frame=, score=} that have become ready,
---- finish() the result of the take, whose .frames are the scores not yet given; .latency is the most frames that a score lags behind.
+--- det:stream{frame_rate=, pool=}: frames scored as they come. push(frame, seconds) gives a list of {frame=, score=} that have
+--- become ready, `seconds` (when it is shown) for frames that do not come evenly, finish() the result of the take, whose .frames are the scores not yet given; .latency is the most frames that a score lags behind.
 local pools = { top = 0, max = 1, mean = 2 }
 local stream_class = class("stream", {
-  push = function(self, frame)
+  push = function(self, frame, seconds)
     local ready = {}
-    core.stream_push(self.h, pixels_of(frame))
+    if seconds then core.stream_push_at(self.h, pixels_of(frame), seconds) else core.stream_push(self.h, pixels_of(frame)) end
     while true do
       local more, frame_number, score = core.stream_next(self.h)
       if more == 0 then return ready end

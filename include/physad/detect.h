@@ -345,7 +345,8 @@ typedef struct physad_stream physad_stream;
 typedef struct physad_stream_options {
     uint32_t struct_size;
     int32_t pool;      /**< PHYSAD_POOL_*, for methods on photos */
-    double frame_rate; /**< frames per second; 0: as the training videos had */
+    double frame_rate; /**< frames per second that come; 0: as the training videos had. `motion-bank` looks at what
+                            moves at the rate of those, whatever this is */
 } physad_stream_options;
 #define PHYSAD_STREAM_OPTIONS_INIT { sizeof(physad_stream_options), 0, 0 }
 
@@ -368,10 +369,18 @@ PHYSAD_API void physad_stream_free(physad_stream *stream);
  *         PHYSAD_ERR_CANCELLED; after a failure the stream can only be ended or freed @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_stream_push(physad_stream *stream, const physad_view *frame);
 
+/** The same of a frame that says when it is, as from a camera whose frames do not come evenly. What judges motion goes
+ * by it; others do as physad_stream_push(). Frames of a take are pushed by one of the two.
+ * @param[in] seconds  when it is shown, on any clock that goes forward; a frame that is not behind the one before
+ * counts as following it at the stream's frame rate, and more than four seconds between two as four
+ * @return as physad_stream_push(); PHYSAD_ERR_ARG: seconds is no number @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_stream_push_at(physad_stream *stream, const physad_view *frame,
+                                                                double seconds);
+
 /** The next frame's score that is ready, each frame once and in order: 1 when there is one, else 0. Frames lag behind
  * physad_stream_push() by what the method must see after a frame, at most physad_stream_latency(). @since 0.1 */
 PHYSAD_API int32_t physad_stream_next(physad_stream *stream, int64_t *frame, double *score);
-/** Most frames that a score lags behind; 0 for NULL. */
+/** Most frames that a score lags behind, where they come at the stream's frame rate; 0 for NULL. */
 PHYSAD_API int64_t physad_stream_latency(const physad_stream *stream);
 
 /** Ends a take: what physad_detector_score_video() gives for a file of these frames, and the scores of the frames that

@@ -52,13 +52,15 @@ typedef struct physad__feature_method physad__feature_method;
 typedef struct physad__posed_method physad__posed_method;
 struct physad__clip_method; /* detect_clip.h */
 
-/* Frames as they come (detect_stream.c). `grey` is H x W u8, packed. */
+/* Frames as they come (detect_stream.c). `grey` is H x W u8, packed; `seconds`: when it is shown, or NAN; `rate`:
+ * frames per second that will come, 0: as those learned from. */
 typedef struct physad__stream_method {
     physad_status (*open)(const physad_detector *det, double rate, void **state);
-    physad_status (*push)(const physad_detector *det, void *state, const physad_view *grey, physad__call *call);
+    physad_status (*push)(const physad_detector *det, void *state, const physad_view *grey, double seconds,
+                          physad__call *call);
     bool (*next)(const physad_detector *det, void *state, int64_t *frame, double *score);
     physad_status (*end)(const physad_detector *det, void *state, physad_result *result, physad__call *call);
-    int64_t (*latency)(const physad_detector *det);
+    int64_t (*latency)(const physad_detector *det, double rate);
     void (*free)(void *state);
 } physad__stream_method;
 

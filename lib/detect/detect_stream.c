@@ -131,7 +131,7 @@ static physad_status make_grey(physad_stream *s, const physad_view *frame, physa
     return PHYSAD_OK;
 }
 
-static physad_status push_frame(physad_stream *s, const physad_view *frame, physad__call *call)
+static physad_status push_frame(physad_stream *s, const physad_view *frame, double seconds, physad__call *call)
 {
     physad_view grey;
     PHYSAD__TRY(physad__cancelled(s->det->ctx));
@@ -142,23 +142,36 @@ static physad_status push_frame(physad_stream *s, const physad_view *frame, phys
         return physad__score_frame(s->det, frame, s->photos, call);
     }
     PHYSAD__TRY(make_grey(s, frame, &grey));
-    return methods_of(s)->push(s->det, s->state, &grey, call);
+    return methods_of(s)->push(s->det, s->state, &grey, seconds, call);
+}
+
+static physad_status push(physad_stream *stream, const physad_view *frame, double seconds, const char *who)
+{
+    physad__call call;
+    if (stream == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "%s: the stream is NULL", who);
+    if (stream->failed)
+        return physad__error(PHYSAD_ERR_STATE, "%s: an earlier frame failed; end the take or free the stream", who);
+    PHYSAD__TRY(check_frame(frame));
+    PHYSAD__TRY(physad__call_begin(&call, stream->det->ctx, NULL, who));
+    const physad_status status = push_frame(stream, frame, seconds, &call);
+    physad__call_end(&call);
+    stream->failed = status != PHYSAD_OK;
+    return status;
 }
 
 physad_status physad_stream_push(physad_stream *stream, const physad_view *frame)
 {
-    physad__call call;
-    if (stream == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_stream_push: the stream is NULL");
-    if (stream->failed)
-        return physad__error(PHYSAD_ERR_STATE,
-                             "physad_stream_push: an earlier frame failed; end the take or free the stream");
-    PHYSAD__TRY(check_frame(frame));
-    PHYSAD__TRY(physad__call_begin(&call, stream->det->ctx, NULL, "physad_stream_push"));
-    const physad_status status = push_frame(stream, frame, &call);
-    physad__call_end(&call);
-    stream->failed = status != PHYSAD_OK;
-    return status;
+    return push(stream, frame, NAN, "physad_stream_push");
+}
+
+physad_status physad_stream_push_at(physad_stream *stream, const physad_view *frame, double seconds)
+{
+    if (!isfinite(seconds))
+        return physad__error(PHYSAD_ERR_ARG, "physad_stream_push_at: seconds is %g, want a number; "
+                                             "physad_stream_push() is for frames that do not say when they are",
+                             seconds);
+    return push(stream, frame, seconds, "physad_stream_push_at");
 }
 
 int32_t physad_stream_next(physad_stream *stream, int64_t *frame, double *score)
@@ -182,7 +195,8 @@ int32_t physad_stream_next(physad_stream *stream, int64_t *frame, double *score)
 
 int64_t physad_stream_latency(const physad_stream *stream)
 {
-    return stream != NULL && methods_of(stream) != NULL ? methods_of(stream)->latency(stream->det) : 0;
+    return stream != NULL && methods_of(stream) != NULL ? methods_of(stream)->latency(stream->det, stream->o.frame_rate)
+                                                        : 0;
 }
 
 /* --- the end -------------------------------------------------------------------------------------------------------

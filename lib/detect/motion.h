@@ -37,13 +37,10 @@ typedef struct physad__motion_level {
 } physad__motion_level;
 
 typedef struct physad__motion_front {
-    physad__mem *mem;
-    int64_t source_height, source_width; /* of the frames that come; 0: none came yet */
-    int64_t height, width;               /* at which they are looked at */
-    int64_t rows, columns;               /* of cells */
+    int64_t height, width; /* at which frames are looked at */
+    int64_t rows, columns; /* of cells */
     int64_t levels;
     physad__motion_level level[PHYSAD__MOTION_LEVELS];
-    float *shrunk, *room;
     int now; /* which image of a level is the frame's */
     int64_t frames;
 } physad__motion_front;
@@ -53,10 +50,45 @@ physad_status physad__motion_size(int64_t height, int64_t width, int64_t most, i
 physad_status physad__motion_front_open(physad__motion_front *front, physad_context *ctx, int64_t height,
                                         int64_t width);
 void physad__motion_front_close(physad__motion_front *front); /* zeroed is fine */
-/* Takes the next frame, u8 grey, rows `stride` bytes apart. From the second frame on `cells` (rows * columns) are
- * filled in; `tiny` (PHYSAD__TINY) is always: the frame, very small, its mean taken away. */
-physad_status physad__motion_front_push(physad__motion_front *front, const uint8_t *grey, int64_t height, int64_t width,
-                                        int64_t stride, physad__cell *cells, float *tiny);
+/* Takes the next plane. From the second on `cells` (rows * columns) are filled in; `tiny` (PHYSAD__TINY) is always: the
+ * plane, very small, its mean taken away. */
+void physad__motion_front_push(physad__motion_front *front, const float *plane, physad__cell *cells, float *tiny);
+/* Finds the flow between two planes; then the plane `part` of the way from the one to the other. */
+void physad__motion_front_between(physad__motion_front *front, const float *before, const float *now);
+void physad__motion_front_blend(const physad__motion_front *front, const float *before, const float *now, float part,
+                                float *out);
+
+/* --- size and time (motion_pace.c) --- */
+
+/* Frames of any size, at any time, to planes of one size at one rate: those in time as they are, else between two of
+ * them along the flow. */
+typedef struct physad__motion_pace {
+    physad_context *ctx;
+    int64_t source_height, source_width; /* of the frames that come; 0: none came yet */
+    int64_t height, width;               /* of planes */
+    double rate;                         /* of planes, per second */
+    double usual;                        /* of frames, where one does not say when it is */
+    double seconds, before;              /* of the last frame and the one before; of the first 0 */
+    double first, due;                   /* what the first one says; when the next plane is */
+    int64_t frames, planes, untimed;     /* that came; that were given; that came without a time */
+    int64_t made;                        /* planes between frames */
+    bool given;                          /* the last frame, as it is */
+    float *room;                         /* rows of the source */
+    float *plane[2], *between;
+    int now;                             /* which plane is the last frame's */
+    bool opened, found;                  /* the front; the flow between the last two */
+    physad__motion_front front;
+} physad__motion_pace;
+
+physad_status physad__motion_pace_open(physad__motion_pace *pace, physad_context *ctx, int64_t height, int64_t width,
+                                       double rate, double usual);
+void physad__motion_pace_close(physad__motion_pace *pace); /* zeroed is fine */
+/* Takes an H x W u8 grey frame with pixels side by side, shown at `seconds`; where that is no number, or not behind the
+ * one before, at the usual distance from it. SHAPE where its size is not theirs. */
+physad_status physad__motion_pace_push(physad__motion_pace *pace, const physad_view *grey, double seconds);
+/* The next plane that can be told of what came, or NULL. `end`: no more frames come; two frames then give two planes.
+ */
+physad_status physad__motion_pace_next(physad__motion_pace *pace, bool end, const float **plane);
 
 /* --- curves: a frame in few numbers (motion_views.c) --- */
 
@@ -76,6 +108,7 @@ typedef struct physad__course {
     float *tiny;     /* PHYSAD__TINY per frame */
     double *patches; /* the frames' patch scores */
     int64_t frames, capacity, tiny_capacity, patch_capacity;
+    bool coarse; /* of a video with fewer frames than planes: what happens from one to the next is not told */
 } physad__course;
 void physad__course_free(physad__course *course);
 physad_status physad__course_push(physad__course *course, physad__mem *mem, const physad__moment *moment,
@@ -96,6 +129,7 @@ enum { PHYSAD__VIEWS = 12, PHYSAD__VIEW_MOST_CHANNELS = 8, PHYSAD__VIEW_MOST = 3
 typedef struct physad__view_kind {
     const char *name;
     const char *words; /* what is odd, in a verdict */
+    bool fine;         /* hangs on what happens from one frame to the next */
     int64_t dim;
     void (*fill)(const physad__course *c, const physad__scale *s, float *out);
     /* of views that are PHYSAD__VIEW_POINTS samples of curves and hang on the frames near each alone */
@@ -114,6 +148,7 @@ int64_t physad__view_point_of(const physad__scale *s, int64_t frame); /* the nea
 
 typedef struct physad__rule_kind {
     const char *name, *unit, *low, *high; /* words for a verdict: what it means to lie below or above */
+    bool fine; /* as of views */
     bool clip; /* also told of clips of a stream: not how much goes on there, for how many things pass is no rule */
     double least; /* spread that is none yet */
 } physad__rule_kind;
@@ -126,7 +161,7 @@ typedef struct physad__rule {
     bool used;
 } physad__rule;
 
-/* `rate`: frames per second. */
+/* `rate`: planes per second. Values that are not told are NAN. */
 void physad__rules_measure(const physad__course *course, int64_t from, int64_t to, const physad__scale *scale,
                            double rate, double *values);
 /* values: count x PHYSAD__RULES; instance[i]: the first video of the same thing; those of take `without` (see takes[])
@@ -135,7 +170,7 @@ void physad__rules_learn(physad__rule *rules, const double *values, int64_t coun
                          const int64_t *takes, int64_t without, bool clips);
 /* Deviations in units of a third of the half range: 3 is the range's border. */
 double physad__rule_deviation(const physad__rule *rule, double value);
-double physad__rules_oddness(const physad__rule *rules, const double *values, int64_t *worst);
+double physad__rules_oddness(const physad__rule *rules, const double *values, int64_t *worst); /* NAN: not told */
 json_t *physad__rules_to_json(const physad__rule *rules);
 physad_status physad__rules_from_json(physad__rule *rules, const json_t *json);
 /* "stalls: 0.61 s without motion; normal: 0 to 0.08 s" */
@@ -211,24 +246,36 @@ typedef struct physad__oddest {
 physad_status physad__patches_score(const physad__patches *p, const physad_bank *bank, physad__mem *mem,
                                     physad__call *call, double *score, physad__oddest *oddest);
 
+struct physad__motion_run;
+
+/* Called after each plane. */
+typedef struct physad__motion_drain {
+    physad_status (*taken)(void *user, struct physad__motion_run *run);
+    void *user;
+} physad__motion_drain;
+
 /* A take as it comes. */
 typedef struct physad__motion_run {
     const physad__motion_model *model;
     physad__mem *mem;
-    double rate;
+    const physad__motion_drain *drain; /* NULL: none */
+    physad__motion_pace pace;
     physad__motion_front front;
     physad__patches patches;
     physad__cell *cells;
     float *tiny;
     physad__course course;
-    int64_t dropped;           /* frames that left the course (streams) */
-    int64_t frames;            /* that came */
-    int64_t patched, scored;   /* that have a patch score, and a frame score */
-    double *scores;            /* of frames, those that were taken left out */
+    int64_t dropped;           /* planes that left the course (streams) */
+    int64_t planes;            /* that the frames gave */
+    int64_t patched, scored;   /* of them, that have a patch score, and a score */
+    double *scores;            /* of planes, those before `left` left out */
     physad__oddest *oddest;
-    int64_t taken;
+    int64_t left;
+    int64_t *ends;             /* of frames, those that were taken left out: planes when it had come */
+    int64_t taken, end_capacity;
+    double last_score;         /* of the plane before `left` */
     double worst_score;
-    int64_t worst_frame;
+    int64_t worst_plane, worst_frame;
     physad__oddest worst;
     int64_t score_capacity, oddest_capacity, next_clip;
     bool any_clip;
@@ -237,11 +284,15 @@ typedef struct physad__motion_run {
     int64_t clip_from;
 } physad__motion_run;
 
+/* `rate`: frames per second that are said to come; 0: as the model's. */
 physad_status physad__motion_run_open(physad__motion_run *run, const physad__motion_model *model, double rate);
 void physad__motion_run_close(physad__motion_run *run);
-/* A frame, H x W u8 grey with pixels side by side. Without a bank in the model nothing is scored: `patches` wait to be
- * taken. */
-physad_status physad__motion_run_push(physad__motion_run *run, const physad_view *grey, physad__call *call);
+/* A frame, H x W u8 grey with pixels side by side, shown at `seconds` (see physad__motion_pace_push). Without a bank in
+ * the model nothing is scored: `patches` wait to be taken by `taken`, where given, after each plane. */
+physad_status physad__motion_run_push(physad__motion_run *run, const physad_view *grey, double seconds,
+                                      physad__call *call);
+/* The frame that plane came with. */
+int64_t physad__motion_run_frame(const physad__motion_run *run, int64_t plane);
 /* No more frames come. */
 physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call);
 bool physad__motion_run_take(physad__motion_run *run, int64_t *frame, double *score);
@@ -260,13 +311,8 @@ double physad__view_distance(const physad__motion_model *m, int64_t view, const 
 
 /* --- the method's files --- */
 
-/* All frames of a video into a run; `taken`, where given, is called after each with what has become ready. */
-typedef struct physad__motion_drain {
-    physad_status (*taken)(void *user, physad__motion_run *run);
-    void *user;
-} physad__motion_drain;
-physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, const physad__motion_drain *d,
-                                  physad__call *call);
+/* All frames of a video into a run. */
+physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, physad__call *call);
 physad_status physad__motion_open(const physad_detector *det, const physad_sample *s, physad_video **out);
 double physad__motion_rate(const physad_video *video); /* frames per second */
 

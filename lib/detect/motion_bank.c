@@ -8,6 +8,11 @@
  * distance becomes a deviation in units of what is usual among normal videos that were left out of what they are
  * compared with; a take's score joins these. */
 #include "detect/motion.h"
+#include "io/io.h"
+
+#include <math.h>
+
+static const double MOST_RATE = 1000; /* what claims more is not believed */
 
 static const physad__option rows[] = {
     { "height", PHYSAD_OPTION_INT, "240", 32, 1080, NULL, "larger frames are looked at with so many rows", NULL },
@@ -20,6 +25,8 @@ static const physad__option rows[] = {
       "normal patches kept, drawn evenly from the training videos", NULL },
     { "appearance", PHYSAD_OPTION_REAL, "0.25", 0, 4, NULL, "weight of edges and contrast beside motion in a patch",
       NULL },
+    { "fps", PHYSAD_OPTION_REAL, "0", 0, 1000, NULL,
+      "frames per second of training videos that do not say it (folders of frames); 0: 25", NULL },
     { "rules", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
       "file of rules whose ranges replace the learned ones, as physad_detector_rules() gives them; empty: none", NULL },
 };
@@ -31,14 +38,14 @@ physad_status physad__motion_open(const physad_detector *det, const physad_sampl
 {
     physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
     o.channels = 1;
+    o.frame_rate = physad__option_real(det, "fps");
     if (s->kind != PHYSAD_KIND_VIDEO && s->kind != PHYSAD_KIND_FRAMES)
         return physad__error(PHYSAD_ERR_ARG, "%s: no video; %s is for videos and folders of frames", s->path,
                              det->method->name);
     return physad_video_open(out, det->ctx, s->file, &o);
 }
 
-physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, const physad__motion_drain *d,
-                                  physad__call *call)
+physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, physad__call *call)
 {
     physad_frame f = PHYSAD_FRAME_INIT;
     for (;;) {
@@ -46,16 +53,15 @@ physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, 
         if (f.pixels.data == NULL)
             return PHYSAD_OK;
         PHYSAD__TRY(physad__cancelled(run->model->ctx));
-        PHYSAD__TRY(physad__motion_run_push(run, &f.pixels, call));
-        if (d != NULL)
-            PHYSAD__TRY(d->taken(d->user, run));
+        PHYSAD__TRY(physad__motion_run_push(run, &f.pixels, f.seconds, call));
     }
 }
 
 double physad__motion_rate(const physad_video *video)
 {
     physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
-    return physad_video_describe(video, &info) == PHYSAD_OK && info.frame_rate > 0 ? info.frame_rate : 25;
+    const bool known = physad_video_describe(video, &info) == PHYSAD_OK && info.frame_rate > 0;
+    return known && info.frame_rate <= MOST_RATE ? info.frame_rate : 25;
 }
 
 /* --- the model -----------------------------------------------------------------------------------------------------
@@ -109,7 +115,7 @@ physad_status physad__motion_score(const physad__motion_model *m, physad_video *
 {
     physad__motion_run run;
     PHYSAD__TRY(physad__motion_run_open(&run, m, physad__motion_rate(v)));
-    physad_status status = physad__motion_feed(&run, v, NULL, call);
+    physad_status status = physad__motion_feed(&run, v, call);
     if (status == PHYSAD_OK)
         status = physad__motion_run_finish(&run, r, call);
     physad__motion_run_close(&run);
@@ -121,9 +127,11 @@ static physad_status score_video(const physad_detector *det, const physad_video 
 {
     physad_video *v;
     physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
+    const physad__motion_model *m = det->model;
     o.channels = 1;
+    o.frame_rate = physad__video_asked_rate(video) > 0 ? 0 : m->rate;
     PHYSAD__TRY(physad__video_beside(&v, video, &o));
-    const physad_status status = physad__motion_score(det->model, v, result, call);
+    const physad_status status = physad__motion_score(m, v, result, call);
     physad_video_free(v);
     return status;
 }
@@ -143,9 +151,10 @@ static physad_status stream_open(const physad_detector *det, double rate, void *
     return status;
 }
 
-static physad_status stream_push(const physad_detector *det, void *state, const physad_view *grey, physad__call *call)
+static physad_status stream_push(const physad_detector *det, void *state, const physad_view *grey, double seconds,
+                                 physad__call *call)
 {
-    return physad__motion_run_push(state, grey, call);
+    return physad__motion_run_push(state, grey, seconds, call);
 }
 
 static bool stream_next(const physad_detector *det, void *state, int64_t *frame, double *score)
@@ -164,14 +173,15 @@ static void stream_free(void *state)
     physad__free(state);
 }
 
-/* In an episode a frame waits for those around its point of time. */
-static int64_t stream_latency(const physad_detector *det)
+/* In an episode a plane waits for those around its point of time; a frame waits for the next plane. */
+static int64_t stream_latency(const physad_detector *det, double rate)
 {
     const physad__motion_model *m = det->model;
+    const double ratio = rate > 0 ? rate / m->rate : 1;
     int64_t most = PHYSAD__PATCH_LATENCY;
     for (int64_t t = 0; m->episodes && (double)t < m->scale.frames; t++)
         most = physad__max(most, physad__view_point_last(&m->scale, physad__view_point_of(&m->scale, t)) - t);
-    return most;
+    return ratio == 1 ? most : (int64_t)ceil(((double)most + 1) * ratio) + 1;
 }
 
 static const physad__stream_method streams = { stream_open, stream_push,    stream_next,

@@ -5,6 +5,7 @@
 #include "metrics/metrics.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { FOLDS = 4, LEAST_EPISODES = 8, LEAST_QUOTA = 64 };
 static const double ALIKE = 1.25; /* the longest episode to the shortest */
@@ -107,7 +108,7 @@ static physad_status draw_patches(void *user, physad__motion_run *run)
                 continue;
             memcpy(f->patches + (d->video * f->quota + slot) * PHYSAD__PATCH_DIM,
                    run->patches.rows_of + i * PHYSAD__PATCH_DIM, PHYSAD__PATCH_DIM * sizeof(float));
-            f->frame[d->video * f->quota + slot] = (int32_t)(run->patches.given - 1);
+            f->frame[d->video * f->quota + slot] = (int32_t)physad__motion_run_frame(run, run->patches.given - 1);
             f->kept[d->video] = physad__max(f->kept[d->video], slot + 1);
         }
     }
@@ -124,13 +125,33 @@ static void sum_up(physad__motion_gathered *f, int64_t video, const physad__cour
     }
 }
 
-/* The first video tells at which size all are looked at. */
-static physad_status take_size(physad__motion_model *m, const physad_video *video)
+static int ascending(const void *a, const void *b)
 {
-    physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
-    PHYSAD__TRY(physad_video_describe(video, &info));
-    m->rate = physad__motion_rate(video);
-    return physad__motion_size(info.height, info.width, m->most_rows, &m->height, &m->width);
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The first video tells at which size all are looked at, the middle one at which rate. */
+static physad_status take_size(physad__motion_gathered *f)
+{
+    physad__motion_model *m = f->m;
+    for (int64_t i = 0; i < f->count; i++) {
+        physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
+        physad_video *v;
+        physad_status status = physad__motion_open(f->det, sample_of(f, i), &v);
+        if (status == PHYSAD_OK) {
+            f->length[i] = physad__motion_rate(v);
+            status = i == 0 ? physad_video_describe(v, &info) : PHYSAD_OK;
+            physad_video_free(v);
+        }
+        if (status == PHYSAD_OK && i == 0)
+            status = physad__motion_size(info.height, info.width, m->most_rows, &m->height, &m->width);
+        if (status != PHYSAD_OK)
+            return physad__error_prefix(status, "%s", sample_of(f, i)->path);
+    }
+    qsort(f->length, (size_t)f->count, sizeof(*f->length), ascending);
+    m->rate = f->length[(f->count - 1) / 2];
+    return PHYSAD_OK;
 }
 
 static physad_status survey_video(physad__motion_gathered *f, int64_t video)
@@ -141,11 +162,10 @@ static physad_status survey_video(physad__motion_gathered *f, int64_t video)
     const physad__motion_drain into = { draw_patches, &d };
     physad__rng_seed(&d.rng, f->det->seed, (uint64_t)video ^ UINT64_C(0x6d6f74696f6e));
     PHYSAD__TRY(physad__motion_open(f->det, sample_of(f, video), &v));
-    physad_status status = video == 0 ? take_size(f->m, v) : PHYSAD_OK;
-    if (status == PHYSAD_OK)
-        status = physad__motion_run_open(&run, f->m, physad__motion_rate(v));
+    physad_status status = physad__motion_run_open(&run, f->m, physad__motion_rate(v));
     if (status == PHYSAD_OK) {
-        status = physad__motion_feed(&run, v, &into, f->call);
+        run.drain = &into;
+        status = physad__motion_feed(&run, v, f->call);
         if (status == PHYSAD_OK)
             status = physad__motion_run_end(&run, f->call);
         d.end = true;
@@ -280,11 +300,12 @@ static physad_status measure_video(physad__motion_gathered *f, int64_t video, ph
     PHYSAD__TRY(physad__motion_open(f->det, sample_of(f, video), &v));
     physad_status status = physad__motion_run_open(&run, &whole, physad__motion_rate(v));
     if (status == PHYSAD_OK) {
-        status = physad__motion_feed(&run, v, NULL, f->call);
+        status = physad__motion_feed(&run, v, f->call);
         if (status == PHYSAD_OK)
             status = physad__motion_run_end(&run, f->call);
+        run.course.coarse = false; /* all of it is learned */
         if (status == PHYSAD_OK)
-            status = note_course(f, video, &run.course, run.rate);
+            status = note_course(f, video, &run.course, f->m->rate);
         physad__motion_run_close(&run);
     }
     physad_video_free(v);
@@ -328,6 +349,7 @@ static physad_status run_fit(physad__motion_gathered *f)
 {
     physad__motion_model *m = f->m;
     physad__call_stage(f->call, "videos", 2 * f->count);
+    PHYSAD__TRY(take_size(f));
     for (int64_t v = 0; v < f->count; v++) {
         const physad_status status = survey_video(f, v);
         if (status != PHYSAD_OK)

@@ -68,14 +68,12 @@ void physad__motion_front_close(physad__motion_front *front)
         for (int64_t k = 0; k < PHYSAD__COUNT(planes); k++)
             physad__free(planes[k]);
     }
-    physad__free(front->shrunk);
-    physad__free(front->room);
     *front = (physad__motion_front){ 0 };
 }
 
 physad_status physad__motion_front_open(physad__motion_front *front, physad_context *ctx, int64_t height, int64_t width)
 {
-    *front = (physad__motion_front){ .mem = &ctx->mem, .height = height, .width = width };
+    *front = (physad__motion_front){ .height = height, .width = width };
     front->rows = height / CELL;
     front->columns = width / CELL;
     physad_status status = PHYSAD_OK;
@@ -87,50 +85,13 @@ physad_status physad__motion_front_open(physad__motion_front *front, physad_cont
         height /= 2;
         width /= 2;
     }
-    if (status == PHYSAD_OK) {
-        front->room = physad__alloc_array(&ctx->mem, front->height * front->width, sizeof(float), "flow");
-        status = front->room != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    }
     if (status != PHYSAD_OK)
         physad__motion_front_close(front);
     return status;
 }
 
-/* --- shrinking and blurring ----------------------------------------------------------------------------------------
+/* --- blurring and halving -------------------------------------------------------------------------------------------
  */
-
-/* Rows of the source to columns of the target: means over the exact area. */
-static void shrink_row(const uint8_t *in, int64_t width, float *out, int64_t columns)
-{
-    const double step = (double)width / (double)columns;
-    for (int64_t x = 0; x < columns; x++) {
-        const double from = (double)x * step, to = from + step;
-        double sum = 0;
-        for (int64_t i = (int64_t)from; i < width && (double)i < to; i++)
-            sum += (fmin(to, (double)i + 1) - fmax(from, (double)i)) * in[i];
-        out[x] = (float)(sum / step);
-    }
-}
-
-static void shrink(const physad__motion_front *f, const uint8_t *grey, int64_t stride, float *out)
-{
-    const int64_t height = f->source_height, w = f->width;
-    const double step = (double)height / (double)f->height;
-    ROWS_IN_PARALLEL
-    for (int64_t y = 0; y < height; y++)
-        shrink_row(grey + y * stride, f->source_width, f->shrunk + y * w, w);
-    ROWS_IN_PARALLEL
-    for (int64_t y = 0; y < f->height; y++) {
-        const double from = (double)y * step, to = from + step;
-        float *o = out + y * w;
-        memset(o, 0, (size_t)w * sizeof(*o));
-        for (int64_t i = (int64_t)from; i < height && (double)i < to; i++) {
-            const float part = (float)((fmin(to, (double)i + 1) - fmax(from, (double)i)) / step);
-            for (int64_t x = 0; x < w; x++)
-                o[x] += part * f->shrunk[i * w + x];
-        }
-    }
-}
 
 static void blur(const float *in, float *room, float *out, int64_t height, int64_t width)
 {
@@ -381,36 +342,45 @@ static void fill_cells(const physad__motion_front *f, physad__cell *cells)
 /* --- frames --------------------------------------------------------------------------------------------------------
  */
 
-static physad_status fit_source(physad__motion_front *f, int64_t height, int64_t width)
-{
-    if (f->source_height == height && f->source_width == width)
-        return PHYSAD_OK;
-    if (f->source_height != 0)
-        return physad__error(PHYSAD_ERR_SHAPE, "a frame of %lld x %lld pixels follows ones of %lld x %lld",
-                             (long long)width, (long long)height, (long long)f->source_width,
-                             (long long)f->source_height);
-    f->shrunk = physad__alloc_array(f->mem, height * f->width, sizeof(float), "a frame");
-    if (f->shrunk == NULL)
-        return PHYSAD_ERR_NOMEM;
-    f->source_height = height;
-    f->source_width = width;
-    return PHYSAD_OK;
-}
-
-physad_status physad__motion_front_push(physad__motion_front *front, const uint8_t *grey, int64_t height, int64_t width,
-                                        int64_t stride, physad__cell *cells, float *tiny)
+static void take_plane(physad__motion_front *front, const float *plane)
 {
     physad__motion_level *l = front->level;
-    PHYSAD__TRY(fit_source(front, height, width));
     front->now = 1 - front->now;
-    shrink(front, grey, stride, front->room);
-    make_tiny(front->room, front->height, front->width, tiny);
-    blur(front->room, l[0].row, l[0].image[front->now], l[0].height, l[0].width);
+    blur(plane, l[0].row, l[0].image[front->now], l[0].height, l[0].width);
     for (int64_t k = 1; k < front->levels; k++)
         halve(l[k - 1].image[front->now], l[k - 1].width, l[k].image[front->now], l[k].height, l[k].width);
-    if (front->frames++ > 0) {
+    front->frames++;
+}
+
+void physad__motion_front_push(physad__motion_front *front, const float *plane, physad__cell *cells, float *tiny)
+{
+    make_tiny(plane, front->height, front->width, tiny);
+    take_plane(front, plane);
+    if (front->frames > 1) {
         find_flow(front);
         fill_cells(front, cells);
     }
-    return PHYSAD_OK;
+}
+
+void physad__motion_front_between(physad__motion_front *front, const float *before, const float *now)
+{
+    take_plane(front, before);
+    take_plane(front, now);
+    find_flow(front);
+}
+
+/* Both frames along the flow: what a pixel shows was `part` of the way from the one before. */
+void physad__motion_front_blend(const physad__motion_front *front, const float *before, const float *now, float part,
+                                float *out)
+{
+    const physad__motion_level *l = front->level;
+    const int64_t h = l->height, w = l->width;
+    ROWS_IN_PARALLEL
+    for (int64_t y = 0; y < h; y++)
+        for (int64_t x = 0; x < w; x++) {
+            const float u = l->u[y * w + x], v = l->v[y * w + x];
+            const float a = at(before, h, w, (float)y + part * v, (float)x + part * u);
+            const float b = at(now, h, w, (float)y - (1 - part) * v, (float)x - (1 - part) * u);
+            out[y * w + x] = a + part * (b - a);
+        }
 }

@@ -30,26 +30,27 @@ enum {
 };
 
 const physad__rule_kind physad__rule_kinds[PHYSAD__RULES] = {
-    [DURATION] = { "duration", "s", "is over too early", "goes on for too long", false, 0.02 },
-    [ENERGY] = { "energy", "log", "moves too little", "moves too much", false, 0.03 },
-    [FLOW] = { "way", "log", "goes less far", "goes too far", false, 0.03 },
-    [SPEED] = { "speed", "log px/frame", "too slow", "too fast", true, 0.03 },
-    [PEAK] = { "top_speed", "log px/frame", "never gets up to speed", "gets too fast", true, 0.03 },
-    [SPREAD] = { "extent", "log", "too little of it moves", "too much of it moves", false, 0.03 },
-    [BEGIN] = { "begin", "s", "begins too early", "begins too late", false, 0.02 },
-    [END] = { "end", "s", "stops early", "does not stop", false, 0.02 },
-    [STALL] = { "stall", "s", "never rests", "stalls", false, 0.02 },
-    [STILLNESS] = { "rest", "share", "hardly rests", "rests for too long", false, 0.01 },
-    [PULSE] = { "rate", "Hz", "its rhythm is too slow", "its rhythm is too fast", false, 0.02 },
-    [UNEVEN] = { "unevenness", "ratio", "moves too evenly", "moves unevenly", false, 0.02 },
-    [TREMOR] = { "tremor", "log", "moves too smoothly", "trembles or wobbles", false, 0.03 },
+    [DURATION] = { "duration", "s", "is over too early", "goes on for too long", false, false, 0.02 },
+    [ENERGY] = { "energy", "log", "moves too little", "moves too much", false, false, 0.03 },
+    [FLOW] = { "way", "log", "goes less far", "goes too far", false, false, 0.03 },
+    [SPEED] = { "speed", "log px/frame", "too slow", "too fast", false, true, 0.03 },
+    [PEAK] = { "top_speed", "log px/frame", "never gets up to speed", "gets too fast", false, true, 0.03 },
+    [SPREAD] = { "extent", "log", "too little of it moves", "too much of it moves", false, false, 0.03 },
+    [BEGIN] = { "begin", "s", "begins too early", "begins too late", false, false, 0.02 },
+    [END] = { "end", "s", "stops early", "does not stop", false, false, 0.02 },
+    [STALL] = { "stall", "s", "never rests", "stalls", false, false, 0.02 },
+    [STILLNESS] = { "rest", "share", "hardly rests", "rests for too long", false, false, 0.01 },
+    [PULSE] = { "rate", "Hz", "its rhythm is too slow", "its rhythm is too fast", false, false, 0.02 },
+    [UNEVEN] = { "unevenness", "ratio", "moves too evenly", "moves unevenly", false, false, 0.02 },
+    [TREMOR] = { "tremor", "log", "moves too smoothly", "trembles or wobbles", true, false, 0.03 },
     [RETURN] = { "end_state", "share", "ends too near to where it began",
-                 "wrong end state: far from where normal ones end", false, 0.02 },
+                 "wrong end state: far from where normal ones end", false, false, 0.02 },
     [FARTHEST] = { "middle_state", "share", "its farthest state comes too early", "its farthest state comes too late",
                    false, 0.01 },
-    [REVERSAL] = { "reversal", "share", "does not turn back", "turns back", false, 0.02 },
-    [RELEASE] = { "decay", "s", "its motion dies away too fast", "its motion dies away too slowly", false, 0.02 },
-    [FINAL] = { "final_energy", "log", "stands still at the end", "still moves at the end", false, 0.05 },
+    [REVERSAL] = { "reversal", "share", "does not turn back", "turns back", false, false, 0.02 },
+    [RELEASE] = { "decay", "s", "its motion dies away too fast", "its motion dies away too slowly", false, false,
+                  0.02 },
+    [FINAL] = { "final_energy", "log", "stands still at the end", "still moves at the end", false, false, 0.05 },
 };
 
 /* --- measuring -----------------------------------------------------------------------------------------------------
@@ -223,6 +224,9 @@ void physad__rules_measure(const physad__course *course, int64_t from, int64_t t
     t.still = STILL * scale->energy;
     amounts(&t, values);
     times(&t, values);
+    for (int64_t k = 0; k < PHYSAD__RULES; k++)
+        if (course->coarse && physad__rule_kinds[k].fine)
+            values[k] = NAN;
     values[RELEASE] = decay(&t);
     values[PULSE] = rate_of(&t);
     states(&t, values);
@@ -304,7 +308,7 @@ double physad__rules_oddness(const physad__rule *rules, const double *values, in
     int64_t n = 0;
     *worst = -1;
     for (int64_t k = 0; k < PHYSAD__RULES; k++) {
-        if (!rules[k].used)
+        if (!rules[k].used || isnan(values[k]))
             continue;
         const double d = fabs(physad__rule_deviation(&rules[k], values[k]));
         sum += fmin(d, 100) * fmin(d, 100);
@@ -389,7 +393,8 @@ void physad__rule_say(char *out, size_t size, int64_t index, const physad__rule 
     const physad__rule_kind *kind = &physad__rule_kinds[index];
     const bool log_unit = strncmp(kind->unit, "log", 3) == 0;
     const char *unit = log_unit ? kind->unit + 3 + (kind->unit[3] == ' ') : kind->unit;
-    const double low = log_unit ? exp(rule->low) : rule->low, high = log_unit ? exp(rule->high) : rule->high;
+    const double low = log_unit ? exp(rule->low) : fmax(rule->low, 0);
+    const double high = log_unit ? exp(rule->high) : rule->high;
     physad__snprintf(out, size, "%s (%s %.3g%s%s; normal: %.3g to %.3g)", value < rule->low ? kind->low : kind->high,
                      kind->name, log_unit ? exp(value) : value, *unit != '\0' ? " " : "", unit, low, high);
 }

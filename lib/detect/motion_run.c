@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { COARSE = 4 };  /* a take is coarse where one plane of so many lies between frames */
 enum { LONGEST = 4 }; /* a take of so many normal ones' length is kept no further */
 static const double NOTHING = 1e-3, CLEAR = 2;
 
@@ -107,6 +108,9 @@ double physad__motion_take_score(const physad__motion_model *m, const physad__co
     float row[PHYSAD__VIEW_MOST];
     int64_t worst;
     for (int64_t v = 0; v < PHYSAD__VIEWS; v++) {
+        odds[v] = 0;
+        if (c->coarse && physad__view_kinds[v].fine)
+            continue;
         physad__view_kinds[v].fill(c, &m->scale, row);
         odds[v] = physad__usual_z(&m->view[v].usual, physad__view_distance(m, v, row, without));
     }
@@ -165,8 +169,11 @@ static double deviation_of(const physad__motion_model *m, const physad__course *
 physad_status physad__motion_run_open(physad__motion_run *run, const physad__motion_model *model, double rate)
 {
     physad__mem *mem = &model->ctx->mem;
-    *run = (physad__motion_run){ .model = model, .mem = mem, .rate = rate > 0 ? rate : model->rate };
-    physad_status status = physad__motion_front_open(&run->front, model->ctx, model->height, model->width);
+    *run = (physad__motion_run){ .model = model, .mem = mem };
+    physad_status status =
+        physad__motion_pace_open(&run->pace, model->ctx, model->height, model->width, model->rate, rate);
+    if (status == PHYSAD_OK)
+        status = physad__motion_front_open(&run->front, model->ctx, model->height, model->width);
     if (status == PHYSAD_OK)
         status = physad__patches_open(&run->patches, mem, run->front.rows, run->front.columns);
     if (status == PHYSAD_OK) {
@@ -181,6 +188,7 @@ physad_status physad__motion_run_open(physad__motion_run *run, const physad__mot
 
 void physad__motion_run_close(physad__motion_run *run)
 {
+    physad__motion_pace_close(&run->pace);
     physad__motion_front_close(&run->front);
     physad__patches_close(&run->patches);
     physad__course_free(&run->course);
@@ -188,6 +196,7 @@ void physad__motion_run_close(physad__motion_run *run)
     physad__free(run->tiny);
     physad__free(run->scores);
     physad__free(run->oddest);
+    physad__free(run->ends);
     *run = (physad__motion_run){ 0 };
 }
 
@@ -207,12 +216,12 @@ static physad_status take_cells(physad__motion_run *run, const float *tiny)
     return keeps(run) ? physad__course_push(&run->course, run->mem, &moment, tiny) : PHYSAD_OK;
 }
 
-/* Scores the patches of the frames that are ready. */
+/* Scores the patches of the planes that are ready. */
 static physad_status score_patches(physad__motion_run *run, bool end, physad__call *call)
 {
     const physad__motion_model *m = run->model;
     while (m->bank != NULL && physad__patches_next(&run->patches, end)) {
-        const int64_t t = run->patched, at = t - run->dropped, kept = t - run->taken;
+        const int64_t t = run->patched, at = t - run->dropped, kept = t - run->left;
         double score;
         float *row = run->patches.rows_of;
         for (int64_t i = 0; i < run->patches.count; i++)
@@ -230,12 +239,12 @@ static physad_status score_patches(physad__motion_run *run, bool end, physad__ca
     return PHYSAD_OK;
 }
 
-/* In an episode a frame is also odd by what it does at its time, once what lies around it has come. */
-static void score_frames(physad__motion_run *run, bool end)
+/* In an episode a plane is also odd by what it does at its time, once what lies around it has come. */
+static void score_planes(physad__motion_run *run, bool end)
 {
     const physad__motion_model *m = run->model;
     for (; run->scored < run->patched; run->scored++) {
-        const int64_t t = run->scored, kept = t - run->taken;
+        const int64_t t = run->scored, kept = t - run->left;
         double z[2] = { run->scores[kept], 0 };
         if (m->episodes && m->count > 0 && t < run->course.frames) {
             const int64_t point = physad__view_point_of(&m->scale, t);
@@ -246,22 +255,46 @@ static void score_frames(physad__motion_run *run, bool end)
         run->scores[kept] = physad__motion_join(z, m->episodes ? 2 : 1);
         if (t == 0 || run->scores[kept] > run->worst_score) {
             run->worst_score = run->scores[kept];
-            run->worst_frame = t;
+            run->worst_plane = t;
+            run->worst_frame = physad__motion_run_frame(run, t);
             run->worst = run->oddest[kept];
         }
     }
 }
 
-/* The next frame whose score will not change; it is let go of. */
+/* --- frames and planes ---------------------------------------------------------------------------------------------
+ */
+
+int64_t physad__motion_run_frame(const physad__motion_run *run, int64_t plane)
+{
+    int64_t low = 0, high = physad__max(0, run->pace.frames - run->taken - 1);
+    while (low < high) { /* the first that had come when more than `plane` were there */
+        const int64_t middle = (low + high) / 2;
+        if (run->ends[middle] > plane)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return run->taken + low;
+}
+
+/* A frame's score is the highest of the planes that came with it; without any, that of the one before. */
 bool physad__motion_run_take(physad__motion_run *run, int64_t *frame, double *score)
 {
-    if (run->taken == run->scored)
+    if (run->taken == run->pace.frames || run->ends[0] > run->scored || run->scored == 0)
         return false;
+    const int64_t count = run->ends[0] - run->left;
+    for (int64_t i = 0; i < count; i++)
+        run->last_score = i == 0 || run->scores[i] > run->last_score ? run->scores[i] : run->last_score;
+    *score = run->last_score;
     *frame = run->taken++;
-    *score = run->scores[0];
-    const size_t rest = (size_t)(run->patched - run->taken);
-    memmove(run->scores, run->scores + 1, rest * sizeof(*run->scores));
-    memmove(run->oddest, run->oddest + 1, rest * sizeof(*run->oddest));
+    if (count > 0)
+        run->last_score = run->scores[count - 1];
+    run->left += count;
+    const size_t rest = (size_t)(run->patched - run->left), frames = (size_t)(run->pace.frames - run->taken);
+    memmove(run->scores, run->scores + count, rest * sizeof(*run->scores));
+    memmove(run->oddest, run->oddest + count, rest * sizeof(*run->oddest));
+    memmove(run->ends, run->ends + 1, frames * sizeof(*run->ends));
     return true;
 }
 
@@ -282,7 +315,7 @@ static void score_clips(physad__motion_run *run, bool end)
         }
         if (to > run->patched || to <= from)
             return;
-        const double score = clip_score(m, c, from - run->dropped, to - run->dropped, run->rate, values);
+        const double score = clip_score(m, c, from - run->dropped, to - run->dropped, run->model->rate, values);
         if (!run->any_clip || score > run->clip_score) {
             run->any_clip = true;
             run->clip_score = score;
@@ -301,29 +334,56 @@ static void score_clips(physad__motion_run *run, bool end)
     }
 }
 
-physad_status physad__motion_run_push(physad__motion_run *run, const physad_view *grey, physad__call *call)
+static physad_status take_plane(physad__motion_run *run, const float *plane, physad__call *call)
 {
-    float *tiny = run->tiny + (run->frames % 2) * PHYSAD__TINY;
-    PHYSAD__TRY(physad__motion_front_push(&run->front, grey->data, grey->shape[0], grey->shape[1], grey->stride[0],
-                                          run->cells, tiny));
-    if (++run->frames == 1)
+    float *tiny = run->tiny + (run->planes % 2) * PHYSAD__TINY;
+    physad__motion_front_push(&run->front, plane, run->cells, tiny);
+    run->planes++;
+    if (run->planes == 1)
         return PHYSAD_OK;
-    if (run->frames == 2) /* the first frame moves as the second does */
+    if (run->planes == 2) /* the first moves as the second does */
         PHYSAD__TRY(take_cells(run, run->tiny));
     PHYSAD__TRY(take_cells(run, tiny));
     PHYSAD__TRY(score_patches(run, false, call));
-    score_frames(run, false);
+    if (run->drain != NULL)
+        PHYSAD__TRY(run->drain->taken(run->drain->user, run));
+    score_planes(run, false);
     score_clips(run, false);
     return PHYSAD_OK;
 }
 
+/* What the frames tell of. */
+static physad_status take_planes(physad__motion_run *run, bool end, physad__call *call)
+{
+    const float *plane;
+    for (;;) {
+        PHYSAD__TRY(physad__motion_pace_next(&run->pace, end, &plane));
+        if (plane == NULL)
+            return PHYSAD_OK;
+        run->ends[run->pace.frames - run->taken - 1] = run->pace.planes;
+        PHYSAD__TRY(take_plane(run, plane, call));
+    }
+}
+
+physad_status physad__motion_run_push(physad__motion_run *run, const physad_view *grey, double seconds,
+                                      physad__call *call)
+{
+    const int64_t waiting = run->pace.frames - run->taken;
+    PHYSAD__TRY(physad__grow(run->mem, &run->ends, &run->end_capacity, waiting + 1, sizeof(*run->ends), "a take"));
+    PHYSAD__TRY(physad__motion_pace_push(&run->pace, grey, seconds));
+    run->ends[waiting] = run->pace.planes;
+    return take_planes(run, false, call);
+}
+
 physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call)
 {
-    if (run->frames < 2)
+    if (run->pace.frames < 2)
         return physad__error(PHYSAD_ERR_SHAPE, "a video of %lld frame%s has no motion; want two or more",
-                             (long long)run->frames, run->frames == 1 ? "" : "s");
+                             (long long)run->pace.frames, run->pace.frames == 1 ? "" : "s");
+    PHYSAD__TRY(take_planes(run, true, call));
+    run->course.coarse = COARSE * run->pace.made > run->pace.planes;
     PHYSAD__TRY(score_patches(run, true, call));
-    score_frames(run, true);
+    score_planes(run, true);
     score_clips(run, true);
     return PHYSAD_OK;
 }
@@ -332,7 +392,7 @@ physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call
  */
 
 /* The broken rules, the worst first, and the view that is odd where none is broken. */
-static void say(const physad__motion_model *m, const double *values, const double *odds, int64_t worst, double rate,
+static void say(const physad__motion_model *m, const double *values, const double *odds, int64_t worst,
                 char *out, size_t size)
 {
     char one[256];
@@ -361,16 +421,16 @@ static void say(const physad__motion_model *m, const double *values, const doubl
                          physad__view_kinds[odd].words);
     used = strlen(out);
     if (used > 0)
-        physad__snprintf(out + used, size - used, "; oddest at %.2f s", (double)worst / rate);
+        physad__snprintf(out + used, size - used, "; oddest at %.2f s", (double)worst / m->rate);
 }
 
 static physad_status tell(const physad__motion_run *run, physad_result *r, const double *values, const double *odds)
 {
     char text[1024];
     const physad__oddest *o = &run->worst;
-    const double cell_y = (double)run->front.source_height / (double)run->front.height * PHYSAD__MOTION_CELL;
-    const double cell_x = (double)run->front.source_width / (double)run->front.width * PHYSAD__MOTION_CELL;
-    say(run->model, values, odds, run->worst_frame, run->rate, text, sizeof(text));
+    const double cell_y = (double)run->pace.source_height / (double)run->front.height * PHYSAD__MOTION_CELL;
+    const double cell_x = (double)run->pace.source_width / (double)run->front.width * PHYSAD__MOTION_CELL;
+    say(run->model, values, odds, run->worst_plane, text, sizeof(text));
     r->verdict = physad__strdup(run->mem, text);
     r->worst_frame = run->worst_frame;
     r->worst_distance = o->distance;
@@ -384,12 +444,13 @@ static physad_status tell(const physad__motion_run *run, physad_result *r, const
 physad_status physad__motion_run_finish(physad__motion_run *run, physad_result *r, physad__call *call)
 {
     const physad__motion_model *m = run->model;
-    double odds[PHYSAD__ODDS], values[PHYSAD__RULES];
+    double odds[PHYSAD__ODDS], values[PHYSAD__RULES], score;
+    int64_t frame;
     PHYSAD__TRY(physad__motion_run_end(run, call));
-    r->photo_height = run->front.source_height;
-    r->photo_width = run->front.source_width;
-    for (int64_t i = 0; i < run->scored - run->taken; i++)
-        PHYSAD__TRY(physad__result_push_frame(r, run->mem, run->scores[i]));
+    r->photo_height = run->pace.source_height;
+    r->photo_width = run->pace.source_width;
+    while (physad__motion_run_take(run, &frame, &score))
+        PHYSAD__TRY(physad__result_push_frame(r, run->mem, score));
     if (!m->episodes) {
         r->score = run->clip_score;
         return tell(run, r, run->clip_values, NULL);
@@ -397,7 +458,7 @@ physad_status physad__motion_run_finish(physad__motion_run *run, physad_result *
     double *room = physad__alloc_array(run->mem, run->course.frames, sizeof(*room), "scores");
     if (room == NULL)
         return PHYSAD_ERR_NOMEM;
-    r->score = physad__motion_take_score(m, &run->course, run->rate, -1, room, odds, values);
+    r->score = physad__motion_take_score(m, &run->course, m->rate, -1, room, odds, values);
     physad__free(room);
     return tell(run, r, values, odds);
 }

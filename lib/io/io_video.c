@@ -24,6 +24,7 @@ struct physad_video {
     physad__video_source *source;
     physad__video_input input; /* path and name are ours */
     physad_video_options options;
+    double asked_rate; /* what the caller's options say of the frame rate, 0: nothing */
     physad_video_info info; /* the caller's side of source->info */
     slot *slots;
     int64_t slot_count;
@@ -190,7 +191,8 @@ static void join(physad_video *v)
 /* --- making --------------------------------------------------------------------------------------------------------
  */
 
-static physad_status read_options(physad_video_options *o, const physad_context *ctx, const physad_video_options *given)
+static physad_status read_options(physad_video_options *o, double *asked_rate, const physad_context *ctx,
+                                  const physad_video_options *given)
 {
     static const int64_t most_extent = 1 << 20;
     *o = (physad_video_options)PHYSAD_VIDEO_OPTIONS_INIT;
@@ -203,6 +205,7 @@ static physad_status read_options(physad_video_options *o, const physad_context 
     o->max_pixels = o->max_pixels == 0 ? UINT64_C(1) << 26 : o->max_pixels;
     o->max_bytes = o->max_bytes == 0 ? UINT64_C(1) << 40 : o->max_bytes;
     o->max_seconds = o->max_seconds == 0 ? 30 : o->max_seconds;
+    *asked_rate = o->frame_rate;
     o->frame_rate = o->frame_rate == 0 ? 25 : o->frame_rate;
     if (o->channels != 1 && o->channels != 3)
         return physad__error(PHYSAD_ERR_ARG, "physad_video_options: channels is %d, want 1 (grey) or 3 (RGB)",
@@ -249,7 +252,7 @@ static physad_status make_slots(physad_video *v)
 
 static physad_status prepare(physad_video *v, const physad__video_input *input, const physad_video_options *options)
 {
-    PHYSAD__TRY(read_options(&v->options, v->ctx, options));
+    PHYSAD__TRY(read_options(&v->options, &v->asked_rate, v->ctx, options));
     v->input.bytes = input->bytes;
     v->input.size = input->size;
     v->input.path = input->path != NULL ? physad__strdup(&v->ctx->mem, input->path) : NULL;
@@ -336,16 +339,20 @@ physad_status physad__video_beside(physad_video **out, const physad_video *video
     if (!video->source->seekable)
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: a pipe can be read once only; write it to a file first",
                              video->input.name);
-    if (options == NULL)
-        return make(out, video->ctx, &video->input, &video->options);
-    physad_video_options o = *options;
+    physad_video_options o = options != NULL ? *options : video->options;
+    const double asked_rate = options != NULL && options->frame_rate > 0 ? options->frame_rate : video->asked_rate;
     o.on_error = video->options.on_error;
     o.max_frames = o.max_frames != 0 ? o.max_frames : video->options.max_frames;
     o.max_pixels = o.max_pixels != 0 ? o.max_pixels : video->options.max_pixels;
     o.max_bytes = o.max_bytes != 0 ? o.max_bytes : video->options.max_bytes;
     o.max_seconds = o.max_seconds > 0 ? o.max_seconds : video->options.max_seconds;
-    o.frame_rate = o.frame_rate > 0 ? o.frame_rate : video->options.frame_rate;
+    o.frame_rate = asked_rate;
     return make(out, video->ctx, &video->input, &o);
+}
+
+double physad__video_asked_rate(const physad_video *video)
+{
+    return video->asked_rate;
 }
 
 /* --- the caller's side ---------------------------------------------------------------------------------------------

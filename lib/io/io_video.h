@@ -14,6 +14,9 @@ bool physad__video_available(void);
  * limits that these leave at 0, are the video's. UNSUPPORTED for pipes. Any thread. */
 physad_status physad__video_beside(physad_video **out, const physad_video *video, const physad_video_options *options);
 
+/* The frame rate that whoever opened it said, for folders of frames and streams without times; 0: none. */
+double physad__video_asked_rate(const physad_video *video);
+
 /* Its path, or the name that it was given. */
 const char *physad__video_name(const physad_video *video);
 

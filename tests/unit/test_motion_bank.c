@@ -76,16 +76,19 @@ static void flow_follows_a_shift(void **state)
 {
     enum { H = 96, W = 120 };
     static const double shifts[][2] = { { 0, 1 }, { 1.5, -0.5 }, { -3, 4 }, { 1, 0.8 } };
-    static uint8_t a[H * W], b[H * W];
+    static uint8_t a[H * W];
+    static float planes[2][H * W];
     static physad__cell cells[(H / 8) * (W / 8)];
     float tiny[PHYSAD__TINY];
     for (int64_t k = 0; k < PHYSAD__COUNT(shifts); k++) {
         physad__motion_front front;
         assert_ok(physad__motion_front_open(&front, shared, H, W));
-        paint(a, H, W, 0, 0);
-        paint(b, H, W, shifts[k][0], shifts[k][1]);
-        assert_ok(physad__motion_front_push(&front, a, H, W, W, cells, tiny));
-        assert_ok(physad__motion_front_push(&front, b, H, W, W, cells, tiny));
+        for (int i = 0; i < 2; i++) {
+            paint(a, H, W, i * shifts[k][0], i * shifts[k][1]);
+            for (int64_t at = 0; at < H * W; at++)
+                planes[i][at] = a[at];
+            physad__motion_front_push(&front, planes[i], cells, tiny);
+        }
         double u = 0, v = 0, moving = 0;
         for (int64_t y = 2; y < front.rows - 2; y++)
             for (int64_t x = 2; x < front.columns - 2; x++) {
@@ -97,7 +100,6 @@ static void flow_follows_a_shift(void **state)
         assert_true(moving > 5);
         assert_near(u / moving, shifts[k][1], 0.15 + 0.05 * fabs(shifts[k][1]));
         assert_near(v / moving, shifts[k][0], 0.15 + 0.05 * fabs(shifts[k][0]));
-        assert_fails(PHYSAD_ERR_SHAPE, "follows ones", physad__motion_front_push(&front, b, H, W - 8, W, cells, tiny));
         physad__motion_front_close(&front);
     }
     int64_t h, w;
@@ -105,6 +107,107 @@ static void flow_follows_a_shift(void **state)
     assert_ok(physad__motion_size(1080, 1920, 240, &h, &w));
     assert_int_equal(h, 240);
     assert_int_equal(w, 427);
+}
+
+/* --- time --- */
+
+enum { SMALL_H = 64, SMALL_W = 80 };
+
+/* A pattern that goes 24 pixels a second to the right, looked at at other times than it was taken: each plane's mean
+ * error in grey levels against the pattern at its time. */
+static double error_of_planes(double from_rate, double to_rate, bool say, int64_t *count)
+{
+    static uint8_t grey[SMALL_H * SMALL_W];
+    physad_view v = physad_view_gray8(grey, SMALL_H, SMALL_W, SMALL_W);
+    physad__motion_pace pace;
+    const float *plane;
+    double sum = 0, n = 0;
+    *count = 0;
+    assert_ok(physad__motion_pace_open(&pace, shared, SMALL_H, SMALL_W, to_rate, from_rate));
+    for (int64_t k = 0; (double)k / from_rate < 1; k++) {
+        paint(grey, SMALL_H, SMALL_W, 0, 24 * (double)k / from_rate);
+        assert_ok(physad__motion_pace_push(&pace, &v, say ? 7 + (double)k / from_rate : NAN));
+        for (;;) {
+            assert_ok(physad__motion_pace_next(&pace, false, &plane));
+            if (plane == NULL)
+                break;
+            paint(grey, SMALL_H, SMALL_W, 0, 24 * (double)(*count)++ / to_rate);
+            for (int64_t y = 8; y < SMALL_H - 8; y++)
+                for (int64_t x = 8; x < SMALL_W - 8; x++, n++)
+                    sum += fabs((double)plane[y * SMALL_W + x] - grey[y * SMALL_W + x]);
+        }
+    }
+    physad__motion_pace_close(&pace);
+    return sum / n;
+}
+
+static void planes_come_at_one_rate(void **state)
+{
+    static const struct {
+        double from, to, error;
+        int64_t low, high;
+    } wants[] = {
+        { 30, 30, 0, 30, 30 }, { 60, 30, 0, 30, 30 },         { 15, 30, 2, 29, 29 }, { 25, 30, 2, 29, 30 },
+        { 30, 12, 2, 12, 12 }, { 29.97, 30, 0.1, 30, 30 },    { 30, 29.97, 0.1, 30, 30 },
+    };
+    for (int64_t i = 0; i < PHYSAD__COUNT(wants); i++)
+        for (int said = 0; said < 2; said++) {
+            int64_t count;
+            const double error = error_of_planes(wants[i].from, wants[i].to, said == 1, &count);
+            print_message("%g to %g: %lld planes, %.3f grey levels off\n", wants[i].from, wants[i].to,
+                          (long long)count, error);
+            assert_true(error <= wants[i].error);
+            assert_in_range(count, wants[i].low, wants[i].high);
+        }
+}
+
+/* Times that stand, go back, leap or are none give few planes, and an end. */
+static void odd_times_are_bounded(void **state)
+{
+    static const double times[] = { 0, 0.04, 0.04, 0.02, 0.06, 1e300, 1e300, NAN, INFINITY, -1e300, 0, 0.04, 99999 };
+    static uint8_t grey[SMALL_H * SMALL_W];
+    physad_view v = physad_view_gray8(grey, SMALL_H, SMALL_W, SMALL_W);
+    physad__motion_pace pace;
+    const float *plane;
+    double before = -1;
+    assert_ok(physad__motion_pace_open(&pace, shared, SMALL_H, SMALL_W, 25, 25));
+    for (int64_t k = 0; k < PHYSAD__COUNT(times); k++) {
+        const int64_t planes = pace.planes;
+        assert_ok(physad__motion_pace_push(&pace, &v, times[k]));
+        assert_true(pace.seconds > before && isfinite(pace.seconds));
+        before = pace.seconds;
+        do
+            assert_ok(physad__motion_pace_next(&pace, false, &plane));
+        while (plane != NULL);
+        assert_in_range(pace.planes - planes, 0, 100);
+    }
+    assert_in_range(pace.planes, 8, 500);
+    v = physad_view_gray8(grey, SMALL_H, SMALL_W - 8, SMALL_W);
+    assert_fails(PHYSAD_ERR_SHAPE, "follows ones", physad__motion_pace_push(&pace, &v, NAN));
+    physad__motion_pace_close(&pace);
+}
+
+/* Frames of other sizes than the planes': what is smooth stays. */
+static void frames_are_resized(void **state)
+{
+    static const int sizes[][2] = { { 64, 80 }, { 128, 160 }, { 32, 40 }, { 96, 50 }, { 33, 200 } };
+    static uint8_t grey[200 * 200];
+    for (int64_t i = 0; i < PHYSAD__COUNT(sizes); i++) {
+        const int h = sizes[i][0], w = sizes[i][1];
+        physad__motion_pace pace;
+        const float *plane;
+        physad_view v = physad_view_gray8(grey, h, w, w);
+        for (int y = 0; y < h; y++)
+            for (int x = 0; x < w; x++)
+                grey[y * w + x] = (uint8_t)(20 + 100 * (y + 0.5) / h + 80 * (x + 0.5) / w);
+        assert_ok(physad__motion_pace_open(&pace, shared, SMALL_H, SMALL_W, 25, 25));
+        assert_ok(physad__motion_pace_push(&pace, &v, NAN));
+        assert_ok(physad__motion_pace_next(&pace, true, &plane));
+        for (int y = 1; y < SMALL_H - 1; y++)
+            for (int x = 1; x < SMALL_W - 1; x++)
+                assert_near(plane[y * SMALL_W + x], 20 + 100 * (y + 0.5) / SMALL_H + 80 * (x + 0.5) / SMALL_W, 1.5);
+        physad__motion_pace_close(&pace);
+    }
 }
 
 /* --- episodes --- */
@@ -272,6 +375,113 @@ static void streams_equal_files(void **state)
     }
 }
 
+/* All frames of a folder that come at `rate`, into a stream that is told so by its options or frame by frame; the
+ * scores must be those of the folder opened at that rate. */
+static double same_at_rate(const char *file, double rate, bool say)
+{
+    physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
+    physad_stream_options so = PHYSAD_STREAM_OPTIONS_INIT;
+    physad_frame f = PHYSAD_FRAME_INIT;
+    physad_video *v;
+    physad_stream *stream;
+    physad_result *whole, *end;
+    int64_t frame, given = 0, pushed = 0;
+    double s;
+    o.channels = 1;
+    o.frame_rate = so.frame_rate = rate;
+    assert_ok(physad_video_open(&v, shared, file, &o));
+    assert_ok(physad_detector_score_video(fitted, v, 0, &whole));
+    assert_ok(physad_stream_new(&stream, fitted, &so));
+    const int64_t latency = physad_stream_latency(stream);
+    for (;; pushed++) {
+        assert_ok(physad_video_read(v, &f));
+        if (f.pixels.data == NULL)
+            break;
+        assert_ok(say ? physad_stream_push_at(stream, &f.pixels, f.seconds + 3)
+                      : physad_stream_push(stream, &f.pixels));
+        while (physad_stream_next(stream, &frame, &s)) {
+            assert_int_equal(frame, given);
+            assert_true(s == physad_result_frame_scores(whole)[given++]);
+        }
+        assert_true(given >= pushed + 1 - latency);
+    }
+    assert_ok(physad_stream_end(stream, &end));
+    assert_int_equal(physad_result_frame_count(whole), pushed);
+    assert_int_equal(physad_result_frame_count(end), pushed - given);
+    for (int64_t k = given; k < pushed; k++)
+        assert_true(physad_result_frame_scores(end)[k - given] == physad_result_frame_scores(whole)[k]);
+    s = physad_result_score(whole);
+    assert_true(physad_result_score(end) == s);
+    assert_string_equal(physad_result_verdict(end), physad_result_verdict(whole));
+    physad_result_free(whole);
+    physad_result_free(end);
+    physad_stream_free(stream);
+    physad_video_free(v);
+    return s;
+}
+
+/* The model is of folders that do not say their rate, so 25. Told otherwise, a take is slower or faster. */
+static void streams_keep_time(void **state)
+{
+    static const double rates[] = { 25, 50, 10, 12.5, 31, 24.95 };
+    physad_stream *stream;
+    static uint8_t grey[64 * 64];
+    const physad_view view = physad_view_gray8(grey, 64, 64, 64);
+    for (int64_t i = 0; i < PHYSAD__COUNT(rates); i++) {
+        const char *file = sample_of(i % 2 == 0 ? "good" : "sticks")->file;
+        const double a = same_at_rate(file, rates[i], false), b = same_at_rate(file, rates[i], true);
+        assert_true(a == b);
+    }
+    const double as_is = same_at_rate(sample_of("good")->file, 25, true);
+    assert_near(same_at_rate(sample_of("good")->file, 24.95, true), as_is, 0.3);
+    assert_true(same_at_rate(sample_of("good")->file, 50, true) > as_is + 1);
+    assert_true(same_at_rate(sample_of("good")->file, 10, true) > as_is + 1);
+    assert_ok(physad_stream_new(&stream, fitted, NULL));
+    assert_fails(PHYSAD_ERR_ARG, "seconds is", physad_stream_push_at(stream, &view, NAN));
+    assert_fails(PHYSAD_ERR_ARG, "the stream is NULL", physad_stream_push_at(NULL, &view, 0));
+    physad_stream_free(stream);
+}
+
+/* The same take with frames left out, or shown twice, and their rate told, is the same take. */
+static void frame_rates_do_not_show(void **state)
+{
+    static const struct {
+        const char *type;
+        double shares[3];
+    } wants[] = { { "good", { 0.5, 2, 3 } }, { "sticks", { 0.5, 2, 3 } } };
+    for (int64_t i = 0; i < PHYSAD__COUNT(wants); i++) {
+        physad_result *plain = score(fitted, sample_of(wants[i].type)->file);
+        for (int k = 0; k < 3; k++) {
+            physad_stream_options so = PHYSAD_STREAM_OPTIONS_INIT;
+            physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
+            physad_frame f = PHYSAD_FRAME_INIT;
+            physad_video *v;
+            physad_stream *stream;
+            physad_result *r;
+            o.channels = 1;
+            so.frame_rate = 25 * wants[i].shares[k];
+            assert_ok(physad_stream_new(&stream, fitted, &so));
+            assert_ok(physad_video_open(&v, shared, sample_of(wants[i].type)->file, &o));
+            for (int64_t t = 0; t < 32; t++) {
+                assert_ok(physad_video_read(v, &f));
+                for (int n = 0; n < (int)fmax(1, wants[i].shares[k]) && (so.frame_rate > 25 || t % 2 == 0); n++)
+                    assert_ok(physad_stream_push(stream, &f.pixels));
+            }
+            assert_ok(physad_stream_end(stream, &r));
+            print_message("%s at %g per second: %.3f, as it is %.3f\n", wants[i].type, so.frame_rate,
+                          physad_result_score(r), physad_result_score(plain));
+            if (so.frame_rate > 25)
+                assert_true(physad_result_score(r) == physad_result_score(plain));
+            else
+                assert_near(physad_result_score(r), physad_result_score(plain), 1.5);
+            physad_result_free(r);
+            physad_stream_free(stream);
+            physad_video_free(v);
+        }
+        physad_result_free(plain);
+    }
+}
+
 static void streams_refuse_nonsense(void **state)
 {
     static uint8_t grey[64 * 64];
@@ -423,9 +633,12 @@ static int drop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flow_follows_a_shift),   cmocka_unit_test(defects_are_odd_and_named),
+        cmocka_unit_test(flow_follows_a_shift),   cmocka_unit_test(planes_come_at_one_rate),
+        cmocka_unit_test(odd_times_are_bounded),  cmocka_unit_test(frames_are_resized),
+        cmocka_unit_test(defects_are_odd_and_named),
         cmocka_unit_test(models_are_kept),        cmocka_unit_test(threads_do_not_show),
         cmocka_unit_test(rules_can_be_edited),    cmocka_unit_test(streams_equal_files),
+        cmocka_unit_test(streams_keep_time),      cmocka_unit_test(frame_rates_do_not_show),
         cmocka_unit_test(streams_refuse_nonsense), cmocka_unit_test(failing_allocations_leave_nothing),
         cmocka_unit_test(a_limit_of_memory_is_kept),
     };

@@ -42,16 +42,21 @@ class Stream(Gated):
         """Most frames that a score lags behind."""
         return int(lib.stream_latency(self._use()))
 
-    def push(self, frame: Any) -> list[FrameScore]:
+    def push(self, frame: Any, seconds: float | None = None) -> list[FrameScore]:
         """Takes the next frame; the scores that have become ready, each frame once and in order.
 
         frame: a `Frame`, or uint8 (H, W) or (H, W, 1, 3 or 4), all of one size. Methods on videos want grey: frames of
-        ``Video(path, channels="gray")`` give the bits of the file. Raises ShapeError, DtypeError; after a failure only `end()`.
+        ``Video(path, channels="gray")`` give the bits of the file.
+        seconds: when it is shown, for frames that do not come evenly, as `Frame.seconds` of a video of variable frame rate; None: evenly,
+        at the stream's frame rate. Raises ShapeError, DtypeError; after a failure only `end()`.
         """
         pixels = as_array(frame.pixels if isinstance(frame, Frame) else frame, "frame")
         ready = []
         with self._gate.alone as h, self._detector._gate.shared:
-            lib.stream_push(h, pixels)
+            if seconds is None:
+                lib.stream_push(h, pixels)
+            else:
+                lib.stream_push_at(h, pixels, float(seconds))
             while (found := lib.stream_next(h))[0]:
                 ready.append(FrameScore(found[1], found[2]))
         return ready
