@@ -175,6 +175,9 @@ BINDING_STRUCT(physad_scene_options, PHYSAD_SCENE_OPTIONS_INIT, F(S, steps), F(S
                F(S, densify_until), F(S, densify_every), F(S, densify_gradient), F(S, background), F(S, densify),
                F(S, exposure), F(S, coarse), F(S, checkpoint_every), F(S, resume), F(S, checkpoint), F(S, masks))
 #undef S
+#define S physad_splat_options
+BINDING_STRUCT(physad_splat_options, PHYSAD_SPLAT_OPTIONS_INIT, F(S, harmonics), F(S, background))
+#undef S
 #define S physad_scene_html_options
 BINDING_STRUCT(physad_scene_html_options, PHYSAD_SCENE_HTML_OPTIONS_INIT, F(S, background), F(S, title))
 #undef S
@@ -227,6 +230,10 @@ BINDING_STRUCT(physad_region, PHYSAD_REGION_INIT, F(S, kind), F(S, top), F(S, le
                F(S, area), F(S, peak), F(S, peak_y), F(S, peak_x), F(S, length), F(S, width), F(S, angle), F(S, hole),
                F(S, line), F(S, tint), F(S, deformation))
 #undef S
+#define S physad_place
+BINDING_STRUCT(physad_place, PHYSAD_PLACE_INIT, F(S, photo), F(S, agreeing), F(S, seen_by), F(S, position),
+               F(S, radius), F(S, score), F(S, y), F(S, x))
+#undef S
 #define S physad_stream_options
 BINDING_STRUCT(physad_stream_options, PHYSAD_STREAM_OPTIONS_INIT, F(S, pool), F(S, frame_rate))
 #undef S
@@ -261,6 +268,7 @@ static const binding_struct *const binding_structs[] = {
     &binding_physad_video_info,
     &binding_physad_frame,
     &binding_physad_camera,
+    &binding_physad_splat_options,
     &binding_physad_scene_options,
     &binding_physad_scene_html_options,
     &binding_physad_scene_turntable_options,
@@ -279,6 +287,7 @@ static const binding_struct *const binding_structs[] = {
     &binding_physad_nearest,
     &binding_physad_worst,
     &binding_physad_region,
+    &binding_physad_place,
     &binding_physad_stream_options,
 #endif
 };

@@ -39,6 +39,8 @@ PHYSAD_HANDLE(pixels)
 PHYSAD_HANDLE(metrics)
 PHYSAD_HANDLE(tensors)
 PHYSAD_HANDLE(video)
+PHYSAD_HANDLE(gaussians)
+PHYSAD_HANDLE(splat)
 PHYSAD_HANDLE(scene)
 PHYSAD_HANDLE(locator)
 #ifdef PHYSAD_WITH_BANK
@@ -49,6 +51,7 @@ PHYSAD_HANDLE(detector)
 PHYSAD_HANDLE(result)
 PHYSAD_HANDLE(stream)
 PHYSAD_HANDLE(regions)
+PHYSAD_HANDLE(group)
 PHYSAD_HANDLE(types)
 #endif
 #ifdef PHYSAD_WITH_EVALUATE
@@ -73,6 +76,7 @@ PHYSAD_OPTIONS(physad_load_options)
 PHYSAD_OPTIONS(physad_html_options)
 PHYSAD_OPTIONS(physad_video_options)
 PHYSAD_OPTIONS(physad_camera)
+PHYSAD_OPTIONS(physad_splat_options)
 PHYSAD_OPTIONS(physad_scene_options)
 PHYSAD_OPTIONS(physad_scene_html_options)
 PHYSAD_OPTIONS(physad_scene_turntable_options)
@@ -91,6 +95,7 @@ PHYSAD_ANSWER(physad_metric, difference)
 PHYSAD_ANSWER(physad_conformal, conformal)
 PHYSAD_ANSWER(physad_evaluated, sample)
 PHYSAD_ANSWER(physad_camera, camera)
+PHYSAD_ANSWER(physad_camera, moved)
 PHYSAD_VALUE(physad_image_info)
 PHYSAD_VALUE(physad_scene_quality)
 
@@ -106,6 +111,7 @@ PHYSAD_ANSWER(physad_threshold, out)
 PHYSAD_ANSWER(physad_nearest, out)
 PHYSAD_ANSWER(physad_worst, out)
 PHYSAD_ANSWER(physad_region, out)
+PHYSAD_ANSWER(physad_place, place)
 PHYSAD_OPTIONS(physad_stream_options)
 #endif
 
@@ -122,11 +128,13 @@ PHYSAD_VIEW_WRITTEN(physad_view *out)
 %include <physad/synth.h>
 %include <physad/video.h>
 %include <physad/camera.h>
+%include <physad/splat.h>
 %include <physad/scene.h>
 %include <physad/locate.h>
 #ifdef PHYSAD_WITH_DETECT
 %include <physad/detect.h>
 %include <physad/region.h>
+%include <physad/group.h>
 #endif
 %include <physad/evaluate.h>
 #ifdef PHYSAD_WITH_BANK

@@ -174,7 +174,12 @@ int predict_groups_add(predict *p, int64_t input, physad_result *result)
         return TOOL_DONE;
     }
     thing *t = &p->groups->things[p->groups->of[input]];
-    t->results[t->count] = result;
+    physad_result *slim = NULL; /* of many photos the maps would fill the memory */
+    const physad_status status = physad_result_strip(&slim, result);
+    physad_result_free(result);
+    if (status != PHYSAD_OK)
+        return tool_failed(status);
+    t->results[t->count] = slim;
     t->paths[t->count++] = p->inputs[input].path;
     return t->count == t->expected ? tell(p->groups, t) : TOOL_DONE;
 }

@@ -569,6 +569,21 @@ static physad_view *lua_views(lua_State *L, int at, int writable, int64_t *count
     return views;
 }
 
+/* A list of open handles; the table keeps them. */
+static void **lua_handles(lua_State *L, int at, const char *name, int64_t *count)
+{
+    lua_want(L, at, LUA_TTABLE, "the list of handles");
+    const size_t n = lua_rawlen(L, at);
+    void **handles = lua_newuserdata(L, (n + 1) * sizeof(*handles));
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, at, (int)i + 1);
+        handles[i] = lua_box_get(L, lua_gettop(L), name, 0)->pointer;
+        lua_pop(L, 1);
+    }
+    *count = (int64_t)n;
+    return handles;
+}
+
 /* {name = number} as two lists in userdata left on the stack. */
 static double *lua_named_reals(lua_State *L, int at, const char ***names, int64_t *count)
 {

@@ -72,6 +72,13 @@ PHYSAD_VIEW_WRITTEN(physad_view *mask)
 PHYSAD_VIEW_WRITTEN(const physad_view *colour)
 PHYSAD_VIEW_WRITTEN(const physad_view *depth)
 PHYSAD_VIEW_WRITTEN(const physad_view *opacity)
+PHYSAD_VIEW_WRITTEN(const physad_view *channels)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_xyz)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_log_scale)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_quaternion)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_opacity)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_harmonics)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_values)
 %define PHYSAD_VIEW_GIVEN(ARG)
 %typemap(in, numinputs=0) ARG (physad_view given) "memset(&given, 0, sizeof(given)); $1 = &given;"
 %typemap(argout) ARG "lua_array_of(L, $1, 1); SWIG_arg++;"
@@ -149,6 +156,14 @@ PHYSAD_VIEW_GIVEN(physad_view *curve)
     lua_call_options(L, $input, &options, &call);
     $1 = &options;
 }
+/* Several results in. */
+%typemap(in, checkfn="lua_istable") (const physad_result *const *results, int64_t count) {
+    int64_t count = 0;
+    $1 = ($1_ltype)lua_handles(L, $input, "physad_result", &count);
+    $2 = count;
+}
+%typemap(check) (const physad_result *const *results, int64_t count) "" /* else those of the T ** of a result made */
+%typemap(argout) (const physad_result *const *results, int64_t count) ""
 /* --- poses --- */
 %typemap(in, numinputs=0) (physad_pose *poses, int64_t capacity, int64_t *count) (physad_pose found[8], int64_t number) {
     number = 0;
@@ -200,6 +215,16 @@ PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), model_y)
 PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), model_x)
 PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), photo_y)
 PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), photo_x)
+%typemap(in, checkfn="lua_istable") const double tangent[6] (double numbers[6]) {
+    const binding_field field = { "tangent", 0, sizeof(numbers), 'D' };
+    memset(numbers, 0, sizeof(numbers));
+    lua_pushvalue(L, $input);
+    lua_set_reals(L, numbers, &field);
+    lua_pop(L, 1);
+    $1 = numbers;
+}
+%typemap(in, numinputs=0) double pose[6] (double numbers[6]) "memset(numbers, 0, sizeof(numbers)); $1 = numbers;"
+%typemap(argout) double pose[6] "lua_push_reals(L, $1, 6); SWIG_arg++;"
 %typemap(in, numinputs=0) int64_t shape[3] (int64_t numbers[3]) "memset(numbers, 0, sizeof(numbers)); $1 = numbers;"
 %typemap(argout) int64_t shape[3] {
     for (int i = 0; i < 3; i++)

@@ -355,7 +355,8 @@ end
 --- What det:score() gives: .score, .is_anomalous (nil without a threshold), .threshold, .p_value, .map (array), :nearest(y, x),
 --- :regions(photo, level); of a video .frames, a score per frame, .verdict (in words, may be empty), .worst (its oddest moment) and :frame_map(i).
 local region_kinds = { "hole", "line", "tint", "deformation" }
-local result_class = class("result", {
+local result_class
+result_class = class("result", {
   regions = function(self, photo, level) -- a list of where the map is above the level, and what kind of defect each place looks like
     local handle = core.regions_find(self.h, pixels_of(photo), level or 0 / 0)
     local list = { handle = handle, level = core.regions_level(handle) }
@@ -365,6 +366,7 @@ local result_class = class("result", {
     end
     return list
   end,
+  strip = function(self) return new(result_class, core.result_strip(self.h)) end, -- without the maps and what explains them
   nearest = function(self, y, x)
     local near = core.result_nearest(self.h, y - 1, x - 1)
     near.sample = near.sample + 1
@@ -418,6 +420,30 @@ local result_class = class("result", {
     return map
   end,
 })
+
+--- physad.group(results): one verdict of photos of one thing: .score, .is_anomalous (nil without a threshold), .places, a list of {photo=,
+--- agreeing=, seen_by=, position={x, y, z}, radius=, score=, y=, x=}. result:strip() is the same result without its maps: keep those of many.
+local group_class = class("group", {}, {
+  score = function(self) return core.group_score(self.h) end,
+  is_anomalous = function(self)
+    local answer = core.group_is_anomalous(self.h)
+    if answer < 0 then return nil end
+    return answer == 1
+  end,
+  places = function(self)
+    local list = {}
+    for i = 1, core.group_place_count(self.h) do
+      list[i] = core.group_place(self.h, i - 1)
+      list[i].photo = list[i].photo + 1
+    end
+    return list
+  end,
+})
+function physad.group(results)
+  local list = {}
+  for i, result in ipairs(results) do list[i] = result.h end
+  return new(group_class, core.group_new(list))
+end
 
 --- physad.types(): types of defect, by the nearest labelled example; without any, the four kinds. t:add(type, regions),
 --- t:add_folder(det, folder), t:tell(regions): how much the first one looks like each type; t.names.
@@ -645,6 +671,72 @@ function physad.scene(path, options)
   local context = only(options, "context")
   return new(scene_class, core.scene_load(handle_of(context), path))
 end
+
+--- physad.gaussians{xyz=, log_scale=, quaternion=, opacity=, harmonics=}: f32 arrays of N x 3, N x 3, N x 4 (w x y z), N (logits) and
+--- N x K x 3; physad.gaussians(scene): a copy of a scene's. g:arrays() gives them back, g:set{xyz=, ...} changes some, g:scene() is a scene.
+local parts_of_gaussians = { "xyz", "log_scale", "quaternion", "opacity", "harmonics" }
+local function room_for_gaussians(n, k)
+  local shapes = { { n, 3 }, { n, 3 }, { n, 4 }, { n }, { n, k, 3 } }
+  local arrays = {}
+  for i, shape in ipairs(shapes) do arrays[i] = core.array("f32", shape) end
+  return arrays
+end
+local function named_parts(arrays)
+  local named = {}
+  for i, name in ipairs(parts_of_gaussians) do named[name] = arrays[i] end
+  return named
+end
+local gaussians_class = class("gaussians", {
+  arrays = function(self)
+    local a = room_for_gaussians(core.gaussians_count(self.h), core.gaussians_harmonics(self.h))
+    core.gaussians_get(self.h, a[1], a[2], a[3], a[4], a[5])
+    return named_parts(a)
+  end,
+  set = function(self, arrays)
+    core.gaussians_set(self.h, only(arrays, "xyz", "log_scale", "quaternion", "opacity", "harmonics"))
+  end,
+  scene = function(self) return new(scene_class, core.scene_new(self.h)) end,
+})
+gaussians_class.__len = function(self) return core.gaussians_count(self.h) end
+function physad.gaussians(what, options)
+  if getmetatable(what) == scene_class then return new(gaussians_class, core.gaussians_of_scene(what.h)) end
+  local context = only(options, "context")
+  return new(gaussians_class, core.gaussians_new(handle_of(context),
+    only(what, "xyz", "log_scale", "quaternion", "opacity", "harmonics")))
+end
+
+--- physad.splat(): a renderer. s:forward(gaussians, camera, {values=, background=, harmonics=}) gives {colour=, depth=, opacity=,
+--- channels=}, depth the sum of weight times distance; s:backward{colour=, depth=, opacity=, channels=}, gradients of a loss by these, gives
+--- those by xyz, ..., values, and pose, the motion of the camera that physad.move_camera(camera, tangent) takes.
+local splat_class = class("splat", {
+  forward = function(self, gaussians, camera, options)
+    local values, background, harmonics = only(options, "values", "background", "harmonics")
+    local h, w = camera.height or 0, camera.width or 0
+    if h < 1 or w < 1 or h > 32768 or w > 32768 then h, w = 1, 1 end -- the library says what is wrong with it
+    local seen = { colour = core.array("f32", { h, w, 3 }), depth = core.array("f32", { h, w }), opacity = core.array("f32", { h, w }) }
+    local count = values and values:shape()[2] or 0
+    if count > 0 then seen.channels = core.array("f32", { h, w, count }) end
+    self.last = nil
+    core.splat_forward(self.h, gaussians.h, camera, { background = background, harmonics = harmonics }, values, seen.colour, seen.depth,
+      seen.opacity, seen.channels)
+    self.last = { count = core.gaussians_count(gaussians.h), harmonics = core.gaussians_harmonics(gaussians.h), values = count }
+    return seen
+  end,
+  backward = function(self, by)
+    core.splat_backward(self.h, only(by, "colour", "depth", "opacity", "channels"))
+    local a = room_for_gaussians(self.last.count, self.last.harmonics)
+    core.splat_gradient(self.h, a[1], a[2], a[3], a[4], a[5])
+    local found = named_parts(a)
+    if self.last.values > 0 then
+      found.values = core.array("f32", { self.last.count, self.last.values })
+      core.splat_gradient_values(self.h, found.values)
+    end
+    found.pose = core.splat_gradient_pose(self.h)
+    return found
+  end,
+})
+function physad.splat(options) return new(splat_class, core.splat_new(handle_of(only(options, "context")))) end
+function physad.move_camera(camera, tangent) return core.camera_move(camera, tangent) end
 
 --- physad.locator(scene, folder, options): :find(photo) gives a list of poses {camera=, loss=, agreement=, confidence=, view=}, the most
 --- confident first.

@@ -593,6 +593,40 @@ static void *py_handle(PyObject *object, const char *name)
     return PyCapsule_GetPointer(object, name);
 }
 
+/* A sequence of handles; the tuple keeps them while other threads run. */
+typedef struct py_handle_list {
+    PyObject *held;
+    void **items;
+    Py_ssize_t count;
+} py_handle_list;
+
+static inline void py_handles_release(py_handle_list *h)
+{
+    Py_CLEAR(h->held);
+    PyMem_Free(h->items);
+    memset(h, 0, sizeof(*h));
+}
+
+static inline int py_handles_get(py_handle_list *h, PyObject *object, const char *name)
+{
+    memset(h, 0, sizeof(*h));
+    h->held = PySequence_Tuple(object);
+    if (h->held == NULL)
+        return -1;
+    const Py_ssize_t count = PyTuple_GET_SIZE(h->held);
+    h->items = PyMem_Calloc((size_t)count + 1, sizeof(*h->items));
+    if (h->items == NULL)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < count && !PyErr_Occurred(); i++)
+        h->items[i] = py_handle(PyTuple_GET_ITEM(h->held, i), name);
+    h->count = count;
+    if (PyErr_Occurred()) {
+        py_handles_release(h);
+        return -1;
+    }
+    return 0;
+}
+
 static void py_drop_owner(PyObject *capsule)
 {
     Py_XDECREF((PyObject *)PyCapsule_GetContext(capsule));

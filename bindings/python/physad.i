@@ -100,6 +100,13 @@ PHYSAD_VIEW_WRITTEN(physad_view *mask)
 PHYSAD_VIEW_WRITTEN(const physad_view *colour)
 PHYSAD_VIEW_WRITTEN(const physad_view *depth)
 PHYSAD_VIEW_WRITTEN(const physad_view *opacity)
+PHYSAD_VIEW_WRITTEN(const physad_view *channels)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_xyz)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_log_scale)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_quaternion)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_opacity)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_harmonics)
+PHYSAD_VIEW_WRITTEN(const physad_view *to_values)
 
 /* Views of the library's memory. */
 %define PHYSAD_VIEW_GIVEN(ARG)
@@ -264,6 +271,17 @@ PHYSAD_VIEW_GIVEN(physad_view *curve)
     py_buffers_release(&many$argnum);
 }
 
+/* Several results in; held during the call. */
+%typemap(arginit) (const physad_result *const *results, int64_t count) "memset(&many$argnum, 0, sizeof(many$argnum));"
+%typemap(in) (const physad_result *const *results, int64_t count) (py_handle_list many) {
+    if (py_handles_get(&many, $input, "physad_result") != 0)
+        SWIG_fail;
+    $1 = ($1_ltype)many.items;
+    $2 = many.count;
+}
+%typemap(argout) (const physad_result *const *results, int64_t count) "" /* else that of the T ** of a result made */
+%typemap(freearg) (const physad_result *const *results, int64_t count) "py_handles_release(&many$argnum);"
+
 /* --- poses --- */
 %typemap(in, numinputs=0) (physad_pose *poses, int64_t capacity, int64_t *count) (physad_pose found[8], int64_t number) {
     number = 0;
@@ -331,6 +349,15 @@ PHYSAD_NUMBER_OUT(double, PyFloat_FromDouble, photo_x)
         $1 = colour;
     }
 }
+%typemap(in) const double tangent[6] (double numbers[6]) {
+    const binding_field field$argnum = { "tangent", 0, sizeof(numbers), 'D' };
+    memset(numbers, 0, sizeof(numbers));
+    if (py_set_reals(numbers, &field$argnum, $input) != 0)
+        SWIG_fail;
+    $1 = numbers;
+}
+%typemap(in, numinputs=0) double pose[6] (double numbers[6]) "memset(numbers, 0, sizeof(numbers)); $1 = numbers;"
+%typemap(argout) double pose[6] "$result = SWIG_Python_AppendOutput($result, py_reals($1, 6));"
 %typemap(in, numinputs=0) int64_t shape[3] (int64_t numbers[3]) "memset(numbers, 0, sizeof(numbers)); $1 = numbers;"
 %typemap(argout) int64_t shape[3]
     "$result = SWIG_Python_AppendOutput($result, Py_BuildValue(\"(LLL)\", (long long)$1[0], (long long)$1[1], (long long)$1[2]));"

@@ -320,6 +320,14 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_frame_map(const physad_r
 /** Frees a result; NULL is fine. */
 PHYSAD_API void physad_result_free(physad_result *result);
 
+/** The same result without its maps and what explains them: score, verdict, frames' scores and what physad_group_new()
+ * needs, of a photo some tens of kilobytes at most. For those who keep many.
+ * @param[out] out     NULL on failure; freed by physad_result_free(). Its physad_result_map() and
+ *                     physad_result_nearest() are PHYSAD_ERR_UNSUPPORTED
+ * @param[in]  result  stays as it is
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork) Any thread. @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_strip(physad_result **out, const physad_result *result);
+
 /* --- rules ------------------------------------------------------------------------------------ */
 
 /** The rules of a fitted model as JSON: `{"method": ..., "rules": [{"rule": name, "unit": ..., "used": true, "low":

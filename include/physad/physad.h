@@ -15,6 +15,7 @@
 #include <physad/group.h>
 #include <physad/locate.h>
 #include <physad/scene.h>
+#include <physad/splat.h>
 #include <physad/synth.h>
 #include <physad/tensors.h>
 #include <physad/dataset.h>

@@ -12,6 +12,7 @@
 #include <physad/base.h>
 #include <physad/camera.h>
 #include <physad/context.h>
+#include <physad/splat.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -119,6 +120,18 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_load(physad_scene **out, 
  * PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_save(const physad_scene *scene, const char *path);
+
+/** Makes a scene of a set of Gaussians, without cameras: to be saved, shown, turned.
+ * @param[out] out        the scene, NULL on failure; freed by physad_scene_free()
+ * @param[in]  gaussians  copied; the scene holds its context
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork) @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_new(physad_scene **out, const physad_gaussians *gaussians);
+
+/** Takes a scene's Gaussians out of it, to be rendered with gradients and changed.
+ * @param[out] out    the set, NULL on failure; freed by physad_gaussians_free()
+ * @param[in]  scene  copied; the set holds its context
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork) @since 0.1 */
+PHYSAD_API PHYSAD_NODISCARD physad_status physad_gaussians_of_scene(physad_gaussians **out, const physad_scene *scene);
 
 #define PHYSAD_SCENE_HTML_MOST 4000000 /**< Gaussians of a page */
 

@@ -191,7 +191,8 @@ physad_status physad__calibrate(physad_detector *det, const char *const *groups,
 
 /* What a photo with a pose saw odd, and where (detect_sight.h). */
 typedef struct physad__sight physad__sight;
-void physad__sight_free(physad__sight *sight); /* NULL is fine */
+physad__sight *physad__sight_retain(physad__sight *sight); /* NULL is fine */
+void physad__sight_free(physad__sight *sight);             /* NULL is fine */
 
 struct physad_result {
     physad__origin *origin;
@@ -214,8 +215,6 @@ struct physad_result {
     int64_t near_sample, near_frame; /* -1: nothing moves there */
     physad__sight *sight;  /* of methods on photos with poses; NULL: its pose is not known */
 };
-/* A result with the score of `from` and what it saw, which goes over; without maps and patches. */
-physad_status physad__result_keep(physad_result **out, physad_result *from);
 /* What the model's scene shows from where the photo was taken, through the photo's lens: bytes (height, width, 3), to
  * be freed; *pixels is NULL where that is not known. Of a result that keeps what it saw. */
 physad_status physad__result_render(const physad_detector *det, const physad_result *r, uint8_t **pixels,

@@ -125,22 +125,52 @@ physad_status physad_result_nearest(const physad_result *result, int64_t y, int6
     return PHYSAD_OK;
 }
 
-physad_status physad__result_keep(physad_result **out, physad_result *from)
+/* What is told of a video. */
+static physad_status copy_frames(physad_result *to, const physad_result *from)
 {
-    *out = physad__alloc_zero(&from->origin->ctx->mem, sizeof(**out), "result");
-    if (*out == NULL)
+    physad__mem *mem = &from->origin->ctx->mem;
+    if (from->frame_count > 0) {
+        to->frame_scores = physad__alloc_array(mem, from->frame_count, sizeof(*to->frame_scores), "scores of frames");
+        if (to->frame_scores == NULL)
+            return PHYSAD_ERR_NOMEM;
+        memcpy(to->frame_scores, from->frame_scores, (size_t)from->frame_count * sizeof(*to->frame_scores));
+        to->frame_count = to->frame_capacity = from->frame_count;
+    }
+    if (from->verdict != NULL) {
+        to->verdict = physad__strdup(mem, from->verdict);
+        if (to->verdict == NULL)
+            return PHYSAD_ERR_NOMEM;
+    }
+    return PHYSAD_OK;
+}
+
+physad_status physad_result_strip(physad_result **out, const physad_result *result)
+{
+    if (out == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_result_strip: out is NULL");
+    *out = NULL;
+    if (result == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_result_strip: result is NULL");
+    PHYSAD__TRY(physad__context_check(result->origin->ctx, "physad_result_strip"));
+    physad_result *r = physad__alloc_zero(&result->origin->ctx->mem, sizeof(*r), "result");
+    if (r == NULL)
         return PHYSAD_ERR_NOMEM;
-    **out = (physad_result){ .origin = physad__origin_retain(from->origin),
-                             .score = from->score,
-                             .threshold = from->threshold,
-                             .p_value = from->p_value,
-                             .anomalous = from->anomalous,
-                             .photo_height = from->photo_height,
-                             .photo_width = from->photo_width,
-                             .sight = from->sight,
-                             .near_sample = -1,
-                             .near_frame = -1 };
-    from->sight = NULL;
+    *r = *result;
+    r->origin = physad__origin_retain(result->origin);
+    r->sight = physad__sight_retain(result->sight);
+    r->map = r->frame_maps = r->nearest_distance = NULL;
+    r->nearest_sample = NULL;
+    r->nearest_position = NULL;
+    r->map_height = r->map_width = r->grid_height = r->grid_width = 0;
+    r->frame_scores = NULL;
+    r->frame_count = r->frame_capacity = 0;
+    r->verdict = NULL;
+    const physad_status status = copy_frames(r, result);
+    if (status != PHYSAD_OK) {
+        physad_result_free(r);
+        return status;
+    }
+    *out = r;
     return PHYSAD_OK;
 }
 

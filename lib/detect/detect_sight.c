@@ -92,9 +92,16 @@ physad_status physad__sight_make(physad__sight **out, const physad__posed_model 
     return status;
 }
 
+physad__sight *physad__sight_retain(physad__sight *s)
+{
+    if (s != NULL)
+        s->others++;
+    return s;
+}
+
 void physad__sight_free(physad__sight *s)
 {
-    if (s == NULL)
+    if (s == NULL || s->others-- > 0)
         return;
     physad__free(s->rise);
     physad__free(s->depth);

@@ -9,6 +9,7 @@
 enum { PHYSAD__SIGHT_CELL = 4, PHYSAD__SIGHT_SPOTS = 5 };
 
 struct physad__sight {
+    atomic_int others;     /* who hold it beside the first */
     physad_camera camera;  /* of the undistorted photo, at the map's size */
     physad__lens lens;     /* of the photo as it was taken, at its size */
     int64_t height, width; /* cells of SIGHT_CELL x SIGHT_CELL pixels of the map */

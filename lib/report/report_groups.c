@@ -11,7 +11,7 @@ physad_status physad__run_keep(physad__run_state *run, int64_t index, physad_res
     PHYSAD__TRY(physad__grow(&run->ctx->mem, &run->kept, &run->kept_capacity, run->kept_count + 1, sizeof(*run->kept),
                              "results"));
     physad__kept *k = &run->kept[run->kept_count];
-    PHYSAD__TRY(physad__result_keep(&k->result, result));
+    PHYSAD__TRY(physad_result_strip(&k->result, result));
     k->index = index;
     k->sample = run->report->sample_count - 1;
     run->kept_count++;

@@ -91,6 +91,7 @@ static physad_status range(const char *name, int64_t value, int64_t least, int64
 /* Encoders want even sizes. */
 static physad_status read_options(physad_scene_turntable_options *o, const physad_scene_turntable_options *in)
 {
+    *o = (physad_scene_turntable_options)PHYSAD_SCENE_TURNTABLE_OPTIONS_INIT;
     PHYSAD__TRY(physad__options_read(o, sizeof(*o), sizeof(*o), in, "physad_scene_turntable_options"));
     o->frames = o->frames != 0 ? o->frames : 120;
     o->rate = o->rate != 0 ? o->rate : 30;

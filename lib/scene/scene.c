@@ -48,6 +48,7 @@ static int32_t or_default(int32_t value, int32_t otherwise)
 
 static physad_status read_options(physad_scene_options *o, const physad_scene_options *in)
 {
+    *o = (physad_scene_options)PHYSAD_SCENE_OPTIONS_INIT;
     PHYSAD__TRY(physad__options_read(o, sizeof(*o), sizeof(*o), in, "physad_scene_options"));
     o->steps = or_default(o->steps, 7000);
     o->harmonics = or_default(o->harmonics, 16);
@@ -299,6 +300,39 @@ physad_status physad_scene_save(const physad_scene *scene, const char *path)
     return physad__gaussians_write(&scene->ctx->mem, path, &scene->parts.gaussians);
 }
 
+/* --- Gaussians alone --- */
+
+physad_status physad_scene_new(physad_scene **out, const physad_gaussians *gaussians)
+{
+    if (out == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_scene_new: out is NULL");
+    *out = NULL;
+    PHYSAD__TRY(physad__gaussians_check(gaussians, "physad_scene_new"));
+    const physad__gaussians *const set = physad__gaussians_set_of(gaussians);
+    physad_context *const ctx = physad__gaussians_context(gaussians);
+    const size_t size = (size_t)(physad__splat_plane_count(set->degree) * set->stride + 1) * sizeof(float);
+    physad_scene *scene;
+    PHYSAD__TRY(scene_new(&scene, ctx));
+    scene->parts.gaussians = *set;
+    scene->parts.gaussians.planes = physad__alloc(&ctx->mem, size, "scene");
+    if (scene->parts.gaussians.planes == NULL) {
+        physad_scene_free(scene);
+        return PHYSAD_ERR_NOMEM;
+    }
+    memcpy(scene->parts.gaussians.planes, set->planes, size);
+    *out = scene;
+    return PHYSAD_OK;
+}
+
+physad_status physad_gaussians_of_scene(physad_gaussians **out, const physad_scene *scene)
+{
+    if (out == NULL)
+        return physad__error(PHYSAD_ERR_ARG, "physad_gaussians_of_scene: out is NULL");
+    *out = NULL;
+    PHYSAD__TRY(scene_check(scene, "physad_gaussians_of_scene"));
+    return physad__gaussians_handle(out, scene->ctx, &scene->parts.gaussians);
+}
+
 /* --- what it is --- */
 
 const physad__gaussians *physad__scene_gaussians(const physad_scene *scene)
@@ -356,27 +390,6 @@ physad_status physad_scene_camera(const physad_scene *scene, int64_t index, phys
 }
 
 /* --- pictures --- */
-
-static physad_status check_camera(const physad_camera *c)
-{
-    if (c == NULL)
-        return physad__error(PHYSAD_ERR_ARG, "physad_scene_render: camera is NULL");
-    if (c->width < 1 || c->height < 1 || c->width > 32768 || c->height > 32768)
-        return physad__error(PHYSAD_ERR_ARG,
-                             "physad_scene_render: a picture of %lld x %lld pixels, want 1 to 32768 each way",
-                             (long long)c->width, (long long)c->height);
-    for (int a = 0; a < 3; a++)
-        for (int b = 0; b <= a; b++) {
-            const double *r = c->rotation,
-                         dot = r[a * 3] * r[b * 3] + r[a * 3 + 1] * r[b * 3 + 1] + r[a * 3 + 2] * r[b * 3 + 2];
-            if (!(fabs(dot - (a == b)) < 1e-3))
-                return physad__error(
-                    PHYSAD_ERR_ARG,
-                    "physad_scene_render: the camera's rotation is none: rows %d and %d have the product %g", a, b,
-                    dot);
-        }
-    return PHYSAD_OK;
-}
 
 static physad_status check_image(const physad_view *view, const char *name, const physad_camera *c, bool colour)
 {
@@ -447,7 +460,7 @@ physad_status physad_scene_render(const physad_scene *scene, const physad_camera
                                   const physad_view *colour, const physad_view *depth, const physad_view *opacity)
 {
     PHYSAD__TRY(scene_check(scene, "physad_scene_render"));
-    PHYSAD__TRY(check_camera(camera));
+    PHYSAD__TRY(physad__camera_check(camera, "physad_scene_render"));
     PHYSAD__TRY(check_image(colour, "physad_scene_render: colour", camera, true));
     if (depth != NULL)
         PHYSAD__TRY(check_image(depth, "physad_scene_render: depth", camera, false));

@@ -19,35 +19,11 @@ void physad__scene_parts_free(physad__scene_parts *p)
 
 /* --- arrays --- */
 
-enum { ARRAYS = 5 };
+enum { ARRAYS = PHYSAD__SPLAT_ARRAYS };
 
-/* The arrays over the planes: element (i, k) of the first four lies in plane first + k. */
-static void arrays_of(physad_view out[ARRAYS], const char *names[ARRAYS], const physad__gaussians *g)
+static void arrays_of(physad_view out[ARRAYS], const physad__gaussians *g)
 {
-    static const struct {
-        const char *name;
-        int64_t first, parts;
-    } table[ARRAYS] = {
-        { "xyz", 0, 3 }, { "log_scale", 3, 3 }, { "quaternion", 6, 4 }, { "opacity", 10, 1 }, { "harmonics", 11, 3 }
-    };
-    const int64_t row = g->stride * (int64_t)sizeof(float);
-    for (int k = 0; k < ARRAYS; k++) {
-        names[k] = table[k].name;
-        out[k] = (physad_view){ .data = g->planes != NULL ? g->planes + table[k].first * g->stride : NULL,
-                                .dtype = PHYSAD_F32,
-                                .ndim = 2 };
-        out[k].shape[0] = g->count;
-        out[k].shape[1] = table[k].parts;
-        out[k].stride[0] = sizeof(float);
-        out[k].stride[1] = row;
-    }
-    out[3].ndim = 1;
-    physad_view *const h = &out[4];
-    h->ndim = 3;
-    h->shape[1] = physad__splat_coefficients(g->degree);
-    h->shape[2] = 3;
-    h->stride[1] = 3 * row;
-    h->stride[2] = row;
+    physad__splat_arrays(out, g->planes, g->stride, g->count, g->degree);
 }
 
 /* --- writing --- */
@@ -110,11 +86,10 @@ static physad_status add_names(physad_tensors *file, physad__mem *mem, const phy
 static physad_status add_all(physad_tensors *file, physad__mem *mem, const physad__scene_parts *p)
 {
     physad_view views[ARRAYS];
-    const char *names[ARRAYS];
-    arrays_of(views, names, &p->gaussians);
+    arrays_of(views, &p->gaussians);
     PHYSAD__TRY(physad_tensors_set_metadata(file, "physad", KIND));
     for (int k = 0; k < ARRAYS; k++)
-        PHYSAD__TRY(physad_tensors_add(file, names[k], &views[k]));
+        PHYSAD__TRY(physad_tensors_add(file, physad__splat_array_names[k], &views[k]));
     if (p->n_cameras == 0)
         return PHYSAD_OK;
     PHYSAD__TRY(add_cameras(file, mem, p));
@@ -139,19 +114,19 @@ static physad_status take_gaussians(physad__gaussians *g, physad__mem *mem, cons
 {
     static const int64_t any[3] = { -1, -1, 3 };
     physad_view harmonics, views[ARRAYS];
-    const char *names[ARRAYS];
     PHYSAD__TRY(physad__tensors_want(file, "harmonics", PHYSAD_F32, 3, any, &harmonics));
     const int64_t n = harmonics.shape[0], k = harmonics.shape[1];
-    g->degree = k == 1 ? 0 : k == 4 ? 1 : k == 9 ? 2 : k == 16 ? 3 : -1;
+    g->degree = physad__splat_degree(k);
     if (g->degree < 0 || n > INT32_MAX)
         return physad__error(PHYSAD_ERR_FORMAT,
                              "%s: \"harmonics\" has %lld Gaussians of %lld coefficients, want 1, 4, 9 or 16 of them",
                              name, (long long)n, (long long)k);
-    arrays_of(views, names, g); /* shapes alone: before any memory all arrays must be there */
+    arrays_of(views, g); /* shapes alone: before any memory all arrays must be there */
     for (int a = 0; a < ARRAYS; a++) {
         physad_view from;
         views[a].shape[0] = n;
-        PHYSAD__TRY(physad__tensors_want(file, names[a], PHYSAD_F32, views[a].ndim, views[a].shape, &from));
+        PHYSAD__TRY(
+            physad__tensors_want(file, physad__splat_array_names[a], PHYSAD_F32, views[a].ndim, views[a].shape, &from));
     }
     g->count = n;
     g->stride = physad__splat_stride(n);
@@ -159,10 +134,11 @@ static physad_status take_gaussians(physad__gaussians *g, physad__mem *mem, cons
                                    "Gaussians");
     if (g->planes == NULL)
         return PHYSAD_ERR_NOMEM;
-    arrays_of(views, names, g);
+    arrays_of(views, g);
     for (int a = 0; a < ARRAYS && n > 0; a++) {
         physad_view from;
-        PHYSAD__TRY(physad__tensors_want(file, names[a], PHYSAD_F32, views[a].ndim, views[a].shape, &from));
+        PHYSAD__TRY(
+            physad__tensors_want(file, physad__splat_array_names[a], PHYSAD_F32, views[a].ndim, views[a].shape, &from));
         PHYSAD__TRY(physad__view_copy(&views[a], &from));
     }
     for (int64_t i = 0; i < physad__splat_plane_count(g->degree) * g->stride; i++)

@@ -25,6 +25,7 @@ void physad_locator_free(physad_locator *locator)
 
 static physad_status read_options(physad_locator_options *o, const physad_locator_options *in)
 {
+    *o = (physad_locator_options)PHYSAD_LOCATOR_OPTIONS_INIT;
     PHYSAD__TRY(physad__options_read(o, sizeof(*o), sizeof(*o), in, "physad_locator_options"));
     o->max_side = o->max_side != 0 ? o->max_side : 480;
     o->least_fit = o->least_fit != 0 ? o->least_fit : PHYSAD__LEAST_FIT;

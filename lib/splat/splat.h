@@ -5,7 +5,10 @@
 #define PHYSAD__SPLAT_H
 
 #include "core/core.h"
+#include "io/io.h"
 #include "kernels/kernels.h"
+
+#include <physad/splat.h>
 
 #define PHYSAD__SPLAT_PIECE 256 /* Gaussians whose gradients are handed out together */
 
@@ -70,6 +73,22 @@ physad_status physad__splat_backward(physad__splat *s, const physad__splat_image
 /* Of the last forward, for each of count Gaussians; tiles_x 0: not seen. */
 const physad__splat_record *physad__splat_records(const physad__splat *s);
 int64_t physad__splat_pairs(const physad__splat *s); /* of Gaussians and tiles */
+
+/* --- sets as arrays and handles (splat_gaussians.c) --- */
+
+#define PHYSAD__SPLAT_ARRAYS 5 /* xyz, log_scale, quaternion, opacity, harmonics */
+extern const char *const physad__splat_array_names[PHYSAD__SPLAT_ARRAYS];
+/* Views over planes: (count, 3), (count, 3), (count, 4), (count), (count, coefficients, 3). `planes` may be NULL. */
+void physad__splat_arrays(physad_view out[PHYSAD__SPLAT_ARRAYS], float *planes, int64_t stride, int64_t count,
+                          int32_t degree);
+int32_t physad__splat_degree(int64_t coefficients); /* of 1, 4, 9 or 16 per colour; else -1 */
+/* A handle on a copy. */
+physad_status physad__gaussians_handle(physad_gaussians **out, physad_context *ctx, const physad__gaussians *set);
+physad_status physad__gaussians_check(const physad_gaussians *gaussians, const char *what); /* NULL, fork */
+physad_context *physad__gaussians_context(const physad_gaussians *gaussians);
+const physad__gaussians *physad__gaussians_set_of(const physad_gaussians *gaussians);
+/* Size and rotation; `what` is said in messages. Lenses are checked by physad__splat_forward(). */
+physad_status physad__camera_check(const physad_camera *camera, const char *what);
 
 /* --- the loss: (1 - lambda) mean|a - b| + lambda (1 - SSIM), over (3, height, width) --- */
 

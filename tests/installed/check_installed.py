@@ -119,7 +119,7 @@ def main():
                 source = stage / f"program{suffix}"
                 source.write_text(text)
                 cpp = suffix == ".cpp"
-                run((CXX + ["-std=c++17"] if cpp else CC + ["-std=c17"]) + WARN + [str(source), "-o", str(stage / "program")] + flags, env)
+                run((CXX + ["-std=c++17"] if cpp else CC + ["-std=c17"]) + WARN + [str(source), "-o", str(stage / "program")] + flags + (["-lm"] if "<math.h>" in text else []), env)
                 work = stage / "work"
                 work.mkdir(exist_ok=True)
                 run([str(stage / "program")], env, work)

@@ -14,7 +14,7 @@ COLUMNS = 120
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', re.M)
 # In this style a function's body starts with a brace in column 0 and ends with one.
-BODY = re.compile(r"^(?P<head>[A-Za-z_][^\n;{}#]*(?:\n[ \t]+[^\n;{}#]*)*)\n\{\n(?P<body>.*?)^\}$", re.S | re.M)
+BODY = re.compile(r"^(?P<head>[A-Za-z_][^\n;{}#]*(?:\n[ \t]+[^\s;{}#][^\n;{}#]*)*)\n\{\n(?P<body>.*?)^\}$", re.S | re.M)
 
 
 def code(root):

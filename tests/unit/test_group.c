@@ -71,6 +71,49 @@ static physad_place place_of(const physad_group *g, int64_t index)
     return p;
 }
 
+/* Without its maps a result is to a group what it was. */
+static void test_strip(void **state)
+{
+    physad_context *ctx = fresh_context();
+    physad__origin *origin = NULL;
+    physad_result *slim = NULL, *other = NULL;
+    assert_ok(physad__origin_make(&origin, ctx, 0));
+    physad_result *a = see_wall(origin, 0, 1.8), *b = see_wall(origin, 1, 1.6);
+    mark(a, 0.5, 0.6, 1.8f);
+    mark(b, 0.5, 0.6, 1.6f);
+    a->map = physad__alloc_array(&ctx->mem, 1 << 20, sizeof(float), "test");
+    a->map_height = a->map_width = 1 << 10;
+    a->photo_height = 7;
+    a->verdict = physad__strdup(&ctx->mem, "odd");
+    physad_group *g = group_of(a, b, NULL);
+    const double score = physad_group_score(g), x = place_of(g, 0).position[0];
+    physad_group_free(g);
+    assert_ok(physad_result_strip(&slim, a));
+    assert_non_null(a->map);
+    physad_result_free(a);
+    assert_ok(physad_result_strip(&other, slim)); /* what is stripped may be stripped */
+    physad_result_free(slim);
+    assert_true(physad_context_memory_used(ctx) < 1 << 20);
+    g = group_of(other, b, NULL);
+    assert_near(physad_group_score(g), score, 0);
+    assert_near(place_of(g, 0).position[0], x, 0);
+    physad_group_free(g);
+    assert_near(physad_result_score(other), 1.8, 0);
+    assert_string_equal(physad_result_verdict(other), "odd");
+    int64_t height, width;
+    assert_ok(physad_result_input_map_shape(other, &height, &width));
+    assert_int_equal(height + width, 0);
+    float number;
+    const physad_view view = physad_view_array(&number, PHYSAD_F32, 2, (const int64_t[2]){ 1, 1 });
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "map", physad_result_map(other, &view));
+    assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_result_strip(NULL, other));
+    assert_fails(PHYSAD_ERR_ARG, "result is NULL", physad_result_strip(&slim, NULL));
+    physad_result_free(other);
+    physad_result_free(b);
+    physad__origin_release(origin);
+    end_context(ctx);
+}
+
 static void test_agreement(void **state)
 {
     physad_context *ctx = fresh_context();
@@ -264,7 +307,8 @@ static void test_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_agreement), cmocka_unit_test(test_unseen),
-                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_memory) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_strip), cmocka_unit_test(test_agreement),
+                                        cmocka_unit_test(test_unseen), cmocka_unit_test(test_refused),
+                                        cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,9 +24,11 @@ from ._tensors import (Tensors, find_weights, install_weights, save_tensors, syn
                        synth_rad_categories, weights)
 from ._video import Frame, Video
 from ._scene import Camera, Locator, Pose, Quality, Rendering, Scene
+from ._splat import GaussianArrays, Gaussians, Gradients, Picture, Splat
 from ._bank import Bank, Coreset
 from ._stream import FrameScore, Stream
 from ._region import Region, Regions, Types
+from ._group import Group, Place
 from ._detector import Detector, Method, Nearest, Option, Result, Threshold, Worst, load, method, methods
 from ._evaluate import Results, evaluate
 
@@ -41,9 +43,11 @@ def build_info() -> str:
 
 __all__ = [
     "ArgumentError", "Bank", "Camera", "CancelledError", "Conformal", "Context", "Coreset", "Dataset", "Detector",
-    "DtypeError", "Error", "Features", "FileError", "FormatError", "Frame", "FrameScore", "Image", "InternalError", "Locator",
-    "Method", "Metric", "Metrics", "Nearest", "NumericError", "Option", "OutOfMemoryError", "Pixels", "Pose",
-    "Quality", "Region", "Regions", "Rendering", "Result", "Results", "Sample", "Scene", "Scores", "ShapeError", "StateError", "Stream", "Tensors",
+    "DtypeError", "Error", "Features", "FileError", "FormatError", "Frame", "FrameScore", "GaussianArrays", "Gaussians",
+    "Gradients", "Group", "Image", "InternalError", "Locator",
+    "Method", "Metric", "Metrics", "Nearest", "NumericError", "Option", "OutOfMemoryError", "Picture", "Pixels", "Place",
+    "Pose", "Quality", "Region", "Regions", "Rendering", "Result", "Results", "Sample", "Scene", "Scores", "ShapeError", "Splat",
+    "StateError", "Stream", "Tensors",
     "Threshold", "Transform", "Types", "UnsupportedError", "Video", "Worst", "backbone", "backbones", "build_info", "conformal",
     "conformal_needed", "conformal_p_value", "evaluate", "find_weights", "install_weights", "load", "method",
     "methods", "save_tensors", "synth_phys", "synth_phys_categories", "synth_rad", "synth_rad_categories", "weights",

@@ -212,6 +212,12 @@ class Result(Handle):
             file = file if os.path.exists(file) else None
         return Nearest(found["distance"], found["y"], found["x"], found["sample"], found["path"], file)
 
+    def strip(self) -> None:
+        """Gives the memory of the photo, of the maps and of what explains them back; the score, the verdict and what a `Group` needs
+        stay. Then `map` and `nearest()` raise UnsupportedError."""
+        self._h = lib.result_strip(self._use())  # calls that run on the old one end before it goes
+        self._map = self._source = None
+
     def regions(self, level: float | None = None, photo: Any = None) -> Regions:
         """Where the map is above a level, and what kind of defect each place looks like.
 

@@ -86,6 +86,11 @@ class Camera:
         return dataclasses.replace(self, fx=self.fx * across, cx=self.cx * across, fy=self.fy * down, cy=self.cy * down, width=width,
                                    height=height)
 
+    def moved(self, tangent: Sequence[float] | Array) -> Camera:
+        """The same camera elsewhere: its space is moved by exp(tangent), six numbers, translation and then rotation (radians)."""
+        moved = lib.camera_move(self._raw(), [float(t) for t in tangent])
+        return dataclasses.replace(self, rotation=moved["rotation"], translation=moved["translation"])
+
     def _raw(self) -> dict[str, Any]:
         return {"rotation": self.rotation.ravel().tolist(), "translation": self.translation.tolist(), "fx": float(self.fx),
                 "fy": float(self.fy), "cx": float(self.cx), "cy": float(self.cy), "width": self.width, "height": self.height}

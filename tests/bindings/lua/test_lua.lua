@@ -364,6 +364,60 @@ test("scenes", function()
   raises("PHYSAD_ERR_ARG", "did you mean", physad.locator, again, folder .. "/rad/bowl", { leastfit = 1 })
 end)
 
+test("gaussians", function()
+  local n, numbers = 20, { xyz = {}, log_scale = {}, quaternion = {}, opacity = {}, harmonics = {} }
+  for i = 1, n do
+    for k = 1, 3 do
+      numbers.xyz[3 * i - 3 + k] = math.sin(7 * i + k) / 2
+      numbers.log_scale[3 * i - 3 + k] = -2
+      numbers.harmonics[3 * i - 3 + k] = math.cos(3 * i + k) / 2
+    end
+    for k = 1, 4 do numbers.quaternion[4 * i - 4 + k] = k == 1 and 1 or 0.1 * k end
+    numbers.opacity[i] = 1
+  end
+  local given = {
+    xyz = physad.array("f32", { n, 3 }, numbers.xyz), log_scale = physad.array("f32", { n, 3 }, numbers.log_scale),
+    quaternion = physad.array("f32", { n, 4 }, numbers.quaternion), opacity = physad.array("f32", { n }, numbers.opacity),
+    harmonics = physad.array("f32", { n, 1, 3 }, numbers.harmonics),
+  }
+  local g = physad.gaussians(given)
+  assert(#g == n and g:arrays().xyz:tostring() == given.xyz:tostring())
+  local camera = { rotation = { 1, 0, 0, 0, 1, 0, 0, 0, 1 }, translation = { 0, 0, 3 }, fx = 30, fy = 30, cx = 12, cy = 10, width = 24, height = 20 }
+  local splat = physad.splat()
+  raises("PHYSAD_ERR_STATE", "no picture", splat.backward, splat, {})
+  local values = physad.array("f32", { n, 2 }, (function()
+    local v = {}
+    for i = 1, 2 * n do v[i] = i % 2 end
+    return v
+  end)())
+  local seen = splat:forward(g, camera, { values = values, background = { 0, 0, 1 } })
+  assert(seen.colour:shape()[3] == 3 and seen.channels:shape()[3] == 2 and seen.depth(10, 12) > seen.opacity(10, 12))
+  assert(math.abs(seen.channels(10, 12, 1) - seen.opacity(10, 12)) < 1e-6 and seen.channels(10, 12, 2) == 0)
+  local back = splat:backward { colour = seen.colour }
+  assert(#back.pose == 6 and back.xyz:shape()[1] == n and back.values:shape()[2] == 2 and back.harmonics:shape()[2] == 1)
+  local moved = physad.move_camera(camera, { 1, 0, 0, 0, 0, 0 })
+  assert(moved.translation[1] == 1 and moved.width == 24)
+  g:set { opacity = physad.array("f32", { n }, numbers.opacity) }
+  raises("PHYSAD_ERR_STATE", "changed after", splat.backward, splat, {})
+  raises("PHYSAD_ERR_SHAPE", "want (20,4)", g.set, g, { quaternion = given.xyz })
+  raises("PHYSAD_ERR_ARG", "unknown option", g.set, g, { scale = given.xyz })
+  raises("PHYSAD_ERR_ARG", "harmonics is NULL", physad.gaussians, { xyz = given.xyz, log_scale = given.log_scale,
+    quaternion = given.quaternion, opacity = given.opacity })
+  local scene = g:scene()
+  assert(#scene == n and #physad.gaussians(scene) == n and scene:render(camera):shape()[1] == 20)
+end)
+
+test("groups", function()
+  local det = physad.load(folder .. "/m.physad")
+  local a, b = det:score(photo), det:score(physad.array("u8", { 40, 56, 3 }, string.rep("k", 40 * 56 * 3)))
+  local group = physad.group { a, b:strip() }
+  assert(group.score == math.max(a.score, b.score) and #group.places == 0)
+  assert(group.is_anomalous == (group.score > a.threshold))
+  assert(b.map:shape()[1] == 40)
+  raises("PHYSAD_ERR_UNSUPPORTED", "", function() return b:strip().map end)
+  raises("PHYSAD_ERR_ARG", "at least one", physad.group, {})
+end)
+
 test("wrong kinds are tables too", function()
   local core = require "physad.core"
   raises("PHYSAD_ERR_ARG", "", core.bank_new, nil, "x", nil)
