@@ -17,9 +17,8 @@ static const double MOST_RATE = 1000; /* what claims more is not believed */
 static const physad__option rows[] = {
     { "height", PHYSAD_OPTION_INT, "240", 32, 1080, NULL, "larger frames are looked at with so many rows", NULL },
     { "mode", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "auto|episodes|stream",
-      "videos are uses from beginning to end, or parts of something that goes on; auto: episodes where eight or more "
-      "are alike in "
-      "length",
+      "videos are uses from beginning to end, or parts of something that goes on; auto: episodes where three or "
+      "more are alike in length",
       NULL },
     { "bank_rows", PHYSAD_OPTION_INT, "20000", 64, 1000000, NULL,
       "normal patches kept, drawn evenly from the training videos", NULL },

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { FOLDS = 4, LEAST_EPISODES = 8, LEAST_QUOTA = 64 };
+enum { FOLDS = 4, LEAST_EPISODES = 3, LEAST_QUOTA = 64 };
 static const double ALIKE = 1.25; /* the longest episode to the shortest */
 
 /* --- fitting -------------------------------------------------------------------------------------------------------

@@ -13,10 +13,12 @@
 #include <omp.h>
 #endif
 
-enum { CELL = PHYSAD__MOTION_CELL, RADIUS = 3, ROUNDS = 2, LEAST_SIDE = 32, HISTOGRAM = 256 };
+enum { CELL = PHYSAD__MOTION_CELL, RADIUS = 3, ROUNDS = 2, LEAST_SIDE = 32, HISTOGRAM = 256, LIGHT_BINS = 1024 };
 static const float REGULAR = 20, LEAST_FLOW = 0.25f, MOST_STEP = 2;
 static const float LEAST_CHANGE = 3, MOST_CHANGE = 5; /* grey levels that count as change, by the noise */
 static const float LEAST_NOISE = 1, MOST_NOISE = 2;   /* mean change of a cell that counts as none */
+static const float DARKEST = 12, WHITEST = 250;       /* grey levels between which light is measured */
+static const float LEAST_LIGHT = 0.004f, MOST_LIGHT = 2; /* by how much it changes from frame to frame */
 static const float BLUR[4] = { 0.39905f, 0.24204f, 0.05401f,
                                0.00443f }; /* Gaussian of 1 pixel, sums to 1 over both sides */
 
@@ -339,6 +341,43 @@ static void fill_cells(const physad__motion_front *f, physad__cell *cells)
             fill_cell(f, &cells[y * f->columns + x], y, x, least, noise);
 }
 
+/* --- light ---------------------------------------------------------------------------------------------------------
+ */
+
+/* How much brighter a frame is than the one before: the median ratio of pixels that are neither dark nor white, for
+ * most of what is seen keeps its place. A change too small to show beside noise is none. */
+static float brightening(const float *now, const float *before, int64_t count)
+{
+    int64_t bins[LIGHT_BINS] = { 0 }, all = 0, seen = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (!(now[i] > DARKEST && before[i] > DARKEST && now[i] < WHITEST && before[i] < WHITEST))
+            continue;
+        const float at = (now[i] / before[i] - 1 / MOST_LIGHT) / (MOST_LIGHT - 1 / MOST_LIGHT) * LIGHT_BINS;
+        bins[(int)fminf(fmaxf(at, 0), LIGHT_BINS - 1)]++;
+        all++;
+    }
+    for (int i = 0; i < LIGHT_BINS; i++) {
+        const int64_t below = seen;
+        seen += bins[i];
+        if (all > 0 && 2 * seen >= all) {
+            const float within = ((float)all / 2 - (float)below) / (float)bins[i];
+            const float ratio = 1 / MOST_LIGHT + ((float)i + within) / LIGHT_BINS * (MOST_LIGHT - 1 / MOST_LIGHT);
+            return 4 * all >= count && fabsf(ratio - 1) > LEAST_LIGHT ? ratio : 1;
+        }
+    }
+    return 1;
+}
+
+/* Brings the frame before to the light of this one. */
+static void match_light(physad__motion_front *f)
+{
+    physad__motion_level *l = f->level;
+    const float ratio = brightening(l->image[f->now], l->image[1 - f->now], l->height * l->width);
+    for (int64_t k = 0; k < f->levels && ratio != 1; k++)
+        for (int64_t i = 0; i < l[k].height * l[k].width; i++)
+            l[k].image[1 - f->now][i] *= ratio;
+}
+
 /* --- frames --------------------------------------------------------------------------------------------------------
  */
 
@@ -357,6 +396,7 @@ void physad__motion_front_push(physad__motion_front *front, const float *plane, 
     make_tiny(plane, front->height, front->width, tiny);
     take_plane(front, plane);
     if (front->frames > 1) {
+        match_light(front);
         find_flow(front);
         fill_cells(front, cells);
     }
@@ -366,6 +406,7 @@ void physad__motion_front_between(physad__motion_front *front, const float *befo
 {
     take_plane(front, before);
     take_plane(front, now);
+    match_light(front);
     find_flow(front);
 }
 

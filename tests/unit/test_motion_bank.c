@@ -109,6 +109,38 @@ static void flow_follows_a_shift(void **state)
     assert_int_equal(w, 427);
 }
 
+/* Light that goes up and down is no motion, and hides none. */
+static void light_is_no_motion(void **state)
+{
+    enum { H = 96, W = 120 };
+    static const double lights[] = { 1, 1.07, 0.95, 1.2, 0.8, 1.001 };
+    static uint8_t grey[H * W];
+    static float plane[H * W];
+    static physad__cell cells[(H / 8) * (W / 8)];
+    float tiny[PHYSAD__TINY];
+    for (int moves = 0; moves < 2; moves++) {
+        physad__motion_front front;
+        assert_ok(physad__motion_front_open(&front, shared, H, W));
+        for (int64_t k = 0; k < PHYSAD__COUNT(lights); k++) {
+            double energy = 0, u = 0, moving = 0;
+            paint(grey, H, W, 0, moves * 1.5 * (double)k);
+            for (int64_t i = 0; i < H * W; i++)
+                plane[i] = (float)(lights[k] * grey[i]);
+            physad__motion_front_push(&front, plane, cells, tiny);
+            for (int64_t i = 0; k > 0 && i < front.rows * front.columns; i++) {
+                energy += (double)cells[i].energy / (double)(front.rows * front.columns);
+                u += (double)cells[i].u;
+                moving += (double)cells[i].moving;
+            }
+            if (moves == 0)
+                assert_true(energy == 0 && moving == 0);
+            else if (k > 0)
+                assert_near(u / moving, 1.5, 0.25);
+        }
+        physad__motion_front_close(&front);
+    }
+}
+
 /* --- time --- */
 
 enum { SMALL_H = 64, SMALL_W = 80 };
@@ -635,6 +667,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flow_follows_a_shift),   cmocka_unit_test(planes_come_at_one_rate),
         cmocka_unit_test(odd_times_are_bounded),  cmocka_unit_test(frames_are_resized),
+        cmocka_unit_test(light_is_no_motion),
         cmocka_unit_test(defects_are_odd_and_named),
         cmocka_unit_test(models_are_kept),        cmocka_unit_test(threads_do_not_show),
         cmocka_unit_test(rules_can_be_edited),    cmocka_unit_test(streams_equal_files),
