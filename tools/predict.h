@@ -23,6 +23,7 @@ typedef struct predict {
     bool in_space;     /* the method is one for photos with poses */
     bool skip, lines;
     bool shorten; /* damaged videos end before the damage */
+    double fps;   /* of folders of frames; 0: not told */
     int pool;
     int64_t batch;
     const char *maps; /* folder or NULL */

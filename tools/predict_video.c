@@ -111,6 +111,7 @@ int predict_video(predict *p, const char *path)
     if (tool_interrupted())
         return tool_failed(PHYSAD_ERR_CANCELLED);
     o.on_error = p->shorten ? PHYSAD_VIDEO_SHORTEN : PHYSAD_VIDEO_STOP;
+    o.frame_rate = p->fps;
     physad_status status = physad_video_open(&video, p->t->ctx, path, &o);
     if (status == PHYSAD_OK)
         status = physad_video_describe(video, &info);

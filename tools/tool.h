@@ -139,6 +139,7 @@ int cmd_fit(tool *t);
 int cmd_info(tool *t);
 int cmd_methods(tool *t);
 int cmd_predict(tool *t);
+int cmd_rules(tool *t);
 int cmd_data_split(tool *t);
 int cmd_data_stats(tool *t);
 int cmd_scene_fit(tool *t);

@@ -95,6 +95,9 @@ static const tool_option predict_options[] = {
     TOOL_BATCH_OPTION,
     TOOL_ERROR_OPTION,
     { "shorten", NULL, "score a damaged, cut off or endless video by the frames before that, and say so", 0, false },
+    { "fps", "N",
+      "frames per second of folders of frames (default: as the training videos had)", 0,
+      false },
     { "format", "NAME", "the layout of folders, where it is not recognised (default auto)", 0, false },
     { "pool", "top|max|mean", "from frames to the score of a video, for methods on photos (default top)", 0, false },
     { "group", "name|folder|all",
@@ -103,6 +106,12 @@ static const tool_option predict_options[] = {
     TOOL_TYPES_OPTIONS,
     { "maps", "DIR", "for each photo (a video's oddest frame) NAME.tiff, its score map in f32, and NAME.png to look at",
       0, false },
+};
+static const tool_option rules_options[] = {
+    { "json", "OUT", "the rules, to a file or - for standard output (default -)", 0, false },
+    { "use", "FILE", "rules as this command prints them, edited or of another model; those that it names are taken", 0,
+      false },
+    { "output", "MODEL", "with --use: the model file to be written", 'o', false },
 };
 static const tool_option data_split_options[] = {
     TOOL_DATA_OPTIONS,
@@ -237,6 +246,18 @@ const tool_command tool_commands[] = {
       .most = 1,
       .computes = true,
       .run = cmd_data_split },
+    { .name = "rules",
+      .operands = "MODEL",
+      .summary = "Print the rules that a model holds for normal, or give it others.",
+      .details =
+          "Of models whose method has rules (motion-bank): each with its unit, the range of normal takes, whether "
+          "it is used, and\n"
+          "what it means to lie below or above. The threshold stays that of the rules it was made with.",
+      OPTIONS(rules_options),
+      .least = 1,
+      .most = 1,
+      .computes = true,
+      .run = cmd_rules },
     { .name = "data stats",
       .operands = "DATA",
       .summary = "Say what is in a data set: categories, splits, sizes, defects.",

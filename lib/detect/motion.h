@@ -168,7 +168,7 @@ void physad__rules_measure(const physad__course *course, int64_t from, int64_t t
  * stay out. */
 void physad__rules_learn(physad__rule *rules, const double *values, int64_t count, const int64_t *instance,
                          const int64_t *takes, int64_t without, bool clips);
-/* Deviations in units of a third of the half range: 3 is the range's border. */
+/* 3 is the range's border, 0 its middle. */
 double physad__rule_deviation(const physad__rule *rule, double value);
 double physad__rules_oddness(const physad__rule *rules, const double *values, int64_t *worst); /* NAN: not told */
 json_t *physad__rules_to_json(const physad__rule *rules);

@@ -295,10 +295,15 @@ void physad__rules_learn(physad__rule *rules, const double *values, int64_t coun
     }
 }
 
+/* Within the range its borders are 3; outside, spreads count on, so that a range that was edited to be wide is no rule
+ * that nothing breaks. */
 double physad__rule_deviation(const physad__rule *rule, double value)
 {
     const double middle = (rule->low + rule->high) / 2, half = fmax((rule->high - rule->low) / 2, 1e-9);
-    return 3 * (value - middle) / half;
+    const double unit = fmin(half / 3, rule->spread);
+    if (value > rule->high)
+        return 3 + (value - rule->high) / unit;
+    return value < rule->low ? -3 - (rule->low - value) / unit : 3 * (value - middle) / half;
 }
 
 /* Root mean square of the deviations, so that one broken rule shows beside many that hold. */
@@ -324,13 +329,37 @@ double physad__rules_oddness(const physad__rule *rules, const double *values, in
 /* --- text ----------------------------------------------------------------------------------------------------------
  */
 
+/* Some rules go by the logarithm; people are told what it is of. */
+static bool by_logarithm(int64_t index)
+{
+    return strncmp(physad__rule_kinds[index].unit, "log", 3) == 0;
+}
+
+static const char *unit_of(int64_t index)
+{
+    const char *unit = physad__rule_kinds[index].unit;
+    return by_logarithm(index) ? unit + 3 + (unit[3] == ' ') : unit;
+}
+
+static double told(int64_t index, double value)
+{
+    return by_logarithm(index) ? exp(value) : value;
+}
+
+/* Nothing, or less, of what goes by its logarithm is too little to be found. */
+static double meant(int64_t index, double value)
+{
+    return by_logarithm(index) ? log(fmax(value, 1e-9)) : value;
+}
+
 json_t *physad__rules_to_json(const physad__rule *rules)
 {
     json_t *list = json_array();
     for (int64_t k = 0; k < PHYSAD__RULES && list != NULL; k++) {
         const physad__rule_kind *kind = &physad__rule_kinds[k];
-        json_t *one = json_pack("{ss ss sb sf sf ss ss}", "rule", kind->name, "unit", kind->unit, "used", rules[k].used,
-                                "low", rules[k].low, "high", rules[k].high, "below", kind->low, "above", kind->high);
+        json_t *one =
+            json_pack("{ss ss sb sf sf ss ss}", "rule", kind->name, "unit", unit_of(k), "used", rules[k].used, "low",
+                      told(k, rules[k].low), "high", told(k, rules[k].high), "below", kind->low, "above", kind->high);
         if (one == NULL || json_array_append_new(list, one) != 0) {
             json_decref(list);
             return NULL;
@@ -372,8 +401,11 @@ static physad_status read_rule(physad__rule *rules, const json_t *one)
         return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": want numbers low < high", name);
     if (used != NULL && !json_is_boolean(used))
         return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": used is neither true nor false", name);
-    rules[k].low = json_number_value(low);
-    rules[k].high = json_number_value(high);
+    if (by_logarithm(k) && !(json_number_value(high) > 0))
+        return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": high is %g, want more than 0", name,
+                             json_number_value(high));
+    rules[k].low = meant(k, json_number_value(low));
+    rules[k].high = fmax(meant(k, json_number_value(high)), rules[k].low + 1e-9);
     rules[k].used = used == NULL ? rules[k].used : json_is_true(used);
     return PHYSAD_OK;
 }
@@ -391,10 +423,8 @@ physad_status physad__rules_from_json(physad__rule *rules, const json_t *json)
 void physad__rule_say(char *out, size_t size, int64_t index, const physad__rule *rule, double value)
 {
     const physad__rule_kind *kind = &physad__rule_kinds[index];
-    const bool log_unit = strncmp(kind->unit, "log", 3) == 0;
-    const char *unit = log_unit ? kind->unit + 3 + (kind->unit[3] == ' ') : kind->unit;
-    const double low = log_unit ? exp(rule->low) : fmax(rule->low, 0);
-    const double high = log_unit ? exp(rule->high) : rule->high;
+    const char *unit = unit_of(index);
+    const double low = fmax(told(index, rule->low), 0), high = told(index, rule->high);
     physad__snprintf(out, size, "%s (%s %.3g%s%s; normal: %.3g to %.3g)", value < rule->low ? kind->low : kind->high,
-                     kind->name, log_unit ? exp(value) : value, *unit != '\0' ? " " : "", unit, low, high);
+                     kind->name, told(index, value), *unit != '\0' ? " " : "", unit, low, high);
 }

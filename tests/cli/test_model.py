@@ -344,6 +344,37 @@ class Videos(Case):
         videos = [s["video"] for s in json.loads(short.stdout)["samples"]]
         self.assertEqual([(v.get("shortened"), len(v["frame_scores"])) for v in videos], [(True, 9), (None, 24)])
 
+    def test_rules(self):
+        rules = self.place / "rules.json"
+        self.ok(run("rules", self.model, "--json", rules))
+        facts = json.loads(rules.read_text())
+        self.assertEqual(json.loads(self.ok(run("rules", self.model)).stdout), facts)
+        speed = next(r for r in facts["rules"] if r["rule"] == "speed")
+        self.assertEqual((facts["method"], speed["unit"]), ("motion-bank", "px/frame"))
+        self.assertTrue(0 < speed["low"] < speed["high"])
+        # Edited, for another model file: what was normal is too slow now.
+        good = self.test / "good" / "000"
+        edited = self.place / "edited.json"
+        edited.write_text(json.dumps([{"rule": "speed", "low": speed["high"] * 3, "high": speed["high"] * 4}]))
+        self.ok(run("rules", self.model, "--use", edited, "-o", self.place / "strict.physad"))
+        self.assertIn("too slow", self.ok(run("predict", self.place / "strict.physad", good)).stdout)
+        self.assertNotIn("too slow", self.ok(run("predict", self.model, good)).stdout)
+        self.ok(run("rules", self.place / "strict.physad", "--use", rules, "-o", self.place / "back.physad"))
+        back, plain = (float(self.ok(run("predict", m, good)).stdout.split()[1]) for m in (self.place / "back.physad", self.model))
+        self.assertAlmostEqual(back, plain, delta=1e-3)
+        self.fails(run("rules", self.model, "--use", edited), 2, "-o MODEL")
+        self.fails(run("rules", self.model, "--use", self.place / "none.json", "-o", self.place / "x"), 1, "none.json")
+        edited.write_text('[{"rule": "sped", "low": 1, "high": 2}]')
+        self.fails(run("rules", self.model, "--use", edited, "-o", self.place / "x"), 1, 'did you mean "speed"')
+
+    def test_frame_rates(self):
+        good = self.test / "good" / "000"
+        def score(*args):
+            return float(self.ok(run("predict", self.model, good, *args)).stdout.split()[1])
+        self.assertEqual(score(), score("--fps", "25"))  # as the training folders, which do not say theirs
+        self.assertGreater(score("--fps", "75"), score() + 1)  # three times as fast
+        self.fails(run("predict", self.model, good, "--fps", "0"), 2, "fps")
+
     def test_protocols(self):
         def split(*more):
             return json.loads(self.ok(run("data", "split", self.data, *more)).stdout)["samples"]

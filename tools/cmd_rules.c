@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tool_model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_BYTES (1 << 20)
+
+/* The text of a file, to be freed; NULL, told, where it cannot be had. */
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = file != NULL ? malloc(MOST_BYTES + 1) : NULL;
+    size_t size = 0;
+    if (text != NULL)
+        size = fread(text, 1, MOST_BYTES + 1, file);
+    const bool failed = text == NULL || ferror(file) != 0;
+    if (failed || size > MOST_BYTES) {
+        tool_error("%s: %s", path, failed ? strerror(errno) : "larger than 1 MiB: no file of rules");
+        free(text);
+        text = NULL;
+    } else {
+        text[size] = '\0';
+    }
+    if (file != NULL)
+        fclose(file);
+    return text;
+}
+
+static physad_status use_rules(physad_detector *detector, const char *path, int *code)
+{
+    char *text = read_text(path);
+    *code = text != NULL ? TOOL_DONE : TOOL_FAILED;
+    if (text == NULL)
+        return PHYSAD_OK;
+    const physad_status status = physad_detector_set_rules(detector, text);
+    free(text);
+    return status;
+}
+
+int cmd_rules(tool *t)
+{
+    const char *use = tool_text(t, "use", NULL), *model = tool_text(t, "output", NULL), *json;
+    physad_detector *detector = NULL;
+    int code = TOOL_DONE;
+    if (use != NULL && model == NULL)
+        return tool_usage(t, "--use wants -o MODEL, the model with these rules");
+    physad_status status = physad_detector_load(&detector, t->ctx, t->operands[0]);
+    if (status == PHYSAD_OK && use != NULL)
+        status = use_rules(detector, use, &code);
+    if (status == PHYSAD_OK && code == TOOL_DONE && model != NULL)
+        status = physad_detector_save(detector, model);
+    if (status == PHYSAD_OK && code == TOOL_DONE && model == NULL) {
+        status = physad_detector_rules(detector, &json);
+        if (status == PHYSAD_OK)
+            code = tool_write(tool_text(t, "json", "-"), json, strlen(json));
+    }
+    if (status != PHYSAD_OK)
+        code = tool_failed(status);
+    physad_detector_free(detector);
+    return code;
+}
