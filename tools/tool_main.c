@@ -269,7 +269,12 @@ const tool_command tool_commands[] = {
     { .name = "scene fit",
       .operands = "DATA",
       .summary = "Fit a scene of 3D Gaussians to photos with camera poses.",
-      .details = "DATA holds transforms.json or a COLMAP model in sparse/0. Equal seed and options give equal bytes.",
+      .details =
+          "DATA holds transforms.json; or a COLMAP model in sparse/0; or poses as robots write them (poses.csv, .json, "
+          ".txt or\n.npy, or a file for each photo beside it or in poses/: a matrix, or a position and a "
+          "quaternion) with camera.json, which\nhas fx, fy, cx, cy, width, height and, where it cannot be found "
+          "out, \"pose\": \"camera-to-world\" or \"world-to-camera\" and\n\"axes\": \"opencv\" or \"opengl\". "
+          "Equal seed and options give equal bytes.",
       OPTIONS(scene_fit_options),
       .least = 1,
       .most = 1,

@@ -83,8 +83,11 @@ typedef struct physad_scene_quality {
  * images, points3D as .bin or .txt) in sparse/0, sparse or itself. With both, cameras are those of transforms.json;
  *                      COLMAP's points come over by the similarity of the cameras that both know and are found anew
  * from where photos show them, and photos that COLMAP alone knows join (the log, level INFO, says the scale); where the
- * two contradict each other, COLMAP's model is not used (a warning). Photos are looked for by their names in the folder
- * itself, in images, in train/good and in train
+ * two contradict each other, COLMAP's model is not used (a warning). With neither, poses as robots write them:
+ * poses.csv, .json, .txt or .npy, or a file for each photo beside it or in poses/, matrices or positions with
+ * quaternions, with camera.json (docs/poses.md; what cannot be told from the cameras is FORMAT and names the key to
+ * give; the log, level INFO, says what was found). Photos are looked for by their names in the folder itself, in
+ * images, in train/good and in train
  * @param[in]  options  copied; NULL for defaults
  * @param[in]  call     progress; NULL for none
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO (no poses, or not one of their photos, in the folder);

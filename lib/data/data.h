@@ -110,4 +110,8 @@ const physad__skipped *physad__loader_skipped(const physad__loader *loader, int6
 /* Stops and joins the threads. NULL is fine. */
 void physad__loader_free(physad__loader *loader);
 
+#define PHYSAD__MEDIA_NONE 0
+/* PHYSAD_KIND_IMAGE, PHYSAD_KIND_VIDEO or PHYSAD__MEDIA_NONE by the suffix. */
+int32_t physad__media_kind(const char *name);
+
 #endif

@@ -45,9 +45,6 @@ physad_status physad__dataset_push(physad_dataset *ds, const physad__record *rec
 physad_status physad__dataset_recount(physad_dataset *ds);
 bool physad__is_normal_type(const char *type);
 bool physad__equal_nocase(const char *a, const char *b);
-#define PHYSAD__MEDIA_NONE 0
-/* PHYSAD_KIND_IMAGE, PHYSAD_KIND_VIDEO or PHYSAD__MEDIA_NONE by the suffix. */
-int32_t physad__media_kind(const char *name);
 
 /* An empty data set of the same store, root and name. */
 physad_status physad__dataset_derive(physad_dataset **out, const physad_dataset *from);
@@ -132,5 +129,12 @@ void physad__mask_folder_free(physad__mask_folder *m);
  * fine. With `marked_only` only the first form. */
 physad_status physad__mask_find(const physad__mask_folder *m, physad__store *store, physad__mem *mem, const char *photo,
                                 bool marked_only, const char *const **files, int64_t *count);
+
+/* --- poses (data_poses.c) --- */
+
+/* The file or folder with the camera poses of the photos of `folder`, kept in the store; NULL: none. `by_name`: it
+ * knows the photos' names alone, not their folders. */
+physad_status physad__find_poses(physad__store *store, const char *folder, const physad__dir *dir, const char **poses,
+                                 bool *by_name);
 
 #endif

@@ -37,14 +37,6 @@ static const char *find_folder(const physad__dir *dir, const char *name)
     return NULL;
 }
 
-static bool has_file(const physad__dir *dir, const char *name)
-{
-    for (int64_t i = 0; i < dir->count; i++)
-        if (!dir->entries[i].is_dir && strcmp(dir->entries[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static bool has_media(const physad__dir *dir)
 {
     for (int64_t i = 0; i < dir->count; i++)
@@ -366,25 +358,6 @@ static const char *find_any(const physad__dir *dir, const char *const *names)
 static const char *const truth_names[] = { "ground_truth", "masks", "mask", NULL };
 static const char *const validation_names[] = { "validation", "val", "valid", NULL };
 
-static physad_status find_poses(branch *b, const physad__dir *dir)
-{
-    physad__store *store = b->scan->ds->store;
-    bool has = false;
-    if (has_file(dir, "transforms.json")) {
-        b->poses = physad__store_format(store, "%s/transforms.json", b->folder);
-        return b->poses != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    }
-    if (find_folder(dir, "sparse") == NULL)
-        return PHYSAD_OK;
-    const char *model = physad__store_format(store, "%s/sparse/0", b->folder);
-    if (model == NULL)
-        return PHYSAD_ERR_NOMEM;
-    has = physad__path_is_dir(model);
-    b->poses = has ? model : NULL;
-    b->poses_by_name = true;
-    return PHYSAD_OK;
-}
-
 /* Entire recordings with labels of their frames. */
 static physad_status read_whole(const branch *b, const char *folder)
 {
@@ -401,7 +374,7 @@ static physad_status read_mvtec(branch *b, const physad__dir *dir)
     const char *train = train_folder(dir), *test = find_folder(dir, "test"),
                *validation = find_any(dir, validation_names);
     b->truth = find_any(dir, truth_names);
-    PHYSAD__TRY(find_poses(b, dir));
+    PHYSAD__TRY(physad__find_poses(b->scan->ds->store, b->folder, dir, &b->poses, &b->poses_by_name));
     PHYSAD__TRY(read_split(b, train, PHYSAD_SPLIT_TRAIN));
     if (validation != NULL)
         PHYSAD__TRY(read_split(b, validation, PHYSAD_SPLIT_VALIDATION));
@@ -604,7 +577,7 @@ static physad_status read_folder(branch *b, const physad__dir *dir)
 {
     const char *test = find_folder(dir, "test");
     b->truth = find_any(dir, truth_names);
-    PHYSAD__TRY(find_poses(b, dir));
+    PHYSAD__TRY(physad__find_poses(b->scan->ds->store, b->folder, dir, &b->poses, &b->poses_by_name));
     if (has_media(dir)) {
         leaf l = { .part = "", .type = "good", .split = PHYSAD_SPLIT_TRAIN, .label = 0 };
         PHYSAD__TRY(read_leaf(b, &l, false));

@@ -6,6 +6,7 @@
 #include "io/io_csv.h"
 #include "io/io_file.h"
 #include "io/io_image.h"
+#include "io/io_pose_rows.h"
 #include "io/io_poses.h"
 #include "io/io_spill.h"
 #include "io/io_tensors.h"

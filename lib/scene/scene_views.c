@@ -1,92 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Photos and their cameras: found by name, undistorted and shrunk in one pass, each pixel the mean of the photo under
+/* Photos and their cameras: undistorted and shrunk in one pass, each pixel the mean of the photo under
  * it; masks. */
 #include "data/data.h"
 #include "io/io.h"
-#include "scene/scene.h"
+#include "scene/scene_photos.h"
 
 #include <math.h>
-
-static const char *const model_folders[] = { "sparse/0", "sparse", "colmap/sparse/0", "." };
-static const char *const photo_folders[] = { ".", "images", "train/good", "train", "input" };
-static const char *const photo_suffixes[] = { "", ".png", ".jpg", ".jpeg" };
-
-static physad_status join(char **out, physad__mem *mem, const char *folder, const char *name)
-{
-    *out = strcmp(name, ".") == 0 ? physad__strdup(mem, folder) : physad__path_join(mem, folder, name);
-    return *out != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-}
-
-static physad_status is_model(bool *yes, physad__mem *mem, const char *folder)
-{
-    static const char *const files[] = { "cameras.bin", "cameras.txt" };
-    *yes = false;
-    for (int64_t i = 0; i < PHYSAD__COUNT(files) && !*yes; i++) {
-        char *path;
-        PHYSAD__TRY(join(&path, mem, folder, files[i]));
-        *yes = physad__path_is_file(path);
-        physad__free(path);
-    }
-    return PHYSAD_OK;
-}
-
-/* Of a COLMAP model within the folder; none where there is none. */
-static physad_status read_model(physad__poses *out, physad__mem *mem, const char *data)
-{
-    char *path;
-    for (int64_t i = 0; i < PHYSAD__COUNT(model_folders); i++) {
-        bool yes = false;
-        PHYSAD__TRY(join(&path, mem, data, model_folders[i]));
-        physad_status status = is_model(&yes, mem, path);
-        if (status == PHYSAD_OK && yes)
-            status = physad__colmap_read(out, mem, path);
-        physad__free(path);
-        if (status != PHYSAD_OK || yes)
-            return status;
-    }
-    return PHYSAD_OK;
-}
-
-/* Where there are both, transforms.json tells the cameras, for it is what a set's users mean, and `model` keeps what
- * COLMAP found. */
-static physad_status read_poses(physad__poses *out, physad__poses *model, physad__mem *mem, const char *data)
-{
-    char *path;
-    PHYSAD__TRY(read_model(model, mem, data));
-    PHYSAD__TRY(join(&path, mem, data, "transforms.json"));
-    const bool transforms = physad__path_is_file(path);
-    const physad_status status = transforms ? physad__transforms_read(out, mem, path) : PHYSAD_OK;
-    physad__free(path);
-    if (transforms || model->n_photos == 0)
-        return transforms ? status
-                          : physad__error(
-                                PHYSAD_ERR_IO,
-                                "%s: no camera poses: want transforms.json, or cameras, images and points3D (.bin or "
-                                ".txt) in sparse/0, sparse or the folder itself",
-                                data);
-    *out = *model;
-    *model = (physad__poses){ 0 };
-    return PHYSAD_OK;
-}
-
-/* The photo's path, or NULL where it is nowhere. */
-static physad_status find_photo(char **out, physad__mem *mem, const char *data, const char *name)
-{
-    for (int64_t f = 0; f < PHYSAD__COUNT(photo_folders); f++)
-        for (int64_t s = 0; s < PHYSAD__COUNT(photo_suffixes); s++) {
-            char *folder;
-            PHYSAD__TRY(join(&folder, mem, data, photo_folders[f]));
-            *out = physad__format(mem, "%s/%s%s", folder, name, photo_suffixes[s]);
-            physad__free(folder);
-            if (*out == NULL)
-                return PHYSAD_ERR_NOMEM;
-            if (physad__path_is_file(*out))
-                return PHYSAD_OK;
-            physad__free(*out);
-        }
-    *out = NULL;
-    return PHYSAD_OK;
-}
 
 /* --- pixels --- */
 
@@ -431,14 +350,6 @@ static physad_status copy_points(physad__scene_views *v, physad__mem *mem, const
     return PHYSAD_OK;
 }
 
-static bool is_chosen(const physad__scene_choice *chosen, const char *path)
-{
-    for (int64_t i = 0; chosen->paths != NULL && i < chosen->count; i++)
-        if (strcmp(chosen->paths[i], path) == 0)
-            return true;
-    return chosen->paths == NULL;
-}
-
 /* Photos are sorted by name: two poses of one lie side by side. */
 static physad_status check_poses(const physad__poses *poses, const char *data)
 {
@@ -472,8 +383,8 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
     physad__call_stage(call, "photos", poses->n_photos);
     for (int64_t i = 0; i < poses->n_photos; i++) {
         char *path;
-        PHYSAD__TRY(find_photo(&path, &ctx->mem, data, poses->photos[i].name));
-        if (path != NULL && !is_chosen(chosen, path))
+        PHYSAD__TRY(physad__photo_find(&path, &ctx->mem, data, poses->photos[i].name));
+        if (path != NULL && !physad__photo_is_chosen(chosen, path))
             physad__free(path);
         else if (path == NULL)
             physad__log(ctx, PHYSAD_LOG_WARNING, "%s: the photo %s has a pose and is not there", data,
@@ -501,7 +412,7 @@ static physad_status match_photos(int64_t *view_of, physad_context *ctx, const p
 {
     for (int64_t i = 0; i < model->n_photos; i++) {
         char *path;
-        PHYSAD__TRY(find_photo(&path, &ctx->mem, data, model->photos[i].name));
+        PHYSAD__TRY(physad__photo_find(&path, &ctx->mem, data, model->photos[i].name));
         view_of[i] = path != NULL ? view_with(v, path) : -1;
         physad__free(path);
     }
@@ -517,8 +428,8 @@ static physad_status add_others(physad__scene_views *v, physad_context *ctx, phy
         physad__posed *photo = &model->photos[i];
         char *path = NULL;
         if (view_of[i] < 0)
-            PHYSAD__TRY(find_photo(&path, &ctx->mem, data, photo->name));
-        if (path == NULL || !is_chosen(chosen, path)) {
+            PHYSAD__TRY(physad__photo_find(&path, &ctx->mem, data, photo->name));
+        if (path == NULL || !physad__photo_is_chosen(chosen, path)) {
             physad__free(path);
             continue;
         }
@@ -590,9 +501,10 @@ physad_status physad__scene_views_open(physad__scene_views *out, physad_context 
     const physad__scene_choice all = { 0 };
     physad__poses poses = { 0 }, model = { 0 };
     *out = (physad__scene_views){ 0 };
-    physad_status status = read_poses(&poses, &model, &ctx->mem, data);
+    chosen = chosen != NULL ? chosen : &all;
+    physad_status status = physad__photos_poses(&poses, &model, ctx, data, chosen);
     if (status == PHYSAD_OK)
-        status = open_views(out, ctx, &poses, &model, data, max_side, chosen != NULL ? chosen : &all, call);
+        status = open_views(out, ctx, &poses, &model, data, max_side, chosen, call);
     for (int64_t i = 0; i < out->count && hold_out > 1; i += hold_out)
         out->views[i].held_out = true;
     physad__poses_free(&poses);
