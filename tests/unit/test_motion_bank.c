@@ -5,6 +5,7 @@
 #include "scratch.h"
 
 #include "detect/motion.h"
+#include "io/io.h"
 
 #include <physad/evaluate.h>
 #include <physad/image.h>
@@ -514,6 +515,62 @@ static void frame_rates_do_not_show(void **state)
     }
 }
 
+/* A file of the take's frames at their times, with those left out that `left_out` has a bit of. */
+static bool write_take(const char *take, const char *file, uint32_t left_out)
+{
+    physad__video_writer_options o = { .width = 64, .height = 64, .rate = 25, .variable = 1, .quality = 4 };
+    physad__video_writer *w;
+    physad_frame f = PHYSAD_FRAME_INIT;
+    physad_video *v;
+    if (!physad__video_available() || physad__video_writer_open(&w, shared, file, &o) != PHYSAD_OK)
+        return false;
+    assert_ok(physad_video_open(&v, shared, take, NULL));
+    for (int64_t t = 0; t < 32; t++) {
+        assert_ok(physad_video_read(v, &f));
+        if ((left_out >> t & 1) == 0)
+            assert_ok(physad__video_writer_put(w, f.pixels.data, 40 * t));
+    }
+    physad_video_free(v);
+    assert_ok(physad__video_writer_commit(w));
+    return true;
+}
+
+/* A video of variable frame rate is judged by its frames' times: like the one with all frames, and as a stream that is
+ * told them. */
+static void variable_frame_rates_are_kept(void **state)
+{
+    static const char *const types[] = { "good", "sticks" };
+    for (int64_t i = 0; i < PHYSAD__COUNT(types); i++) {
+        const char *take = sample_of(types[i])->file;
+        if (!write_take(take, full("all.mkv"), 0) || !write_take(take, full("some.mkv"), UINT32_C(0x24A91252)))
+            skip();
+        physad_result *all = score(fitted, full("all.mkv")), *some = score(fitted, full("some.mkv")), *end;
+        print_message("%s: all frames %.3f, two in three %.3f\n", types[i], physad_result_score(all),
+                      physad_result_score(some));
+        assert_near(physad_result_score(some), physad_result_score(all), 1.5);
+        physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
+        physad_frame f = PHYSAD_FRAME_INIT;
+        physad_stream *stream;
+        physad_video *v;
+        o.channels = 1;
+        assert_ok(physad_stream_new(&stream, fitted, NULL));
+        assert_ok(physad_video_open(&v, shared, full("some.mkv"), &o));
+        for (;;) {
+            assert_ok(physad_video_read(v, &f));
+            if (f.pixels.data == NULL)
+                break;
+            assert_ok(physad_stream_push_at(stream, &f.pixels, f.seconds));
+        }
+        assert_ok(physad_stream_end(stream, &end));
+        same_result(end, some);
+        physad_result_free(end);
+        physad_result_free(all);
+        physad_result_free(some);
+        physad_stream_free(stream);
+        physad_video_free(v);
+    }
+}
+
 static void streams_refuse_nonsense(void **state)
 {
     static uint8_t grey[64 * 64];
@@ -672,6 +729,7 @@ int main(void)
         cmocka_unit_test(models_are_kept),        cmocka_unit_test(threads_do_not_show),
         cmocka_unit_test(rules_can_be_edited),    cmocka_unit_test(streams_equal_files),
         cmocka_unit_test(streams_keep_time),      cmocka_unit_test(frame_rates_do_not_show),
+        cmocka_unit_test(variable_frame_rates_are_kept),
         cmocka_unit_test(streams_refuse_nonsense), cmocka_unit_test(failing_allocations_leave_nothing),
         cmocka_unit_test(a_limit_of_memory_is_kept),
     };

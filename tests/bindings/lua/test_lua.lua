@@ -296,10 +296,10 @@ test("batches, videos, pages", function()
   local whole = moving:score(video)
   local stream = moving:stream { frame_rate = video.info.frame_rate }
   assert(stream.latency > 0)
-  for _ = 1, 2 do -- two takes
+  for take = 1, 2 do -- two takes, of the second its frames' times
     local grey, all = physad.video(clips.test:sample(1).file, { channels = "gray" }), {}
-    for _, pixels in grey:frames() do
-      for _, ready in ipairs(stream:push(pixels)) do
+    for number, pixels in grey:frames() do
+      for _, ready in ipairs(stream:push(pixels, take == 2 and number / 30 or nil)) do
         assert(ready.frame == #all + 1)
         all[#all + 1] = ready.score
       end

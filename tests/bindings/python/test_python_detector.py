@@ -393,7 +393,7 @@ def test_streams_give_what_files_give(tmp_path):
     for take in range(2):
         found = []
         for frame in physad.Video(data.test[0].file, channels="gray"):
-            found += stream.push(frame)
+            found += stream.push(frame) if take == 0 else stream.push(frame, frame.seconds)
         assert stream.latency > 0 and [f.frame for f in found] == list(range(len(found)))
         end = stream.end()
         assert [f.score for f in found] + list(end.frames) == list(whole.frames)
@@ -402,6 +402,8 @@ def test_streams_give_what_files_give(tmp_path):
         stream.end()
     with pytest.raises(physad.DtypeError):
         stream.push(np.zeros((48, 64), np.float32))
+    with pytest.raises(ValueError, match="seconds is"):
+        stream.push(np.zeros((48, 64), np.uint8), float("nan"))
     with pytest.raises(physad.UnsupportedError):
         physad.Detector("motion-energy").fit(data).stream()
     with pytest.raises(physad.StateError):
