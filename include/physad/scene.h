@@ -43,7 +43,8 @@ typedef struct physad_scene_options {
                                never */
     int32_t densify_until;  /**< last such step; 0: half of the steps, at most 15000 */
     int32_t densify_every;  /**< steps between; 0: 100 */
-    float densify_gradient; /**< mean gradient on the image, in half images, that calls for more Gaussians; 0: 0.0002 */
+    float densify_gradient; /**< mean gradient on the image, in half images, that calls for more Gaussians;
+                                0: 0.0002, of fewer than 7,000 steps 0.00015 */
     float background[3];    /**< colour behind everything, 0..1; also behind photos with alpha */
     int32_t densify;        /**< PHYSAD_SCENE_DENSIFY_* */
     int32_t exposure; /**< 1: each photo has a change of colour of its own, 3 x 4, learnt along: for cameras that chose

@@ -149,7 +149,7 @@ static physad_status read_views(physad__scene_views *out, const physad_detector 
     physad_status status = paths != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; status == PHYSAD_OK && i < n; i++)
         paths[i] = physad_dataset_sample(normals, i)->file;
-    const physad__scene_choice chosen = { .paths = paths, .count = n };
+    const physad__scene_choice chosen = { .paths = paths, .count = n, .shifts = true };
     if (status == PHYSAD_OK)
         status =
             physad__scene_views_open(out, det->ctx, folder, (int32_t)physad__option_int(det, "side"), 0, &chosen, call);

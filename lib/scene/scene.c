@@ -59,7 +59,9 @@ static physad_status read_options(physad_scene_options *o, const physad_scene_op
     const int32_t until = (int32_t)((int64_t)o->steps * share / 30000);
     o->densify_until = or_default(o->densify_until, until < share ? until : share);
     o->densify_every = or_default(o->densify_every, 100);
-    o->densify_gradient = o->densify_gradient != 0 ? o->densify_gradient : 2e-4f;
+    /* short fits have few rounds in which more are made */
+    const float least = o->steps < 7000 ? 1.5e-4f : 2e-4f;
+    o->densify_gradient = o->densify_gradient != 0 ? o->densify_gradient : least;
     PHYSAD__TRY(range("steps", o->steps, 1, 10000000));
     PHYSAD__TRY(range("max_side", o->max_side, 0, 32768));
     PHYSAD__TRY(range("max_gaussians", o->max_gaussians, 1, 20000000));
@@ -229,7 +231,7 @@ physad_status physad__scene_fit_views(physad__gaussians *out, physad_context *ct
 static physad_status fit(physad_scene *scene, const char *data, const physad_scene_options *o, physad__call *call)
 {
     physad__scene_views views;
-    const physad__scene_choice choice = { .masks = o->masks, .background = o->background };
+    const physad__scene_choice choice = { .masks = o->masks, .background = o->background, .shifts = true };
     PHYSAD__TRY(physad__scene_views_open(&views, scene->ctx, data, o->max_side, o->hold_out, &choice, call));
     physad_status status = check_overlap(&views, data);
     if (status == PHYSAD_OK)

@@ -21,9 +21,16 @@ typedef struct physad__scene_view {
     physad_camera camera; /* of the pixels below */
     float *pixels;        /* (3, height, width), 0..1, undistorted */
     uint8_t *missing;     /* (height, width): 1 where the photo does not reach; NULL: nowhere */
+    uint8_t *shifted;     /* (PHYSAD__SHIFTS, height, width, 4): see below; NULL: none */
     bool held_out;
     physad__lens lens; /* of the photo as it was taken, at its size */
 } physad__scene_view;
+
+/* Where a photo has finer pixels than the view, the same camera with its raster half a pixel further right, down, and
+ * both ways, sees what the view's own raster blurs: red, green, blue, 0..255, and 1 where the photo does not reach. */
+#define PHYSAD__SHIFTS 3
+#define PHYSAD__SHIFT_X(k) (0.5 * (((k) + 1) & 1)) /* pixels, of shift k */
+#define PHYSAD__SHIFT_Y(k) (0.5 * (((k) + 1) >> 1))
 
 typedef struct physad__scene_views {
     physad__scene_view *views;
@@ -40,6 +47,7 @@ typedef struct physad__scene_choice {
     const char *masks; /* folder: NAME.png, or the photo's name with .png in place of its suffix; 0 there: not looked
                           at; NULL: none */
     const float *background; /* 3: photos with alpha lie over it; NULL: alpha is dropped */
+    bool shifts;             /* views are to be fitted to: with what half a pixel further is seen */
 } physad__scene_choice;
 
 /* `chosen` NULL: all that have a pose. The pose of a photo that is not chosen is not looked at. */
@@ -49,6 +57,8 @@ physad_status physad__scene_views_open(physad__scene_views *out, physad_context 
 /* Undistorts and shrinks a photo of any kind that transforms take; the camera's pose stays as it is. */
 physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens,
                                       const physad_view *photo, int32_t max_side, const char *name);
+/* What a fit sees of shift k: `picture` (3, plane) in 0..1, and where the photo does not reach. */
+void physad__scene_view_shift(float *picture, uint8_t *missing, const physad__scene_view *view, int64_t k);
 /* At half the size, each pixel the mean of four; one that is below 32 pixels a side stays as it is. `out` has no name.
  */
 physad_status physad__scene_view_halve(physad__scene_view *out, physad__mem *mem, const physad__scene_view *in);

@@ -65,6 +65,10 @@ static physad_status open_trainer(trainer *t)
         if (t->shown == NULL)
             return PHYSAD_ERR_NOMEM;
     }
+    t->shift.pixels = physad__alloc_array(mem, 3 * plane, sizeof(float), "picture");
+    t->shift.missing = physad__alloc_array(mem, plane, 1, "picture");
+    if (t->shift.pixels == NULL || t->shift.missing == NULL)
+        return PHYSAD_ERR_NOMEM;
     return physad__splat_new(&t->splat, t->ctx);
 }
 
@@ -75,6 +79,7 @@ static void close_trainer(trainer *t)
     physad__free(t->grad);
     physad__free(t->shown);
     physad__free(t->order);
+    physad__scene_view_clear(&t->shift);
     physad__exposures_close(&t->exposures);
     for (int level = 0; level < PHYSAD__COARSE_MOST && t->half[level] != NULL; level++) {
         for (int64_t i = 0; i < t->views->count; i++)
@@ -90,6 +95,20 @@ static int level_at(const trainer *t, int64_t step)
     return (int)physad__max(0, t->o->coarse - (step - 1) / each);
 }
 
+/* At full size, rasters take turns by chance: few photos are soon known by heart, and pixels between their pixels are
+ * as good as more photos. */
+static const physad__scene_view *shifted(trainer *t, const physad__scene_view *view)
+{
+    const int64_t k = view->shifted != NULL ? physad__rng_below(&t->rng, PHYSAD__SHIFTS + 1) - 1 : -1;
+    if (k < 0)
+        return view;
+    t->shift.camera = view->camera;
+    t->shift.camera.cx -= PHYSAD__SHIFT_X(k);
+    t->shift.camera.cy -= PHYSAD__SHIFT_Y(k);
+    physad__scene_view_shift(t->shift.pixels, t->shift.missing, view, k);
+    return &t->shift;
+}
+
 /* Its number, and the photo as large as it is looked at now. */
 static const physad__scene_view *next_view(trainer *t, int64_t *index, int level)
 {
@@ -98,7 +117,7 @@ static const physad__scene_view *next_view(trainer *t, int64_t *index, int level
         t->at = 0;
     }
     *index = t->order[t->at++];
-    return level > 0 ? &t->half[level - 1][*index] : &t->views->views[*index];
+    return level > 0 ? &t->half[level - 1][*index] : shifted(t, &t->views->views[*index]);
 }
 
 static double falling(const trainer *t, int64_t step, double first, double last)
@@ -191,6 +210,16 @@ static void fetch(const float *from, int64_t n)
         __builtin_prefetch(from + i, 1);
 }
 
+/* Neighbours none of which the photo shows: nothing is known against where they are, and their numbers need not be
+ * fetched. Those that are samples wander all the same. */
+static bool rests(const trainer *t, const physad__splat_record *records, int64_t begin, int64_t end)
+{
+    bool shown = t->o->densify == PHYSAD_SCENE_DENSIFY_MCMC;
+    for (int64_t i = begin; i < physad__min(end, t->model->count) && !shown; i++)
+        shown = records[i].tiles_x > 0;
+    return !shown;
+}
+
 /* Some Gaussians, from any thread: what densification will ask for is summed up, then Adam. */
 static void update_some(void *user, int64_t begin, int64_t end, float *grads, const float *screen)
 {
@@ -198,6 +227,8 @@ static void update_some(void *user, int64_t begin, int64_t end, float *grads, co
     const trainer *t = u->t;
     physad__scene_model *m = t->model;
     const physad__splat_record *records = physad__splat_records(t->splat);
+    if (rests(t, records, begin, end))
+        return;
     for (int64_t i = begin; i < physad__min(end, m->count); i++) {
         if (records[i].tiles_x == 0)
             continue;

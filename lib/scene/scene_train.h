@@ -22,6 +22,7 @@ typedef struct physad__trainer {
     physad__splat *splat;
     float *picture, *grad; /* of the largest photo */
     float *shown;          /* the picture with its photo's change of colour; NULL without exposures */
+    physad__scene_view shift; /* of the photo that is looked at */
     int64_t *order;        /* of the photos that are trained on */
     int64_t n_train, at;   /* the next one's place in the order; n_train: a new order is due */
     physad__rng rng;

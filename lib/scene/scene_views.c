@@ -81,23 +81,71 @@ static physad_status resample(physad__scene_view *view, physad_context *ctx, con
     return PHYSAD_OK;
 }
 
-static physad_status fill_view(physad__scene_view *view, physad_context *ctx, const physad__lens *lens,
-                               const physad_view *photo, const uint8_t *mask, int32_t max_side, const char *name)
+#define LEAST_FINER 1.5 /* pixels of the photo under one of the view for shifts to tell anything */
+
+static physad_status resample_shifted(physad__scene_view *view, physad_context *ctx, const sampling *s)
+{
+    const int64_t width = view->camera.width, height = view->camera.height;
+    view->shifted = physad__alloc_array(&ctx->mem, PHYSAD__SHIFTS * height * width, 4, "photos of a scene");
+    if (view->shifted == NULL)
+        return PHYSAD_ERR_NOMEM;
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < PHYSAD__SHIFTS * height; row++) {
+        const int64_t k = row / height, y = row % height;
+        physad_camera camera = view->camera;
+        camera.cx -= PHYSAD__SHIFT_X(k);
+        camera.cy -= PHYSAD__SHIFT_Y(k);
+        uint8_t *out = view->shifted + 4 * row * width;
+        for (int64_t x = 0; x < width; x++, out += 4) {
+            float rgb[3] = { 0 };
+            out[3] = !pixel(rgb, s, &camera, x, y);
+            for (int ch = 0; ch < 3; ch++)
+                out[ch] = (uint8_t)(255 * rgb[ch] + 0.5f);
+        }
+    }
+    return PHYSAD_OK;
+}
+
+void physad__scene_view_shift(float *picture, uint8_t *missing, const physad__scene_view *view, int64_t k)
+{
+    const int64_t plane = view->camera.width * view->camera.height;
+    const uint8_t *in = view->shifted + 4 * k * plane;
+    for (int64_t i = 0; i < plane; i++, in += 4) {
+        for (int64_t ch = 0; ch < 3; ch++)
+            picture[ch * plane + i] = (float)in[ch] * (1 / 255.0f);
+        missing[i] = in[3];
+    }
+}
+
+/* How a photo becomes a view. */
+typedef struct filling {
+    const physad__lens *lens;
+    const uint8_t *mask; /* as in sampling */
+    int32_t max_side;    /* 0: as it is */
+    bool shifts;
+    const char *name;
+} filling;
+
+static physad_status fill_view(physad__scene_view *view, physad_context *ctx, const physad_view *photo,
+                               const filling *f)
 {
     const int64_t height = photo->shape[0], width = photo->shape[1], side = physad__max(width, height);
-    const double shrink = max_side > 0 && side > max_side ? (double)max_side / (double)side : 1;
+    const double shrink = f->max_side > 0 && side > f->max_side ? (double)f->max_side / (double)side : 1;
     physad_camera *c = &view->camera;
     c->width = physad__max(1, (int64_t)((double)width * shrink + 0.5));
     c->height = physad__max(1, (int64_t)((double)height * shrink + 0.5));
-    view->lens = *lens;
-    PHYSAD__TRY(physad__lens_fit(&view->lens, width, height, name));
+    view->lens = *f->lens;
+    PHYSAD__TRY(physad__lens_fit(&view->lens, width, height, f->name));
     const double sx = (double)c->width / (double)width, sy = (double)c->height / (double)height;
     c->fx = view->lens.fx * sx;
     c->fy = view->lens.fy * sy;
     c->cx = view->lens.cx * sx;
     c->cy = view->lens.cy * sy;
-    const sampling s = { .photo = photo, .mask = mask, .lens = view->lens, .fine = (int64_t)ceil(1 / shrink - 0.01) };
-    return resample(view, ctx, &s);
+    const sampling s = {
+        .photo = photo, .mask = f->mask, .lens = view->lens, .fine = (int64_t)ceil(1 / shrink - 0.01)
+    };
+    PHYSAD__TRY(resample(view, ctx, &s));
+    return f->shifts && shrink * LEAST_FINER <= 1 ? resample_shifted(view, ctx, &s) : PHYSAD_OK;
 }
 
 /* Bytes of red, green and blue without gaps, from any kind of photo. */
@@ -124,15 +172,14 @@ static physad_status to_bytes(uint8_t *out, physad_context *ctx, const physad_vi
     return status;
 }
 
-static physad_status fill_any(physad__scene_view *view, physad_context *ctx, const physad__lens *lens,
-                              const physad_view *photo, const uint8_t *mask, int32_t max_side, const char *name)
+static physad_status fill_any(physad__scene_view *view, physad_context *ctx, const physad_view *photo, const filling *f)
 {
     const bool colours = photo->ndim == 3 && photo->dtype == PHYSAD_U8 && photo->shape[2] == 3 &&
                          photo->stride[2] == 1 && photo->stride[1] == 3;
     if (colours)
-        return fill_view(view, ctx, lens, photo, mask, max_side, name);
+        return fill_view(view, ctx, photo, f);
     if (photo->ndim != 2 && photo->ndim != 3)
-        return physad__error(PHYSAD_ERR_SHAPE, "%s has %d dimensions, want 2 or 3", name, photo->ndim);
+        return physad__error(PHYSAD_ERR_SHAPE, "%s has %d dimensions, want 2 or 3", f->name, photo->ndim);
     const int64_t shape[3] = { photo->shape[0], photo->shape[1], 3 };
     uint8_t *bytes = physad__alloc_array(&ctx->mem, 3 * shape[0] * shape[1], 1, "photo");
     if (bytes == NULL)
@@ -140,7 +187,7 @@ static physad_status fill_any(physad__scene_view *view, physad_context *ctx, con
     const physad_view packed = physad_view_array(bytes, PHYSAD_U8, 3, shape);
     physad_status status = to_bytes(bytes, ctx, photo);
     if (status == PHYSAD_OK)
-        status = fill_view(view, ctx, lens, &packed, mask, max_side, name);
+        status = fill_view(view, ctx, &packed, f);
     physad__free(bytes);
     return status;
 }
@@ -148,7 +195,7 @@ static physad_status fill_any(physad__scene_view *view, physad_context *ctx, con
 physad_status physad__scene_view_fill(physad__scene_view *view, physad_context *ctx, const physad__lens *lens,
                                       const physad_view *photo, int32_t max_side, const char *name)
 {
-    return fill_any(view, ctx, lens, photo, NULL, max_side, name);
+    return fill_any(view, ctx, photo, &(filling){ .lens = lens, .max_side = max_side, .name = name });
 }
 
 /* --- masks and alpha --- */
@@ -213,8 +260,13 @@ static physad_status fill_photo(physad__scene_view *view, physad_context *ctx, c
         shown = physad_view_array(bytes, PHYSAD_U8, 3, shape);
     }
     const physad_view cover = mask != NULL ? physad_image_view(mask) : *photo;
+    const filling f = { .lens = &posed->lens,
+                        .mask = mask != NULL ? cover.data : NULL,
+                        .max_side = max_side,
+                        .shifts = chosen->shifts,
+                        .name = view->path };
     if (status == PHYSAD_OK)
-        status = fill_any(view, ctx, &posed->lens, &shown, mask != NULL ? cover.data : NULL, max_side, view->path);
+        status = fill_any(view, ctx, &shown, &f);
     physad__free(bytes);
     physad_image_free(mask);
     return status;
@@ -292,6 +344,7 @@ void physad__scene_view_clear(physad__scene_view *view)
     physad__free(view->path);
     physad__free(view->pixels);
     physad__free(view->missing);
+    physad__free(view->shifted);
     *view = (physad__scene_view){ 0 };
 }
 
