@@ -12,7 +12,7 @@ enum { MADE, QUERIES, SCORES, NEAREST, KEPT };
 static const char MEMORY[] = "memory.items";
 
 static const physad__option pred_rows[] = {
-    PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; the memory's items have eight times as many",
+    PHYSAD__CLIP_ROWS("128", "64", "16", "channels of the first layer; the memory's items have eight times as many",
                       "10", "400", "4", "0.001", "none", "0"),
     { "mix", PHYSAD_OPTION_REAL, "0.6", 0, 1, NULL, "share of the frame's error in a score; the rest is the features'",
       "paper, 4.1" },

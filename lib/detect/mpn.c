@@ -11,7 +11,7 @@ enum { MADE, FEATURES, NEAREST, KEPT };
 
 static const physad__option rows[] = {
     PHYSAD__CLIP_ROWS("128", "0", "16", "channels of the first layer; features of pixels have twice as many", "60",
-                      "400", "4", "0.001", "none", "2"),
+                      "400", "4", "0.001", "motion", "2"),
     { "mix", PHYSAD_OPTION_REAL, "0.5", 0, 1, NULL, "share of the frame's error in a score; the rest is the features'",
       "paper" },
     { "compactness", PHYSAD_OPTION_REAL, "1", 0, 100, NULL,
@@ -27,7 +27,7 @@ static const physad__option rows[] = {
 static const physad__preset presets[] = {
     { "paper", "size", "256" }, { "paper", "width", "64" },    { "paper", "epochs", "1000" },
     { "paper", "batch", "4" },  { "paper", "rate", "0.0001" }, { "paper", "meta_epochs", "1000" },
-    { "paper", "window", "1" },
+    { "paper", "window", "1" }, { "paper", "weight", "none" },
 };
 
 /* --- network
