@@ -221,6 +221,7 @@ typedef struct physad__motion_model {
     int64_t height, width; /* at which frames are looked at */
     int64_t most_rows;     /* what the size came from */
     bool episodes;         /* takes from beginning to end; else clips of a stream */
+    bool untimed;          /* the training videos did not say their rate: frame follows frame */
     double rate;
     physad__scale scale;
     int64_t count; /* normal takes in the views; 0 for streams */
@@ -311,10 +312,10 @@ double physad__view_distance(const physad__motion_model *m, int64_t view, const 
 
 /* --- the method's files --- */
 
-/* All frames of a video into a run. */
+/* All frames of a video into a run; by frames, not by time, where the video or those learned from do not say theirs. */
 physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, physad__call *call);
 physad_status physad__motion_open(const physad_detector *det, const physad_sample *s, physad_video **out);
-double physad__motion_rate(const physad_video *video); /* frames per second */
+double physad__motion_rate(const physad_video *video); /* frames per second; 0: it does not say */
 
 physad_status physad__motion_new(physad__motion_model **out, const physad_detector *det);
 void physad__motion_free(void *model);

@@ -25,7 +25,9 @@ static const physad__option rows[] = {
     { "appearance", PHYSAD_OPTION_REAL, "0.25", 0, 4, NULL, "weight of edges and contrast beside motion in a patch",
       NULL },
     { "fps", PHYSAD_OPTION_REAL, "0", 0, 1000, NULL,
-      "frames per second of training videos that do not say it (folders of frames); 0: 25", NULL },
+      "frames per second of training videos that do not say it (folders of frames); 0: as of those that do, and where "
+      "none does all videos are compared frame by frame",
+      NULL },
     { "rules", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
       "file of rules whose ranges replace the learned ones, as physad_detector_rules() gives them; empty: none", NULL },
 };
@@ -47,20 +49,23 @@ physad_status physad__motion_open(const physad_detector *det, const physad_sampl
 physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, physad__call *call)
 {
     physad_frame f = PHYSAD_FRAME_INIT;
+    const bool by_time = run->model->untimed ? physad__video_asked_rate(video) > 0 : physad__motion_rate(video) > 0;
     for (;;) {
         PHYSAD__TRY(physad_video_read(video, &f));
         if (f.pixels.data == NULL)
             return PHYSAD_OK;
         PHYSAD__TRY(physad__cancelled(run->model->ctx));
-        PHYSAD__TRY(physad__motion_run_push(run, &f.pixels, f.seconds, call));
+        PHYSAD__TRY(physad__motion_run_push(run, &f.pixels, by_time ? f.seconds : NAN, call));
     }
 }
 
 double physad__motion_rate(const physad_video *video)
 {
     physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
-    const bool known = physad_video_describe(video, &info) == PHYSAD_OK && info.frame_rate > 0;
-    return known && info.frame_rate <= MOST_RATE ? info.frame_rate : 25;
+    if (physad_video_describe(video, &info) != PHYSAD_OK || !(info.frame_rate > 0 && info.frame_rate <= MOST_RATE) ||
+        (strcmp(info.codec, "folder") == 0 && !(physad__video_asked_rate(video) > 0)))
+        return 0;
+    return info.frame_rate;
 }
 
 /* --- the model -----------------------------------------------------------------------------------------------------
@@ -113,7 +118,8 @@ physad_status physad__motion_views(physad__motion_model *m, int64_t count)
 physad_status physad__motion_score(const physad__motion_model *m, physad_video *v, physad_result *r, physad__call *call)
 {
     physad__motion_run run;
-    PHYSAD__TRY(physad__motion_run_open(&run, m, physad__motion_rate(v)));
+    const bool by_time = !m->untimed || physad__video_asked_rate(v) > 0;
+    PHYSAD__TRY(physad__motion_run_open(&run, m, by_time ? physad__motion_rate(v) : 0));
     physad_status status = physad__motion_feed(&run, v, call);
     if (status == PHYSAD_OK)
         status = physad__motion_run_finish(&run, r, call);
@@ -126,11 +132,9 @@ static physad_status score_video(const physad_detector *det, const physad_video 
 {
     physad_video *v;
     physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
-    const physad__motion_model *m = det->model;
     o.channels = 1;
-    o.frame_rate = physad__video_asked_rate(video) > 0 ? 0 : m->rate;
     PHYSAD__TRY(physad__video_beside(&v, video, &o));
-    const physad_status status = physad__motion_score(m, v, result, call);
+    const physad_status status = physad__motion_score(det->model, v, result, call);
     physad_video_free(v);
     return status;
 }

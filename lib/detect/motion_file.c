@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-enum { NUMBERS = 9, USUALS = PHYSAD__VIEWS + 3 + PHYSAD__POOLS };
+enum { NUMBERS = 10, USUALS = PHYSAD__VIEWS + 3 + PHYSAD__POOLS };
 
 static void view_name(char *out, size_t size, int view, const char *what)
 {
@@ -61,8 +61,10 @@ static physad_status write_view(const physad__motion_model *m, physad__tensors_w
 physad_status physad__motion_write(const physad_detector *det, physad__tensors_writer *w)
 {
     physad__motion_model *m = det->model;
-    double numbers[NUMBERS] = { (double)m->height, (double)m->width, (double)m->most_rows, m->episodes,     m->rate,
-                                m->scale.frames,   m->scale.energy,  m->scale.flow,        (double)m->count };
+    double numbers[NUMBERS] = {
+        (double)m->height, (double)m->width, (double)m->most_rows, m->episodes,      m->rate,
+        m->scale.frames,   m->scale.energy,  m->scale.flow,        (double)m->count, m->untimed
+    };
     double usual[USUALS][2], rules[PHYSAD__RULES][5];
     for (int i = 0; i < USUALS; i++) {
         usual[i][0] = usual_at(m, i)->middle;
@@ -114,6 +116,7 @@ static physad_status read_numbers(physad__motion_model *m, const physad_tensors 
     m->rate = n[4];
     m->scale = (physad__scale){ n[5], n[6], n[7] };
     m->count = (int64_t)n[8];
+    m->untimed = n[9] != 0;
     if (m->episodes != (m->count > 0))
         return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: a model of %s with %lld takes",
                              m->episodes ? "episodes" : "streams", (long long)m->count);

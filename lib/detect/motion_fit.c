@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 enum { FOLDS = 4, LEAST_EPISODES = 3, LEAST_QUOTA = 64 };
-static const double ALIKE = 1.25; /* the longest episode to the shortest */
+static const double ALIKE = 1.25;     /* the longest episode to the shortest */
+static const double UNTOLD_RATE = 25; /* frames per second, where nothing says it: rules are told by it */
 
 /* --- fitting -------------------------------------------------------------------------------------------------------
  */
@@ -131,16 +132,18 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The first video tells at which size all are looked at, the middle one at which rate. */
+/* The first video tells at which size all are looked at, the middle one of those that say it at which rate. */
 static physad_status take_size(physad__motion_gathered *f)
 {
     physad__motion_model *m = f->m;
+    int64_t said = 0;
     for (int64_t i = 0; i < f->count; i++) {
         physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
         physad_video *v;
         physad_status status = physad__motion_open(f->det, sample_of(f, i), &v);
         if (status == PHYSAD_OK) {
-            f->length[i] = physad__motion_rate(v);
+            f->length[said] = physad__motion_rate(v);
+            said += f->length[said] > 0;
             status = i == 0 ? physad_video_describe(v, &info) : PHYSAD_OK;
             physad_video_free(v);
         }
@@ -149,8 +152,10 @@ static physad_status take_size(physad__motion_gathered *f)
         if (status != PHYSAD_OK)
             return physad__error_prefix(status, "%s", sample_of(f, i)->path);
     }
-    qsort(f->length, (size_t)f->count, sizeof(*f->length), ascending);
-    m->rate = f->length[(f->count - 1) / 2];
+    if (said > 0)
+        qsort(f->length, (size_t)said, sizeof(*f->length), ascending);
+    m->untimed = said == 0;
+    m->rate = said > 0 ? f->length[(said - 1) / 2] : UNTOLD_RATE;
     return PHYSAD_OK;
 }
 

@@ -56,6 +56,7 @@ static physad_detector *fit(physad_context *ctx, const char *mode)
     assert_ok(physad_detector_set(det, "mode", mode));
     assert_ok(physad_detector_set(det, "bank_rows", "500"));
     assert_ok(physad_detector_set(det, "calibration", "0"));
+    assert_ok(physad_detector_set(det, "fps", "25"));
     assert_ok(physad_detector_fit(det, drawers, NULL));
     return det;
 }
@@ -453,7 +454,7 @@ static double same_at_rate(const char *file, double rate, bool say)
     return s;
 }
 
-/* The model is of folders that do not say their rate, so 25. Told otherwise, a take is slower or faster. */
+/* The model is of folders at 25. Told otherwise, a take is slower or faster. */
 static void streams_keep_time(void **state)
 {
     static const double rates[] = { 25, 50, 10, 12.5, 31, 24.95 };
@@ -569,6 +570,42 @@ static void variable_frame_rates_are_kept(void **state)
         physad_stream_free(stream);
         physad_video_free(v);
     }
+}
+
+/* Of folders that do not say their rate, and were not said to have one, frames are compared with frames, whatever rate
+ * a file claims. */
+static void without_rates_frames_are_compared(void **state)
+{
+    physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
+    physad_detector *det, *back;
+    physad_video *v;
+    physad_result *told;
+    assert_ok(physad_detector_new(&det, shared, "motion-bank"));
+    assert_ok(physad_detector_set(det, "bank_rows", "500"));
+    assert_ok(physad_detector_set(det, "calibration", "0"));
+    assert_ok(physad_detector_fit(det, drawers, NULL));
+    assert_ok(physad_detector_save(det, full("untimed")));
+    assert_ok(physad_detector_load(&back, shared, full("untimed")));
+    const char *take = sample_of("good")->file;
+    physad_result *plain = score(fitted, take), *same = score(back, take);
+    same_result(plain, same);
+    o.frame_rate = 75;
+    assert_ok(physad_video_open(&v, shared, take, &o));
+    assert_ok(physad_detector_score_video(back, v, 0, &told));
+    assert_true(physad_result_score(told) > physad_result_score(plain) + 1);
+    physad_video_free(v);
+    if (write_take(take, full("left.mkv"), UINT32_C(0xAAAAAAAA))) {
+        physad_result *by_time = score(fitted, full("left.mkv")), *by_frames = score(back, full("left.mkv"));
+        assert_near(physad_result_score(by_time), physad_result_score(plain), 2);
+        assert_true(physad_result_score(by_frames) > physad_result_score(plain) + 2);
+        physad_result_free(by_time);
+        physad_result_free(by_frames);
+    }
+    physad_result_free(plain);
+    physad_result_free(same);
+    physad_result_free(told);
+    physad_detector_free(det);
+    physad_detector_free(back);
 }
 
 static void streams_refuse_nonsense(void **state)
@@ -730,6 +767,7 @@ int main(void)
         cmocka_unit_test(rules_can_be_edited),    cmocka_unit_test(streams_equal_files),
         cmocka_unit_test(streams_keep_time),      cmocka_unit_test(frame_rates_do_not_show),
         cmocka_unit_test(variable_frame_rates_are_kept),
+        cmocka_unit_test(without_rates_frames_are_compared),
         cmocka_unit_test(streams_refuse_nonsense), cmocka_unit_test(failing_allocations_leave_nothing),
         cmocka_unit_test(a_limit_of_memory_is_kept),
     };
