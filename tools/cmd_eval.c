@@ -82,6 +82,84 @@ static int print_table(const physad_evaluation *e)
     return TOOL_DONE;
 }
 
+/* --- by attribute: what the JSON says of it --- */
+
+enum { BREAK_COLUMNS = 7 };
+
+static void break_number(char *out, size_t size, const json_t *entry, const char *name)
+{
+    physad_metric m = PHYSAD_METRIC_INIT;
+    const json_t *ends = json_object_get(json_object_get(entry, "intervals"), name);
+    const json_t *value = json_object_get(entry, name);
+    m.value = json_is_number(value) ? json_number_value(value) : NAN;
+    m.lower = json_array_size(ends) == 2 ? json_number_value(json_array_get(ends, 0)) : NAN;
+    m.upper = json_array_size(ends) == 2 ? json_number_value(json_array_get(ends, 1)) : NAN;
+    number_cell(out, size, &m);
+}
+
+/* Rows of one method; `text` and `cells` have room. */
+static void break_rows(const char **cells, char (*text)[40], const char *method, const json_t *list, int *row)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach((json_t *)(uintptr_t)list, i, entry) {
+        const bool video = json_object_get(entry, "video_auroc") != NULL;
+        const char *const names[] = { video ? "video_auroc" : "image_auroc", "pixel_auroc", "aupro" };
+        const char **to = cells + *row * BREAK_COLUMNS;
+        char(*room)[40] = text + *row * BREAK_COLUMNS;
+        to[0] = method;
+        to[1] = json_string_value(json_object_get(entry, "attribute"));
+        to[2] = json_string_value(json_object_get(entry, "value"));
+        snprintf(room[3], sizeof(room[3]), "%lld/%lld",
+                 (long long)json_integer_value(json_object_get(entry, "n_normal")),
+                 (long long)json_integer_value(json_object_get(entry, "n_anomalous")));
+        for (int k = 0; k < 3; k++)
+            break_number(room[4 + k], sizeof(room[0]), entry, names[k]);
+        for (int k = 3; k < BREAK_COLUMNS; k++)
+            to[k] = room[k];
+        (*row)++;
+    }
+}
+
+/* The lists of the methods: of one result, or the means over all categories. */
+static int break_table(const physad_evaluation *e, const json_t *root)
+{
+    static const char *const titles[BREAK_COLUMNS] = { "method", "attribute", "value", "normal/anomalous", "AUROC",
+                                                       "pixel AUROC", "AUPRO" };
+    const json_t *lists = json_object_get(root, "breakdowns"), *list;
+    const char *method;
+    size_t n = json_array_size(lists);
+    int rows = 1;
+    json_object_foreach((json_t *)(uintptr_t)lists, method, list)
+        n += json_array_size(list);
+    if (n == 0)
+        return TOOL_DONE;
+    const char **cells = calloc((n + 1) * BREAK_COLUMNS, sizeof(*cells));
+    char(*text)[40] = calloc((n + 1) * BREAK_COLUMNS, sizeof(*text));
+    if (cells != NULL && text != NULL) {
+        memcpy(cells, titles, sizeof(titles));
+        if (json_is_array(lists))
+            break_rows(cells, text, physad_evaluation_method(e, 0), lists, &rows);
+        json_object_foreach((json_t *)(uintptr_t)lists, method, list)
+            break_rows(cells, text, method, list, &rows);
+        printf("\nBy attribute%s; defects below 0.5 %% of the photo are small, those from 2 %% on large:\n",
+               json_object_get(root, "results") != NULL ? ", means over the categories that have the value" : "");
+        tool_table(cells, rows, BREAK_COLUMNS);
+    }
+    const bool made = cells != NULL && text != NULL;
+    free(cells);
+    free(text);
+    return made ? TOOL_DONE : tool_error("no memory for the table");
+}
+
+static int print_breaks(const physad_evaluation *e)
+{
+    json_t *root = json_loads(physad_evaluation_json(e), 0, NULL);
+    const int code = root != NULL ? break_table(e, root) : tool_error("no memory for the table");
+    json_decref(root);
+    return code;
+}
+
 static bool read_options(const tool *t, physad_evaluate_options *o)
 {
     static const char *const sizes[] = { "photo", "input" };
@@ -120,6 +198,8 @@ static int output(const tool *t, const physad_evaluation *e)
     }
     if (code == TOOL_DONE && (json == NULL || strcmp(json, "-") != 0))
         code = print_table(e);
+    if (code == TOOL_DONE && (json == NULL || strcmp(json, "-") != 0))
+        code = print_breaks(e);
     return code;
 }
 

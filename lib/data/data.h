@@ -114,4 +114,16 @@ void physad__loader_free(physad__loader *loader);
 /* PHYSAD_KIND_IMAGE, PHYSAD_KIND_VIDEO or PHYSAD__MEDIA_NONE by the suffix. */
 int32_t physad__media_kind(const char *name);
 
+/* --- attributes (data_attributes.c) --- */
+
+/* Texts by name that attributes.json or attributes.csv in the data set's root tells of photos, categories, or all; *out
+ * is NULL where there is no such file. */
+typedef struct physad__attributes physad__attributes;
+physad_status physad__attributes_open(physad__attributes **out, const physad_dataset *ds);
+void physad__attributes_free(physad__attributes *attributes);            /* NULL is fine */
+int64_t physad__attributes_count(const physad__attributes *attributes); /* how many names; 0 for NULL */
+const char *physad__attributes_name(const physad__attributes *attributes, int64_t index);
+/* The photo's own, else its category's, else all's; NULL: none is told. */
+const char *physad__attributes_value(const physad__attributes *attributes, int64_t index, const physad_sample *sample);
+
 #endif

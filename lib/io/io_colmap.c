@@ -82,7 +82,44 @@ typedef struct parse {
     camera *cameras;
     numbered *points;
     int64_t n_cameras, cameras_size, points_size;
+    int64_t *slots; /* cameras by their numbers: place + 1, 0: free; a power of two, at most half full */
+    int64_t n_slots;
 } parse;
+
+/* The slot of a camera's number, or the free one where it belongs. */
+static int64_t slot_of(const parse *p, int64_t id)
+{
+    const int64_t mask = p->n_slots - 1;
+    uint64_t mixed = (uint64_t)id * 0x9e3779b97f4a7c15u; /* Knuth's multiplicative hash */
+    mixed ^= mixed >> 32;
+    int64_t at = (int64_t)(mixed & (uint64_t)mask);
+    while (p->slots[at] != 0 && p->cameras[p->slots[at] - 1].id != id)
+        at = (at + 1) & mask;
+    return at;
+}
+
+static const camera *camera_find(const parse *p, int64_t id)
+{
+    const int64_t place = p->n_slots > 0 ? p->slots[slot_of(p, id)] : 0;
+    return place > 0 ? &p->cameras[place - 1] : NULL;
+}
+
+/* Room for one more camera; all are put where they belong then. */
+static physad_status slots_grow(parse *p)
+{
+    if (2 * (p->n_cameras + 1) <= p->n_slots)
+        return PHYSAD_OK;
+    const int64_t n = physad__max(64, 2 * p->n_slots);
+    int64_t *slots = physad__alloc_zero(p->out->mem, (size_t)n * sizeof(*slots), "cameras");
+    if (slots == NULL)
+        return PHYSAD_ERR_NOMEM;
+    physad__free(p->slots);
+    p->slots = slots;
+    p->n_slots = n;
+    for (int64_t i = 0; i < p->n_cameras; i++)
+        p->slots[slot_of(p, p->cameras[i].id)] = i + 1;
+    return PHYSAD_OK;
+}
 
 static physad_status camera_add(parse *p, const reader *r, int64_t id, int32_t kind, int64_t width, int64_t height,
                                 const double *params)
@@ -90,10 +127,11 @@ static physad_status camera_add(parse *p, const reader *r, int64_t id, int32_t k
     camera c = { .id = id, .lens = { .width = width, .height = height } };
     lens_set(&c.lens, kind, params);
     PHYSAD__TRY(lens_check(r, &c.lens, kind));
-    for (int64_t i = 0; i < p->n_cameras; i++)
-        if (p->cameras[i].id == id)
-            return fault(r, "two cameras have one number");
+    if (camera_find(p, id) != NULL)
+        return fault(r, "two cameras have one number");
+    PHYSAD__TRY(slots_grow(p));
     PHYSAD__TRY(physad__grow(p->out->mem, &p->cameras, &p->cameras_size, p->n_cameras + 1, sizeof(c), "cameras"));
+    p->slots[slot_of(p, id)] = p->n_cameras + 1;
     p->cameras[p->n_cameras++] = c;
     return PHYSAD_OK;
 }
@@ -120,7 +158,6 @@ static physad_status image_add(parse *p, const reader *r, const double pose[7], 
 {
     physad__poses *out = p->out;
     physad__posed photo = { 0 };
-    bool found = false;
     if (!rotation_of(photo.rotation, pose))
         return fault(r, "an image's quaternion is not of length 1");
     for (int k = 0; k < 3; k++) {
@@ -128,13 +165,10 @@ static physad_status image_add(parse *p, const reader *r, const double pose[7], 
         if (!isfinite(pose[4 + k]))
             return fault(r, "an image's translation is not finite");
     }
-    for (int64_t i = 0; i < p->n_cameras && !found; i++)
-        if (p->cameras[i].id == camera_id) {
-            photo.lens = p->cameras[i].lens;
-            found = true;
-        }
-    if (!found)
+    const camera *c = camera_find(p, camera_id);
+    if (c == NULL)
         return fault(r, "an image names a camera that is not there");
+    photo.lens = c->lens;
     if (length == 0 || length > MAX_NAME)
         return fault(r, "an image's name is empty or longer than 4096 bytes");
     if (memchr(name, '\0', length) != NULL)
@@ -473,6 +507,7 @@ physad_status physad__colmap_parse(physad__poses *out, physad__mem *mem, const v
     if (status == PHYSAD_OK)
         status = number_points(&p, name);
     physad__free(p.cameras);
+    physad__free(p.slots);
     physad__free(p.points);
     if (status != PHYSAD_OK)
         physad__poses_free(out);

@@ -62,6 +62,13 @@ typedef struct physad__report_group {
     int64_t place_count;
 } physad__report_group;
 
+/* The samples with one value of an attribute. */
+typedef struct physad__report_break {
+    char *attribute, *value;
+    int64_t count[2]; /* normal, anomalous */
+    physad_metrics *images, *pixels; /* pixels: NULL where they were not measured */
+} physad__report_break;
+
 typedef struct physad__report_skip {
     char *path, *reason;
 } physad__report_skip;
@@ -102,6 +109,8 @@ typedef struct physad__report {
     int64_t group_count, group_capacity;
     physad__report_skip *skipped;
     int64_t skipped_count, skipped_capacity;
+    physad__report_break *breaks; /* by attribute and value */
+    int64_t break_count;
     char **told; /* types of defect that are told; NULL: none */
     int64_t told_count;
 } physad__report;
@@ -140,6 +149,18 @@ extern const int64_t physad__figure_count;
 /* Whether such reports have this figure at all. */
 bool physad__figure_fits(const physad__figure *figure, const physad__report *report);
 physad_metric physad__figure_of(const physad__figure *figure, const physad__report *report);
+
+/* Figures by attribute (report_breaks.c). */
+bool physad__break_figure_fits(const physad__figure *figure, const physad__report *report);
+physad_metric physad__break_figure(const physad__figure *figure, const physad__report *report,
+                                   const physad__report_break *b);
+const physad__report_break *physad__break_find(const physad__report *report, const char *attribute, const char *value);
+/* Whether none of the reports before `at` has this one's attribute and value. */
+bool physad__break_is_first(const physad__report *reports, int64_t at, int64_t index);
+/* Over the reports that define it, with the interval of a mean of independent ones. */
+physad_metric physad__break_mean(const physad__figure *figure, const physad__report *reports, int64_t count,
+                                 const physad__report_break *b);
+void physad__breaks_free(physad__report_break *breaks, int64_t count);
 
 /* Both texts of an evaluation (report_json.c, report_csv.c); NULL with NOMEM. */
 char *physad__report_json(const physad_evaluation *evaluation);

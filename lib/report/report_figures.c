@@ -79,6 +79,7 @@ void physad__report_free(physad__report *r)
     for (int64_t i = 0; i < r->told_count; i++)
         physad__free(r->told[i]);
     physad__free(r->told);
+    physad__breaks_free(r->breaks, r->break_count);
     for (int64_t i = 0; i < r->group_count; i++) {
         physad__free(r->groups[i].photos);
         physad__free(r->groups[i].places);

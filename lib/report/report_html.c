@@ -90,6 +90,82 @@ static void put_summary_row(physad__text *out, const physad_evaluation *e, int64
     physad__html_raw(out, "</tr>\n");
 }
 
+/* --- by attribute --- */
+
+static bool is_main(const physad__figure *f)
+{
+    return strcmp(f->metric, "auroc") == 0 || strcmp(f->metric, "aupro@0.3") == 0;
+}
+
+/* One method's figures of a value: in one category, or (mean_of_n > 0) over as many. */
+static void put_break_cells(physad__text *out, const physad__report *r, int64_t mean_of_n,
+                            const physad__report_break *b)
+{
+    for (int64_t i = 0; i < physad__figure_count; i++) {
+        const physad__figure *f = &physad__figures[i];
+        if (!is_main(f) || !physad__break_figure_fits(f, r))
+            continue;
+        const physad__report_break *own = mean_of_n > 0 ? b : physad__break_find(r, b->attribute, b->value);
+        const physad_metric m = mean_of_n > 0 ? physad__break_mean(f, r, mean_of_n, b)
+                                : own != NULL ? physad__break_figure(f, r, own)
+                                              : physad__metric_none("not scored");
+        put_metric(out, &m, false);
+    }
+}
+
+static void put_break_rows(physad__text *out, const physad__report *reports, int64_t methods, int64_t stride,
+                           int64_t mean_of_n)
+{
+    const int64_t spread = mean_of_n > 0 ? mean_of_n : 1;
+    for (int64_t at = 0; at < spread; at++)
+        for (int64_t i = 0; i < reports[at].break_count; i++) {
+            const physad__report_break *b = &reports[at].breaks[i];
+            int64_t count[2] = { 0, 0 };
+            if (!physad__break_is_first(reports, at, i))
+                continue;
+            for (int64_t k = at; k < spread; k++) {
+                const physad__report_break *own = physad__break_find(&reports[k], b->attribute, b->value);
+                count[0] += own != NULL ? own->count[0] : 0;
+                count[1] += own != NULL ? own->count[1] : 0;
+            }
+            physad__html_raw(out, "<tr><td>");
+            physad__html_text(out, b->attribute);
+            physad__html_raw(out, "</td><td class=\"left\">");
+            physad__html_text(out, b->value);
+            physad__html_format(out, "</td><td>%lld</td><td>%lld</td>", (long long)count[0], (long long)count[1]);
+            for (int64_t k = 0; k < methods; k++)
+                put_break_cells(out, &reports[k * stride], mean_of_n, b);
+            physad__html_raw(out, "</tr>\n");
+        }
+}
+
+/* A row per value, of one category or over all. */
+static void put_breaks(physad__text *out, const physad__report *reports, int64_t methods, int64_t stride,
+                       int64_t mean_of_n)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < (mean_of_n > 0 ? mean_of_n : 1); i++)
+        n += reports[i].break_count;
+    if (n == 0)
+        return;
+    physad__html_raw(out, "<h3>By attribute</h3>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
+                          "aria-label=\"Figures by attribute\"><table><thead><tr><th scope=\"col\">attribute</th>"
+                          "<th scope=\"col\" class=\"left\">value</th><th scope=\"col\">normal</th>"
+                          "<th scope=\"col\">anomalous</th>");
+    for (int64_t k = 0; k < methods; k++)
+        for (int64_t i = 0; i < physad__figure_count; i++)
+            if (is_main(&physad__figures[i]) && physad__break_figure_fits(&physad__figures[i], reports)) {
+                physad__html_raw(out, "<th scope=\"col\">");
+                physad__html_text(out, reports[k * stride].method);
+                physad__html_format(out, "<br>%s</th>", physad__figures[i].title);
+            }
+    physad__html_raw(out, "</tr></thead><tbody>\n");
+    put_break_rows(out, reports, methods, stride, mean_of_n);
+    physad__html_raw(out, "</tbody></table></div>\n<p class=\"soft\">Defects that cover less than 0.5 % of the photo "
+                          "are small, those from 2 % on large; normal photos stand against each size.");
+    physad__html_raw(out, mean_of_n > 0 ? " Means over the categories that have the value.</p>\n" : "</p>\n");
+}
+
 static void put_summary(physad__text *out, const physad_evaluation *e)
 {
     const int64_t categories = e->count / e->methods;
@@ -112,6 +188,8 @@ static void put_summary(physad__text *out, const physad_evaluation *e)
                      "there are any. F1-max and accuracy are an oracle&#39;s figures: their threshold is chosen on "
                      "these very labels. AUPRO: up to a false-positive rate of 0.3, or of 0.05.");
     physad__html_raw(out, e->methods > 1 ? " Bold: the highest of the methods.</p>\n" : "</p>\n");
+    if (categories > 1)
+        put_breaks(out, e->reports, e->methods, categories, categories);
 }
 
 /* Methods may have left out different photos. */
@@ -260,6 +338,7 @@ static void put_category(physad__text *out, const physad_evaluation *e, int64_t 
     physad__html_format(out, "</h2>\n<p>%lld normal training samples, %lld test samples.</p>\n",
                         (long long)first->n_train, (long long)first->n_test);
     put_types(out, first, e->methods, categories);
+    put_breaks(out, first, e->methods, categories, 0);
     put_things(out, first, e->methods, categories);
     physad__html_raw(out, "<h3>Curves</h3>\n");
     physad__html_curves(out, first, e->methods, categories);

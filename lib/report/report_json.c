@@ -120,6 +120,71 @@ static void put_figures(maker *m, json_t *object, const physad__report *r)
     set(m, object, "reasons", reasons);
 }
 
+/* A value's figures, with their intervals and why what is null is so. */
+static void put_break_figures(maker *m, json_t *object, const physad__report *reports, int64_t count,
+                              const physad__report_break *b)
+{
+    json_t *reasons = json_object(), *intervals = json_object();
+    for (int64_t i = 0; i < physad__figure_count; i++) {
+        const physad__figure *f = &physad__figures[i];
+        if (!physad__break_figure_fits(f, reports))
+            continue;
+        const physad_metric metric =
+            count == 0 ? physad__break_figure(f, reports, b) : physad__break_mean(f, reports, count, b);
+        set(m, object, f->name, real(metric.value));
+        if (isnan(metric.value))
+            set(m, reasons, f->name, text(metric.reason));
+        if (f->interval)
+            set(m, intervals, f->name, interval(metric.lower, metric.upper));
+    }
+    set(m, object, "intervals", intervals);
+    set(m, object, "reasons", reasons);
+}
+
+static json_t *breaks_array(maker *m, const physad__report *r)
+{
+    json_t *array = json_array();
+    for (int64_t i = 0; i < r->break_count; i++) {
+        const physad__report_break *b = &r->breaks[i];
+        json_t *object = json_object();
+        set(m, object, "attribute", text(b->attribute));
+        set(m, object, "value", text(b->value));
+        set(m, object, "n_normal", json_integer(b->count[0]));
+        set(m, object, "n_anomalous", json_integer(b->count[1]));
+        put_break_figures(m, object, r, 0, b);
+        append(m, array, object);
+    }
+    return array;
+}
+
+/* Of one method: the mean over the categories that have the value. */
+static json_t *break_means(maker *m, const physad__report *reports, int64_t count)
+{
+    json_t *array = json_array();
+    for (int64_t at = 0; at < count; at++)
+        for (int64_t i = 0; i < reports[at].break_count; i++) {
+            const physad__report_break *b = &reports[at].breaks[i];
+            int64_t categories = 0, normal = 0, anomalous = 0;
+            if (!physad__break_is_first(reports, at, i))
+                continue;
+            for (int64_t k = at; k < count; k++) {
+                const physad__report_break *own = physad__break_find(&reports[k], b->attribute, b->value);
+                categories += own != NULL;
+                normal += own != NULL ? own->count[0] : 0;
+                anomalous += own != NULL ? own->count[1] : 0;
+            }
+            json_t *object = json_object();
+            set(m, object, "attribute", text(b->attribute));
+            set(m, object, "value", text(b->value));
+            set(m, object, "categories", json_integer(categories));
+            set(m, object, "n_normal", json_integer(normal));
+            set(m, object, "n_anomalous", json_integer(anomalous));
+            put_break_figures(m, object, reports, count, b);
+            append(m, array, object);
+        }
+    return array;
+}
+
 static json_t *type_object(maker *m, const physad__report *r, int64_t index)
 {
     physad_metric good = PHYSAD_METRIC_INIT, rest = PHYSAD_METRIC_INIT;
@@ -307,6 +372,7 @@ static json_t *report_object(maker *m, const physad__report *r)
     put_figures(m, object, r);
     set(m, object, "oracle", f1_object(m, r));
     set(m, object, "per_type", types_object(m, r));
+    set(m, object, "breakdowns", breaks_array(m, r));
     set(m, object, "threshold", threshold_object(m, r));
     set(m, seconds, "fit", real(r->fit_seconds));
     set(m, seconds, "score", real(r->score_seconds));
@@ -346,19 +412,25 @@ static json_t *whole(maker *m, const physad_evaluation *e)
 {
     if (e->count == 1)
         return report_object(m, &e->reports[0]);
-    json_t *root = json_object(), *results = json_array(), *mean;
+    json_t *root = json_object(), *results = json_array(), *mean, *breaks;
     for (int64_t i = 0; i < e->count; i++)
         append(m, results, report_object(m, &e->reports[i]));
     set(m, root, "results", results);
     if (e->methods == 1) {
         mean = means_object(m, e->reports, e->count);
+        breaks = break_means(m, e->reports, e->count);
     } else {
         const int64_t categories = e->count / e->methods;
         mean = json_object();
-        for (int64_t i = 0; i < e->methods; i++)
-            set(m, mean, e->reports[i * categories].method, means_object(m, e->reports + i * categories, categories));
+        breaks = json_object();
+        for (int64_t i = 0; i < e->methods; i++) {
+            const physad__report *first = e->reports + i * categories;
+            set(m, mean, first->method, means_object(m, first, categories));
+            set(m, breaks, first->method, break_means(m, first, categories));
+        }
     }
     set(m, root, "mean", mean);
+    set(m, root, "breakdowns", breaks);
     return root;
 }
 

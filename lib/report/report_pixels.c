@@ -113,6 +113,8 @@ physad_status physad__run_pixels(physad__run_state *run, const physad_scored *s)
         const physad_view mask = plane(p.mask, PHYSAD_U8, p.height, p.width);
         status = physad_pixels_add(run->pixels, &map, p.mask != NULL ? &mask : NULL, &valid, s->sample->group, 0);
         run->counted++;
+        if (status == PHYSAD_OK)
+            status = physad__run_breaks_pixels(run, s, &map, p.mask != NULL ? &mask : NULL, &valid);
     }
     planes_free(&p);
     return status;

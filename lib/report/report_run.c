@@ -140,6 +140,8 @@ physad_status physad__run_count(physad__run_state *run, const physad_scored *s, 
     physad_status status = physad_scores_add_typed(run->scores, s->score, s->sample->label, s->sample->type,
                                                    s->sample->group, typed, run->typed_name, run->typed_score);
     if (status == PHYSAD_OK)
+        status = physad__run_breaks_count(run, s);
+    if (status == PHYSAD_OK)
         status = physad__report_add_sample(run->report, &run->ctx->mem, &kept);
     if (status == PHYSAD_OK)
         run->report->samples[run->report->sample_count - 1].told = told;
@@ -337,6 +339,7 @@ static physad_status measure(physad__run_state *run)
         r->pixel_reason = "no sample has a mask";
     if (r->pixel_reason == NULL)
         PHYSAD__TRY(physad_pixels_measure(&r->pixels, run->pixels, &o, run->call_options));
+    PHYSAD__TRY(physad__run_breaks_measure(run, &o));
     if (!r->video)
         PHYSAD__TRY(physad__run_groups(run, &o));
     r->metrics_seconds = physad__seconds() - start;
@@ -382,6 +385,8 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
     if (status == PHYSAD_OK)
         status = physad__run_types_begin(run);
     if (status == PHYSAD_OK)
+        status = physad__run_breaks_begin(run);
+    if (status == PHYSAD_OK)
         status = score_all(run);
     if (status == PHYSAD_OK && r->video)
         status = physad__run_whole(run, whole, &o);
@@ -392,6 +397,7 @@ physad_status physad__run_method(physad__run_state *run, const physad_dataset *d
     physad_scores_free(run->scores);
     physad_scores_free(run->frames);
     physad__run_types_end(run);
+    physad__run_breaks_end(run);
     physad__run_kept_free(run);
     physad_dataset_free(whole);
     physad_pixels_free(run->pixels);

@@ -3,6 +3,7 @@
 #ifndef PHYSAD__REPORT_RUN_H
 #define PHYSAD__REPORT_RUN_H
 
+#include "data/data.h"
 #include "detect/detect.h"
 #include "report/report.h"
 
@@ -13,6 +14,8 @@ typedef struct physad__kept {
     physad_result *result;
     int64_t index, sample; /* in the test samples, in the report's */
 } physad__kept;
+
+typedef struct physad__run_break physad__run_break;
 
 typedef struct physad__run_state {
     physad_context *ctx;
@@ -38,6 +41,10 @@ typedef struct physad__run_state {
                                 looks like each */
     int64_t *typed_index, typed_count;
     double *typed_score;
+    physad__attributes *attributes; /* NULL: the data set has none */
+    physad__run_break *breaks;      /* report_breaks.c's */
+    int64_t break_count, break_capacity;
+    int32_t defect_size; /* of the photo whose pixels came last, until it is counted; -1: not known */
 } physad__run_state;
 
 /* Fits, scores and measures; fills in `report`, whose names are set. */
@@ -55,6 +62,16 @@ physad_status physad__run_photo(const physad__run_state *run, const physad_score
 /* Adds a sample's score to the figures and to the report (report_run.c); `told` is given away, NULL: no types are told.
  */
 physad_status physad__run_count(physad__run_state *run, const physad_scored *scored, double *told);
+
+/* --- figures by attribute (report_breaks.c) --- */
+
+physad_status physad__run_breaks_begin(physad__run_state *run);
+void physad__run_breaks_end(physad__run_state *run);
+/* Of a photo, before it is counted; `mask` NULL: all is normal. */
+physad_status physad__run_breaks_pixels(physad__run_state *run, const physad_scored *scored, const physad_view *map,
+                                        const physad_view *mask, const physad_view *valid);
+physad_status physad__run_breaks_count(physad__run_state *run, const physad_scored *scored);
+physad_status physad__run_breaks_measure(physad__run_state *run, const physad_measure_options *options);
 
 /* --- types of defect (report_types.c) --- */
 

@@ -162,6 +162,7 @@ void physad__synth_clear(physad_context *ctx, const char *out_dir)
         }
         physad__free(category);
     }
+    remove_below(ctx, out_dir, "attributes.json", false);
     remove_below(ctx, out_dir, "synth.json", false);
 }
 

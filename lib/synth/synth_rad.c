@@ -407,6 +407,32 @@ static physad_status write_summary(const rad *r, const char *out_dir, const json
     return status;
 }
 
+/* What the surface is like where most of it is, and whether sides can be told apart, for figures by attribute. */
+static json_t *attributes_of(const rad *r, const physad__object *object)
+{
+    const physad__material *m = &object->materials[0];
+    const bool glossy = r->knobs->o.gloss > 0 && m->rough < 0.35f;
+    return json_pack("{ss ss}", "material", glossy ? "glossy" : "matte", "symmetry",
+                     (r->knobs->o.flags & PHYSAD_SYNTH_SYMMETRIC) != 0 ? "symmetric" : "asymmetric");
+}
+
+static physad_status write_attributes(const rad *r, const char *out_dir)
+{
+    json_t *categories = json_object(), *root = json_pack("{so}", "categories", categories);
+    bool made = root != NULL;
+    for (int64_t i = 0; i < physad__object_count() && made; i++)
+        if (r->knobs->category[i])
+            made = json_object_set_new(categories, physad__object_at(i)->name,
+                                       attributes_of(r, physad__object_at(i))) == 0;
+    char *path = made ? physad__path_join(&r->ctx->mem, out_dir, "attributes.json") : NULL;
+    physad_status status = !made ? no_json() : PHYSAD_ERR_NOMEM;
+    if (path != NULL)
+        status = physad__json_write(&r->ctx->mem, path, root);
+    physad__free(path);
+    json_decref(root);
+    return status;
+}
+
 static physad_status draw_all(rad *r, const char *out_dir, json_t *categories)
 {
     const physad__rad_knobs *k = r->knobs;
@@ -439,6 +465,7 @@ static physad_status draw_all(rad *r, const char *out_dir, json_t *categories)
         r->folder = NULL;
         PHYSAD__TRY(status);
     }
+    PHYSAD__TRY(write_attributes(r, out_dir));
     return write_summary(r, out_dir, categories, true);
 }
 

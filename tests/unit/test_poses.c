@@ -444,10 +444,44 @@ static void test_ply_lies(void **state)
     end_context(ctx);
 }
 
+/* A camera for each of many images: each finds its own, and a number that is there twice is found at the end. */
+static void test_many_cameras(void **state)
+{
+    enum { MANY = 60000 };
+    physad_context *ctx = fresh_context();
+    physad__poses p;
+    const size_t room = (size_t)MANY * 48;
+    char *cameras = malloc(room + 64), *images = malloc((size_t)MANY * 64);
+    size_t size = 0, at = 0;
+    assert_true(cameras != NULL && images != NULL);
+    for (int i = 0; i < MANY; i++) { /* numbers far apart, in no order */
+        const int id = (int)((int64_t)i * 7919 % MANY) * 64;
+        size += (size_t)snprintf(cameras + size, 48, "%d PINHOLE 640 480 %d 500 320 240\n", id, id + 1);
+        at += (size_t)snprintf(images + at, 64, "%d 1 0 0 0 0 0 0 %d %d.jpg\n\n", i, i * 64, i);
+    }
+    const void *data[3] = { cameras, images, "" };
+    size_t sizes[3] = { size, at, 0 };
+    assert_ok(physad__colmap_parse(&p, &ctx->mem, data, sizes, true, "here"));
+    assert_int_equal(p.n_photos, MANY);
+    for (int64_t i = 0; i < MANY; i++)
+        assert_near(p.photos[i].lens.fx, (double)(i * 64 + 1), 0);
+    physad__poses_free(&p);
+    sizes[0] += (size_t)snprintf(cameras + size, 64, "64 PINHOLE 640 480 1 1 1 1\n");
+    assert_fails(PHYSAD_ERR_FORMAT, "two cameras have one number",
+                 physad__colmap_parse(&p, &ctx->mem, data, sizes, true, "here"));
+    sizes[0] = size;
+    sizes[1] = at + (size_t)snprintf(images + at, 64, "1 1 0 0 0 0 0 0 63 x.jpg\n\n");
+    assert_fails(PHYSAD_ERR_FORMAT, "a camera that is not there",
+                 physad__colmap_parse(&p, &ctx->mem, data, sizes, true, "here"));
+    free(cameras);
+    free(images);
+    end_context(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_colmap),     cmocka_unit_test(test_colmap_folder),
+        cmocka_unit_test(test_many_cameras), cmocka_unit_test(test_colmap),     cmocka_unit_test(test_colmap_folder),
         cmocka_unit_test(test_colmap_cut), cmocka_unit_test(test_colmap_lies),
         cmocka_unit_test(test_transforms), cmocka_unit_test(test_transforms_lies),
         cmocka_unit_test(test_lens),       cmocka_unit_test(test_fox),

@@ -60,6 +60,19 @@ class Results(Handle):
         mean: dict[str, Any] | None = self.data.get("mean")
         return mean
 
+    @property
+    def breakdowns(self) -> list[dict[str, Any]]:
+        """Figures by attribute of the data set (its attributes.json or attributes.csv) and by the size of defects: dicts with method,
+        attribute, value, n_normal, n_anomalous, the figures, intervals, reasons. Of several categories the means over those that have
+        the value, and how many these are (categories)."""
+        data = self.data
+        if "results" not in data:
+            return [{"method": data["method"], **entry} for entry in data["breakdowns"]]
+        by_method = data["breakdowns"]
+        if isinstance(by_method, list):
+            by_method = {data["results"][0]["method"]: by_method}
+        return [{"method": name, **entry} for name, entries in by_method.items() for entry in entries]
+
     def __len__(self) -> int:
         return int(lib.evaluation_count(self._use()))
 

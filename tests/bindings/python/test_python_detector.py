@@ -467,6 +467,12 @@ def test_page_of_an_evaluation(rad, tmp_path):
 
 def test_evaluate(rad):
     results = physad.evaluate(rad, ["patchcore", "padim"], replicates=20, **OPTIONS)
+    broken = results.breakdowns  # synth_rad writes an attributes.json
+    assert {b["method"] for b in broken} == {"patchcore", "padim"}
+    material = [b for b in broken if b["attribute"] == "material" and b["method"] == "padim"]
+    assert len(material) == 1 and material[0]["value"] == "glossy"
+    assert np.isclose(material[0]["image_auroc"], results[1]["image_auroc"]) and material[0]["n_anomalous"] > 0
+    assert {b["value"] for b in broken if b["attribute"] == "defect_size"} <= {"small", "medium", "large"}
     assert len(results) == 2 and {r["method"] for r in results} == {"patchcore", "padim"}
     assert 0 <= results[0]["image_auroc"] <= 1
     assert results.csv.count("\n") == 3 and json.loads(results.json) == results.data
