@@ -128,7 +128,7 @@ static const tool_option scene_fit_options[] = {
     { "harmonics", "N", "degree of the colours' change with direction, 0 to 3 (default 3)", 0, false },
     { "hold-out", "N", "leave every N-th photo out and measure it (default: none)", 0, false },
     { "max-gaussians", "N", "at most so many (default 300000)", 0, false },
-    { "random-points", "N", "to begin with, where the poses bring no points (default 100000)", 0, false },
+    { "random-points", "N", "to begin with, where the poses bring no points, at most (default 100000)", 0, false },
     { "measure-every", "N", "measure the photos left out every N steps; the JSON's \"history\"", 0, false },
     { "densify", "HOW", "split (default): clone, split and prune; mcmc: move and add up to the budget", 0, false },
     { "exposure", NULL, "learn each photo's exposure and white balance along", 0, false },

@@ -14,7 +14,7 @@ static const physad__option posed_rows[] = {
     { "steps", PHYSAD_OPTION_INT, "4000", 1, 10000000, NULL, "photos shown while the scene is fitted", "3DGS: 30000" },
     { "max_gaussians", PHYSAD_OPTION_INT, "150000", 100, 20000000, NULL, "of the scene, at most", NULL },
     { "random_points", PHYSAD_OPTION_INT, "30000", 10, 20000000, NULL,
-      "Gaussians to begin with where the poses bring no points", "SplatPose: 100000" },
+      "Gaussians to begin with where the poses bring no points, at most", "SplatPose: 100000" },
     { "harmonics", PHYSAD_OPTION_INT, "3", 0, 3, NULL, "degree of the colours' change with direction", "3DGS" },
     { "background", PHYSAD_OPTION_REAL, "0", 0, 1, NULL, "grey behind everything", NULL },
     { "backbone", PHYSAD_OPTION_TEXT, "efficientnet-lite0", 0, 0, NULL,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/io.h"
 #include "scene/scene_file.h"
+#include "scene/scene_points.h"
 #include "scene/scene_train.h"
 
 #include <math.h>
@@ -90,83 +91,6 @@ static physad_status read_options(physad_scene_options *o, const physad_scene_op
 
 /* --- the fit --- */
 
-static bool is_seen(const physad_camera *c, const double p[3])
-{
-    double v[3];
-    for (int k = 0; k < 3; k++)
-        v[k] = c->rotation[k * 3] * p[0] + c->rotation[k * 3 + 1] * p[1] + c->rotation[k * 3 + 2] * p[2] +
-               c->translation[k];
-    const double x = c->fx * v[0] / v[2] + c->cx, y = c->fy * v[1] / v[2] + c->cy;
-    return v[2] > 0.2 && x >= 0 && y >= 0 && x < (double)c->width && y < (double)c->height;
-}
-
-/* Points where a third of the cameras (two at least) look, drawn from a ball around them that reaches twice as far. */
-static physad_status random_points(physad__scene_views *v, physad_context *ctx, int64_t n)
-{
-    physad__rng rng;
-    double mean[3] = { 0 };
-    physad__free(v->points);
-    physad__free(v->colours);
-    v->points = physad__alloc_array(&ctx->mem, 3 * n, sizeof(float), "points of a scene");
-    v->colours = physad__alloc_array(&ctx->mem, 3 * n, sizeof(float), "points of a scene");
-    if (v->points == NULL || v->colours == NULL)
-        return PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; i < v->count; i++) {
-        const physad_camera *c = &v->views[i].camera;
-        for (int k = 0; k < 3; k++)
-            mean[k] -= (c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] +
-                        c->rotation[6 + k] * c->translation[2]) /
-                       (double)v->count;
-    }
-    const int64_t wanted = physad__max(2, v->count / 3);
-    physad__rng_seed(&rng, ctx->seed, 0x9013);
-    v->n_points = 0;
-    for (int64_t tries = 0; tries < 200 * n && v->n_points < n; tries++) {
-        double p[3];
-        int64_t seen = 0;
-        for (int k = 0; k < 3; k++)
-            p[k] = mean[k] + (physad__rng_uniform(&rng) * 2 - 1) * 2 * v->extent;
-        for (int64_t i = 0; i < v->count && seen < wanted; i++)
-            seen += is_seen(&v->views[i].camera, p);
-        for (int k = 0; seen >= wanted && k < 3; k++) {
-            v->points[3 * v->n_points + k] = (float)p[k];
-            v->colours[3 * v->n_points + k] = (float)physad__rng_uniform(&rng);
-        }
-        v->n_points += seen >= wanted;
-    }
-    if (v->n_points == 0)
-        return physad__error(PHYSAD_ERR_NUMERIC,
-                             "the cameras look at no place in common: do their axes follow the format (OpenGL in "
-                             "transforms.json)?");
-    return PHYSAD_OK;
-}
-
-/* Points that came with the poses are what photos have in common: one that sees none of them would only spoil the
- * others. */
-static physad_status check_overlap(const physad__scene_views *v, const char *data)
-{
-    const physad__scene_view *blind = NULL;
-    int64_t n = 0;
-    for (int64_t i = 0; i < v->count && v->n_points > 0; i++) {
-        bool some = false;
-        for (int64_t k = 0; k < v->n_points && !some; k++) {
-            const double p[3] = { (double)v->points[3 * k], (double)v->points[3 * k + 1],
-                                  (double)v->points[3 * k + 2] };
-            some = is_seen(&v->views[i].camera, p);
-        }
-        blind = some || blind != NULL ? blind : &v->views[i];
-        n += !some;
-    }
-    if (n == 0)
-        return PHYSAD_OK;
-    return physad__error(
-        PHYSAD_ERR_NUMERIC, "%s: %s%s shows none of the %lld points that came with the poses%s", data, blind->name,
-        n == v->count ? ", like all photos," : "", (long long)v->n_points,
-        n == v->count
-            ? ": are points and poses of one world, do the poses' axes follow the format (OpenGL in transforms.json)?"
-            : ": its pose is wrong, or it overlaps with no other; remove it");
-}
-
 static physad_status keep_cameras(physad_scene *scene, const physad__scene_views *views)
 {
     physad__mem *mem = &scene->ctx->mem;
@@ -191,7 +115,8 @@ static physad_status fit_views(physad__gaussians *out, physad__scene_fitted *fit
 {
     physad__scene_model model = { 0 };
     const int32_t degree = o->harmonics == 16 ? 3 : o->harmonics == 9 ? 2 : o->harmonics == 4 ? 1 : 0;
-    physad_status status = views->n_points > 0 ? PHYSAD_OK : random_points(views, ctx, o->random_points);
+    physad_status status =
+        views->n_points > 0 ? PHYSAD_OK : physad__scene_points_make(views, ctx, o->random_points, call);
     if (status == PHYSAD_OK)
         status = physad__scene_model_begin(&model, &ctx->mem, views->points, views->colours, views->n_points, degree);
     if (status == PHYSAD_OK && o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
@@ -233,7 +158,7 @@ static physad_status fit(physad_scene *scene, const char *data, const physad_sce
     physad__scene_views views;
     const physad__scene_choice choice = { .masks = o->masks, .background = o->background, .shifts = true };
     PHYSAD__TRY(physad__scene_views_open(&views, scene->ctx, data, o->max_side, o->hold_out, &choice, call));
-    physad_status status = check_overlap(&views, data);
+    physad_status status = physad__scene_points_check(&views, data);
     if (status == PHYSAD_OK)
         status = fit_views(&scene->parts.gaussians, &scene->fitted, scene->ctx, &views, o, call);
     if (status == PHYSAD_OK)

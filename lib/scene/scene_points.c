@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Points to begin with where the poses bring none: where photos agree, else where cameras look; and whether each photo
+ * shows any of them. */
+#include "scene/scene_points.h"
+
+#include <math.h>
+
+#define PROBES 4000 /* draws by which the most that look at one place are counted */
+#define LOOKING 0.6 /* of those: how many a place wants */
+
+static bool is_seen(const physad_camera *c, const double p[3], double at[2])
+{
+    double v[3];
+    for (int k = 0; k < 3; k++)
+        v[k] = c->rotation[k * 3] * p[0] + c->rotation[k * 3 + 1] * p[1] + c->rotation[k * 3 + 2] * p[2] +
+               c->translation[k];
+    at[0] = c->fx * v[0] / v[2] + c->cx;
+    at[1] = c->fy * v[1] / v[2] + c->cy;
+    return v[2] > 0.2 && at[0] >= 0 && at[1] >= 0 && at[0] < (double)c->width && at[1] < (double)c->height;
+}
+
+/* --- drawn --- */
+
+/* A place in a ball around the cameras that reaches twice as far, how many cameras look at it, and the mean colour that
+ * they see. */
+static int64_t draw(physad__rng *rng, const physad__scene_views *v, const double mean[3], double p[3], float colour[3])
+{
+    int64_t seen = 0;
+    memset(colour, 0, 3 * sizeof(float));
+    for (int k = 0; k < 3; k++)
+        p[k] = mean[k] + (physad__rng_uniform(rng) * 2 - 1) * 2 * v->extent;
+    for (int64_t i = 0; i < v->count; i++) {
+        const physad__scene_view *s = &v->views[i];
+        double at[2];
+        if (s->held_out || !is_seen(&s->camera, p, at))
+            continue;
+        seen++;
+        for (int ch = 0; ch < 3; ch++)
+            colour[ch] += s->pixels[(ch * s->camera.height + (int64_t)at[1]) * s->camera.width + (int64_t)at[0]];
+    }
+    for (int ch = 0; ch < 3; ch++)
+        colour[ch] /= (float)physad__max(seen, 1);
+    return seen;
+}
+
+static physad_status draw_points(physad__scene_views *v, physad_context *ctx, int64_t n)
+{
+    physad__rng rng;
+    double mean[3] = { 0 }, p[3];
+    int64_t most = 0;
+    float colour[3];
+    physad__free(v->points);
+    physad__free(v->colours);
+    v->points = physad__alloc_array(&ctx->mem, 3 * n, sizeof(float), "points of a scene");
+    v->colours = physad__alloc_array(&ctx->mem, 3 * n, sizeof(float), "points of a scene");
+    if (v->points == NULL || v->colours == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; i < v->count; i++) {
+        double centre[3];
+        physad__camera_centre(&v->views[i].camera, centre);
+        for (int k = 0; k < 3; k++)
+            mean[k] += centre[k] / (double)v->count;
+    }
+    physad__rng_seed(&rng, ctx->seed, 0x9013);
+    for (int tries = 0; tries < PROBES; tries++)
+        most = physad__max(most, draw(&rng, v, mean, p, colour));
+    const int64_t wanted = physad__max(2, (int64_t)ceil(LOOKING * (double)most));
+    v->n_points = 0;
+    for (int64_t tries = 0; tries < 200 * n && v->n_points < n; tries++) {
+        if (draw(&rng, v, mean, p, colour) < wanted)
+            continue;
+        for (int k = 0; k < 3; k++) {
+            v->points[3 * v->n_points + k] = (float)p[k];
+            v->colours[3 * v->n_points + k] = colour[k];
+        }
+        v->n_points++;
+    }
+    if (v->n_points == 0)
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "the cameras look at no place in common: do their axes follow the format (OpenGL in "
+                             "transforms.json)?");
+    return PHYSAD_OK;
+}
+
+/* --- what photos share --- */
+
+static bool shows_some(const physad__scene_view *view, const physad__scene_views *v)
+{
+    for (int64_t k = 0; k < v->n_points; k++) {
+        const double p[3] = { (double)v->points[3 * k], (double)v->points[3 * k + 1], (double)v->points[3 * k + 2] };
+        double at[2];
+        if (is_seen(&view->camera, p, at))
+            return true;
+    }
+    return false;
+}
+
+/* The first photo that shows none of the points, and how many there are; NULL: all do. */
+static const physad__scene_view *find_blind(const physad__scene_views *v, int64_t *count)
+{
+    const physad__scene_view *blind = NULL;
+    *count = 0;
+    for (int64_t i = 0; i < v->count && v->n_points > 0; i++)
+        if (!shows_some(&v->views[i], v)) {
+            blind = blind != NULL ? blind : &v->views[i];
+            ++*count;
+        }
+    return blind;
+}
+
+physad_status physad__scene_points_check(const physad__scene_views *v, const char *data)
+{
+    int64_t n;
+    const physad__scene_view *blind = find_blind(v, &n);
+    if (blind == NULL)
+        return PHYSAD_OK;
+    return physad__error(
+        PHYSAD_ERR_NUMERIC, "%s%s%s%s shows none of the %lld points that came with the poses%s",
+        data != NULL ? data : "", data != NULL ? ": " : "", blind->name, n == v->count ? ", like all photos," : "",
+        (long long)v->n_points,
+        n == v->count
+            ? ": are points and poses of one world, do the poses' axes follow the format (OpenGL in transforms.json)?"
+            : ": its pose is wrong, or it overlaps with no other; remove it");
+}
+
+physad_status physad__scene_points_make(physad__scene_views *v, physad_context *ctx, int64_t most, physad__call *call)
+{
+    int64_t n;
+    PHYSAD__TRY(physad__scene_sweep(v, ctx, most, call));
+    if (v->n_points == 0) {
+        physad__log(ctx, PHYSAD_LOG_WARNING,
+                    "photos agree on hardly any place: the scene begins from points drawn where cameras look; are the "
+                    "poses right?");
+        PHYSAD__TRY(draw_points(v, ctx, most));
+    }
+    const physad__scene_view *blind = find_blind(v, &n);
+    if (blind == NULL)
+        return PHYSAD_OK;
+    return physad__error(PHYSAD_ERR_NUMERIC,
+                         "%s overlaps with no other photo (%lld of %lld do not): its camera looks at none of the "
+                         "places that others share; its pose is wrong, or remove it",
+                         blind->name, (long long)n, (long long)v->count);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Points where the poses bring none: photos of a textured wall with a step in it, drawn here ray by ray. */
+#include "failing.h"
+#include "test.h"
+
+#include "scene/scene_points.h"
+
+#include <math.h>
+
+enum { W = 96, H = 80, N = 7, MOST = 3000 };
+
+static physad_context *fresh_context(int32_t threads)
+{
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx = NULL;
+    o.threads = threads;
+    assert_ok(physad_context_new(&ctx, &o));
+    return ctx;
+}
+
+static void end_context(physad_context *ctx)
+{
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
+/* --- the wall: at depth 4, where x > 0 at 3.4 --- */
+
+static double wall(double x)
+{
+    return x > 0 ? 3.4 : 4;
+}
+
+/* Smooth and never the same twice. */
+static double texture(double x, double y, int ch)
+{
+    double sum = 0.5;
+    for (int k = 1; k <= 6; k++)
+        sum += 0.09 * sin(k * (3.1 + ch * 0.2) * x + 1.7 * k * k + ch) * cos(k * 2.9 * y - 1.3 * k * k);
+    return sum;
+}
+
+static physad_camera camera_at(int view, double unit)
+{
+    physad_camera c = { .fx = 90, .fy = 90, .cx = W / 2.0, .cy = H / 2.0, .width = W, .height = H };
+    c.rotation[0] = c.rotation[4] = c.rotation[8] = 1;
+    c.translation[0] = -unit * 0.35 * (view - N / 2);
+    c.translation[1] = -unit * 0.2 * (view % 3 - 1);
+    return c;
+}
+
+/* `flat`: no texture. */
+static void draw(physad__scene_view *v, physad_context *ctx, int view, double unit, bool flat)
+{
+    char name[16];
+    v->camera = camera_at(view, unit);
+    snprintf(name, sizeof(name), "%d.png", view);
+    v->name = physad__strdup(&ctx->mem, name);
+    v->pixels = physad__alloc_array(&ctx->mem, 3 * W * H, sizeof(float), "test");
+    assert_non_null(v->name);
+    assert_non_null(v->pixels);
+    const double ex = -v->camera.translation[0] / unit, ey = -v->camera.translation[1] / unit;
+    for (int i = 0; i < W * H; i++) {
+        const double dx = (i % W + 0.5 - v->camera.cx) / v->camera.fx, dy = (i / W + 0.5 - v->camera.cy) / v->camera.fy;
+        const double z = wall(ex + 3.4 * dx) < 4 ? 3.4 : 4; /* the nearer half hides what is behind it */
+        for (int ch = 0; ch < 3; ch++)                      /* each photo in its own light */
+            v->pixels[ch * W * H + i] =
+                (float)(flat ? 0.5 : (0.8 + 0.05 * view) * texture(ex + z * dx, ey + z * dy, ch));
+    }
+}
+
+static physad__scene_views make_views(physad_context *ctx, int64_t n, double unit, bool flat)
+{
+    physad__scene_views v = { .count = n, .extent = 1.1 * unit * 0.35 * (double)n / 2 };
+    v.views = physad__alloc_zero(&ctx->mem, (size_t)n * sizeof(*v.views), "test");
+    assert_non_null(v.views);
+    for (int i = 0; i < n; i++)
+        draw(&v.views[i], ctx, i, unit, flat);
+    return v;
+}
+
+static physad_status sweep(physad__scene_views *v, physad_context *ctx)
+{
+    physad__call call;
+    assert_ok(physad__call_begin(&call, ctx, NULL, "test"));
+    const physad_status status = physad__scene_points_make(v, ctx, MOST, &call);
+    physad__call_end(&call);
+    return status;
+}
+
+/* --- the tests --- */
+
+static void test_places(void **state)
+{
+    physad_context *ctx = fresh_context(2);
+    for (int size = 0; size < 3; size++) { /* whatever the world's unit is */
+        const double unit = size == 0 ? 1 : size == 1 ? 0.05 : 1000;
+        physad__scene_views v = make_views(ctx, N, unit, false);
+        int64_t right = 0, near = 0, alike = 0;
+        assert_ok(sweep(&v, ctx));
+        for (int64_t i = 0; i < v.n_points; i++) {
+            const double x = (double)v.points[3 * i] / unit, y = (double)v.points[3 * i + 1] / unit,
+                         z = (double)v.points[3 * i + 2] / unit;
+            right += fabs(z - wall(x)) < 0.05 * wall(x);
+            near += z < 3.7;
+            alike += fabs((double)v.colours[3 * i] - texture(x, y, 0)) < 0.2;
+        }
+        print_message("unit %g: %lld points, %lld on the wall, %lld on its nearer half\n", unit, (long long)v.n_points,
+                      (long long)right, (long long)near);
+        assert_in_range(v.n_points, MOST / 2, MOST);
+        assert_true(right > 0.95 * (double)v.n_points);
+        assert_true(near > 0.2 * (double)v.n_points && near < 0.8 * (double)v.n_points);
+        assert_true(alike > 0.95 * (double)v.n_points);
+        physad__scene_views_free(&v);
+    }
+    end_context(ctx);
+}
+
+/* One answer whatever the threads; a photo that is held out is not looked at. */
+static void test_same(void **state)
+{
+    physad_context *ctx = fresh_context(1), *two = fresh_context(2);
+    physad__scene_views a = make_views(ctx, N, 1, false), b = make_views(two, N, 1, false);
+    a.views[2].held_out = b.views[2].held_out = true;
+    for (int i = 0; i < 3 * W * H; i++)
+        b.views[2].pixels[i] = 0.3f;
+    assert_ok(sweep(&a, ctx));
+    assert_ok(sweep(&b, two));
+    assert_int_equal(a.n_points, b.n_points);
+    assert_memory_equal(a.points, b.points, (size_t)(3 * a.n_points) * sizeof(float));
+    assert_memory_equal(a.colours, b.colours, (size_t)(3 * a.n_points) * sizeof(float));
+    physad__scene_views_free(&a);
+    physad__scene_views_free(&b);
+    end_context(ctx);
+    end_context(two);
+}
+
+/* Without texture: drawn where cameras look, in the colours they see. */
+static void test_drawn(void **state)
+{
+    physad_context *ctx = fresh_context(2);
+    physad__scene_views v = make_views(ctx, 2, 1, true);
+    assert_ok(sweep(&v, ctx));
+    assert_int_equal(v.n_points, MOST);
+    for (int64_t i = 0; i < v.n_points; i++) {
+        assert_true(v.points[3 * i + 2] > 0.2f); /* before both */
+        assert_near((double)v.colours[3 * i + 1], 0.5, 1e-5);
+    }
+    physad__scene_views_free(&v);
+    end_context(ctx);
+}
+
+static void test_refused(void **state)
+{
+    physad_context *ctx = fresh_context(2);
+    physad__scene_views v = make_views(ctx, N, 1, false);
+    physad_camera *c = &v.views[4].camera; /* looks the other way */
+    c->rotation[0] = c->rotation[8] = -1;
+    c->translation[0] *= -1;
+    assert_fails(PHYSAD_ERR_NUMERIC, "4.png overlaps with no other photo (1 of 7 do not)", sweep(&v, ctx));
+    physad__scene_views_free(&v);
+
+    v = make_views(ctx, 2, 1, true);
+    c = &v.views[1].camera;
+    c->rotation[0] = c->rotation[8] = -1;
+    assert_fails(PHYSAD_ERR_NUMERIC, "no place in common", sweep(&v, ctx));
+    physad__scene_views_free(&v);
+    end_context(ctx);
+}
+
+static void test_memory(void **state)
+{
+    physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_status status = PHYSAD_ERR_NOMEM;
+    co.allocator = &failing_allocator;
+    co.threads = 1;
+    for (int64_t n = 0; status != PHYSAD_OK; n++) {
+        physad_context *ctx = NULL;
+        allocations_left = INT64_MAX;
+        assert_ok(physad_context_new(&ctx, &co));
+        physad__scene_views v = make_views(ctx, 3, 1, false);
+        allocations_left = n;
+        status = sweep(&v, ctx);
+        if (status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM)
+            fail_msg("%lld allocations: %s", (long long)n, physad_last_error());
+        physad__scene_views_free(&v);
+        end_context(ctx);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_places), cmocka_unit_test(test_same),
+                                        cmocka_unit_test(test_drawn), cmocka_unit_test(test_refused),
+                                        cmocka_unit_test(test_memory) };
+    return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
+}
