@@ -215,7 +215,7 @@ static physad_status search(const physad__locator *l, physad__aligner *a, const 
     return PHYSAD_OK;
 }
 
-/* Which hypotheses are the likely ones, and how well they fit at all. */
+/* Which hypotheses are the likely ones, and how well they fit at all: the most confident first. */
 static physad_status judge(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo,
                            const physad__guess *guesses, int64_t n, physad__pose *poses)
 {
@@ -231,6 +231,11 @@ static physad_status judge(const physad__locator *l, physad__aligner *a, const p
         };
         poses[i].fit = fmin(fmax(fit, 0), 1);
         poses[i].confidence = poses[i].fit * exp(-(guesses[i].cost / guesses[0].cost - 1) / COST_SCALE) / sum;
+        for (int64_t at = i; at > 0 && poses[at].confidence > poses[at - 1].confidence; at--) {
+            const physad__pose later = poses[at - 1];
+            poses[at - 1] = poses[at];
+            poses[at] = later;
+        }
     }
     return PHYSAD_OK;
 }
