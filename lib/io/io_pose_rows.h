@@ -68,6 +68,9 @@ typedef struct physad__pose_found {
 physad_status physad__pose_settle(physad__mem *mem, physad__posed *const *photos, const physad__pose_row *const *rows,
                                   int64_t n, const physad__pose_frame *told, physad__pose_found *found,
                                   const char *name);
+/* Radians between each camera's axis and the way to the place where the axes meet; `room`: 2 n. False where they meet
+ * nowhere. */
+bool physad__pose_angles(physad__posed *const *photos, int64_t n, double *room);
 /* "camera-to-world, opencv axes, quaternions xyzw" */
 const char *physad__pose_words(char *out, size_t size, const physad__pose_frame *frame, bool quaternions);
 

@@ -101,12 +101,11 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median angle between the axes and the way to the place that fits them best, infinite where there is none, where it
- * lies behind one in twenty cameras, or where the cameras stand in one place. `room`: 2 n. */
-static double look(physad__posed *const *photos, int64_t n, double *room, double *distance)
+/* Angles between the axes and the way to the place that fits them best, and the ways' lengths behind them; the farthest
+ * that a camera stands from the mean of all. */
+static bool measure(physad__posed *const *photos, int64_t n, double *angles, double *lengths, double *spread)
 {
-    double a[9] = { 0 }, b[3] = { 0 }, place[3], mean[3] = { 0 }, spread = 0;
-    int64_t behind = 0;
+    double a[9] = { 0 }, b[3] = { 0 }, place[3], mean[3] = { 0 };
     for (int64_t i = 0; i < n; i++) {
         const double *r = photos[i]->rotation, *t = photos[i]->translation;
         double c[3];
@@ -121,8 +120,9 @@ static double look(physad__posed *const *photos, int64_t n, double *room, double
             }
         }
     }
+    *spread = 0;
     if (!solve(place, a, b, n))
-        return INFINITY;
+        return false;
     for (int64_t i = 0; i < n; i++) {
         const double *r = photos[i]->rotation, *t = photos[i]->translation;
         double v[3], off = 0;
@@ -131,12 +131,29 @@ static double look(physad__posed *const *photos, int64_t n, double *room, double
             const double c = -(r[k] * t[0] + r[3 + k] * t[1] + r[6 + k] * t[2]) - mean[k];
             off += c * c;
         }
-        const double length = sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
-        spread = fmax(spread, sqrt(off));
-        behind += v[2] <= 0;
-        room[i] = length > 0 ? acos(fmin(fmax(v[2] / length, -1), 1)) : M_PI;
-        room[n + i] = length;
+        lengths[i] = sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+        angles[i] = lengths[i] > 0 ? acos(fmin(fmax(v[2] / lengths[i], -1), 1)) : M_PI;
+        *spread = fmax(*spread, sqrt(off));
     }
+    return true;
+}
+
+bool physad__pose_angles(physad__posed *const *photos, int64_t n, double *room)
+{
+    double spread;
+    return n > 0 && measure(photos, n, room, room + n, &spread);
+}
+
+/* Median angle, infinite where there is no such place, where it lies behind one in twenty cameras, or where the cameras
+ * stand in one place. `room`: 2 n. */
+static double look(physad__posed *const *photos, int64_t n, double *room, double *distance)
+{
+    double spread;
+    int64_t behind = 0;
+    if (!measure(photos, n, room, room + n, &spread))
+        return INFINITY;
+    for (int64_t i = 0; i < n; i++)
+        behind += room[i] >= M_PI / 2;
     qsort(room, (size_t)n, sizeof(*room), by_value);
     qsort(room + n, (size_t)n, sizeof(*room), by_value);
     *distance = room[n + n / 2];

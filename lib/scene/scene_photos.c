@@ -5,6 +5,7 @@
 #include "data/data.h"
 #include "io/io.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static const char *const model_folders[] = { "sparse/0", "sparse", "colmap/sparse/0", "." };
@@ -71,6 +72,49 @@ bool physad__photo_is_chosen(const physad__scene_choice *chosen, const char *pat
         if (strcmp(chosen->paths[i], path) == 0)
             return true;
     return chosen->paths == NULL;
+}
+
+/* --- where they look --- */
+
+static void warn(const physad__posed *photos, const double *angles, int64_t n, physad_context *ctx, const char *data)
+{
+    int64_t away = 0, last = -1;
+    for (int64_t i = 0; i < n; i++)
+        if (angles[i] > M_PI / 2) {
+            away++;
+            last = i;
+        }
+    if (away * 20 >= n * 19)
+        physad__log(ctx, PHYSAD_LOG_WARNING,
+                    "%s: all cameras look away from the one place where their axes meet: if they are to look at a "
+                    "thing, the poses have other axes than their format's (OpenGL's in transforms.json: y up, z "
+                    "behind; OpenCV's are y down, z ahead)",
+                    data);
+    else if (away > 0 && away * 10 <= n)
+        physad__log(ctx, PHYSAD_LOG_WARNING,
+                    "%s: %lld of %lld photos look away from what the others look at (%s): are their poses right?", data,
+                    (long long)away, (long long)n, photos[last].name);
+}
+
+physad_status physad__photos_check_looks(const physad__scene_views *v, physad_context *ctx, const char *data)
+{
+    const int64_t n = v->count;
+    physad__posed *photos = physad__alloc_zero(&ctx->mem, (size_t)(n + 1) * sizeof(*photos), "photos of a scene");
+    physad__posed **all = physad__alloc_array(&ctx->mem, n + 1, sizeof(*all), "photos of a scene");
+    double *room = physad__alloc_array(&ctx->mem, 2 * n + 1, sizeof(*room), "photos of a scene");
+    const bool made = photos != NULL && all != NULL && room != NULL;
+    for (int64_t i = 0; i < n && made; i++) {
+        photos[i].name = v->views[i].name;
+        memcpy(photos[i].rotation, v->views[i].camera.rotation, sizeof(photos[i].rotation));
+        memcpy(photos[i].translation, v->views[i].camera.translation, sizeof(photos[i].translation));
+        all[i] = &photos[i];
+    }
+    if (made && n >= 3 && physad__pose_angles(all, n, room))
+        warn(photos, room, n, ctx, data);
+    physad__free(photos);
+    physad__free(all);
+    physad__free(room);
+    return made ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
 /* --- lists --- */

@@ -19,6 +19,9 @@ physad_status physad__photos_poses(physad__poses *out, physad__poses *model, phy
 physad_status physad__photos_robot_poses(physad__poses *out, bool *there, physad_context *ctx, const char *data,
                                          const physad__scene_choice *chosen);
 
+/* Warns (the log) of cameras that look away from the place where all axes meet. */
+physad_status physad__photos_check_looks(const physad__scene_views *v, physad_context *ctx, const char *data);
+
 /* Photos of a folder, by their names from there on. */
 typedef struct physad__photo_list {
     char **names; /* sorted as people number them */

@@ -625,6 +625,57 @@ static void test_chosen(void **state)
     end_context(ctx);
 }
 
+static int warnings;
+static char warned[2000];
+
+static void hear(int32_t level, const char *text, void *user)
+{
+    if (level == PHYSAD_LOG_WARNING) {
+        warnings++;
+        snprintf(warned, sizeof(warned), "%s", text);
+    }
+}
+
+/* Poses that are said to be what they are not: taken, with a warning. */
+static void test_looks(void **state)
+{
+    static const convention how = { true, false, false, false, 1 };
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx = NULL;
+    physad__scene_views v;
+    char folder[256];
+    o.log = hear;
+    o.log_level = PHYSAD_LOG_WARNING;
+    assert_ok(physad_context_new(&ctx, &o));
+    folder_make(folder, sizeof(folder), ctx, "");
+    write_lines(folder, "poses.csv", &how, 16, "", ",");
+    check_cameras(ctx, folder, 1, 1e-6);
+    assert_int_equal(warnings, 0);
+    write_in(folder, "camera.json", "{\"fx\": 50, \"pose\": \"camera-to-world\", \"axes\": \"opengl\"}");
+    assert_ok(open_views(&v, ctx, folder, NULL));
+    physad__scene_views_free(&v);
+    assert_int_equal(warnings, 1);
+    assert_non_null(strstr(warned, "look away from the one place"));
+    write_in(folder, "camera.json", "{\"fx\": 50, \"pose\": \"camera-to-world\", \"axes\": \"opencv\"}");
+    FILE *f = open_in(folder, "poses.csv"); /* one is turned about */
+    for (int i = 0; i < VIEWS; i++) {
+        double m[16];
+        char text[40];
+        matrix_of(m, i, &how);
+        fprintf(f, "%d.png", i);
+        for (int k = 0; k < 16; k++)
+            fprintf(f, ",%s", digits(text, i == 7 && k < 12 && (k % 4 == 0 || k % 4 == 2) ? -m[k] : m[k]));
+        fputs("\n", f);
+    }
+    fclose(f);
+    assert_ok(open_views(&v, ctx, folder, NULL));
+    physad__scene_views_free(&v);
+    assert_int_equal(warnings, 2);
+    assert_non_null(strstr(warned, "1 of 12 photos look away from what the others look at (7.png)"));
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
 static void test_memory(void **state)
 {
     static const convention how = { true, false, false, false, 1 };
@@ -667,7 +718,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conventions), cmocka_unit_test(test_settle),  cmocka_unit_test(test_files),
         cmocka_unit_test(test_shapes),      cmocka_unit_test(test_cameras), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_chosen),      cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_chosen),      cmocka_unit_test(test_looks),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests_name("robot_poses", tests, NULL, NULL);
 }
