@@ -32,7 +32,8 @@ static bool read_fit(const tool *t, physad_scene_options *o)
     return read_int(t, "steps", &o->steps, 1, 10000000) && read_int(t, "max-side", &o->max_side, 1, 32768) &&
            read_int(t, "hold-out", &o->hold_out, 2, 1000000) &&
            read_int(t, "max-gaussians", &o->max_gaussians, 1, 20000000) &&
-           read_int(t, "random-points", &o->random_points, 1, 20000000) && read_int(t, "coarse", &o->coarse, 0, 3) &&
+           read_int(t, "random-points", &o->random_points, 1, 20000000) &&
+           read_int(t, "swept-points", &o->swept_points, -1, 20000000) && read_int(t, "coarse", &o->coarse, 0, 3) &&
            read_int(t, "measure-every", &o->measure_every, 1, 10000000) &&
            read_int(t, "checkpoint-every", &o->checkpoint_every, 1, 10000000);
 }

@@ -129,6 +129,8 @@ static const tool_option scene_fit_options[] = {
     { "hold-out", "N", "leave every N-th photo out and measure it (default: none)", 0, false },
     { "max-gaussians", "N", "at most so many (default 300000)", 0, false },
     { "random-points", "N", "to begin with, where the poses bring no points, at most (default 100000)", 0, false },
+    { "swept-points", "N", "to begin with where photos agree, beside the poses' points (default 20000; -1: none)", 0,
+      false },
     { "measure-every", "N", "measure the photos left out every N steps; the JSON's \"history\"", 0, false },
     { "densify", "HOW", "split (default): clone, split and prune; mcmc: move and add up to the budget", 0, false },
     { "exposure", NULL, "learn each photo's exposure and white balance along", 0, false },

@@ -45,8 +45,8 @@ typedef struct physad_scene_options {
                                never */
     int32_t densify_until;  /**< last such step; 0: half of the steps, at most 15000 */
     int32_t densify_every;  /**< steps between; 0: 100 */
-    float densify_gradient; /**< mean gradient on the image, in half images, that calls for more Gaussians;
-                                0: 0.0002, of fewer than 7,000 steps 0.00015 */
+    float densify_gradient; /**< mean gradient on the image, in half images, that calls for more Gaussians; 0: 0.00025
+                                 (published: 0.0002, from fewer points) */
     float background[3];    /**< colour behind everything, 0..1; also behind photos with alpha */
     int32_t densify;        /**< PHYSAD_SCENE_DENSIFY_* */
     int32_t exposure; /**< 1: each photo has a change of colour of its own, 3 x 4, learnt along: for cameras that chose
@@ -54,6 +54,9 @@ typedef struct physad_scene_options {
     /** 0 to 3: photos are halved so often to begin with, and once less after each tenth of the steps */
     int32_t coarse;
     int32_t checkpoint_every; /**< steps between writes of `checkpoint`; 0: 1000 */
+    int32_t swept_points;     /**< Gaussians to begin with beside the points that come with the poses, on places where
+                                   photos agree, at most; 0: 20000; negative: none */
+    int32_t reserved;         /**< zero */
     int32_t resume;         /**< 1: go on from `checkpoint` where there is one, to the same bits */
     const char *checkpoint; /**< file (safetensors) that tells where the fit stands, written on the way and when it is
                                cancelled, removed when it ends; NULL: none */
@@ -63,7 +66,7 @@ typedef struct physad_scene_options {
 
 #define PHYSAD_SCENE_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
-        sizeof(physad_scene_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0 }, 0, 0, 0, 0, 0, NULL, NULL          \
+        sizeof(physad_scene_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0 }, 0, 0, 0, 0, 0, 0, 0, NULL, NULL    \
     }
 
 /** How well held-out photos are met, and what it took. */

@@ -55,14 +55,13 @@ static physad_status read_options(physad_scene_options *o, const physad_scene_op
     o->harmonics = or_default(o->harmonics, 16);
     o->max_gaussians = or_default(o->max_gaussians, 300000);
     o->random_points = or_default(o->random_points, 100000);
+    o->swept_points = or_default(o->swept_points, 20000);
     o->densify_from = or_default(o->densify_from, o->steps / 14 < 500 ? o->steps / 14 : 500);
     const int32_t share = o->densify == PHYSAD_SCENE_DENSIFY_MCMC ? 25000 : 15000; /* of 30000 steps, as published */
     const int32_t until = (int32_t)((int64_t)o->steps * share / 30000);
     o->densify_until = or_default(o->densify_until, until < share ? until : share);
     o->densify_every = or_default(o->densify_every, 100);
-    /* short fits have few rounds in which more are made */
-    const float least = o->steps < 7000 ? 1.5e-4f : 2e-4f;
-    o->densify_gradient = o->densify_gradient != 0 ? o->densify_gradient : least;
+    o->densify_gradient = o->densify_gradient != 0 ? o->densify_gradient : 2.5e-4f;
     PHYSAD__TRY(range("steps", o->steps, 1, 10000000));
     PHYSAD__TRY(range("max_side", o->max_side, 0, 32768));
     PHYSAD__TRY(range("max_gaussians", o->max_gaussians, 1, 20000000));
@@ -109,16 +108,17 @@ static physad_status keep_cameras(physad_scene *scene, const physad__scene_views
     return PHYSAD_OK;
 }
 
-/* `views` may lose its points for others. */
 static physad_status fit_views(physad__gaussians *out, physad__scene_fitted *fitted, physad_context *ctx,
-                               physad__scene_views *views, const physad_scene_options *o, physad__call *call)
+                               const physad__scene_views *views, const physad_scene_options *o, physad__call *call)
 {
     physad__scene_model model = { 0 };
+    physad__scene_views own;
     const int32_t degree = o->harmonics == 16 ? 3 : o->harmonics == 9 ? 2 : o->harmonics == 4 ? 1 : 0;
-    physad_status status =
-        views->n_points > 0 ? PHYSAD_OK : physad__scene_points_make(views, ctx, o->random_points, call);
+    physad_status status = physad__scene_points_begin(&own, ctx, views, o, call);
     if (status == PHYSAD_OK)
-        status = physad__scene_model_begin(&model, &ctx->mem, views->points, views->colours, views->n_points, degree);
+        status = physad__scene_model_begin(&model, &ctx->mem, own.points, own.colours, own.n_points, degree);
+    physad__free(own.points);
+    physad__free(own.colours);
     if (status == PHYSAD_OK && o->densify == PHYSAD_SCENE_DENSIFY_MCMC)
         physad__mcmc_begin(&model);
     if (status == PHYSAD_OK)
@@ -140,16 +140,9 @@ physad_status physad__scene_fit_views(physad__gaussians *out, physad_context *ct
 {
     physad_scene_options o;
     physad__scene_fitted fitted = { 0 };
-    physad__scene_views own = *views;
     PHYSAD__TRY(read_options(&o, options));
-    if (views->n_points == 0)
-        own.points = own.colours = NULL; /* others are drawn in their place */
-    const physad_status status = fit_views(out, &fitted, ctx, &own, &o, call);
+    const physad_status status = fit_views(out, &fitted, ctx, views, &o, call);
     physad__free(fitted.history);
-    if (views->n_points == 0) {
-        physad__free(own.points);
-        physad__free(own.colours);
-    }
     return status;
 }
 

@@ -123,10 +123,10 @@ physad_status physad__scene_points_check(const physad__scene_views *v, const cha
             : ": its pose is wrong, or it overlaps with no other; remove it");
 }
 
-physad_status physad__scene_points_make(physad__scene_views *v, physad_context *ctx, int64_t most, physad__call *call)
+static physad_status make_points(physad__scene_views *v, physad_context *ctx, int64_t most, physad__call *call)
 {
     int64_t n;
-    PHYSAD__TRY(physad__scene_sweep(v, ctx, most, call));
+    PHYSAD__TRY(physad__scene_sweep(v, ctx, v, most, call));
     if (v->n_points == 0) {
         physad__log(ctx, PHYSAD_LOG_WARNING,
                     "photos agree on hardly any place: the scene begins from points drawn where cameras look; are the "
@@ -140,4 +140,44 @@ physad_status physad__scene_points_make(physad__scene_views *v, physad_context *
                          "%s overlaps with no other photo (%lld of %lld do not): its camera looks at none of the "
                          "places that others share; its pose is wrong, or remove it",
                          blind->name, (long long)n, (long long)v->count);
+}
+
+/* Those of `views` behind what there is. */
+static physad_status append(physad__scene_views *own, physad_context *ctx, const physad__scene_views *views)
+{
+    const int64_t n = own->n_points + views->n_points;
+    float *points = physad__alloc_array(&ctx->mem, 3 * n + 1, sizeof(float), "points of a scene");
+    float *colours = physad__alloc_array(&ctx->mem, 3 * n + 1, sizeof(float), "points of a scene");
+    if (points == NULL || colours == NULL) {
+        physad__free(points);
+        physad__free(colours);
+        return PHYSAD_ERR_NOMEM;
+    }
+    const size_t have = (size_t)(3 * own->n_points), more = (size_t)(3 * views->n_points);
+    if (have > 0) {
+        memcpy(points, own->points, have * sizeof(float));
+        memcpy(colours, own->colours, have * sizeof(float));
+    }
+    memcpy(points + have, views->points, more * sizeof(float));
+    memcpy(colours + have, views->colours, more * sizeof(float));
+    physad__free(own->points);
+    physad__free(own->colours);
+    own->points = points;
+    own->colours = colours;
+    own->n_points = n;
+    return PHYSAD_OK;
+}
+
+physad_status physad__scene_points_begin(physad__scene_views *own, physad_context *ctx,
+                                         const physad__scene_views *views, const physad_scene_options *o,
+                                         physad__call *call)
+{
+    *own = *views;
+    own->points = own->colours = NULL;
+    own->n_points = 0;
+    if (views->n_points == 0)
+        return make_points(own, ctx, o->random_points, call);
+    if (o->swept_points > 0)
+        PHYSAD__TRY(physad__scene_sweep(own, ctx, views, o->swept_points, call));
+    return append(own, ctx, views);
 }

@@ -6,10 +6,15 @@
 #include "scene/scene.h"
 
 /* Where the photos that are not held out agree, `most` at most, with colours; none where they agree hardly anywhere
- * (scene_sweep.c). */
-physad_status physad__scene_sweep(physad__scene_views *v, physad_context *ctx, int64_t most, physad__call *call);
-/* Swept, else drawn from where cameras look; NUMERIC where a photo shares nothing with the others (scene_points.c). */
-physad_status physad__scene_points_make(physad__scene_views *v, physad_context *ctx, int64_t most, physad__call *call);
+ * (scene_sweep.c). As far as the points of `known` reach, where it has any. What v->points held is freed. */
+physad_status physad__scene_sweep(physad__scene_views *v, physad_context *ctx, const physad__scene_views *known,
+                                  int64_t most, physad__call *call);
+/* Points to begin with (scene_points.c): those of `views`, and what is swept beside them; without any, swept, else
+ * drawn from where cameras look, and NUMERIC where a photo shares nothing with the others. `own` becomes the same views
+ * with points of its own, both of which the caller frees whatever the outcome. */
+physad_status physad__scene_points_begin(physad__scene_views *own, physad_context *ctx,
+                                         const physad__scene_views *views, const physad_scene_options *o,
+                                         physad__call *call);
 /* NUMERIC where a photo shows none of the points; `data` names the set, or is NULL. */
 physad_status physad__scene_points_check(const physad__scene_views *v, const char *data);
 

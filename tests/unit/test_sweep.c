@@ -79,13 +79,38 @@ static physad__scene_views make_views(physad_context *ctx, int64_t n, double uni
     return v;
 }
 
+/* The views' points become those to begin with. */
 static physad_status sweep(physad__scene_views *v, physad_context *ctx)
 {
     physad__call call;
+    physad__scene_views own;
+    physad_scene_options o = PHYSAD_SCENE_OPTIONS_INIT;
+    o.random_points = o.swept_points = MOST;
     assert_ok(physad__call_begin(&call, ctx, NULL, "test"));
-    const physad_status status = physad__scene_points_make(v, ctx, MOST, &call);
+    const physad_status status = physad__scene_points_begin(&own, ctx, v, &o, &call);
     physad__call_end(&call);
+    physad__free(v->points);
+    physad__free(v->colours);
+    *v = own;
     return status;
+}
+
+/* `n` points of the wall, as they come with poses. */
+static void know(physad__scene_views *v, physad_context *ctx, int64_t n)
+{
+    v->n_points = n;
+    v->points = physad__alloc_array(&ctx->mem, 3 * n, sizeof(float), "test");
+    v->colours = physad__alloc_array(&ctx->mem, 3 * n, sizeof(float), "test");
+    assert_non_null(v->points);
+    assert_non_null(v->colours);
+    for (int64_t i = 0; i < n; i++) {
+        const double x = -1 + 2 * (double)i / (double)n;
+        const float p[3] = { (float)x, (float)(0.3 * sin((double)i)), (float)wall(x) };
+        for (int k = 0; k < 3; k++) {
+            v->points[3 * i + k] = p[k];
+            v->colours[3 * i + k] = 0.25f;
+        }
+    }
 }
 
 /* --- the tests --- */
@@ -113,6 +138,33 @@ static void test_places(void **state)
         assert_true(alike > 0.95 * (double)v.n_points);
         physad__scene_views_free(&v);
     }
+    end_context(ctx);
+}
+
+/* Points that come with the poses stay, behind what photos agree on as far as those reach. */
+static void test_beside_known(void **state)
+{
+    enum { KNOWN = 200 };
+    physad_context *ctx = fresh_context(2);
+    physad__scene_views v = make_views(ctx, N, 1, false);
+    int64_t right = 0;
+    know(&v, ctx, KNOWN);
+    assert_ok(sweep(&v, ctx));
+    assert_in_range(v.n_points, MOST / 2 + KNOWN, MOST + KNOWN);
+    for (int64_t i = 0; i < v.n_points; i++) {
+        const double z = wall((double)v.points[3 * i]);
+        right += fabs((double)v.points[3 * i + 2] - z) < 0.05 * z;
+        if (i >= v.n_points - KNOWN)
+            assert_near((double)v.colours[3 * i], 0.25, 0);
+    }
+    assert_true(right > 0.95 * (double)v.n_points);
+    physad__scene_views_free(&v);
+
+    v = make_views(ctx, N, 1, true); /* no photo shows any texture: those that came alone */
+    know(&v, ctx, KNOWN);
+    assert_ok(sweep(&v, ctx));
+    assert_int_equal(v.n_points, KNOWN);
+    physad__scene_views_free(&v);
     end_context(ctx);
 }
 
@@ -168,7 +220,7 @@ static void test_refused(void **state)
     end_context(ctx);
 }
 
-static void test_memory(void **state)
+static void run_out(bool known)
 {
     physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_status status = PHYSAD_ERR_NOMEM;
@@ -179,6 +231,8 @@ static void test_memory(void **state)
         allocations_left = INT64_MAX;
         assert_ok(physad_context_new(&ctx, &co));
         physad__scene_views v = make_views(ctx, 3, 1, false);
+        if (known)
+            know(&v, ctx, 60);
         allocations_left = n;
         status = sweep(&v, ctx);
         if (status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM)
@@ -188,10 +242,16 @@ static void test_memory(void **state)
     }
 }
 
+static void test_memory(void **state)
+{
+    run_out(false);
+    run_out(true);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_places), cmocka_unit_test(test_same),
-                                        cmocka_unit_test(test_drawn), cmocka_unit_test(test_refused),
-                                        cmocka_unit_test(test_memory) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_places),  cmocka_unit_test(test_beside_known),
+                                        cmocka_unit_test(test_same),    cmocka_unit_test(test_drawn),
+                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
 }

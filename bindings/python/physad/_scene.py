@@ -141,7 +141,7 @@ class Scene(Handle):
 
     @classmethod
     def fit(cls, data: str | os.PathLike[str] | Dataset, *, steps: int = 0, harmonics: int = 0, hold_out: int = 0, max_side: int = 0,
-            max_gaussians: int = 0, random_points: int = 0, densify_from: int = 0, densify_until: int = 0, densify_every: int = 0,
+            max_gaussians: int = 0, random_points: int = 0, swept_points: int = 0, densify_from: int = 0, densify_until: int = 0, densify_every: int = 0,
             densify_gradient: float = 0.0, background: Sequence[float] = (0, 0, 0), densify: str = "split", exposure: bool = False,
             coarse: int = 0, masks: str | os.PathLike[str] | None = None, checkpoint: str | os.PathLike[str] | None = None,
             checkpoint_every: int = 0, resume: bool = False, measure_every: int = 0, progress: Progress = None,
@@ -150,7 +150,8 @@ class Scene(Handle):
 
         steps: photos shown, one each step (0: 7000). harmonics: coefficients per colour, 1, 4, 9 or 16 (0: 16). hold_out: every n-th photo
         is left out and measured (0: none). max_side: photos are shrunk to this longest side (0: as they are). max_gaussians: budget (0:
-        300000). random_points: Gaussians to begin with where the poses bring none (0: 100000). densify_*: when more are made.
+        300000). random_points: Gaussians to begin with where the poses bring none (0: 100000); swept_points: those
+        beside the poses' own, where photos agree (0: 20000; -1: none). densify_*: when more are made.
         background: colour behind everything, 0..1, also behind photos with alpha. The context's seed decides the order of photos.
         densify: "split" (clone, split, prune) or "mcmc" (move, and add up to the budget). exposure: each photo's change of colour is
         learnt along. coarse: begin with photos halved so often (0 to 3). masks: a folder of PHOTO.png; what is 0 there is not looked at.
@@ -162,7 +163,7 @@ class Scene(Handle):
         if densify not in _DENSIFY:
             raise ValueError(f"densify is {densify!r}, want one of {', '.join(_DENSIFY)}")
         options = {"steps": steps, "harmonics": harmonics, "hold_out": hold_out, "max_side": max_side, "max_gaussians": max_gaussians,
-                   "random_points": random_points, "densify_from": densify_from, "densify_until": densify_until,
+                   "random_points": random_points, "swept_points": swept_points, "densify_from": densify_from, "densify_until": densify_until,
                    "densify_every": densify_every, "densify_gradient": densify_gradient, "background": list(background),
                    "densify": _DENSIFY.index(densify), "exposure": int(exposure), "coarse": coarse, "masks": masks,
                    "checkpoint": checkpoint, "checkpoint_every": checkpoint_every, "resume": int(resume),
