@@ -316,6 +316,7 @@ double physad__view_distance(const physad__motion_model *m, int64_t view, const 
 physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, physad__call *call);
 physad_status physad__motion_open(const physad_detector *det, const physad_sample *s, physad_video **out);
 double physad__motion_rate(const physad_video *video); /* frames per second; 0: it does not say */
+bool physad__motion_is_rate(double rate); /* what a video or a model may claim: a frame in days to 1000 per second */
 
 physad_status physad__motion_new(physad__motion_model **out, const physad_detector *det);
 void physad__motion_free(void *model);

@@ -12,8 +12,6 @@
 
 #include <math.h>
 
-static const double MOST_RATE = 1000; /* what claims more is not believed */
-
 static const physad__option rows[] = {
     { "height", PHYSAD_OPTION_INT, "240", 32, 1080, NULL, "larger frames are looked at with so many rows", NULL },
     { "mode", PHYSAD_OPTION_CHOICE, "auto", 0, 0, "auto|episodes|stream",
@@ -59,10 +57,15 @@ physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, 
     }
 }
 
+bool physad__motion_is_rate(double rate)
+{
+    return rate >= 1e-6 && rate <= 1000;
+}
+
 double physad__motion_rate(const physad_video *video)
 {
     physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
-    if (physad_video_describe(video, &info) != PHYSAD_OK || !(info.frame_rate > 0 && info.frame_rate <= MOST_RATE) ||
+    if (physad_video_describe(video, &info) != PHYSAD_OK || !physad__motion_is_rate(info.frame_rate) ||
         (strcmp(info.codec, "folder") == 0 && !(physad__video_asked_rate(video) > 0)))
         return 0;
     return info.frame_rate;
@@ -184,7 +187,7 @@ static int64_t stream_latency(const physad_detector *det, double rate)
     int64_t most = PHYSAD__PATCH_LATENCY;
     for (int64_t t = 0; m->episodes && (double)t < m->scale.frames; t++)
         most = physad__max(most, physad__view_point_last(&m->scale, physad__view_point_of(&m->scale, t)) - t);
-    return ratio == 1 ? most : (int64_t)ceil(((double)most + 1) * ratio) + 1;
+    return ratio == 1 ? most : (int64_t)fmin(ceil(((double)most + 1) * ratio), 1e15) + 1;
 }
 
 static const physad__stream_method streams = { stream_open, stream_push,    stream_next,

@@ -107,9 +107,11 @@ static physad_status read_numbers(physad__motion_model *m, const physad_tensors 
     PHYSAD__TRY(take(file, "motion.usual", PHYSAD_F64, 2, usual_shape, usual));
     PHYSAD__TRY(take(file, "motion.rules", PHYSAD_F64, 2, rules_shape, rules));
     PHYSAD__TRY(take(file, "motion.inverse", PHYSAD_F32, 1, inverse_shape, m->inverse));
-    if (!(n[0] >= 32 && n[0] <= 1080 && n[1] >= 32 && n[1] <= 8192 && n[4] > 0 && n[5] >= 1 && n[5] < 1e7 && n[6] > 0 &&
-          n[7] > 0 && n[8] >= 0 && n[8] < 1e7))
+    if (!(n[0] >= 32 && n[0] <= 1080 && n[1] >= 32 && n[1] <= 8192 && n[5] >= 1 && n[5] < 1e7 && n[6] > 0 && n[7] > 0 &&
+          n[8] >= 0 && n[8] < 1e7))
         return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers has a number out of range");
+    if (!physad__motion_is_rate(n[4]))
+        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: %g frames per second, want 1e-6 to 1000", n[4]);
     m->height = (int64_t)n[0];
     m->width = (int64_t)n[1];
     m->episodes = n[3] != 0;

@@ -46,7 +46,7 @@ const physad__rule_kind physad__rule_kinds[PHYSAD__RULES] = {
     [RETURN] = { "end_state", "share", "ends too near to where it began",
                  "wrong end state: far from where normal ones end", false, false, 0.02 },
     [FARTHEST] = { "middle_state", "share", "its farthest state comes too early", "its farthest state comes too late",
-                   false, 0.01 },
+                   false, false, 0.01 },
     [REVERSAL] = { "reversal", "share", "does not turn back", "turns back", false, false, 0.02 },
     [RELEASE] = { "decay", "s", "its motion dies away too fast", "its motion dies away too slowly", false, false,
                   0.02 },

@@ -322,6 +322,24 @@ static void threads_do_not_show(void **state)
 
 /* --- rules --- */
 
+/* A rule whose spread may be nothing is broken by every take. */
+static void rules_have_a_least_spread(void **state)
+{
+    for (int k = 0; k < PHYSAD__RULES; k++) {
+        const physad__rule_kind *kind = &physad__rule_kinds[k];
+        assert_true(kind->least > 0 && kind->name != NULL && kind->unit != NULL);
+        assert_true(kind->clip == (strstr(kind->name, "speed") != NULL)); /* what goes on in a stream is no rule */
+    }
+}
+
+/* What a crafted model says of its rate can be neither 0 nor endless. */
+static void rates_are_bounded(void **state)
+{
+    assert_true(physad__motion_is_rate(1e-6) && physad__motion_is_rate(29.97) && physad__motion_is_rate(1000));
+    assert_false(physad__motion_is_rate(0) || physad__motion_is_rate(-25) || physad__motion_is_rate(1e-300) ||
+                 physad__motion_is_rate(1e9) || physad__motion_is_rate(NAN) || physad__motion_is_rate(INFINITY));
+}
+
 static void rules_can_be_edited(void **state)
 {
     const char *json;
@@ -764,6 +782,7 @@ int main(void)
         cmocka_unit_test(light_is_no_motion),
         cmocka_unit_test(defects_are_odd_and_named),
         cmocka_unit_test(models_are_kept),        cmocka_unit_test(threads_do_not_show),
+        cmocka_unit_test(rules_have_a_least_spread), cmocka_unit_test(rates_are_bounded),
         cmocka_unit_test(rules_can_be_edited),    cmocka_unit_test(streams_equal_files),
         cmocka_unit_test(streams_keep_time),      cmocka_unit_test(frame_rates_do_not_show),
         cmocka_unit_test(variable_frame_rates_are_kept),
