@@ -36,6 +36,8 @@ physad_status physad__pose_rows_add(physad__pose_rows *out, const physad__pose_r
                                     const double *values, int64_t count, const char *place)
 {
     physad__pose_row row = *like;
+    if (photo != NULL && photo[0] == '\0')
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: the name of its photo is empty", place);
     if (count != 7 && count != 12 && count != 16)
         return physad__error(PHYSAD_ERR_FORMAT,
                              "%s: %lld numbers, want 7 (position and quaternion), 12 (a 3 x 4 matrix) or 16 (4 x 4)",
@@ -83,16 +85,21 @@ static bool is_between(const text *t, char c)
     return c == '[' || c == ']' || c == '(' || c == ')' || (t->separator != 0 ? c == t->separator : is_blank(c));
 }
 
-/* Cuts a line into tokens in place; quotes hold together. -1: too many, or a quote that does not end. */
+/* To the next token, or to the separator that ends an empty cell. */
+static char *skip(const text *t, char *p)
+{
+    while (is_blank(*p) || (is_between(t, *p) && (t->separator == 0 || *p != t->separator)))
+        p++;
+    return p;
+}
+
+/* Cuts a line into tokens in place; quotes hold together, empty cells are tokens but for the last ones. -1: too many,
+ * or a quote that does not end. */
 static int64_t cut(const text *t, char *line, char *tokens[MAX_TOKENS])
 {
     int64_t n = 0;
-    char *p = line;
+    char *p = skip(t, line);
     while (*p != '\0' && *p != '#') {
-        while (is_between(t, *p) || is_blank(*p))
-            p++;
-        if (*p == '\0' || *p == '#')
-            break;
         if (n == MAX_TOKENS)
             return -1;
         const bool quoted = *p == '"';
@@ -101,14 +108,18 @@ static int64_t cut(const text *t, char *line, char *tokens[MAX_TOKENS])
             p++;
         if (quoted && *p != '"')
             return -1;
-        char *end = p;
-        if (*p == '#')
-            *p = '\0';
-        else if (*p != '\0')
-            *p++ = '\0';
+        char *end = p, stop = *p;
+        *p = '\0';
         while (!quoted && end > tokens[n - 1] && is_blank(end[-1]))
             *--end = '\0';
+        if (stop == '\0' || stop == '#')
+            break;
+        p = skip(t, p + 1);
+        if (t->separator != 0 && stop != t->separator && *p == t->separator) /* behind a quote or a bracket */
+            p = skip(t, p + 1);
     }
+    while (n > 0 && *tokens[n - 1] == '\0')
+        n--;
     return n;
 }
 
@@ -149,7 +160,8 @@ static physad_status add_by_header(text *t, char *const *tokens, int64_t n, cons
         if (t->column[k] >= n || !physad__parse_double(tokens[t->column[k]], &values[k]))
             return physad__error(PHYSAD_ERR_FORMAT, "%s: column %d is no number", place, t->column[k] + 1);
     const int at = t->column[7];
-    return physad__pose_rows_add(t->out, &like, at >= 0 && at < n ? tokens[at] : NULL, values, 7, place);
+    const char *photo = at < 0 ? NULL : at < n ? tokens[at] : "";
+    return physad__pose_rows_add(t->out, &like, photo, values, 7, place);
 }
 
 /* A line of four numbers is a row of a matrix. */
@@ -247,8 +259,9 @@ static physad_status measure_npy(int64_t *n, int64_t *each, const physad_view *v
     const bool rows = v->ndim >= 2 && v->shape[v->ndim - 1] == 4; /* matrices */
     const bool single = v->ndim == (rows ? 2 : 1);
     *n = single || v->ndim < 1 ? 1 : v->shape[0];
-    *each = v->ndim < 1 ? 1 : rows ? 4 * v->shape[v->ndim - 2] : v->shape[v->ndim - 1];
-    const bool shaped = v->ndim == (rows ? 3 : 2) - single && (rows ? *each == 12 || *each == 16 : *each == 7);
+    const int64_t last = v->ndim < 1 ? 0 : v->shape[v->ndim - (rows ? 2 : 1)];
+    const bool shaped = v->ndim == (rows ? 3 : 2) - single && (rows ? last == 3 || last == 4 : last == 7);
+    *each = !shaped ? 0 : rows ? 4 * last : last;
     if (shaped && *n >= 1 && *n <= MAX_ROWS && (v->dtype == PHYSAD_F32 || v->dtype == PHYSAD_F64))
         return PHYSAD_OK;
     return physad__error(PHYSAD_ERR_FORMAT,

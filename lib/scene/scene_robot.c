@@ -262,11 +262,14 @@ static physad_status settle(robot *r, const physad__pose_frame *told, const phys
     }
     const physad_status status = physad__pose_settle(mem, photos, r->rows, n, told, &found, name);
     physad__free(photos);
-    if (status == PHYSAD_OK) {
-        say(r, &found);
-        qsort(r->out->photos, (size_t)n, sizeof(*r->out->photos), by_name);
-    }
-    return status;
+    PHYSAD__TRY(status);
+    say(r, &found);
+    qsort(r->out->photos, (size_t)n, sizeof(*r->out->photos), by_name);
+    for (int64_t i = 1; i < n; i++)
+        if (strcmp(r->out->photos[i - 1].name, r->out->photos[i].name) == 0)
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: %s has two poses, want one for each photo", name,
+                                 r->out->photos[i].name);
+    return PHYSAD_OK;
 }
 
 physad_status physad__photos_robot_poses(physad__poses *out, bool *there, physad_context *ctx, const char *data,

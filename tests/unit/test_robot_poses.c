@@ -434,6 +434,19 @@ static void test_shapes(void **state)
     }
     fclose(f);
     check_cameras(ctx, folder, 1, 1e-6);
+    f = open_in(folder, "poses.csv"); /* a table's index without a name, and cells that hold nothing */
+    fputs(",image,note,tx,ty,tz,qx,qy,qz,qw,state\n", f);
+    for (int i = 0; i < VIEWS; i++) {
+        double q[16];
+        numbers_of(q, i, &to_world, 7);
+        fprintf(f, "%d,\"%d.png\",%s", i, i, i % 2 ? "" : "\"seen, kept\"");
+        for (int k = 0; k < 7; k++)
+            fprintf(f, ", %s", digits(text[0], q[k]));
+        fprintf(f, "%s\n", i % 3 == 0 ? ",," : i % 3 == 1 ? "," : ",1");
+    }
+    fputs(",,,,,,,,,,\n", f);
+    fclose(f);
+    check_cameras(ctx, folder, 1, 1e-6);
     scratch_remove(folder);
     end_context(ctx);
 }
@@ -508,6 +521,10 @@ static void test_refused(void **state)
     } bad[] = {
         { "", "holds no pose" },
         { "# nothing\n", "holds no pose" },
+        { ",,,,,,,,\n", "holds no pose" },
+        { "1,,3,4,5,6,7\n", "\"\" is no number" },
+        { "name,tx,ty,tz,qx,qy,qz,qw\n,1,2,3,0,0,0,1\n", "line 2: the name of its photo is empty" },
+        { "name,tx,ty,tz,qx,qy,qz,qw\n0.png,1,,3,0,0,0,1\n", "line 2: column 3 is no number" },
         { "0.png 1 2 3\n", "\"0.png\" is no number" },
         { "0.png 1 0 0 0 0 1 0 0 0 0 1 x\n", "line 1: \"x\" is no number" },
         { "1 2 3\n", "line 1: 3 numbers" },
@@ -534,6 +551,7 @@ static void test_refused(void **state)
         { "{\"0.png\": [1, 2, 3]}", "3 numbers" },
         { "{\"0.png\": [[1, 2, \"x\"]]}", "\"0.png\": its matrix" },
         { "[{\"name\": \"0.png\"}]", "entry 0: has neither" },
+        { "{\"\": [0, 0, 0, 0, 0, 0, 1]}", "its photo is empty" },
         { "[{\"position\": [1, 2], \"quaternion\": [0, 0, 0, 1]}]", "position is not three" },
         { "[{\"position\": [1, 2, 3], \"quaternion\": [0, 0, 1]}]", "quaternion is not four" },
         { "[{\"position\": [1, 2, 3], \"quaternion\": {\"x\": 1}}]", "the numbers x, y, z, w" },
@@ -557,9 +575,14 @@ static void test_refused(void **state)
     remove_in(folder, "poses.json");
     write_in(folder, "poses.npy", "no array");
     assert_fails(PHYSAD_ERR_FORMAT, "poses.npy", refuse(ctx, folder));
+    FILE *f = open_in(folder, "poses.npy"); /* nothing, of more than can be counted */
+    fprintf(f, "%cNUMPY%c%cv%c{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4611686018427387904, 4), }%*s\n",
+            0x93, 1, 0, 0, 37, "");
+    fclose(f);
+    assert_fails(PHYSAD_ERR_FORMAT, "poses.npy", refuse(ctx, folder));
     remove_in(folder, "poses.npy");
     /* cameras side by side that all look the same way may be read in several ways */
-    FILE *f = open_in(folder, "poses.txt");
+    f = open_in(folder, "poses.txt");
     for (int i = 0; i < VIEWS; i++)
         fprintf(f, "%d.png 1 0 0 %d 0 1 0 0 0 0 1 0\n", i, i);
     fclose(f);
@@ -569,6 +592,11 @@ static void test_refused(void **state)
     assert_ok(open_views(&v, ctx, folder, NULL));
     assert_near(v.views[3].camera.translation[0], -3, 1e-12);
     physad__scene_views_free(&v);
+    f = open_in(folder, "poses.txt");
+    for (int i = 0; i < VIEWS; i++)
+        fprintf(f, "%s%d.png 1 0 0 %d 0 1 0 0 0 0 1 0\n", i == 8 ? "./" : "", i == 8 ? 2 : i, i);
+    fclose(f);
+    assert_fails(PHYSAD_ERR_FORMAT, "poses.txt: 2.png has two poses", refuse(ctx, folder));
     remove_in(folder, "poses.txt");
     write_lines(folder, "poses.npy", &how, 16, "", " ");
     scratch_remove(folder);
