@@ -106,6 +106,8 @@ static physad_status take_row(json_t *table, const physad__csv *csv, int64_t row
         if (c != key && cell[0] != '\0')
             made = json_object_set_new(values, physad__csv_cell(csv, -1, c), json_string(cell)) == 0;
     }
+    if (!made)
+        json_decref(values);
     if (!made || json_object_set_new(table, physad__csv_cell(csv, row, key), values) != 0)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: row %lld holds text that is no UTF-8", file, (long long)row + 1);
     return PHYSAD_OK;
