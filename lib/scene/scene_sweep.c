@@ -521,9 +521,10 @@ static void collect_sure(found *f, const sweep *s)
 }
 
 /* One pixel of three each way. */
-static void collect_plain(found *f, const sweep *s)
+static physad_status collect_plain(found *f, const sweep *s)
 {
     for (int64_t k = 0; k < s->count; k++) {
+        PHYSAD__TRY(physad__cancelled(s->ctx));
         const eye *e = &s->eyes[k];
         const int64_t w = e->view.camera.width;
         for (int64_t i = 0; i < plane_of(e); i++) {
@@ -533,6 +534,7 @@ static void collect_plain(found *f, const sweep *s)
                 add_point(f, e, i, z);
         }
     }
+    return PHYSAD_OK;
 }
 
 static physad_status take_points(physad__scene_views *v, const sweep *s, int64_t most)
@@ -548,7 +550,7 @@ static physad_status take_points(physad__scene_views *v, const sweep *s, int64_t
     plain.points = v->points;
     plain.colours = v->colours;
     physad__rng_seed(&plain.rng, s->ctx->seed, 0x91a1);
-    collect_plain(&plain, s);
+    PHYSAD__TRY(collect_plain(&plain, s));
     sure.points = v->points + 3 * plain.count;
     sure.colours = v->colours + 3 * plain.count;
     sure.most = most - plain.count;
