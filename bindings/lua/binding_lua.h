@@ -569,6 +569,14 @@ static physad_view *lua_views(lua_State *L, int at, int writable, int64_t *count
     return views;
 }
 
+/* A list of just so many. */
+static void lua_want_count(lua_State *L, int at, int want, const char *what)
+{
+    const int got = (int)lua_rawlen(L, at);
+    if (got != want)
+        luaL_error(L, "%s has %d numbers, want %d", what, got, want);
+}
+
 /* A list of open handles; the table keeps them. */
 static void **lua_handles(lua_State *L, int at, const char *name, int64_t *count)
 {

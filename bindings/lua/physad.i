@@ -218,6 +218,7 @@ PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), photo_x)
 %typemap(in, checkfn="lua_istable") const double tangent[6] (double numbers[6]) {
     const binding_field field = { "tangent", 0, sizeof(numbers), 'D' };
     memset(numbers, 0, sizeof(numbers));
+    lua_want_count(L, $input, 6, "the tangent (translation, then rotation)");
     lua_pushvalue(L, $input);
     lua_set_reals(L, numbers, &field);
     lua_pop(L, 1);

@@ -441,7 +441,10 @@ local group_class = class("group", {}, {
 })
 function physad.group(results)
   local list = {}
-  for i, result in ipairs(results) do list[i] = result.h end
+  for i, result in ipairs(results) do
+    if getmetatable(result) ~= result_class then error("result " .. i .. " is " .. type(result) .. ", want a physad result", 2) end
+    list[i] = result.h
+  end
   return new(group_class, core.group_new(list))
 end
 

@@ -152,8 +152,8 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_splat_gradient_pose(const physa
  * @param[in]  camera   any
  * @param[in]  tangent  translation (the world's units), then rotation (radians about x, y, z)
  * @param[out] moved    may be `camera`
- * @return PHYSAD_OK; PHYSAD_ERR_ARG (NULL); PHYSAD_ERR_NUMERIC (a number of the tangent is not finite) Any thread.
- * @since 0.1 */
+ * @return PHYSAD_OK; PHYSAD_ERR_ARG (NULL); PHYSAD_ERR_NUMERIC (a number of the tangent, or of the camera so moved, is
+ * not finite; `moved` stays as it was) Any thread. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_camera_move(const physad_camera *camera, const double tangent[6],
                                                              physad_camera *moved);
 

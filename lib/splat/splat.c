@@ -104,6 +104,12 @@ physad_status physad_camera_move(const physad_camera *camera, const double tange
                                  tangent[k]);
     physad_camera c = *camera;
     physad__splat_camera_move(c.rotation, c.translation, tangent);
+    for (int k = 0; k < 12; k++)
+        if (!isfinite(k < 9 ? c.rotation[k] : c.translation[k - 9]))
+            return physad__error(PHYSAD_ERR_NUMERIC,
+                                 "physad_camera_move: the camera would be nowhere: %s holds a number "
+                                 "that is not finite, or the tangent one that is too large",
+                                 k < 9 ? "its rotation" : "its translation");
     *moved = c;
     return PHYSAD_OK;
 }

@@ -549,6 +549,12 @@ static void test_move(void **state)
     assert_near(c.translation[0], -2, 1e-15);
     assert_near(c.translation[1], 1, 1e-15);
     assert_fails(PHYSAD_ERR_NUMERIC, "number 2", physad_camera_move(&c, bad, &moved));
+    bad[2] = 0;
+    bad[3] = 1e200;
+    assert_fails(PHYSAD_ERR_NUMERIC, "rotation", physad_camera_move(&c, bad, &c));
+    assert_true(c.rotation[1] < -0.9);
+    const physad_camera lost = { .rotation = { 1, 0, 0, 0, 1, 0, 0, 0, 1 }, .translation = { NAN, 0, 0 } };
+    assert_fails(PHYSAD_ERR_NUMERIC, "translation", physad_camera_move(&lost, none, &moved));
     assert_fails(PHYSAD_ERR_ARG, "camera is NULL", physad_camera_move(NULL, none, &moved));
     assert_fails(PHYSAD_ERR_ARG, "tangent is NULL", physad_camera_move(&c, NULL, &moved));
     assert_fails(PHYSAD_ERR_ARG, "moved is NULL", physad_camera_move(&c, none, NULL));

@@ -38,9 +38,13 @@ class Group(Handle):
     """
 
     def __init__(self, results: Iterable[Result]) -> None:
+        from . import _detector  # that module imports much of the package
+
         kept: list[Any] = []
         passing = not isinstance(results, (list, tuple))
         for result in results:
+            if not isinstance(result, _detector.Result):
+                raise TypeError(f"result {len(kept)} is {type(result).__name__}, want a physad.Result")
             if passing:
                 result.strip()
             kept.append(result._use())

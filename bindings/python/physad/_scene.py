@@ -88,7 +88,10 @@ class Camera:
 
     def moved(self, tangent: Sequence[float] | Array) -> Camera:
         """The same camera elsewhere: its space is moved by exp(tangent), six numbers, translation and then rotation (radians)."""
-        moved = lib.camera_move(self._raw(), [float(t) for t in tangent])
+        numbers = [float(t) for t in tangent]
+        if len(numbers) != 6:
+            raise ValueError(f"tangent has {len(numbers)} numbers, want 6: translation, then rotation")
+        moved = lib.camera_move(self._raw(), numbers)
         return dataclasses.replace(self, rotation=moved["rotation"], translation=moved["translation"])
 
     def _raw(self) -> dict[str, Any]:

@@ -126,6 +126,8 @@ class Splat(Gated):
         """
         if not isinstance(gaussians, Gaussians):
             raise TypeError(f"gaussians is {type(gaussians).__name__}, want physad.Gaussians")
+        if not isinstance(camera, Camera):
+            raise TypeError(f"camera is {type(camera).__name__}, want a physad.Camera")
         values = None if values is None else real(values, "values", copy=copy)
         raw, options = camera._raw(), {"background": list(background), "harmonics": harmonics}
         height, width = max(int(camera.height), 0), max(int(camera.width), 0)

@@ -396,6 +396,8 @@ test("gaussians", function()
   local back = splat:backward { colour = seen.colour }
   assert(#back.pose == 6 and back.xyz:shape()[1] == n and back.values:shape()[2] == 2 and back.harmonics:shape()[2] == 1)
   local moved = physad.move_camera(camera, { 1, 0, 0, 0, 0, 0 })
+  local made, why = pcall(physad.move_camera, camera, { 1, 0 })
+  assert(not made and tostring(why):find("has 2 numbers, want 6", 1, true), why)
   assert(moved.translation[1] == 1 and moved.width == 24)
   g:set { opacity = physad.array("f32", { n }, numbers.opacity) }
   raises("PHYSAD_ERR_STATE", "changed after", splat.backward, splat, {})
@@ -416,6 +418,8 @@ test("groups", function()
   assert(b.map:shape()[1] == 40)
   raises("PHYSAD_ERR_UNSUPPORTED", "", function() return b:strip().map end)
   raises("PHYSAD_ERR_ARG", "at least one", physad.group, {})
+  local made, why = pcall(physad.group, { a, 3 })
+  assert(not made and tostring(why):find("result 2 is number, want a physad result", 1, true), why)
 end)
 
 test("wrong kinds are tables too", function()

@@ -115,6 +115,18 @@ def test_pose_by_gradients(rng):
         CAMERA.moved([0, 0, np.nan, 0, 0, 0])
 
 
+def test_wrong_cameras(rng):
+    camera = physad.Camera.look((3, 0.3, 0.2), (0, 0, 0), size=(20, 30))
+    gaussians = physad.Gaussians(*(np.zeros(shape, np.float32) for shape in ((1, 3), (1, 3))), np.ones((1, 4), np.float32),
+                                 np.zeros(1, np.float32), np.zeros((1, 1, 3), np.float32))
+    with pytest.raises(TypeError, match="camera is NoneType, want a physad.Camera"):
+        physad.Splat().forward(gaussians, None)
+    with pytest.raises(ValueError, match="tangent has 2 numbers, want 6"):
+        camera.moved([1, 2])
+    with pytest.raises(physad.NumericError, match="nowhere"):
+        camera.moved([0, 0, 0, 1e200, 0, 0])
+
+
 def test_threads(rng):
     given = arrays(rng, 400)
     found = []
@@ -153,8 +165,8 @@ def test_groups(detector, rad):
         physad.Group([results[0], other])
     with pytest.raises(physad.ArgumentError, match="at least one"):
         physad.Group([])
-    with pytest.raises(AttributeError):
-        physad.Group([None])
+    with pytest.raises(TypeError, match="result 1 is NoneType, want a physad.Result"):
+        physad.Group([results[0], None])
 
 
 def test_places(rad):
