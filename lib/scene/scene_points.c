@@ -66,7 +66,8 @@ static physad_status draw_points(physad__scene_views *v, physad_context *ctx, in
         most = physad__max(most, draw(&rng, v, mean, p, colour));
     const int64_t wanted = physad__max(2, (int64_t)ceil(LOOKING * (double)most));
     v->n_points = 0;
-    for (int64_t tries = 0; tries < 200 * n && v->n_points < n; tries++) {
+    /* few points, too, want as many tries as told what most cameras look at */
+    for (int64_t tries = 0; tries < physad__max(200 * n, 4 * PROBES) && v->n_points < n; tries++) {
         if (draw(&rng, v, mean, p, colour) < wanted)
             continue;
         for (int k = 0; k < 3; k++) {

@@ -31,8 +31,9 @@ class Synth(Case):
 
     def test_log(self):
         out = self.place / "set"
-        self.ok(run("synth", "rad", out, *TINY))
-        fit = ("scene", "fit", out / "can", "-o", out / "can.ply", "--steps", "2", "--random-points", "50", "--hold-out", "2", "--measure-every", "1")
+        self.ok(run("synth", "rad", out, "--category", "can", "--train-views", "16", "--test-views", "2", "--instances", "1", "--instance-views", "2",
+                    "--size", "64"))
+        fit = ("scene", "fit", out / "can", "-o", out / "can.ply", "--steps", "2", "--random-points", "500", "--hold-out", "4", "--measure-every", "1")
         self.assertEqual(self.ok(run(*fit)).stderr, "")
         self.assertIn("physad: step 1, ", self.ok(run(*fit, "--verbose")).stderr)
         (out / "can/train/good/001.png").unlink()

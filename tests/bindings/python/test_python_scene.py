@@ -83,7 +83,7 @@ def test_keep(scene, tmp_path):
 
 def test_locator(rad):
     folder = rad.root + "/bowl"
-    scene = physad.Scene.fit(folder, steps=250, random_points=1500, harmonics=4)
+    scene = physad.Scene.fit(folder, steps=500, random_points=1500, harmonics=4)
     locator = physad.Locator(scene, folder, weights="random:1")
     photo = rad.train[3]
     poses = locator.find(photo.file)
