@@ -136,23 +136,17 @@ static void place_of(const physad__sight *s, int64_t cell, double out[3])
     const physad_camera *c = &s->camera;
     const double u = ((double)(cell % s->width) + 0.5) * PHYSAD__SIGHT_CELL,
                  v = ((double)(cell / s->width) + 0.5) * PHYSAD__SIGHT_CELL;
-    const double z = (double)s->depth[cell];
-    const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1],
-                          z - c->translation[2] };
-    for (int k = 0; k < 3; k++)
-        out[k] = c->rotation[k] * p[0] + c->rotation[3 + k] * p[1] + c->rotation[6 + k] * p[2];
+    physad__camera_unproject(c, u, v, (double)s->depth[cell], out);
 }
 
 double physad__sight_level(const physad__sight *s, const double p[3])
 {
     const physad_camera *c = &s->camera;
     double q[3];
-    for (int k = 0; k < 3; k++)
-        q[k] = c->rotation[3 * k] * p[0] + c->rotation[3 * k + 1] * p[1] + c->rotation[3 * k + 2] * p[2] +
-               c->translation[k];
-    const double u = (q[0] / q[2] * c->fx + c->cx) / PHYSAD__SIGHT_CELL,
-                 v = (q[1] / q[2] * c->fy + c->cy) / PHYSAD__SIGHT_CELL;
-    if (!(q[2] > 0) || !(u >= 0 && v >= 0 && u < (double)s->width && v < (double)s->height))
+    if (!physad__camera_project(c, p, q))
+        return NAN;
+    const double u = q[0] / PHYSAD__SIGHT_CELL, v = q[1] / PHYSAD__SIGHT_CELL;
+    if (!(u < (double)s->width && v < (double)s->height))
         return NAN;
     const int64_t cell = (int64_t)v * s->width + (int64_t)u;
     const double depth = (double)s->depth[cell];

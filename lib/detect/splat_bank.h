@@ -91,9 +91,6 @@ physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__ex
 /* The world's points under cells' centres, from a depth of 0 where nothing is. */
 void physad__splat_bank_points(const physad__splat_bank *b, const physad__splat_grid *grid, const physad_camera *camera,
                                const float *depth, float *points);
-/* Where a camera sees a point: pixels and depth; false behind it. And back. */
-bool physad__splat_bank_project(const physad_camera *c, const double p[3], double *u, double *v, double *z);
-void physad__splat_bank_unproject(const physad_camera *c, double u, double v, double z, double out[3]);
 void physad__explained_free(physad__explained *e); /* zeroed is fine */
 /* The training photos nearest to a camera, but for `view`; returns how many. */
 int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_camera *camera, int64_t view, int64_t most,

@@ -115,42 +115,19 @@ int64_t physad__splat_bank_nearest(const physad__splat_bank *b, const physad_cam
 
 /* --- geometry --- */
 
-/* Where a camera sees a point: pixels and depth; false behind it. */
-bool physad__splat_bank_project(const physad_camera *c, const double p[3], double *u, double *v, double *z)
-{
-    double q[3];
-    for (int k = 0; k < 3; k++)
-        q[k] = c->rotation[3 * k] * p[0] + c->rotation[3 * k + 1] * p[1] + c->rotation[3 * k + 2] * p[2] +
-               c->translation[k];
-    *z = q[2];
-    if (!(q[2] > 1e-6))
-        return false;
-    *u = q[0] / q[2] * c->fx + c->cx;
-    *v = q[1] / q[2] * c->fy + c->cy;
-    return true;
-}
-
-void physad__splat_bank_unproject(const physad_camera *c, double u, double v, double z, double out[3])
-{
-    const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1],
-                          z - c->translation[2] };
-    for (int k = 0; k < 3; k++)
-        out[k] = c->rotation[k] * p[0] + c->rotation[3 + k] * p[1] + c->rotation[6 + k] * p[2];
-}
-
-/* Whether a view sees what lies at depth z in its pixel: one of the four around agrees. */
-static bool is_visible(const physad__splat_bank *b, int64_t view, double u, double v, double z)
+/* Whether a view sees what lies at that depth in its pixel: one of the four around agrees. */
+static bool is_visible(const physad__splat_bank *b, int64_t view, const double at[3])
 {
     const physad__scene_view *s = &b->model->views.views[view];
     const int64_t w = s->camera.width, h = s->camera.height;
-    if (!(u >= 1 && v >= 1 && u < (double)(w - 1) && v < (double)(h - 1)))
+    if (!(at[0] >= 1 && at[1] >= 1 && at[0] < (double)(w - 1) && at[1] < (double)(h - 1)))
         return false;
-    const int64_t x = (int64_t)(u - 0.5), y = (int64_t)(v - 0.5);
+    const int64_t x = (int64_t)(at[0] - 0.5), y = (int64_t)(at[1] - 0.5);
     if (s->missing != NULL && s->missing[y * w + x])
         return false;
     for (int k = 0; k < 4; k++) {
         const float d = b->depths[view][(y + k / 2) * w + x + k % 2];
-        if (d > 0 && fabsf((float)z - d) < APART * d)
+        if (d > 0 && fabsf((float)at[2] - d) < APART * d)
             return true;
     }
     return false;
@@ -176,17 +153,16 @@ static void warp(const physad__splat_bank *b, const physad__posed_look *look, in
     const int64_t plane = c->width * c->height;
 #pragma omp parallel for schedule(static) num_threads(b->model->ctx->threads)
     for (int64_t at = 0; at < plane; at++) {
-        double p[3], u, v, z;
+        double p[3], from[3];
         float rgb[3];
         seen[at] = 0;
         if (look->opacity[at] < 0.5f)
             continue;
-        physad__splat_bank_unproject(c, (double)(at % c->width) + 0.5, (double)(at / c->width) + 0.5,
-                                     (double)look->depth[at], p);
-        if (!physad__splat_bank_project(&b->model->views.views[view].camera, p, &u, &v, &z) ||
-            !is_visible(b, view, u, v, z))
+        physad__camera_unproject(c, (double)(at % c->width) + 0.5, (double)(at / c->width) + 0.5,
+                                 (double)look->depth[at], p);
+        if (!physad__camera_project(&b->model->views.views[view].camera, p, from) || !is_visible(b, view, from))
             continue;
-        sample_colour(&b->model->views.views[view], u, v, rgb);
+        sample_colour(&b->model->views.views[view], from[0], from[1], rgb);
         for (int ch = 0; ch < 3; ch++)
             pixels[ch * plane + at] = rgb[ch];
         seen[at] = 1;
@@ -328,13 +304,13 @@ static void by_ray(const physad__splat_bank *b, physad__explained *e, int64_t vi
         return; /* no cells of it */
     for (int64_t i = 0; i < b->cells; i++) {
         const double p[3] = { (double)e->points[3 * i], (double)e->points[3 * i + 1], (double)e->points[3 * i + 2] };
-        double u, v, z;
+        double at[3];
         int64_t best;
-        if (!physad__splat_bank_project(c, p, &u, &v, &z) || !is_visible(b, view, u, v, z))
+        if (!physad__camera_project(c, p, at) || !is_visible(b, view, at))
             continue;
         const float d = around(b, w->photo + i * b->dim, b->bank + view * b->cells * b->dim,
-                               (int64_t)(v * (double)m->grid_height / (double)m->height),
-                               (int64_t)(u * (double)m->grid_width / (double)m->width), &best);
+                               (int64_t)(at[1] * (double)m->grid_height / (double)m->height),
+                               (int64_t)(at[0] * (double)m->grid_width / (double)m->width), &best);
         if (isnan(least[i]) || d < least[i])
             least[i] = d;
     }
@@ -391,7 +367,7 @@ void physad__splat_bank_points(const physad__splat_bank *b, const physad__splat_
         const double v = ((double)(i / grid->width) + 0.5) * (double)m->height / (double)grid->height;
         const int64_t at = physad__min((int64_t)v, m->height - 1) * m->width + physad__min((int64_t)u, m->width - 1);
         double p[3];
-        physad__splat_bank_unproject(camera, u, v, depth[at] > 0 ? (double)depth[at] : NAN, p);
+        physad__camera_unproject(camera, u, v, depth[at] > 0 ? (double)depth[at] : NAN, p);
         for (int k = 0; k < 3; k++)
             points[3 * i + k] = (float)p[k];
     }
@@ -404,9 +380,9 @@ static void find_cover(const physad__splat_bank *b, physad__explained *e, const 
         const double p[3] = { (double)e->points[3 * i], (double)e->points[3 * i + 1], (double)e->points[3 * i + 2] };
         float seen = 0;
         for (int64_t k = 0; k < n; k++) {
-            double u, v, z;
-            seen += physad__splat_bank_project(&b->model->views.views[near[k]].camera, p, &u, &v, &z) &&
-                    is_visible(b, near[k], u, v, z);
+            double at[3];
+            seen += physad__camera_project(&b->model->views.views[near[k]].camera, p, at) &&
+                    is_visible(b, near[k], at);
         }
         e->covered[i] = fminf(seen / fmaxf(1, 0.5f * (float)n), 1);
     }

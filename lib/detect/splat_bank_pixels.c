@@ -49,18 +49,18 @@ static bool is_missing(const physad__scene_view *s, int64_t y, int64_t x)
 
 /* Whether a training photo sees what lies at depth z in the pixels around: one of four agrees, and the photo reaches to
  * all. */
-static bool sees(const physad__scene_view *s, const float *depth, double u, double v, double z)
+static bool sees(const physad__scene_view *s, const float *depth, const double at[3])
 {
     const int64_t w = s->camera.width, h = s->camera.height;
     bool agrees = false;
-    if (!(u >= 1 && v >= 1 && u < (double)(w - 1) && v < (double)(h - 1)))
+    if (!(at[0] >= 1 && at[1] >= 1 && at[0] < (double)(w - 1) && at[1] < (double)(h - 1)))
         return false;
-    const int64_t x = (int64_t)(u - 0.5), y = (int64_t)(v - 0.5);
+    const int64_t x = (int64_t)(at[0] - 0.5), y = (int64_t)(at[1] - 0.5);
     for (int k = 0; k < 4; k++) {
         const double d = (double)depth[(y + k / 2) * w + x + k % 2];
         if (is_missing(s, y + k / 2, x + k % 2))
             return false;
-        agrees = agrees || (d > 0 && fabs(z - d) < APART * d);
+        agrees = agrees || (d > 0 && fabs(at[2] - d) < APART * d);
     }
     return agrees;
 }
@@ -72,17 +72,18 @@ static void warp(closely *c, int64_t k, int64_t view)
     const int64_t theirs = to->width * to->height;
     for (int64_t i = 0; i < c->plane; i++) {
         const double z = (double)c->look.depth[i];
-        double p[3], u, v, at;
+        double p[3], at[3];
         c->seen[k][i] = 0;
         if (!(z > 0) || (c->missing != NULL && c->missing[i]))
             continue;
-        physad__splat_bank_unproject(from, (double)(i % c->width) + 0.5, (double)(i / c->width) + 0.5, z, p);
-        if (!physad__splat_bank_project(to, p, &u, &v, &at) || !sees(s, c->b->fine_depths[view], u, v, at))
+        physad__camera_unproject(from, (double)(i % c->width) + 0.5, (double)(i / c->width) + 0.5, z, p);
+        if (!physad__camera_project(to, p, at) || !sees(s, c->b->fine_depths[view], at))
             continue;
         c->seen[k][i] = 1;
         for (int ch = 0; ch < 3; ch++)
             c->pixels[k][ch * c->plane + i] =
-                physad__splat_bank_at(s->pixels + ch * theirs, to->height, to->width, (float)u - 0.5f, (float)v - 0.5f);
+                physad__splat_bank_at(s->pixels + ch * theirs, to->height, to->width, (float)at[0] - 0.5f,
+                                      (float)at[1] - 0.5f);
     }
 }
 

@@ -247,26 +247,23 @@ static void look_up(const physad__splat_bank *b, tally *t, int way, int64_t view
     const physad__splat_grid *g = physad__splat_bank_grid(b, way);
     const physad_camera *c = &b->model->views.views[view].camera;
     const float *map = map_of(b, way, view);
-    double p[3], s[3], dot = 0, mine = 0, theirs = 0;
-    for (int k = 0; k < 3; k++)
-        p[k] = c->rotation[3 * k] * (double)point[0] + c->rotation[3 * k + 1] * (double)point[1] +
-               c->rotation[3 * k + 2] * (double)point[2] + c->translation[k];
-    if (!(p[2] > 1e-6))
+    const double place[3] = { (double)point[0], (double)point[1], (double)point[2] };
+    double p[3], here[3], there[3], dot = 0, mine = 0, theirs = 0;
+    if (!physad__camera_project(c, place, p))
         return;
-    const double u = p[0] / p[2] * c->fx + c->cx, v = p[1] / p[2] * c->fy + c->cy;
+    const double u = p[0], v = p[1];
     if (!(u >= 1 && v >= 1 && u < (double)(c->width - 1) && v < (double)(c->height - 1)))
         return;
     const float depth = b->depths[view][(int64_t)v * c->width + (int64_t)u];
     if (!(depth > 0) || fabs(p[2] - (double)depth) > 0.05 * (double)depth)
         return;
+    physad__camera_centre(from, here);
+    physad__camera_centre(c, there);
     for (int k = 0; k < 3; k++) { /* the two rays to the point, in the world */
-        const double a = (double)point[k] + from->rotation[k] * from->translation[0] +
-                         from->rotation[3 + k] * from->translation[1] + from->rotation[6 + k] * from->translation[2];
-        s[k] = (double)point[k] + c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] +
-               c->rotation[6 + k] * c->translation[2];
-        dot += a * s[k];
+        const double a = place[k] - here[k], s = place[k] - there[k];
+        dot += a * s;
         mine += a * a;
-        theirs += s[k] * s[k];
+        theirs += s * s;
     }
     const double angle = acos(fmin(fmax(dot / sqrt(mine * theirs), -1), 1)),
                  w = exp(-angle * angle / (SAME_SIDE * SAME_SIDE));

@@ -66,6 +66,16 @@ void physad__scene_view_clear(physad__scene_view *view); /* zeroed is fine */
 void physad__scene_views_free(physad__scene_views *views); /* zeroed is fine */
 physad__splat_camera physad__scene_camera(const physad_camera *camera);
 
+/* --- where cameras stand and look (scene_camera.c) --- */
+
+double physad__pose_angle(const physad_camera *a, const physad_camera *b);    /* radians */
+void physad__camera_centre(const physad_camera *c, double out[3]);            /* where it stands */
+double physad__pose_distance(const physad_camera *a, const physad_camera *b); /* of their places */
+/* Where a point of the world is seen: column and row in pixels, and depth; whether that is in front and in the picture
+ * (NaN and infinities are neither). */
+bool physad__camera_project(const physad_camera *c, const double p[3], double out[3]);
+void physad__camera_unproject(const physad_camera *c, double u, double v, double z, double out[3]); /* and back */
+
 /* --- cameras of one file, points of another (scene_bridge.c) --- */
 
 /* From one world to another: scale * rotation * x + translation. */
@@ -195,8 +205,5 @@ physad_status physad__locator_find(const physad__locator *l, const physad__scene
                                    physad__pose poses[PHYSAD__POSES], int64_t *n);
 /* The training view with the most likeness in matches, as a pose with the photo's lens. */
 physad_status physad__locator_most_alike(const physad__locator *l, const physad__scene_view *photo, physad__pose *pose);
-double physad__pose_angle(const physad_camera *a, const physad_camera *b);    /* radians */
-void physad__camera_centre(const physad_camera *c, double out[3]);            /* where it stands */
-double physad__pose_distance(const physad_camera *a, const physad_camera *b); /* of their places */
 
 #endif

@@ -106,36 +106,6 @@ physad_status physad__locator_open(physad__locator *l, physad_context *ctx, cons
 
 /* --- hypotheses --- */
 
-double physad__pose_angle(const physad_camera *a, const physad_camera *b)
-{
-    double trace = 0, square = 0;
-    for (int i = 0; i < 9; i++) {
-        trace += a->rotation[i] * b->rotation[i];
-        square += (a->rotation[i] - b->rotation[i]) * (a->rotation[i] - b->rotation[i]);
-    }
-    /* Small angles by the difference's length, which is 2 sqrt(2) sin(angle / 2): the arc cosine would round them away.
-     */
-    const double sine = sqrt(square / 8);
-    return trace > 1 ? 2 * asin(fmin(sine, 1)) : acos(fmin(fmax((trace - 1) / 2, -1), 1));
-}
-
-void physad__camera_centre(const physad_camera *c, double out[3])
-{
-    for (int k = 0; k < 3; k++)
-        out[k] = -(c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] +
-                   c->rotation[6 + k] * c->translation[2]);
-}
-
-double physad__pose_distance(const physad_camera *a, const physad_camera *b)
-{
-    double p[3], q[3], square = 0;
-    physad__camera_centre(a, p);
-    physad__camera_centre(b, q);
-    for (int k = 0; k < 3; k++)
-        square += (p[k] - q[k]) * (p[k] - q[k]);
-    return sqrt(square);
-}
-
 static int compare_guess(const void *a, const void *b)
 {
     const physad__guess *x = a, *y = b;

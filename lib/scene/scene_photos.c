@@ -48,14 +48,12 @@ static physad_status read_model(physad__poses *out, physad__mem *mem, const char
     return PHYSAD_OK;
 }
 
-physad_status physad__photo_find(char **out, physad__mem *mem, const char *data, const char *name)
+physad_status physad__stem_find(char **out, physad__mem *mem, const char *folder, const char *const *stems, int64_t n,
+                                const char *const *suffixes, int64_t n_suffixes)
 {
-    for (int64_t f = 0; f < PHYSAD__PHOTO_FOLDERS; f++)
-        for (int64_t s = 0; s < PHYSAD__COUNT(photo_suffixes); s++) {
-            char *folder;
-            PHYSAD__TRY(join(&folder, mem, data, physad__photo_folders[f]));
-            *out = physad__format(mem, "%s/%s%s", folder, name, photo_suffixes[s]);
-            physad__free(folder);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < n_suffixes; k++) {
+            *out = physad__format(mem, "%s/%s%s", folder, stems[i], suffixes[k]);
             if (*out == NULL)
                 return PHYSAD_ERR_NOMEM;
             if (physad__path_is_file(*out))
@@ -64,6 +62,19 @@ physad_status physad__photo_find(char **out, physad__mem *mem, const char *data,
         }
     *out = NULL;
     return PHYSAD_OK;
+}
+
+physad_status physad__photo_find(char **out, physad__mem *mem, const char *data, const char *name)
+{
+    physad_status status = PHYSAD_OK;
+    *out = NULL;
+    for (int64_t f = 0; f < PHYSAD__PHOTO_FOLDERS && status == PHYSAD_OK && *out == NULL; f++) {
+        char *folder;
+        PHYSAD__TRY(join(&folder, mem, data, physad__photo_folders[f]));
+        status = physad__stem_find(out, mem, folder, &name, 1, photo_suffixes, PHYSAD__COUNT(photo_suffixes));
+        physad__free(folder);
+    }
+    return status;
 }
 
 bool physad__photo_is_chosen(const physad__scene_choice *chosen, const char *path)

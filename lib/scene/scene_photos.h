@@ -5,6 +5,9 @@
 
 #include "scene/scene.h"
 
+/* The first file of folder/stem + suffix, stem by stem; NULL where there is none. */
+physad_status physad__stem_find(char **out, physad__mem *mem, const char *folder, const char *const *stems, int64_t n,
+                                const char *const *suffixes, int64_t n_suffixes);
 /* The photo's path, or NULL where it is nowhere: in the folder, images, train/good, train or input, perhaps without its
  * suffix in `name`. */
 physad_status physad__photo_find(char **out, physad__mem *mem, const char *data, const char *name);

@@ -8,15 +8,10 @@
 #define PROBES 4000 /* draws by which the most that look at one place are counted */
 #define LOOKING 0.6 /* of those: how many a place wants */
 
-static bool is_seen(const physad_camera *c, const double p[3], double at[2])
+/* What is nearer is not drawn. */
+static bool is_seen(const physad_camera *c, const double p[3], double at[3])
 {
-    double v[3];
-    for (int k = 0; k < 3; k++)
-        v[k] = c->rotation[k * 3] * p[0] + c->rotation[k * 3 + 1] * p[1] + c->rotation[k * 3 + 2] * p[2] +
-               c->translation[k];
-    at[0] = c->fx * v[0] / v[2] + c->cx;
-    at[1] = c->fy * v[1] / v[2] + c->cy;
-    return v[2] > 0.2 && at[0] >= 0 && at[1] >= 0 && at[0] < (double)c->width && at[1] < (double)c->height;
+    return physad__camera_project(c, p, at) && at[2] > 0.2;
 }
 
 /* --- drawn --- */
@@ -31,7 +26,7 @@ static int64_t draw(physad__rng *rng, const physad__scene_views *v, const double
         p[k] = mean[k] + (physad__rng_uniform(rng) * 2 - 1) * 2 * v->extent;
     for (int64_t i = 0; i < v->count; i++) {
         const physad__scene_view *s = &v->views[i];
-        double at[2];
+        double at[3];
         if (s->held_out || !is_seen(&s->camera, p, at))
             continue;
         seen++;
@@ -89,7 +84,7 @@ static bool shows_some(const physad__scene_view *view, const physad__scene_views
 {
     for (int64_t k = 0; k < v->n_points; k++) {
         const double p[3] = { (double)v->points[3 * k], (double)v->points[3 * k + 1], (double)v->points[3 * k + 2] };
-        double at[2];
+        double at[3];
         if (is_seen(&view->camera, p, at))
             return true;
     }

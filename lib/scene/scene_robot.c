@@ -9,23 +9,6 @@
 
 static const char *const suffixes[] = { ".json", ".csv", ".txt", ".npy" };
 
-/* data/stem + suffix where that is a file, else NULL. */
-static physad_status find_file(char **out, physad__mem *mem, const char *data, const char *const *stems, int64_t n,
-                               int64_t n_suffixes)
-{
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t k = 0; k < n_suffixes; k++) {
-            *out = physad__format(mem, "%s/%s%s", data, stems[i], suffixes[k]);
-            if (*out == NULL)
-                return PHYSAD_ERR_NOMEM;
-            if (physad__path_is_file(*out))
-                return PHYSAD_OK;
-            physad__free(*out);
-        }
-    *out = NULL;
-    return PHYSAD_OK;
-}
-
 /* --- the photos that take part, each with its row --- */
 
 typedef struct robot {
@@ -131,9 +114,10 @@ static physad_status find_own(char **out, physad__mem *mem, const char *data, co
     char *own[3] = { physad__strndup(mem, photo, stem),
                      physad__format(mem, "poses/%.*s", (int)(stem - (size_t)(name - photo)), name),
                      physad__format(mem, "pose/%.*s", (int)(stem - (size_t)(name - photo)), name) };
-    const physad_status status = own[0] != NULL && own[1] != NULL && own[2] != NULL
-                                     ? find_file(out, mem, data, (const char *const *)own, 3, PHYSAD__COUNT(suffixes))
-                                     : PHYSAD_ERR_NOMEM;
+    const physad_status status =
+        own[0] != NULL && own[1] != NULL && own[2] != NULL
+            ? physad__stem_find(out, mem, data, (const char *const *)own, 3, suffixes, PHYSAD__COUNT(suffixes))
+            : PHYSAD_ERR_NOMEM;
     for (int k = 0; k < 3; k++)
         physad__free(own[k]);
     return status;
@@ -282,7 +266,8 @@ physad_status physad__photos_robot_poses(physad__poses *out, bool *there, physad
     physad__pose_frame told;
     char *path;
     *out = (physad__poses){ .mem = &ctx->mem };
-    PHYSAD__TRY(find_file(&path, &ctx->mem, data, stems, PHYSAD__COUNT(stems), PHYSAD__COUNT(suffixes)));
+    PHYSAD__TRY(
+        physad__stem_find(&path, &ctx->mem, data, stems, PHYSAD__COUNT(stems), suffixes, PHYSAD__COUNT(suffixes)));
     *there = path != NULL;
     physad_status status = *there ? physad__pose_rows_read(&rows, ctx, path) : add_own(&r, &rows, there);
     if (status == PHYSAD_OK && path != NULL)

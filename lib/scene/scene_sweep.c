@@ -167,18 +167,9 @@ static void find_neighbours(const sweep *s, int64_t own, ranked *order)
 /* Where the camera `to` sees what `from` sees at a pixel and a depth; false outside its picture. */
 static bool carry(const physad_camera *from, const physad_camera *to, double u, double v, double z, double out[3])
 {
-    const double p[3] = { (u - from->cx) / from->fx * z - from->translation[0],
-                          (v - from->cy) / from->fy * z - from->translation[1], z - from->translation[2] };
-    double w[3], q[3];
-    for (int k = 0; k < 3; k++)
-        w[k] = from->rotation[k] * p[0] + from->rotation[3 + k] * p[1] + from->rotation[6 + k] * p[2];
-    for (int k = 0; k < 3; k++)
-        q[k] = to->rotation[3 * k] * w[0] + to->rotation[3 * k + 1] * w[1] + to->rotation[3 * k + 2] * w[2] +
-               to->translation[k];
-    out[0] = to->fx * q[0] / q[2] + to->cx;
-    out[1] = to->fy * q[1] / q[2] + to->cy;
-    out[2] = q[2];
-    return q[2] > 1e-9 && out[0] >= 0 && out[1] >= 0 && out[0] < (double)to->width && out[1] < (double)to->height;
+    double p[3];
+    physad__camera_unproject(from, u, v, z, p);
+    return physad__camera_project(to, p, out) && out[2] > 1e-9;
 }
 
 /* Whether two neighbours (one, of one) see anything at a depth: five by five pixels are tried. */
@@ -210,14 +201,11 @@ static void keep_to_known(const sweep *s, const eye *e, float *depths, double *n
     const physad_camera *c = &e->view.camera;
     int64_t n = 0;
     for (int64_t i = 0; i < s->n_known; i++) {
-        const float *p = s->known + 3 * i;
-        double q[3];
-        for (int k = 0; k < 3; k++)
-            q[k] = c->rotation[3 * k] * (double)p[0] + c->rotation[3 * k + 1] * (double)p[1] +
-                   c->rotation[3 * k + 2] * (double)p[2] + c->translation[k];
-        const double u = c->fx * q[0] / q[2] + c->cx, v = c->fy * q[1] / q[2] + c->cy;
-        if (q[2] > 0 && u >= 0 && v >= 0 && u < (double)c->width && v < (double)c->height)
-            depths[n++] = (float)q[2];
+        const float *f = s->known + 3 * i;
+        const double p[3] = { (double)f[0], (double)f[1], (double)f[2] };
+        double at[3];
+        if (physad__camera_project(c, p, at))
+            depths[n++] = (float)at[2];
     }
     if (n < LEAST_KNOWN)
         return;

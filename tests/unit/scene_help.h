@@ -6,27 +6,13 @@
 #include "test.h"
 
 #include "io/io.h"
+#include "own_context.h"
 #include "scene/scene.h"
 #include "scratch.h"
 
 #include <physad/image.h>
 
 enum { WIDTH = 48, HEIGHT = 40, VIEWS = 12, COUNT = 160 };
-
-static inline physad_context *fresh_context(int32_t threads)
-{
-    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = NULL;
-    o.threads = threads;
-    assert_ok(physad_context_new(&ctx, &o));
-    return ctx;
-}
-
-static inline void end_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
-}
 
 /* --- a folder of photos --- */
 
@@ -141,6 +127,16 @@ static inline void write_photos_in(physad_context *ctx, const char *folder, cons
 static inline void write_photos(physad_context *ctx, const char *folder)
 {
     write_photos_in(ctx, folder, "", 0);
+}
+
+static inline physad_status open_views(physad__scene_views *v, physad_context *ctx, const char *folder, int32_t side,
+                                       const physad__scene_choice *chosen)
+{
+    physad__call call;
+    assert_ok(physad__call_begin(&call, ctx, NULL, "views"));
+    const physad_status status = physad__scene_views_open(v, ctx, folder, side, 0, chosen, &call);
+    physad__call_end(&call);
+    return status;
 }
 
 #endif

@@ -143,16 +143,6 @@ static physad_context *listening_context(void)
     return ctx;
 }
 
-static physad_status open_folder(physad__scene_views *v, physad_context *ctx, const char *folder,
-                                 const physad__scene_choice *chosen)
-{
-    physad__call call;
-    assert_ok(physad__call_begin(&call, ctx, NULL, "views"));
-    const physad_status status = physad__scene_views_open(v, ctx, folder, 0, 0, chosen, &call);
-    physad__call_end(&call);
-    return status;
-}
-
 static void assert_cameras(const physad__scene_views *v, int n)
 {
     assert_int_equal(v->count, n);
@@ -188,7 +178,7 @@ static void test_both(void **state)
     scratch_make(folder, sizeof(folder));
     write_photos(ctx, folder);
     write_model(folder, &w, ctx);
-    assert_ok(open_folder(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_cameras(&v, VIEWS);
     assert_int_equal(v.n_points, POINTS - 1); /* without the one on which photos do not agree */
     assert_true(farthest(&v) < 1e-6);         /* to single precision */
@@ -200,7 +190,7 @@ static void test_both(void **state)
     /* two cameras elsewhere pull at nothing */
     w.wrong = 2;
     write_model(folder, &w, ctx);
-    assert_ok(open_folder(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_int_equal(v.n_points, POINTS - 1);
     assert_true(farthest(&v) < 1e-6);
     physad__scene_views_free(&v);
@@ -209,7 +199,7 @@ static void test_both(void **state)
     w = usual;
     w.no_points_in_photos = true;
     write_model(folder, &w, ctx);
-    assert_ok(open_folder(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_int_equal(v.n_points, POINTS);
     assert_in_range(1e6 * farthest(&v), 9000, 11000);
     physad__scene_views_free(&v);
@@ -217,7 +207,7 @@ static void test_both(void **state)
     /* the model alone */
     snprintf(path, sizeof(path), "%s/transforms.json", folder);
     remove(path);
-    assert_ok(open_folder(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_near(v.views[0].camera.cx, WIDTH / 2.0 + usual.middle, 1e-12);
     assert_int_equal(v.n_points, POINTS);
     physad__scene_views_free(&v);
@@ -229,7 +219,7 @@ static void assert_without_points(physad_context *ctx, const char *folder, const
 {
     physad__scene_views v;
     write_model(folder, w, ctx);
-    assert_ok(open_folder(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_cameras(&v, VIEWS);
     assert_int_equal(v.n_points, 0);
     assert_int_equal(said_level, PHYSAD_LOG_WARNING);
@@ -284,7 +274,7 @@ static void test_others(void **state)
     write_photos(ctx, folder);
     write_model(folder, &w, ctx);
     change_frames(ctx, folder, 9, false);
-    assert_ok(open_folder(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_int_equal(v.count, VIEWS);
     assert_true(farthest(&v) < 1e-6);
     for (int i = 9; i < VIEWS; i++) {
@@ -299,7 +289,7 @@ static void test_others(void **state)
 
     /* poses of other photos alone: the model is all there is */
     change_frames(ctx, folder, 9, true);
-    assert_ok(open_folder(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_int_equal(v.count, VIEWS);
     assert_int_equal(v.n_points, POINTS);
     assert_near(v.views[0].camera.cx, WIDTH / 2.0 + usual.middle, 1e-12);
@@ -324,11 +314,11 @@ static void test_chosen(void **state)
     }
     const physad__scene_choice chosen = { .paths = paths, .count = 8 };
     write_model(folder, &w, ctx);
-    assert_ok(open_folder(&a, ctx, folder, &chosen));
+    assert_ok(open_views(&a, ctx, folder, 0, &chosen));
     w.cameras = 8;
     write_model(folder, &w, ctx);
     change_frames(ctx, folder, 8, false);
-    assert_ok(open_folder(&b, ctx, folder, &chosen));
+    assert_ok(open_views(&b, ctx, folder, 0, &chosen));
     assert_cameras(&a, 8);
     assert_cameras(&b, 8);
     assert_int_equal(a.n_points, b.n_points);
@@ -342,7 +332,7 @@ static void test_chosen(void **state)
 static void test_memory(void **state)
 {
     physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256];
     scratch_make(folder, sizeof(folder));
     write_photos(ctx, folder);
@@ -357,7 +347,7 @@ static void test_memory(void **state)
         allocations_left = INT64_MAX;
         assert_ok(physad_context_new(&ctx, &co));
         allocations_left = n;
-        status = open_folder(&v, ctx, folder, NULL);
+        status = open_views(&v, ctx, folder, 0, NULL);
         allocations_left = INT64_MAX;
         if (status != PHYSAD_OK && status != PHYSAD_ERR_NOMEM)
             fail_msg("%lld allocations: %s", (long long)n, physad_last_error());
@@ -376,7 +366,7 @@ static void test_fox(void **state)
     physad__scene_views v;
     double scale, off, before;
     test_data(folder, "fox");
-    assert_ok(open_folder(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_int_equal(v.count, 33);
     assert_near(v.views[0].lens.cx, 277.279, 1e-9);
     assert_in_range(v.n_points, 10500, 10755);

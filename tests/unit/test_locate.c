@@ -33,7 +33,7 @@ static void test_known(void **state)
     char folder[256];
     uint8_t memory[HEIGHT * WIDTH * 3];
     const physad_view photo = picture(memory);
-    physad_context *ctx = fresh_context(2), *one = fresh_context(1);
+    physad_context *ctx = new_context(2), *one = new_context(1);
     scratch_make(folder, sizeof(folder));
     write_photos(ctx, folder);
     physad_scene *scene = known_scene(ctx, folder), *same = known_scene(one, folder);
@@ -80,7 +80,7 @@ static void test_kinds(void **state)
     char folder[256];
     static uint8_t memory[HEIGHT * WIDTH * 3];
     static float floats[HEIGHT * WIDTH * 3];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_pose a[1], b[1];
     int64_t n;
     const physad_camera c = query_at(2);
@@ -129,7 +129,7 @@ static void test_kinds(void **state)
 static void test_refused(void **state)
 {
     char folder[256];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad_locator_options o = PHYSAD_LOCATOR_OPTIONS_INIT;
     physad_locator *locator = NULL;
     scratch_make(folder, sizeof(folder));
@@ -207,7 +207,7 @@ static physad_status locate_once(physad_context *ctx, const char *folder)
 static void test_memory(void **state)
 {
     physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256];
     scratch_make(folder, sizeof(folder));
     write_photos(ctx, folder);

@@ -106,7 +106,7 @@ static void test_score(void **state)
     static float map[HEIGHT * WIDTH], again[HEIGHT * WIDTH];
     char folder[256], path[512];
     for (int64_t k = 0; k < PHYSAD__COUNT(methods); k++) {
-        physad_context *ctx = fresh_context(2), *one = fresh_context(1);
+        physad_context *ctx = new_context(2), *one = new_context(1);
         make_set(ctx, folder, sizeof(folder), 0);
         draw_query(ctx, folder, good, false);
         draw_query(ctx, folder, bad, true);
@@ -150,7 +150,7 @@ static void test_evaluation(void **state)
     static uint8_t memory[HEIGHT * WIDTH * 3];
     static const char *const method[] = { "splat-bank" };
     char folder[256], path[512];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_dataset *set = NULL;
     physad_evaluation *e = NULL;
     physad_evaluate_options o = PHYSAD_EVALUATE_OPTIONS_INIT;
@@ -208,7 +208,7 @@ static void test_strangers(void **state)
     double scores[2];
     for (int64_t k = 0; k < PHYSAD__COUNT(methods); k++) {
         for (int with = 0; with < 2; with++) {
-            physad_context *ctx = fresh_context(2);
+            physad_context *ctx = new_context(2);
             char folder[256], path[512];
             make_set(ctx, folder, sizeof(folder), 3 * with);
             draw_query(ctx, folder, bad, true);
@@ -236,7 +236,7 @@ static void test_refused(void **state)
 {
     static uint8_t memory[HEIGHT * WIDTH * 3];
     char folder[256], path[512];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad_dataset *set = NULL;
     physad_result *r = NULL;
     make_set(ctx, folder, sizeof(folder), 0);
@@ -278,7 +278,7 @@ static void test_layers(void **state)
     static const char from[] = "\"layers\":\"\"", to[] = "\"layers\":\"b0,b1,b2,b3,b4,b5,b6,b7,b8\"";
     static char text[1 << 16];
     char folder[256], path[512], lying[512];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad_tensors *in = NULL, *out = NULL;
     physad_detector *read = NULL;
     make_set(ctx, folder, sizeof(folder), 0);
@@ -354,7 +354,7 @@ static void test_memory(void **state)
     co.allocator = &failing_allocator;
     co.threads = 1;
     for (int64_t k = 0; k < PHYSAD__COUNT(methods); k++) {
-        physad_context *ctx = fresh_context(1);
+        physad_context *ctx = new_context(1);
         char folder[256];
         make_set(ctx, folder, sizeof(folder), 0);
         draw_query(ctx, folder, memory, true);

@@ -159,20 +159,10 @@ static void folder_make(char *folder, size_t size, physad_context *ctx, const ch
     write_in(folder, "camera.json", camera_json);
 }
 
-static physad_status open_views(physad__scene_views *v, physad_context *ctx, const char *folder,
-                                const physad__scene_choice *chosen)
-{
-    physad__call call;
-    assert_ok(physad__call_begin(&call, ctx, NULL, "test"));
-    const physad_status status = physad__scene_views_open(v, ctx, folder, 0, 0, chosen, &call);
-    physad__call_end(&call);
-    return status;
-}
-
 static void check_cameras(physad_context *ctx, const char *folder, double scale, double within)
 {
     physad__scene_views v;
-    assert_ok(open_views(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_int_equal(v.count, VIEWS);
     for (int64_t i = 0; i < v.count; i++) {
         const char *name = strrchr(v.views[i].path, '/') + 1;
@@ -190,7 +180,7 @@ static void check_cameras(physad_context *ctx, const char *folder, double scale,
 static physad_status refuse(physad_context *ctx, const char *folder)
 {
     physad__scene_views v;
-    const physad_status status = open_views(&v, ctx, folder, NULL);
+    const physad_status status = open_views(&v, ctx, folder, 0, NULL);
     physad__scene_views_free(&v);
     return status;
 }
@@ -200,7 +190,7 @@ static physad_status refuse(physad_context *ctx, const char *folder)
 static void test_conventions(void **state)
 {
     static const char told[] = "{\"fx\": 50, \"quaternion\": \"%s\"}";
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256], text[100];
     folder_make(folder, sizeof(folder), ctx, "");
     for (int k = 0; k < 4; k++)
@@ -276,7 +266,7 @@ static void pose_numbers(physad__pose_row *row, const physad_camera *c, const co
 static void test_settle(void **state)
 {
     enum { N = 24 };
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     int refused = 0;
     for (int trial = 0; trial < 200; trial++) {
         const convention how = { trial & 1, trial & 2, trial & 4, trial & 8, 1 };
@@ -320,7 +310,7 @@ static void test_settle(void **state)
 static void test_files(void **state)
 {
     static const convention how = { true, false, false, false, 1 };
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256], path[600];
     folder_make(folder, sizeof(folder), ctx, "");
     write_lines(folder, "poses.csv", &how, 16, "", ",");
@@ -379,7 +369,7 @@ static void put_numbers(FILE *f, const double *numbers, int n, int row)
 static void test_shapes(void **state)
 {
     static const convention to_world = { true, true, false, false, 1 }, to_camera = { false, false, false, false, 1 };
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256], text[7][40];
     folder_make(folder, sizeof(folder), ctx, "");
     for (int shape = 0; shape < 5; shape++) {
@@ -485,7 +475,7 @@ static void test_cameras(void **state)
         { "{\"fx\": 50, \"scale\": -1}", "positive", PHYSAD_ERR_FORMAT },
         { "{\"fx\": 50, \"width\": 100, \"height\": 50}", "proportion", PHYSAD_ERR_FORMAT },
     };
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256];
     folder_make(folder, sizeof(folder), ctx, "");
     write_lines(folder, "poses.txt", &how, 16, "", " ");
@@ -557,7 +547,7 @@ static void test_refused(void **state)
         { "[{\"position\": [1, 2, 3], \"quaternion\": {\"x\": 1}}]", "the numbers x, y, z, w" },
         { "[{\"pose\": {\"pose\": {\"pose\": {\"pose\": {\"pose\": {\"matrix\": [1]}}}}}}]", "has neither" },
     };
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256];
     folder_make(folder, sizeof(folder), ctx, "");
     assert_fails(PHYSAD_ERR_IO, "want transforms.json", refuse(ctx, folder));
@@ -589,7 +579,7 @@ static void test_refused(void **state)
     assert_fails(PHYSAD_ERR_FORMAT, "say \"pose\"", refuse(ctx, folder));
     write_in(folder, "camera.json", "{\"fx\": 50, \"pose\": \"camera-to-world\", \"axes\": \"opencv\"}");
     physad__scene_views v;
-    assert_ok(open_views(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     assert_near(v.views[3].camera.translation[0], -3, 1e-12);
     physad__scene_views_free(&v);
     f = open_in(folder, "poses.txt");
@@ -607,7 +597,7 @@ static void test_refused(void **state)
 static void test_chosen(void **state)
 {
     static const convention how = { true, false, false, false, 1 };
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256], paths[6][600];
     const char *chosen_paths[6];
     folder_make(folder, sizeof(folder), ctx, "train/good/");
@@ -629,7 +619,7 @@ static void test_chosen(void **state)
     fclose(f);
     assert_fails(PHYSAD_ERR_FORMAT, "no rotation", refuse(ctx, folder));
     physad__scene_views v;
-    assert_ok(open_views(&v, ctx, folder, &chosen));
+    assert_ok(open_views(&v, ctx, folder, 0, &chosen));
     assert_int_equal(v.count, 6);
     assert_near(v.views[2].camera.rotation[3], camera_at(4).rotation[3], 1e-9);
     physad__scene_views_free(&v);
@@ -646,7 +636,7 @@ static void test_chosen(void **state)
         }
         fclose(f);
     }
-    assert_ok(open_views(&v, ctx, folder, &chosen));
+    assert_ok(open_views(&v, ctx, folder, 0, &chosen));
     assert_int_equal(v.count, 6);
     physad__scene_views_free(&v);
     scratch_remove(folder);
@@ -680,7 +670,7 @@ static void test_looks(void **state)
     check_cameras(ctx, folder, 1, 1e-6);
     assert_int_equal(warnings, 0);
     write_in(folder, "camera.json", "{\"fx\": 50, \"pose\": \"camera-to-world\", \"axes\": \"opengl\"}");
-    assert_ok(open_views(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     physad__scene_views_free(&v);
     assert_int_equal(warnings, 1);
     assert_non_null(strstr(warned, "look away from the one place"));
@@ -696,7 +686,7 @@ static void test_looks(void **state)
         fputs("\n", f);
     }
     fclose(f);
-    assert_ok(open_views(&v, ctx, folder, NULL));
+    assert_ok(open_views(&v, ctx, folder, 0, NULL));
     physad__scene_views_free(&v);
     assert_int_equal(warnings, 2);
     assert_non_null(strstr(warned, "1 of 12 photos look away from what the others look at (7.png)"));
@@ -707,7 +697,7 @@ static void test_looks(void **state)
 static void test_memory(void **state)
 {
     static const convention how = { true, false, false, false, 1 };
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256];
     folder_make(folder, sizeof(folder), ctx, "");
     end_context(ctx);

@@ -35,7 +35,7 @@ static void test_fit(void **state)
 {
     char folder[256];
     uint8_t got[HEIGHT * WIDTH * 3], want[HEIGHT * WIDTH * 3];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_scene *scene = NULL;
     const physad_scene_options o = quick();
     physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
@@ -71,7 +71,7 @@ static void test_fit(void **state)
 
     /* one seed, one scene: whatever the threads; and the file holds it whole */
     char path[512];
-    physad_context *one = fresh_context(1);
+    physad_context *one = new_context(1);
     physad_scene *again = NULL, *loaded = NULL;
     snprintf(path, sizeof(path), "%s/fitted.ply", folder);
     assert_ok(physad_scene_fit(&again, one, folder, &o, NULL));
@@ -100,7 +100,7 @@ static void test_render(void **state)
     static float colour[HEIGHT * WIDTH * 3], depth[HEIGHT * WIDTH], opacity[HEIGHT * WIDTH];
     const int64_t shape[3] = { HEIGHT, WIDTH, 3 };
     const float background[3] = { 1, 0.5f, 0.25f };
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     scratch_make(folder, sizeof(folder));
     physad_scene *scene = known_scene(ctx, folder);
     physad_camera c = camera_at(1);
@@ -134,7 +134,7 @@ static void test_render(void **state)
 static void test_refused(void **state)
 {
     char folder[256], path[512];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad_scene *scene = NULL;
     physad_scene_options o = quick();
     scratch_make(folder, sizeof(folder));
@@ -175,7 +175,7 @@ static void test_refused(void **state)
 static void test_memory(void **state)
 {
     physad_context_options co = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     char folder[256];
     scratch_make(folder, sizeof(folder));
     write_photos(ctx, folder);
@@ -206,7 +206,7 @@ static void test_memory(void **state)
 static void test_sort(void **state)
 {
     enum { N = 3000 };
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad__scene_model m;
     physad__rng rng;
     uint8_t seen[N] = { 0 };

@@ -22,7 +22,7 @@ static void test_round(void **state)
     char folder[256], path[512], again[512], ply[512], x[65], y[65];
     uint8_t a[HEIGHT * WIDTH * 3], b[HEIGHT * WIDTH * 3];
     const physad_view va = picture(a), vb = picture(b);
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_scene *back = NULL;
     scratch_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/scene.safetensors", folder);
@@ -115,7 +115,7 @@ static void test_lies(void **state)
                   { "photos", "{", "line 1" },
                   { "photos", "[1,2,3,4,5,6,7,8,9,0,1,2]", "no list" } };
     char folder[256], path[512], to[512];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     scratch_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/scene.safetensors", folder);
     snprintf(to, sizeof(to), "%s/lie.safetensors", folder);
@@ -167,7 +167,7 @@ static void test_lies(void **state)
 static void test_cut(void **state)
 {
     char folder[256], path[512], to[512];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     unsigned char *data;
     size_t size;
     scratch_make(folder, sizeof(folder));

@@ -84,7 +84,7 @@ static void dim(float rgb[4], int view, int x, int y)
 static void test_exposure(void **state)
 {
     char folder[256];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_scene_options o = quick();
     scratch_make(folder, sizeof(folder));
     write_photos(ctx, folder);
@@ -106,7 +106,7 @@ static void test_exposure(void **state)
 static void test_exposure_step(void **state)
 {
     enum { PLANE = 6 };
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad__exposures e;
     physad__scene_view views[2] = { { .held_out = false }, { .held_out = true } };
     const physad__scene_views set = { .views = views, .count = 2 };
@@ -150,7 +150,7 @@ static void test_exposure_step(void **state)
 static void test_ways(void **state)
 {
     char folder[256], a[512], b[512];
-    physad_context *ctx = fresh_context(2), *one = fresh_context(1);
+    physad_context *ctx = new_context(2), *one = new_context(1);
     physad_scene_options o = quick();
     scratch_make(folder, sizeof(folder));
     snprintf(a, sizeof(a), "%s/a.ply", folder);
@@ -211,7 +211,7 @@ static void test_masks(void **state)
     char folder[256], masks[512], path[600], a[512], b[512];
     uint8_t mask[HEIGHT * WIDTH];
     const int64_t shape[2] = { HEIGHT, WIDTH }, other[2] = { HEIGHT / 2, WIDTH };
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_scene_options o = quick();
     scratch_make(folder, sizeof(folder));
     snprintf(a, sizeof(a), "%s/a.ply", folder);
@@ -267,7 +267,7 @@ static void lay_on_blue(float rgb[4], int view, int x, int y)
 static void test_alpha(void **state)
 {
     char folder[256], a[512], b[512];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_scene_options o = quick();
     scratch_make(folder, sizeof(folder));
     snprintf(a, sizeof(a), "%s/a.ply", folder);
@@ -321,7 +321,7 @@ static void interrupt(const char *folder, const physad_scene_options *o, int at)
 static void test_resume(void **state)
 {
     char folder[256], a[512], b[512], checkpoint[512];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     scratch_make(folder, sizeof(folder));
     snprintf(a, sizeof(a), "%s/a.ply", folder);
     snprintf(b, sizeof(b), "%s/b.ply", folder);
@@ -387,7 +387,7 @@ static void rewrite(physad_context *ctx, const char *path, const char *key, cons
 static void test_resume_refused(void **state)
 {
     char folder[256], checkpoint[512];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_scene *scene = NULL;
     physad_scene_options o = quick();
     scratch_make(folder, sizeof(folder));
@@ -444,7 +444,7 @@ static void test_resume_refused(void **state)
 static void test_contradiction(void **state)
 {
     char folder[256], path[512];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad_scene_options o = quick();
     physad_scene *scene = NULL;
     json_t *root = NULL;
@@ -468,7 +468,7 @@ static void test_contradiction(void **state)
 static void test_memory(void **state)
 {
     char folder[256], checkpoint[512];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_scene_options o = quick();
     scratch_make(folder, sizeof(folder));

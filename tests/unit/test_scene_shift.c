@@ -3,16 +3,7 @@
 #include "failing.h"
 #include "scene_help.h"
 
-static physad_status open_folder(physad__scene_views *v, physad_context *ctx, const char *folder, int32_t side,
-                                 bool shifts)
-{
-    const physad__scene_choice chosen = { .shifts = shifts };
-    physad__call call;
-    assert_ok(physad__call_begin(&call, ctx, NULL, "views"));
-    const physad_status status = physad__scene_views_open(v, ctx, folder, side, 0, &chosen, &call);
-    physad__call_end(&call);
-    return status;
-}
+static const physad__scene_choice with = { .shifts = true };
 
 /* The photo's mean over pixels x, x + 1 and y, y + 1; -1 where some of them are not there. */
 static double mean_of_four(const physad__scene_view *fine, int64_t ch, int64_t x, int64_t y)
@@ -41,12 +32,12 @@ static void assert_shift(const physad__scene_view *half, const physad__scene_vie
 static void test_between_pixels(void **state)
 {
     char folder[256];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad__scene_views half, fine;
     scratch_make(folder, sizeof(folder));
     write_photos(ctx, folder);
-    assert_ok(open_folder(&fine, ctx, folder, 0, true));
-    assert_ok(open_folder(&half, ctx, folder, WIDTH / 2, true));
+    assert_ok(open_views(&fine, ctx, folder, 0, &with));
+    assert_ok(open_views(&half, ctx, folder, WIDTH / 2, &with));
     assert_int_equal(half.count, VIEWS);
     for (int i = 0; i < VIEWS; i++) {
         assert_null(fine.views[i].shifted); /* nothing lies between its pixels */
@@ -55,10 +46,10 @@ static void test_between_pixels(void **state)
             assert_shift(&half.views[i], &fine.views[i], k);
     }
     physad__scene_views_free(&half);
-    assert_ok(open_folder(&half, ctx, folder, WIDTH / 2, false));
+    assert_ok(open_views(&half, ctx, folder, WIDTH / 2, NULL));
     assert_null(half.views[0].shifted); /* not asked for */
     physad__scene_views_free(&half);
-    assert_ok(open_folder(&half, ctx, folder, 3 * WIDTH / 4, true));
+    assert_ok(open_views(&half, ctx, folder, 3 * WIDTH / 4, &with));
     assert_null(half.views[0].shifted); /* too little between them */
     physad__scene_views_free(&half);
     physad__scene_views_free(&fine);
@@ -79,7 +70,7 @@ static void test_offsets(void **state)
 static void test_scarce_memory(void **state)
 {
     char folder[256];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
     physad_status status = PHYSAD_ERR_NOMEM;
     scratch_make(folder, sizeof(folder));
@@ -91,7 +82,7 @@ static void test_scarce_memory(void **state)
     for (int64_t n = 1; status == PHYSAD_ERR_NOMEM; n += 7) {
         physad__scene_views v;
         allocations_left = n;
-        status = open_folder(&v, ctx, folder, WIDTH / 2, true);
+        status = open_views(&v, ctx, folder, WIDTH / 2, &with);
         physad__scene_views_free(&v);
         assert_int_equal(physad_context_memory_used(ctx), 0);
     }

@@ -35,7 +35,7 @@ static void numbers_of(double *out, int count, const char *page, const char *nam
 static void test_page(void **state)
 {
     char folder[256], path[512];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_scene_html_options o = PHYSAD_SCENE_HTML_OPTIONS_INIT;
     scratch_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/scene.html", folder);
@@ -102,7 +102,7 @@ static void test_page(void **state)
 static void test_fitted(void **state)
 {
     char folder[256], path[512];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_scene_options o = PHYSAD_SCENE_OPTIONS_INIT;
     physad_scene *scene = NULL;
     scratch_make(folder, sizeof(folder));
@@ -133,7 +133,7 @@ static void test_turntable(void **state)
     enum { FRAMES = 8 };
     char folder[256], path[512];
     static uint8_t frames[FRAMES][HEIGHT * WIDTH * 3];
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad_scene_turntable_options o = PHYSAD_SCENE_TURNTABLE_OPTIONS_INIT;
     scratch_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/around.mp4", folder);
@@ -215,7 +215,7 @@ static void failing_free(void *ptr, size_t size, void *user)
 static void test_memory(void **state)
 {
     char folder[256], path[512], ply[512];
-    physad_context *ctx = fresh_context(1);
+    physad_context *ctx = new_context(1);
     physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
     const physad_allocator allocator = { failing_alloc, failing_free, NULL };
     scratch_make(folder, sizeof(folder));

@@ -1,28 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Points where the poses bring none: photos of a textured wall with a step in it, drawn here ray by ray. */
 #include "failing.h"
-#include "test.h"
+#include "own_context.h"
 
 #include "scene/scene_points.h"
 
 #include <math.h>
 
 enum { W = 96, H = 80, N = 7, MOST = 3000 };
-
-static physad_context *fresh_context(int32_t threads)
-{
-    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = NULL;
-    o.threads = threads;
-    assert_ok(physad_context_new(&ctx, &o));
-    return ctx;
-}
-
-static void end_context(physad_context *ctx)
-{
-    assert_int_equal(physad_context_memory_used(ctx), 0);
-    physad_context_free(ctx);
-}
 
 /* --- the wall: at depth 4, where x > 0 at 3.4 --- */
 
@@ -117,7 +102,7 @@ static void know(physad__scene_views *v, physad_context *ctx, int64_t n)
 
 static void test_places(void **state)
 {
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     for (int size = 0; size < 3; size++) { /* whatever the world's unit is */
         const double unit = size == 0 ? 1 : size == 1 ? 0.05 : 1000;
         physad__scene_views v = make_views(ctx, N, unit, false);
@@ -145,7 +130,7 @@ static void test_places(void **state)
 static void test_beside_known(void **state)
 {
     enum { KNOWN = 200 };
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad__scene_views v = make_views(ctx, N, 1, false);
     int64_t right = 0;
     know(&v, ctx, KNOWN);
@@ -171,7 +156,7 @@ static void test_beside_known(void **state)
 /* One answer whatever the threads; a photo that is held out is not looked at. */
 static void test_same(void **state)
 {
-    physad_context *ctx = fresh_context(1), *two = fresh_context(2);
+    physad_context *ctx = new_context(1), *two = new_context(2);
     physad__scene_views a = make_views(ctx, N, 1, false), b = make_views(two, N, 1, false);
     a.views[2].held_out = b.views[2].held_out = true;
     for (int i = 0; i < 3 * W * H; i++)
@@ -190,7 +175,7 @@ static void test_same(void **state)
 /* Without texture: drawn where cameras look, in the colours they see. */
 static void test_drawn(void **state)
 {
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad__scene_views v = make_views(ctx, 2, 1, true);
     assert_ok(sweep(&v, ctx));
     assert_int_equal(v.n_points, MOST);
@@ -204,7 +189,7 @@ static void test_drawn(void **state)
 
 static void test_refused(void **state)
 {
-    physad_context *ctx = fresh_context(2);
+    physad_context *ctx = new_context(2);
     physad__scene_views v = make_views(ctx, N, 1, false);
     physad_camera *c = &v.views[4].camera; /* looks the other way */
     c->rotation[0] = c->rotation[8] = -1;
