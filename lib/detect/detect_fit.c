@@ -30,12 +30,29 @@ static int compare_ranked(const void *a, const void *b)
     return strcmp(x->group, y->group);
 }
 
+/* Length of the folders that all groups begin with: where a set lies must not say which of its photos are kept aside.
+ */
+static size_t common_folders(const char *const *groups, int64_t count)
+{
+    size_t common = count > 0 ? strlen(groups[0]) : 0;
+    for (int64_t i = 1; i < count; i++) {
+        size_t k = 0;
+        while (k < common && groups[i][k] == groups[0][k])
+            k++;
+        common = k;
+    }
+    while (common > 0 && groups[0][common - 1] != '/')
+        common--;
+    return common;
+}
+
 /* Distinct groups in the order of their hashes. */
-static int64_t rank_groups(const physad_detector *det, const char *const *groups, int64_t count, ranked *out)
+static int64_t rank_groups(const physad_detector *det, const char *const *groups, int64_t count, size_t skip,
+                           ranked *out)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < count; i++)
-        out[i] = (ranked){ hash_group(det->seed, groups[i]), groups[i] };
+        out[i] = (ranked){ hash_group(det->seed, groups[i] + skip), groups[i] };
     qsort(out, (size_t)count, sizeof(*out), compare_ranked);
     for (int64_t i = 0; i < count; i++)
         if (n == 0 || strcmp(out[n - 1].group, out[i].group) != 0)
@@ -55,12 +72,13 @@ physad_status physad__calibration_split(const physad_detector *det, const char *
     ranked *order = physad__alloc_array(&det->ctx->mem, count, sizeof(*order), "groups");
     if (order == NULL)
         return PHYSAD_ERR_NOMEM;
-    const int64_t distinct = rank_groups(det, groups, count, order);
+    const size_t skip = common_folders(groups, count);
+    const int64_t distinct = rank_groups(det, groups, count, skip, order);
     const int64_t taken = (int64_t)((double)distinct * share + 0.5);
     physad_status status = PHYSAD_OK;
     if (taken >= needed && taken < distinct) {
         for (int64_t i = 0; i < count; i++) {
-            const ranked key = { hash_group(det->seed, groups[i]), groups[i] };
+            const ranked key = { hash_group(det->seed, groups[i] + skip), groups[i] };
             aside[i] = compare_ranked(&key, &order[taken]) < 0;
         }
     } else if (asked) {

@@ -4,6 +4,8 @@
 
 #include "nn/nn.h"
 
+#include "detect/detect.h"
+
 #include <physad/dataset.h>
 #include <physad/detect.h>
 #include <physad/weights.h>
@@ -605,6 +607,35 @@ static void the_batch_of_a_fit_changes_no_bit(void **state)
     physad_context_free(ctx);
 }
 
+static void where_photos_lie_does_not_say_who_is_kept_aside(void **state)
+{
+    enum { N = 30 };
+    static const char *const folders[] = { "", "/data/set/", "/photos/of/it/", "C:/set/good/" };
+    physad_context *ctx = new_context(0);
+    physad_detector *det = new_detector(ctx, "patchcore");
+    uint8_t first[N], aside[N];
+    assert_ok(physad_detector_set(det, "calibration", "0.4"));
+    assert_ok(physad_detector_set(det, "alpha", "0.1"));
+    for (int f = 0; f < PHYSAD__COUNT(folders); f++) {
+        char names[N][64];
+        const char *groups[N];
+        int n = 0;
+        for (int i = 0; i < N; i++) {
+            snprintf(names[i], sizeof(names[i]), "%s%c/%02d.png", folders[f], 'a' + i % 3, i);
+            groups[i] = names[i];
+        }
+        assert_ok(physad__calibration_split(det, groups, N, f == 0 ? first : aside));
+        for (int i = 0; i < N && f == 0; i++)
+            n += first[i];
+        assert_true(f > 0 || n == 12);
+        if (f > 0)
+            assert_memory_equal(aside, first, N);
+    }
+    physad_detector_free(det);
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
 static void thresholds_promise_only_what_they_hold(void **state)
 {
     physad_context *ctx = new_context(0);
@@ -711,6 +742,7 @@ int main(void)
         cmocka_unit_test(broken_photos_are_left_out_as_if_never_there),
         cmocka_unit_test(nothing_but_broken_photos_is_an_error),
         cmocka_unit_test(the_batch_of_a_fit_changes_no_bit),
+        cmocka_unit_test(where_photos_lie_does_not_say_who_is_kept_aside),
         cmocka_unit_test(thresholds_promise_only_what_they_hold),
         cmocka_unit_test(bad_calls_say_what_is_wrong),
         cmocka_unit_test(presets_yield_to_what_is_set_by_name),

@@ -589,6 +589,7 @@ static void test_scenes(void **state)
     assert_ok(physad_gaussians_get(back, NULL, NULL, NULL, NULL, &h[1]));
     assert_memory_equal(numbers[0], numbers[1], sizeof(numbers[0]));
     physad_gaussians_free(back);
+    physad_scene_free(again);
     assert_fails(PHYSAD_ERR_ARG, "out is NULL", physad_scene_new(NULL, t.gaussians));
     assert_fails(PHYSAD_ERR_ARG, "gaussians is NULL", physad_scene_new(&again, NULL));
     assert_null(again);
