@@ -106,6 +106,9 @@ typedef struct physad__nn_config {
     int64_t tap_count;
 } physad__nn_config;
 
+/* ARG for a precision that is none, UNSUPPORTED for bf16 where the processor has no AVX-512 BF16. */
+physad_status physad__nn_precision_check(const physad_context *ctx, int32_t precision);
+
 /* Compiles what the taps need, and reads and packs just those parameters. Compiled for the context's number of threads.
  */
 physad_status physad__nn_net_new(physad__nn_net **out, physad_context *ctx, const physad__nn_graph *g,

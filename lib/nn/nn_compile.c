@@ -472,6 +472,18 @@ static physad_status compile(compiler *c)
     return pack_all(c);
 }
 
+physad_status physad__nn_precision_check(const physad_context *ctx, int32_t precision)
+{
+    if (precision != PHYSAD_F32 && precision != PHYSAD_BF16)
+        return physad__error(PHYSAD_ERR_ARG, "network: precision %s, want f32 or bf16", physad_dtype_name(precision));
+    if (precision == PHYSAD_BF16 && !(ctx->cpu_flags & PHYSAD_CPU_AVX512_BF16))
+        return physad__error(
+            PHYSAD_ERR_UNSUPPORTED,
+            "network: precision bf16 needs a processor with AVX-512 BF16, which this one lacks (or the context "
+            "disables it); use f32");
+    return PHYSAD_OK;
+}
+
 static physad_status check_config(physad_context *ctx, const physad__nn_graph *g, const physad__nn_config *config)
 {
     PHYSAD__TRY(physad__nn_graph_check(g));
@@ -480,15 +492,7 @@ static physad_status check_config(physad_context *ctx, const physad__nn_graph *g
     if (config->height < 1 || config->width < 1 || config->height > 1 << 16 || config->width > 1 << 16)
         return physad__error(PHYSAD_ERR_ARG, "network: an input of %lld x %lld is out of range",
                              (long long)config->height, (long long)config->width);
-    if (config->precision != PHYSAD_F32 && config->precision != PHYSAD_BF16)
-        return physad__error(PHYSAD_ERR_ARG, "network: precision %s, want f32 or bf16",
-                             physad_dtype_name(config->precision));
-    if (config->precision == PHYSAD_BF16 && !(ctx->cpu_flags & PHYSAD_CPU_AVX512_BF16))
-        return physad__error(
-            PHYSAD_ERR_UNSUPPORTED,
-            "network: precision bf16 needs a processor with AVX-512 BF16, which this one lacks (or the context "
-            "disables it); use f32");
-    return PHYSAD_OK;
+    return physad__nn_precision_check(ctx, config->precision);
 }
 
 physad_status physad__nn_net_new(physad__nn_net **out, physad_context *ctx, const physad__nn_graph *g,

@@ -37,7 +37,7 @@ void physad__dnn_free(physad__dnn *dnn)
 
 /* --- layouts --- */
 
-static dnnl_data_type_t type_of(int32_t dtype)
+dnnl_data_type_t physad__dnn_type(int32_t dtype)
 {
     return dtype == PHYSAD_BF16 ? dnnl_bf16 : dnnl_f32;
 }
@@ -71,7 +71,7 @@ physad_status physad__dnn_layout_new(physad__dnn *dnn, physad__dnn_layout **out,
     physad__dnn_layout *layout = physad__alloc_zero(dnn->mem, sizeof(*layout), "network layout");
     if (layout == NULL)
         return PHYSAD_ERR_NOMEM;
-    const dnnl_status_t status = physad__dnn_layout_make(&layout->md, 4, nchw, type_of(dtype), tags[order]);
+    const dnnl_status_t status = physad__dnn_layout_make(&layout->md, 4, nchw, physad__dnn_type(dtype), tags[order]);
     if (status != dnnl_success) {
         physad__free(layout);
         return physad__dnn_report(status, "an array layout");
@@ -257,7 +257,7 @@ physad_status physad__dnn_conv_new(physad__dnn *dnn, physad__dnn_op **out, const
                     .pad_high = { c->pad[2], c->pad[3] } };
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    DNNL_TRY(weights_layout(&a.weights, c, oi, type_of(c->dtype), true), "a convolution's weights");
+    DNNL_TRY(weights_layout(&a.weights, c, oi, physad__dnn_type(c->dtype), true), "a convolution's weights");
     dnnl_status_t status = physad__dnn_layout_make(&a.bias, 1, &channels, dnnl_f32, dnnl_x);
     if (status == dnnl_success) {
         status = physad__dnn_attr_make(&attr, c->add, c->activation);

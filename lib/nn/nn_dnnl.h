@@ -88,7 +88,7 @@ physad_status physad__dnn_pack(physad__dnn *dnn, const physad__dnn_op *op, const
 
 /* --- convolutions to train (nn_dnnl_pair.c) --- */
 
-/* A convolution between a `large` and a `small` side, channels last, f32: a strided one goes from large to small, a
+/* A convolution between a `large` and a `small` side, channels last: a strided one goes from large to small, a
  * transposed one from small to large, and the gradient of each is the other. Weights (small channels, large channels /
  * groups, kernel), row-major, are what PyTorch keeps of both. Extents of 2 or 3 places, depth first where there are 3.
  */
@@ -98,7 +98,8 @@ typedef struct physad__dnn_pair {
     int64_t large_channels, small_channels;
     int64_t large[3], small[3];
     int64_t kernel[3], stride[3], pad[3]; /* padding of the large side, at both ends */
-    bool bias;                            /* of DOWN */
+    bool bias;                            /* of DOWN; f32 */
+    int32_t dtype; /* of both sides and the weights (not of their gradient, which is f32): PHYSAD_F32 or PHYSAD_BF16 */
 } physad__dnn_pair;
 
 typedef enum physad__dnn_way {
@@ -112,8 +113,8 @@ physad_status physad__dnn_pair_new(physad__dnn *dnn, physad__dnn_op **out, const
                                    physad__dnn_way way);
 /* Whether the operation wants its weights with the sides of the kernel and the two channels turned round. */
 bool physad__dnn_pair_turned(const physad__dnn_op *op);
-/* From row-major weights (turned where the operation wants that) to what `op` takes in WEIGHTS, or, of WEIGH, from what
- * it gives in DST to row-major. */
+/* From row-major f32 weights (turned where the operation wants that) to what `op` takes in WEIGHTS, or, of WEIGH, from
+ * what it gives in DST to row-major. */
 physad_status physad__dnn_pair_reorder(physad__dnn *dnn, physad__dnn_op **out, const physad__dnn_pair *pair,
                                        const physad__dnn_op *op);
 

@@ -65,6 +65,7 @@ struct physad__dnn_call {
             return physad__dnn_report(dnnl_status_, what);                                                             \
     } while (0)
 
+dnnl_data_type_t physad__dnn_type(int32_t dtype);
 physad_status physad__dnn_report(dnnl_status_t status, const char *what);
 dnnl_status_t physad__dnn_layout_make(layout_t *out, int ndims, const int64_t *dims, dnnl_data_type_t type,
                                       dnnl_format_tag_t tag);

@@ -4,7 +4,7 @@
 
 /* The arrays and extents of a pair as oneDNN wants them. */
 typedef struct sides {
-    layout_t large, small, weights, bias;
+    layout_t large, small, weights, gradient, bias; /* `gradient`: of the weights */
     dnnl_dims_t stride, dilation, low, high;
 } sides;
 
@@ -12,10 +12,13 @@ static dnnl_status_t side_layout(layout_t *out, const physad__dnn_pair *p, int64
 {
     int64_t dims[5] = { p->images, channels };
     memcpy(dims + 2, extents, (size_t)p->places * sizeof(int64_t));
-    return physad__dnn_layout_make(out, p->places + 2, dims, dnnl_f32, p->places == 3 ? dnnl_ndhwc : dnnl_nhwc);
+    return physad__dnn_layout_make(out, p->places + 2, dims, physad__dnn_type(p->dtype),
+                                   p->places == 3 ? dnnl_ndhwc : dnnl_nhwc);
 }
 
-static dnnl_status_t weights_layout(layout_t *out, const physad__dnn_pair *p, bool turned, bool any)
+/* In an order of the operation's own, or row-major. */
+static dnnl_status_t weights_layout(layout_t *out, const physad__dnn_pair *p, bool turned, dnnl_data_type_t type,
+                                    bool any)
 {
     static const dnnl_format_tag_t plain[2][2] = { { dnnl_oihw, dnnl_goihw }, { dnnl_oidhw, dnnl_goidhw } };
     const int64_t outputs = turned ? p->large_channels : p->small_channels,
@@ -28,7 +31,7 @@ static dnnl_status_t weights_layout(layout_t *out, const physad__dnn_pair *p, bo
     dims[n++] = inputs / p->groups;
     for (int32_t i = 0; i < p->places; i++)
         dims[n++] = p->kernel[i];
-    return physad__dnn_layout_make(out, n, dims, dnnl_f32,
+    return physad__dnn_layout_make(out, n, dims, type,
                                    any ? dnnl_format_tag_any : plain[p->places == 3][p->groups > 1]);
 }
 
@@ -37,6 +40,7 @@ static void sides_drop(sides *s)
     physad__dnn_layout_drop(&s->large);
     physad__dnn_layout_drop(&s->small);
     physad__dnn_layout_drop(&s->weights);
+    physad__dnn_layout_drop(&s->gradient);
     physad__dnn_layout_drop(&s->bias);
 }
 
@@ -53,7 +57,9 @@ static dnnl_status_t sides_make(sides *s, const physad__dnn_pair *p, bool turned
     if (status == dnnl_success)
         status = side_layout(&s->small, p, p->small_channels, p->small);
     if (status == dnnl_success)
-        status = weights_layout(&s->weights, p, turned, true);
+        status = weights_layout(&s->weights, p, turned, physad__dnn_type(p->dtype), true);
+    if (status == dnnl_success)
+        status = weights_layout(&s->gradient, p, turned, dnnl_f32, true);
     if (status == dnnl_success)
         status = physad__dnn_layout_make(&s->bias, 1, &outputs, dnnl_f32, dnnl_x);
     if (status != dnnl_success)
@@ -105,12 +111,12 @@ static dnnl_status_t to_weights(physad__dnn *dnn, dnnl_primitive_desc_t *out, co
 {
 #if V3
     return dnnl_convolution_backward_weights_primitive_desc_create(out, dnn->engine, dnnl_convolution_direct,
-                                                                   MD(s->large), MD(s->weights), NULL, MD(s->small),
+                                                                   MD(s->large), MD(s->gradient), NULL, MD(s->small),
                                                                    s->stride, s->dilation, s->low, s->high, hint, attr);
 #else
     dnnl_convolution_desc_t desc;
     const dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(
-        &desc, dnnl_convolution_direct, MD(s->large), MD(s->weights), NULL, MD(s->small), s->stride, s->dilation,
+        &desc, dnnl_convolution_direct, MD(s->large), MD(s->gradient), NULL, MD(s->small), s->stride, s->dilation,
         s->low, s->high);
     return status != dnnl_success ? status : dnnl_primitive_desc_create(out, &desc, attr, dnn->engine, hint);
 #endif
@@ -178,7 +184,7 @@ physad_status physad__dnn_pair_reorder(physad__dnn *dnn, physad__dnn_op **out, c
 {
     physad__dnn_layout plain = { 0 }, *own = NULL;
     const bool gradient = op->kind == PHYSAD__DNN_TO_WEIGHTS;
-    DNNL_TRY(weights_layout(&plain.md, pair, op->turned, false), "a convolution's weights");
+    DNNL_TRY(weights_layout(&plain.md, pair, op->turned, dnnl_f32, false), "a convolution's weights");
     physad_status status = physad__dnn_op_layout(dnn, op, gradient ? PHYSAD__DNN_DST : PHYSAD__DNN_WEIGHTS, &own);
     if (status == PHYSAD_OK)
         status = physad__dnn_reorder_new(dnn, out, gradient ? own : &plain, gradient ? &plain : own);

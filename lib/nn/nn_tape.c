@@ -63,6 +63,14 @@ static physad_status measure(physad__tape_node *n)
     return PHYSAD_OK;
 }
 
+/* Input k of `n`, in the width that `n` takes it in. */
+static int32_t widen(physad__tape *t, const physad__tape_node *n, int32_t k)
+{
+    if (n->op->width == PHYSAD__TAPE_CAST || n->bf16 == t->nodes[n->input[k]].bf16)
+        return n->input[k];
+    return n->bf16 ? physad__tape_round(t, n->input[k]) : physad__tape_single(t, n->input[k]);
+}
+
 int32_t physad__tape_push(physad__tape *t, const physad__tape_node *node)
 {
     physad__tape_node n = *node;
@@ -72,6 +80,13 @@ int32_t physad__tape_push(physad__tape *t, const physad__tape_node *node)
         if (!physad__tape_good(t, n.input[k]))
             return physad__tape_refuse(t,
                                        physad__error(PHYSAD_ERR_ARG, "tape: %s: input %d is no value", n.op->name, k));
+    if (n.op->width == PHYSAD__TAPE_FOLLOWS)
+        n.bf16 = t->nodes[n.input[0]].bf16;
+    else if (n.op->width == PHYSAD__TAPE_NARROW)
+        n.bf16 = t->mixed;
+    for (int32_t k = 0; k < n.inputs; k++)
+        if ((n.input[k] = widen(t, &n, k)) < 0)
+            return -1;
     if (t->count >= NODES_MOST)
         return physad__tape_refuse(t, physad__error(PHYSAD_ERR_ARG, "tape: more than %d operations", NODES_MOST));
     physad_status status = measure(&n);
@@ -157,8 +172,12 @@ static physad_status nothing(physad__tape *t, physad__tape_node *n)
 
 const physad__tape_op physad__tape_op_input = { .name = "input", .forward = nothing, .backward = nothing };
 const physad__tape_op physad__tape_op_param = { .name = "parameter", .forward = nothing, .backward = nothing };
-static const physad__tape_op op_reshape = { .name = "reshape", .view = true, .forward = nothing, .backward = nothing };
-static const physad__tape_op op_detach = { .name = "detach", .view = true, .forward = nothing, .backward = nothing };
+static const physad__tape_op op_reshape = {
+    .name = "reshape", .width = PHYSAD__TAPE_FOLLOWS, .view = true, .forward = nothing, .backward = nothing
+};
+static const physad__tape_op op_detach = {
+    .name = "detach", .width = PHYSAD__TAPE_FOLLOWS, .view = true, .forward = nothing, .backward = nothing
+};
 
 static bool take_shape(physad__tape *t, physad__tape_node *n, int32_t ndim, const int64_t *shape)
 {

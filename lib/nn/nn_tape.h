@@ -2,7 +2,7 @@
 /* nn: networks that learn. A tape is a list of operations on arrays of fixed shape, written once, then run forward and
  * backward any number of times; its parameters live in a set that several tapes may share (one to train, one to score).
  * Arrays are row-major f32 with channels last: N H W C, N D H W C, or any shape of up to five extents; "rows" are all
- * extents but the last.
+ * extents but the last. In a mixed tape some are bf16 between operations; who stands outside sees f32 alone.
  *
  * Results do not depend on the number of threads: sums are split by shape alone and added in one order. */
 #ifndef PHYSAD__NN_TAPE_H
@@ -66,6 +66,25 @@ physad__tape_window physad__tape_square(int64_t kernel, int64_t stride, int64_t 
  * be had. */
 physad_status physad__tape_new(physad__tape **out, physad_context *ctx, physad__params *params, bool train);
 void physad__tape_free(physad__tape *t);
+/* Before the first operation: mixed precision. UNSUPPORTED where the processor has no AVX-512 BF16.
+ *
+ *   operation                       arrays   why
+ *   convolutions, linear layers     bf16     nearly all of the time; oneDNN adds the products up in f32
+ *   batch norm, rectifiers,         bf16     between two convolutions nothing is reordered, and half the memory is
+ *   max pooling, concatenation,              moved; computed in f32 from what is read, statistics as of f32 tapes
+ *   reshaping                                (all these only behind bf16: they follow their first input)
+ *   products of two arrays,         f32      in memories they choose (the nearest item, what a threshold leaves), and
+ *   softmax, rows of norm one                8 bits would choose others; a small part of the time
+ *   losses, other norms, means,     f32      sums of many numbers, and what little lies behind the last convolution
+ *   resampling, all else
+ *
+ * Parameters, their gradients, moments, running statistics and losses are f32; the weights of a convolution are rounded
+ * anew in each run. bf16 has f32's range: what overflows in one overflows in the other, so losses are not scaled. */
+physad_status physad__tape_mix(physad__tape *t);
+/* x in f32, for who reads it: in a tape that is not mixed, x. */
+int32_t physad__tape_single(physad__tape *t, int32_t x);
+/* x in bf16, of a mixed tape; tapes do it themselves where an operation wants it. */
+int32_t physad__tape_round(physad__tape *t, int32_t x);
 
 /* An array that the caller fills before each run; `gradient`: wanted of it as well. */
 int32_t physad__tape_input(physad__tape *t, int32_t ndim, const int64_t *shape, bool gradient);
@@ -157,8 +176,8 @@ int64_t physad__tape_count(const physad__tape *t, int32_t value);
 
 /* --- running (nn_tape_plan.c, nn_tape_run.c): between physad__call_begin() and _end() --- */
 
-/* Plans memory and compiles. `keep`: values that stay readable after a run (inputs and the loss always do). `loss`: one
- * number whose gradient goes back; -1: forward only. */
+/* Plans memory and compiles. `keep`: values of f32 that stay readable after a run (inputs and the loss always do).
+ * `loss`: one number whose gradient goes back; -1: forward only. */
 physad_status physad__tape_compile(physad__tape *t, int32_t loss, const int32_t *keep, int64_t keep_count);
 float *physad__tape_data(const physad__tape *t, int32_t value);
 float *physad__tape_grad(const physad__tape *t, int32_t value); /* of an input that wanted it, until the next run */

@@ -19,6 +19,7 @@ typedef struct routed {
 typedef struct conv {
     physad__dnn_pair pair;
     bool transposed;
+    int64_t width; /* bytes of a number of both sides */
     routed run, back, weigh;
     physad__dnn_call *lane_calls[LANES];
     physad__dnn_stream *streams[LANES];
@@ -109,13 +110,22 @@ static void describe(const physad__tape *t, const physad__tape_node *n, conv *c)
     const physad__tape_node *x = physad__tape_in(t, n, 0), *large = c->transposed ? n : x,
                             *small = c->transposed ? x : n;
     physad__dnn_pair *p = &c->pair;
-    const int32_t places = n->ndim - 2;
+    const int32_t places = n->kind == PHYSAD__TAPE_ROWS ? 2 : n->ndim - 2;
     *p = (physad__dnn_pair){ .places = places,
                              .images = n->shape[0],
                              .groups = 1,
                              .large_channels = large->channels,
                              .small_channels = small->channels,
-                             .bias = !c->transposed && n->param[1] >= 0 };
+                             .bias = !c->transposed && n->param[1] >= 0,
+                             .dtype = n->bf16 ? PHYSAD_BF16 : PHYSAD_F32 };
+    if (n->kind == PHYSAD__TAPE_ROWS) { /* rows are places of as many images as share them evenly */
+        for (p->images = LANES; n->rows % p->images != 0; p->images--)
+            ;
+        p->large[0] = p->small[0] = n->rows / p->images;
+        p->large[1] = p->small[1] = 1;
+        p->kernel[0] = p->kernel[1] = p->stride[0] = p->stride[1] = 1;
+        return;
+    }
     for (int32_t i = 0; i < places; i++) {
         const int32_t at = 3 - places + i;
         p->large[i] = large->shape[1 + i];
@@ -139,7 +149,8 @@ static physad_status conv_prepare(physad__tape *t, physad__tape_node *n)
     if (c == NULL)
         return PHYSAD_ERR_NOMEM;
     n->state = c;
-    c->transposed = n->kind != 0;
+    c->transposed = n->kind == PHYSAD__TAPE_TRANSPOSED;
+    c->width = (int64_t)(n->bf16 ? sizeof(uint16_t) : sizeof(float));
     describe(t, n, c);
     const int64_t weights = physad__tape_p(t, n, 0)->count, floats = (int64_t)sizeof(float);
     PHYSAD__TRY(routed_make(t, &c->pair, c->transposed ? PHYSAD__DNN_UP : PHYSAD__DNN_DOWN, &c->run));
@@ -151,13 +162,13 @@ static physad_status conv_prepare(physad__tape *t, physad__tape_node *n)
     PHYSAD__TRY(weigh_make(t, c));
     int64_t bytes = c->lanes * (2 * c->weigh.packed + scratch_of(c->weigh.op)) + round_up(weights * floats) +
                     scratch_of(c->weigh.reorder);
-    bytes = physad__max(bytes, PHYSAD__TAPE_LANES * n->channels * floats);
+    bytes = physad__max(bytes, 2 * PHYSAD__TAPE_LANES * n->channels * floats);
     n->scratch_bytes = physad__max(n->scratch_bytes, bytes);
     const physad__tape_node *x = physad__tape_in(t, n, 0);
     if (!x->wants)
         return PHYSAD_OK;
     PHYSAD__TRY(routed_make(t, &c->pair, c->transposed ? PHYSAD__DNN_DOWN : PHYSAD__DNN_UP, &c->back));
-    n->scratch_bytes = physad__max(n->scratch_bytes, run_scratch(&c->back, weights) + round_up(x->count * floats));
+    n->scratch_bytes = physad__max(n->scratch_bytes, run_scratch(&c->back, weights) + round_up(x->count * c->width));
     return PHYSAD_OK;
 }
 
@@ -214,12 +225,16 @@ static physad_status run_routed(physad__tape *t, const physad__tape_node *n, con
     return status;
 }
 
-static void add_bias(float *y, int64_t rows, int64_t channels, const float *bias)
+static void add_bias(const physad__tape_node *n, const float *bias)
 {
+    const int64_t channels = n->channels;
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < channels; c++)
-            y[r * channels + c] += bias[c];
+    for (int64_t r = 0; r < n->rows; r++) {
+        if (n->bf16)
+            physad__bf16_give(physad__tape_narrow(n->data) + r * channels, false, bias, channels);
+        for (int64_t c = 0; !n->bf16 && c < channels; c++)
+            n->data[r * channels + c] += bias[c];
+    }
 }
 
 static physad_status conv_forward(physad__tape *t, physad__tape_node *n)
@@ -234,8 +249,25 @@ static physad_status conv_forward(physad__tape *t, physad__tape_node *n)
     PHYSAD__TRY(
         run_routed(t, n, &c->run, packed, physad__tape_x(t, n, 0), n->data, c->transposed ? NULL : bias, scratch));
     if (c->transposed && bias != NULL)
-        add_bias(n->data, n->rows, n->channels, bias);
+        add_bias(n, bias);
     return PHYSAD_OK;
+}
+
+/* dx += what lies in `from`. */
+static void add_gradient(const physad__tape_node *n, float *dx, const float *from, int64_t count)
+{
+    if (!n->bf16) {
+#pragma omp parallel for schedule(static)
+        for (int64_t i = 0; i < count; i++)
+            dx[i] += from[i];
+        return;
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t b = 0; b < (count + PHYSAD__TAPE_BLOCK - 1) / PHYSAD__TAPE_BLOCK; b++) {
+        const int64_t at = b * PHYSAD__TAPE_BLOCK, part = physad__min(PHYSAD__TAPE_BLOCK, count - at);
+        float room[PHYSAD__TAPE_BLOCK];
+        physad__bf16_give(physad__tape_narrow(dx) + at, false, physad__tape_span(true, from, at, part, room), part);
+    }
 }
 
 static physad_status data_gradient(physad__tape *t, physad__tape_node *n, float *dx)
@@ -246,15 +278,12 @@ static physad_status data_gradient(physad__tape *t, physad__tape_node *n, float 
     float *to = dx;
     if (!n->fresh[0]) {
         to = (float *)(void *)scratch;
-        scratch += round_up(count * (int64_t)sizeof(float));
+        scratch += round_up(count * c->width);
     }
     PHYSAD__TRY(pack(t, n, &c->back, t->scratch, scratch));
     PHYSAD__TRY(run_routed(t, n, &c->back, t->scratch, n->grad, to, NULL, scratch));
-    if (to == dx)
-        return PHYSAD_OK;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < count; i++)
-        dx[i] += to[i];
+    if (to != dx)
+        add_gradient(n, dx, to, count);
     return PHYSAD_OK;
 }
 
@@ -263,9 +292,11 @@ static physad_status weigh_lane(const physad__tape *t, const physad__tape_node *
 {
     const conv *c = n->state;
     const physad__tape_node *x = physad__tape_in(t, n, 0);
-    const float *large = c->transposed ? n->grad : x->data, *small = c->transposed ? x->data : n->grad;
-    const int64_t images = c->pair.images, large_step = (c->transposed ? n->count : x->count) / images,
-                  small_step = (c->transposed ? x->count : n->count) / images, lane_bytes = scratch_of(c->weigh.op);
+    const char *large = (const char *)(c->transposed ? n->grad : x->data),
+               *small = (const char *)(c->transposed ? x->data : n->grad);
+    const int64_t images = c->pair.images, large_step = (c->transposed ? n->count : x->count) / images * c->width,
+                  small_step = (c->transposed ? x->count : n->count) / images * c->width,
+                  lane_bytes = scratch_of(c->weigh.op);
     float *sum = (float *)(void *)(t->scratch + l * c->weigh.packed);
     float *one = (float *)(void *)(t->scratch + (c->lanes + l) * c->weigh.packed);
     char *scratch = t->scratch + 2 * c->lanes * c->weigh.packed + l * lane_bytes;
@@ -317,29 +348,30 @@ static physad_status conv_backward(physad__tape *t, physad__tape_node *n)
     float *dx = physad__tape_dx(t, n, 0);
     PHYSAD__TRY(weights_gradient(t, n));
     if (n->param[1] >= 0)
-        physad__tape_add_columns(n->grad, n->rows, n->channels, physad__tape_p(t, n, 1)->grad,
+        physad__tape_add_columns(n->bf16, n->grad, n->rows, n->channels, physad__tape_p(t, n, 1)->grad,
                                  (float *)(void *)t->scratch);
     return dx != NULL ? data_gradient(t, n, dx) : PHYSAD_OK;
 }
 
-static const physad__tape_op op_conv = { .name = "convolution",
-                                         .needs = 1,
-                                         .prepare = conv_prepare,
-                                         .forward = conv_forward,
-                                         .backward = conv_backward,
-                                         .drop = conv_drop };
+const physad__tape_op physad__tape_op_conv = { .name = "convolution",
+                                               .width = PHYSAD__TAPE_NARROW,
+                                               .needs = 1,
+                                               .prepare = conv_prepare,
+                                               .forward = conv_forward,
+                                               .backward = conv_backward,
+                                               .drop = conv_drop };
 
 /* --- building --- */
 
 static int32_t add(physad__tape *t, int32_t x, const char *name, int64_t channels, const physad__tape_window *w,
                    bool bias, bool transposed)
 {
-    physad__tape_node n = { .op = &op_conv,
+    physad__tape_node n = { .op = &physad__tape_op_conv,
                             .input = { x },
                             .inputs = 1,
                             .param = { -1, -1, -1, -1 },
                             .window = *w,
-                            .kind = transposed,
+                            .kind = transposed ? PHYSAD__TAPE_TRANSPOSED : PHYSAD__TAPE_STRIDED,
                             .wants = true };
     if (!physad__tape_good(t, x))
         return -1;

@@ -25,17 +25,20 @@ void physad__tape_add_lanes(const float *lanes, int64_t count, int64_t stride, f
     }
 }
 
-void physad__tape_add_columns(const float *x, int64_t rows, int64_t channels, float *out, float *scratch)
+void physad__tape_add_columns(bool bf16, const float *x, int64_t rows, int64_t channels, float *out, float *scratch)
 {
+    float *rooms = scratch + PHYSAD__TAPE_LANES * channels;
 #pragma omp parallel for schedule(static)
     for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
         float *sum = scratch + l * channels;
         int64_t from, to;
         physad__tape_lane(rows, l, &from, &to);
         memset(sum, 0, (size_t)channels * sizeof(float));
-        for (int64_t r = from; r < to; r++)
+        for (int64_t r = from; r < to; r++) {
+            const float *row = physad__tape_span(bf16, x, r * channels, channels, rooms + l * channels);
             for (int64_t c = 0; c < channels; c++)
-                sum[c] += x[r * channels + c];
+                sum[c] += row[c];
+        }
     }
     physad__tape_add_lanes(scratch, PHYSAD__TAPE_LANES, channels, out);
 }

@@ -13,7 +13,7 @@ static physad_status linear_prepare(physad__tape *t, physad__tape_node *n)
     n->scratch_bytes =
         physad__max(physad__tape_gemm_scratch(n->rows, out, in), physad__tape_gemm_scratch(out, in, n->rows));
     n->scratch_bytes = physad__max(n->scratch_bytes, physad__tape_gemm_scratch(n->rows, in, out));
-    n->scratch_bytes = physad__max(n->scratch_bytes, PHYSAD__TAPE_LANES * out * (int64_t)sizeof(float));
+    n->scratch_bytes = physad__max(n->scratch_bytes, 2 * PHYSAD__TAPE_LANES * out * (int64_t)sizeof(float));
     return PHYSAD_OK;
 }
 
@@ -55,7 +55,7 @@ static physad_status linear_backward(physad__tape *t, physad__tape_node *n)
                                   .add = true };
     physad__tape_gemm_run(&w, scratch);
     if (n->param[1] >= 0)
-        physad__tape_add_columns(n->grad, n->rows, out, physad__tape_p(t, n, 1)->grad, scratch);
+        physad__tape_add_columns(false, n->grad, n->rows, out, physad__tape_p(t, n, 1)->grad, scratch);
     if (dx == NULL)
         return PHYSAD_OK;
     const physad__tape_gemm x = { .m = n->rows,
@@ -81,6 +81,10 @@ int32_t physad__tape_linear(physad__tape *t, int32_t x, const char *name, int64_
     physad__tape_node n = { .op = &op_linear, .input = { x }, .inputs = 1, .param = { -1, -1, -1, -1 } };
     if (!physad__tape_good(t, x))
         return -1;
+    if (t->mixed) { /* a convolution of one place: oneDNN's */
+        n.op = &physad__tape_op_conv;
+        n.kind = PHYSAD__TAPE_ROWS;
+    }
     const physad__tape_node *in = &t->nodes[x];
     const int64_t shape[2] = { channels, in->channels };
     const physad__param_init init = { PHYSAD__DRAW_UNIFORM, 0, 1 / sqrt((double)in->channels) };

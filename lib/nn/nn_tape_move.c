@@ -19,12 +19,35 @@ static void copy_columns(const float *from, int64_t from_step, float *to, int64_
     }
 }
 
+/* The same of bf16. */
+static void copy_narrow(const uint16_t *from, int64_t from_step, uint16_t *to, int64_t to_step, int64_t rows,
+                        int64_t width, bool fresh)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        const uint16_t *in = from + r * from_step;
+        uint16_t *out = to + r * to_step;
+        if (fresh)
+            memcpy(out, in, (size_t)width * sizeof(uint16_t));
+        for (int64_t at = 0; !fresh && at < width; at += PHYSAD__TAPE_BLOCK) {
+            const int64_t count = physad__min(PHYSAD__TAPE_BLOCK, width - at);
+            float room[PHYSAD__TAPE_BLOCK];
+            physad__bf16_read(in + at, count, room);
+            physad__bf16_give(out + at, false, room, count);
+        }
+    }
+}
+
 static physad_status concat_forward(physad__tape *t, physad__tape_node *n)
 {
     int64_t at = 0;
     for (int k = 0; k < 2; k++) {
         const physad__tape_node *x = physad__tape_in(t, n, k);
-        copy_columns(x->data, x->channels, n->data + at, n->channels, n->rows, x->channels, true);
+        if (n->bf16)
+            copy_narrow(physad__tape_narrow(x->data), x->channels, physad__tape_narrow(n->data) + at, n->channels,
+                        n->rows, x->channels, true);
+        else
+            copy_columns(x->data, x->channels, n->data + at, n->channels, n->rows, x->channels, true);
         at += x->channels;
     }
     return PHYSAD_OK;
@@ -36,16 +59,19 @@ static physad_status concat_backward(physad__tape *t, physad__tape_node *n)
     for (int k = 0; k < 2; k++) {
         const int64_t width = physad__tape_in(t, n, k)->channels;
         float *dx = physad__tape_dx(t, n, k);
-        if (dx != NULL)
+        if (dx != NULL && n->bf16)
+            copy_narrow(physad__tape_narrow(n->grad) + at, n->channels, physad__tape_narrow(dx), width, n->rows, width,
+                        n->fresh[k]);
+        else if (dx != NULL)
             copy_columns(n->grad + at, n->channels, dx, width, n->rows, width, n->fresh[k]);
         at += width;
     }
     return PHYSAD_OK;
 }
 
-static const physad__tape_op op_concat = { .name = "concatenation",
-                                           .forward = concat_forward,
-                                           .backward = concat_backward };
+static const physad__tape_op op_concat = {
+    .name = "concatenation", .width = PHYSAD__TAPE_FOLLOWS, .forward = concat_forward, .backward = concat_backward
+};
 
 int32_t physad__tape_concat(physad__tape *t, int32_t a, int32_t b)
 {

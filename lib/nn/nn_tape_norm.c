@@ -60,10 +60,36 @@ static int64_t lane_doubles(int64_t channels)
     return 5 * channels;
 }
 
-/* Moments of all rows into `mean` and `m2`. */
-static void all_moments(const float *x, int64_t rows, int64_t channels, double *mean, double *m2, double *scratch)
+/* Rows of a block. */
+static int64_t rows_of(const physad__tape_node *n)
 {
-    const int64_t step = physad__max(1, BLOCK / channels), room = lane_doubles(channels);
+    return physad__max(1, BLOCK / n->channels);
+}
+
+enum { ROOM_X, ROOM_GRADIENT, ROOM_OUT, ROOMS };
+
+/* Bytes behind the scratch of f32: of each lane a block of numbers in f32 for each of what it reads and writes. */
+static int64_t rooms_bytes(const physad__tape_node *n)
+{
+    return n->bf16 ? PHYSAD__TAPE_LANES * ROOMS * rows_of(n) * n->channels * (int64_t)sizeof(float) : 0;
+}
+
+static int64_t bn_doubles(const physad__tape_node *n)
+{
+    return lane_doubles(n->channels) * PHYSAD__TAPE_LANES + 2 * n->channels;
+}
+
+static float *room_of(const physad__tape *t, const physad__tape_node *n, int64_t lane, int which)
+{
+    float *rooms = (float *)(void *)(t->scratch + bn_doubles(n) * (int64_t)sizeof(double));
+    return rooms + (lane * ROOMS + which) * rows_of(n) * n->channels;
+}
+
+/* Moments of all rows into `mean` and `m2`. */
+static void all_moments(const physad__tape *t, const physad__tape_node *n, double *mean, double *m2, double *scratch)
+{
+    const float *x = physad__tape_x(t, n, 0);
+    const int64_t rows = n->rows, channels = n->channels, step = rows_of(n), room = lane_doubles(channels);
 #pragma omp parallel for schedule(static)
     for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
         double *at = scratch + l * room;
@@ -72,10 +98,11 @@ static void all_moments(const float *x, int64_t rows, int64_t channels, double *
         physad__tape_lane(rows, l, &from, &to);
         memset(at, 0, (size_t)(2 * channels) * sizeof(double));
         for (int64_t r = from; r < to; r += step) {
-            const int64_t n = physad__min(step, to - r);
-            block_moments(x + r * channels, n, channels, (float *)(void *)(at + 4 * channels), at + 2 * channels,
+            const int64_t count = physad__min(step, to - r);
+            const float *in = physad__tape_span(n->bf16, x, r * channels, count * channels, room_of(t, n, l, ROOM_X));
+            block_moments(in, count, channels, (float *)(void *)(at + 4 * channels), at + 2 * channels,
                           at + 3 * channels);
-            join(&lane, (double)n, at + 2 * channels, at + 3 * channels, channels);
+            join(&lane, (double)count, at + 2 * channels, at + 3 * channels, channels);
         }
     }
     moments all = { 0, mean, m2 };
@@ -99,9 +126,8 @@ static float *saved(const physad__tape_node *n, int what)
 
 static physad_status bn_prepare(physad__tape *t, physad__tape_node *n)
 {
-    const int64_t doubles = lane_doubles(n->channels) * PHYSAD__TAPE_LANES + 2 * n->channels;
     n->saved_bytes = SAVED * n->channels * (int64_t)sizeof(float);
-    n->scratch_bytes = doubles * (int64_t)sizeof(double);
+    n->scratch_bytes = bn_doubles(n) * (int64_t)sizeof(double) + rooms_bytes(n);
     return PHYSAD_OK;
 }
 
@@ -110,7 +136,7 @@ static void learn_statistics(physad__tape *t, physad__tape_node *n)
     double *mean = (double *)(void *)t->scratch, *m2 = mean + n->channels;
     float *running_mean = physad__tape_p(t, n, 2)->data, *running_var = physad__tape_p(t, n, 3)->data;
     const double rows = (double)n->rows;
-    all_moments(physad__tape_x(t, n, 0), n->rows, n->channels, mean, m2, m2 + n->channels);
+    all_moments(t, n, mean, m2, m2 + n->channels);
     for (int64_t c = 0; c < n->channels; c++) {
         const double var = m2[c] / rows, unbiased = n->rows > 1 ? m2[c] / (rows - 1) : var;
         saved(n, MEAN)[c] = (float)mean[c];
@@ -132,13 +158,35 @@ PHYSAD__TAPE_WIDE static void scale_rows(const float *x, int64_t rows, int64_t c
     }
 }
 
+static float slope_of(const physad__tape_node *n)
+{
+    return n->kind == PHYSAD__TAPE_NONE ? 1 : (float)n->a;
+}
+
+static void bn_apply(const physad__tape *t, const physad__tape_node *n)
+{
+    const float *x = physad__tape_x(t, n, 0), *factor = saved(n, FACTOR), *shift = saved(n, SHIFT);
+    const int64_t channels = n->channels, step = rows_of(n);
+#pragma omp parallel for schedule(static)
+    for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
+        int64_t from, to;
+        physad__tape_lane(n->rows, l, &from, &to);
+        for (int64_t r = from; r < to; r += step) {
+            const int64_t rows = physad__min(step, to - r), count = rows * channels;
+            const float *in = physad__tape_span(n->bf16, x, r * channels, count, room_of(t, n, l, ROOM_X));
+            float *out = n->bf16 ? room_of(t, n, l, ROOM_OUT) : n->data + r * channels;
+            scale_rows(in, rows, channels, factor, shift, slope_of(n), out);
+            if (n->bf16)
+                physad__bf16_write(out, count, physad__tape_narrow(n->data) + r * channels);
+        }
+    }
+}
+
 static physad_status bn_forward(physad__tape *t, physad__tape_node *n)
 {
-    const float *x = physad__tape_x(t, n, 0), *weight = physad__tape_p(t, n, 0)->data,
-                *bias = physad__tape_p(t, n, 1)->data;
-    float *y = n->data, *factor = saved(n, FACTOR), *shift = saved(n, SHIFT);
+    const float *weight = physad__tape_p(t, n, 0)->data, *bias = physad__tape_p(t, n, 1)->data;
+    float *factor = saved(n, FACTOR), *shift = saved(n, SHIFT);
     const int64_t channels = n->channels;
-    const float slope = n->kind == PHYSAD__TAPE_NONE ? 1 : (float)n->a;
     if (t->train) {
         learn_statistics(t, n);
     } else {
@@ -151,24 +199,19 @@ static physad_status bn_forward(physad__tape *t, physad__tape_node *n)
         factor[c] = weight[c] * saved(n, INVERSE)[c];
         shift[c] = bias[c] - saved(n, MEAN)[c] * factor[c];
     }
-#pragma omp parallel for schedule(static)
-    for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
-        int64_t from, to;
-        physad__tape_lane(n->rows, l, &from, &to);
-        scale_rows(x + from * channels, to - from, channels, factor, shift, slope, y + from * channels);
-    }
+    bn_apply(t, n);
     return PHYSAD_OK;
 }
 
-/* Of rows [from, to): added to `sums`, channels of the gradient's sums, then of the products'. */
-PHYSAD__TAPE_WIDE static void block_sums(const physad__tape_node *n, const float *x, const float *g, int64_t from,
-                                         int64_t to, float slope, float *sums)
+/* Of some rows: added to `sums`, channels of the gradient's sums, then of the products'. */
+PHYSAD__TAPE_WIDE static void block_sums(const physad__tape_node *n, const float *x, const float *g, int64_t rows,
+                                         float slope, float *sums)
 {
     const float *factor = saved(n, FACTOR), *shift = saved(n, SHIFT), *mean = saved(n, MEAN),
                 *inverse = saved(n, INVERSE);
     const int64_t channels = n->channels;
     float *products = sums + channels;
-    for (int64_t i = from; i < to; i++) {
+    for (int64_t i = 0; i < rows; i++) {
 #pragma omp simd
         for (int64_t c = 0; c < channels; c++) {
             const float v = x[i * channels + c], z = v * factor[c] + shift[c], d = g[i * channels + c];
@@ -180,10 +223,10 @@ PHYSAD__TAPE_WIDE static void block_sums(const physad__tape_node *n, const float
 }
 
 /* Sums over rows of the gradient behind the activation, and of that times the normalised input. */
-static void bn_sums(const physad__tape *t, const physad__tape_node *n, float slope, double *sums, double *scratch)
+static void bn_sums(const physad__tape *t, const physad__tape_node *n, double *sums, double *scratch)
 {
     const float *x = physad__tape_x(t, n, 0), *g = n->grad;
-    const int64_t channels = n->channels, step = physad__max(1, BLOCK / channels), room = lane_doubles(channels);
+    const int64_t channels = n->channels, step = rows_of(n), room = lane_doubles(channels);
 #pragma omp parallel for schedule(static)
     for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
         double *lane = scratch + l * room;
@@ -192,8 +235,11 @@ static void bn_sums(const physad__tape *t, const physad__tape_node *n, float slo
         physad__tape_lane(n->rows, l, &from, &to);
         memset(lane, 0, (size_t)(2 * channels) * sizeof(double));
         for (int64_t r = from; r < to; r += step) {
+            const int64_t rows = physad__min(step, to - r), count = rows * channels;
+            const float *in = physad__tape_span(n->bf16, x, r * channels, count, room_of(t, n, l, ROOM_X)),
+                        *d = physad__tape_span(n->bf16, g, r * channels, count, room_of(t, n, l, ROOM_GRADIENT));
             memset(a, 0, (size_t)(2 * channels) * sizeof(float));
-            block_sums(n, x, g, r, physad__min(r + step, to), slope, a);
+            block_sums(n, in, d, rows, slope_of(n), a);
             for (int64_t c = 0; c < 2 * channels; c++)
                 lane[c] += (double)a[c];
         }
@@ -205,14 +251,13 @@ static void bn_sums(const physad__tape *t, const physad__tape_node *n, float slo
 }
 
 /* From the coefficients that lie where mean and inverse were. */
-PHYSAD__TAPE_WIDE static void gradient_rows(const physad__tape_node *n, const float *x, const float *g, int64_t from,
-                                            int64_t to, float slope, float *dx)
+PHYSAD__TAPE_WIDE static void gradient_rows(const physad__tape_node *n, const float *x, const float *g, int64_t rows,
+                                            float slope, bool fresh, float *dx)
 {
     const float *factor = saved(n, FACTOR), *shift = saved(n, SHIFT), *times = saved(n, MEAN),
                 *plus = saved(n, INVERSE);
     const int64_t channels = n->channels;
-    const bool fresh = n->fresh[0];
-    for (int64_t r = from; r < to; r++) {
+    for (int64_t r = 0; r < rows; r++) {
 #pragma omp simd
         for (int64_t c = 0; c < channels; c++) {
             const int64_t i = r * channels + c;
@@ -225,11 +270,10 @@ PHYSAD__TAPE_WIDE static void gradient_rows(const physad__tape_node *n, const fl
 
 /* dx = factor (dz - mean of dz - normalised input times the mean of their product), as three coefficients per channel.
  */
-static void bn_input_gradient(const physad__tape *t, const physad__tape_node *n, float slope, const double *sums,
-                              float *dx)
+static void bn_input_gradient(const physad__tape *t, const physad__tape_node *n, const double *sums, float *dx)
 {
     const float *x = physad__tape_x(t, n, 0), *g = n->grad, *factor = saved(n, FACTOR);
-    const int64_t channels = n->channels;
+    const int64_t channels = n->channels, step = rows_of(n);
     float *times = saved(n, MEAN), *plus = saved(n, INVERSE); /* not needed any more */
     const double rows = (double)n->rows;
     for (int64_t c = 0; c < channels; c++) {
@@ -242,7 +286,15 @@ static void bn_input_gradient(const physad__tape *t, const physad__tape_node *n,
     for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
         int64_t from, to;
         physad__tape_lane(n->rows, l, &from, &to);
-        gradient_rows(n, x, g, from, to, slope, dx);
+        for (int64_t r = from; r < to; r += step) {
+            const int64_t part = physad__min(step, to - r), at = r * channels, count = part * channels;
+            const float *in = physad__tape_span(n->bf16, x, at, count, room_of(t, n, l, ROOM_X)),
+                        *d = physad__tape_span(n->bf16, g, at, count, room_of(t, n, l, ROOM_GRADIENT));
+            float *out = n->bf16 ? room_of(t, n, l, ROOM_OUT) : dx + at;
+            gradient_rows(n, in, d, part, slope_of(n), n->bf16 || n->fresh[0], out);
+            if (n->bf16)
+                physad__bf16_give(physad__tape_narrow(dx) + at, n->fresh[0], out, count);
+        }
     }
 }
 
@@ -251,18 +303,18 @@ static physad_status bn_backward(physad__tape *t, physad__tape_node *n)
     double *sums = (double *)(void *)t->scratch;
     float *dx = physad__tape_dx(t, n, 0), *weight = physad__tape_p(t, n, 0)->grad,
           *bias = physad__tape_p(t, n, 1)->grad;
-    const float slope = n->kind == PHYSAD__TAPE_NONE ? 1 : (float)n->a;
-    bn_sums(t, n, slope, sums, sums + 2 * n->channels);
+    bn_sums(t, n, sums, sums + 2 * n->channels);
     for (int64_t c = 0; c < n->channels; c++) {
         bias[c] += (float)sums[c];
         weight[c] += (float)sums[n->channels + c];
     }
     if (dx != NULL)
-        bn_input_gradient(t, n, slope, sums, dx);
+        bn_input_gradient(t, n, sums, dx);
     return PHYSAD_OK;
 }
 
 static const physad__tape_op op_batch_norm = { .name = "batch norm",
+                                               .width = PHYSAD__TAPE_FOLLOWS,
                                                .needs = 1,
                                                .data_shared = true,
                                                .grad_shared = true,

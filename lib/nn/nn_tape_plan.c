@@ -73,8 +73,7 @@ static void live_data(plan *p)
         if (!v->used || v->op == &physad__tape_op_param)
             continue;
         if (v->data_root == i)
-            *l = (life){ -1, v->count * (int64_t)sizeof(float), is_leaf(v) ? 0 : i,
-                         is_leaf(v) || p->kept[i] ? p->end : i };
+            *l = (life){ -1, physad__tape_bytes(v), is_leaf(v) ? 0 : i, is_leaf(v) || p->kept[i] ? p->end : i };
         else if (p->kept[i])
             reach(p->data, v->data_root, p->end);
         if (v->on_path && (v->op->needs & PHYSAD__TAPE_OUTPUT))
@@ -119,9 +118,9 @@ static void live_grad(plan *p)
             v->fresh[k] = t->nodes[v->input[k]].wants && to->op != &physad__tape_op_param && l->first < 0;
             if (!v->fresh[k])
                 continue;
-            *l = (life){ -1, to->count * (int64_t)sizeof(float), step, to->grad_free ? p->end : 2 * n - 1 - r };
+            *l = (life){ -1, physad__tape_bytes(to), step, to->grad_free ? p->end : 2 * n - 1 - r };
             const bool twice = v->inputs > 1 && t->nodes[v->input[0]].grad_root == t->nodes[v->input[1]].grad_root;
-            if (k > 0 || twice || !v->op->grad_shared || to->count != v->count || i == t->loss)
+            if (k > 0 || twice || !v->op->grad_shared || to->count != v->count || to->bf16 != v->bf16 || i == t->loss)
                 continue;
             life *own = root(p->grad, v->grad_root);
             own->last = physad__max(own->last, l->last);
@@ -223,8 +222,10 @@ static physad_status check(const physad__tape *t, int32_t loss, const int32_t *k
     if (loss >= t->count || (loss >= 0 && t->nodes[loss].count != 1))
         return physad__error(PHYSAD_ERR_ARG, "tape: the loss is not one number");
     for (int64_t i = 0; i < keep_count; i++)
-        if (keep[i] < 0 || keep[i] >= t->count)
-            return physad__error(PHYSAD_ERR_ARG, "tape: value %d to keep does not exist", keep[i]);
+        if (keep[i] < 0 || keep[i] >= t->count || t->nodes[keep[i]].bf16)
+            return physad__error(PHYSAD_ERR_ARG, "tape: value %d to keep does not exist or is of bf16", keep[i]);
+    if (t->mixed && t->holdable)
+        return physad__error(PHYSAD_ERR_ARG, "tape: differences of gradients need f32, not mixed precision");
     return PHYSAD_OK;
 }
 

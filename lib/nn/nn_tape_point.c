@@ -73,14 +73,48 @@ static void held_backward(const physad__tape *t, const physad__tape_node *n)
         give(&dx[i], n->fresh[0], pass[i] ? n->grad[i] : n->grad[i] * slope);
 }
 
+/* Rectifiers between arrays of bf16: their slopes are 1 and another, which leaves what is not zero on its side. */
+static void narrow_forward(const physad__tape *t, const physad__tape_node *n)
+{
+    const float *x = physad__tape_x(t, n, 0), slope = (float)n->a;
+#pragma omp parallel for schedule(static)
+    for (int64_t from = 0; from < n->count; from += PHYSAD__TAPE_BLOCK) {
+        const int64_t count = physad__min(PHYSAD__TAPE_BLOCK, n->count - from);
+        float room[PHYSAD__TAPE_BLOCK];
+        physad__bf16_read(physad__tape_narrow_const(x) + from, count, room);
+        for (int64_t i = 0; i < count; i++)
+            room[i] = room[i] > 0 ? room[i] : room[i] * slope;
+        physad__bf16_write(room, count, physad__tape_narrow(n->data) + from);
+    }
+}
+
+static void narrow_backward(const physad__tape *t, const physad__tape_node *n)
+{
+    uint16_t *dx = physad__tape_narrow(physad__tape_dx(t, n, 0));
+    const float slope = (float)n->a;
+#pragma omp parallel for schedule(static)
+    for (int64_t from = 0; from < n->count; from += PHYSAD__TAPE_BLOCK) {
+        const int64_t count = physad__min(PHYSAD__TAPE_BLOCK, n->count - from);
+        float y[PHYSAD__TAPE_BLOCK], g[PHYSAD__TAPE_BLOCK];
+        physad__bf16_read(physad__tape_narrow_const(n->data) + from, count, y);
+        physad__bf16_read(physad__tape_narrow_const(n->grad) + from, count, g);
+        for (int64_t i = 0; i < count; i++)
+            g[i] = y[i] > 0 ? g[i] : g[i] * slope;
+        physad__bf16_give(dx + from, n->fresh[0], g, count);
+    }
+}
+
 static physad_status act_forward(physad__tape *t, physad__tape_node *n)
 {
     const float *x = physad__tape_x(t, n, 0), slope = (float)n->a;
     const int64_t count = n->count;
     const int32_t kind = n->kind;
     float *y = n->data;
-    if (n->saved != NULL) {
-        held_forward(t, n);
+    if (n->saved != NULL || n->bf16) {
+        if (n->bf16)
+            narrow_forward(t, n);
+        else
+            held_forward(t, n);
         return PHYSAD_OK;
     }
     if (is_rectifier(n)) { /* where the compiler does many at once */
@@ -101,8 +135,11 @@ static physad_status act_backward(physad__tape *t, physad__tape_node *n)
     const float *x = by_input ? physad__tape_x(t, n, 0) : n->data, *y = by_input ? x : n->data, *g = n->grad,
                 slope = (float)n->a;
     float *dx = physad__tape_dx(t, n, 0);
-    if (n->saved != NULL) {
-        held_backward(t, n);
+    if (n->saved != NULL || n->bf16) {
+        if (n->bf16)
+            narrow_backward(t, n);
+        else
+            held_backward(t, n);
         return PHYSAD_OK;
     }
 #pragma omp parallel for schedule(static)
@@ -111,11 +148,18 @@ static physad_status act_backward(physad__tape *t, physad__tape_node *n)
     return PHYSAD_OK;
 }
 
+static const physad__tape_op op_rectifier = { .name = "rectifier",
+                                              .width = PHYSAD__TAPE_FOLLOWS,
+                                              .needs = PHYSAD__TAPE_OUTPUT,
+                                              .data_shared = true,
+                                              .grad_shared = true,
+                                              .prepare = act_prepare,
+                                              .forward = act_forward,
+                                              .backward = act_backward };
 static const physad__tape_op op_act_by_output = { .name = "activation",
                                                   .needs = PHYSAD__TAPE_OUTPUT,
                                                   .data_shared = true,
                                                   .grad_shared = true,
-                                                  .prepare = act_prepare,
                                                   .forward = act_forward,
                                                   .backward = act_backward };
 static const physad__tape_op op_act_by_input = { .name = "activation",
@@ -238,11 +282,12 @@ static int32_t unary(physad__tape *t, const physad__tape_op *op, int32_t x, int3
 
 int32_t physad__tape_activation(physad__tape *t, int32_t x, physad__tape_act kind, double slope)
 {
-    const bool by_input = kind == PHYSAD__TAPE_SILU || kind == PHYSAD__TAPE_GELU;
+    const bool by_input = kind == PHYSAD__TAPE_SILU || kind == PHYSAD__TAPE_GELU,
+               rectifier = kind == PHYSAD__TAPE_RELU || kind == PHYSAD__TAPE_LEAKY;
+    const physad__tape_op *op = rectifier ? &op_rectifier : by_input ? &op_act_by_input : &op_act_by_output;
     if (kind == PHYSAD__TAPE_NONE)
         return x;
-    return unary(t, by_input ? &op_act_by_input : &op_act_by_output, x, (int32_t)kind,
-                 kind == PHYSAD__TAPE_LEAKY ? slope : 0, 0);
+    return unary(t, op, x, (int32_t)kind, kind == PHYSAD__TAPE_LEAKY ? slope : 0, 0);
 }
 
 int32_t physad__tape_shrink(physad__tape *t, int32_t x, double a)

@@ -67,27 +67,42 @@ static int64_t nth_row(const field *f, const spot *s, int64_t k)
 static physad_status max_prepare(physad__tape *t, physad__tape_node *n)
 {
     n->saved_bytes = n->count;
+    if (n->bf16) /* of each lane: a row that is read, and one that is made */
+        n->scratch_bytes = 2 * PHYSAD__TAPE_LANES * n->channels * (int64_t)sizeof(float);
     return PHYSAD_OK;
+}
+
+/* Output row `r` from the rows of x under its window; `in` is room for one of them where they are bf16. */
+static void max_row(const physad__tape_node *n, const field *f, const float *x, int64_t r, float *in, float *y)
+{
+    const spot s = spot_of(n, f, r);
+    uint8_t *at = (uint8_t *)n->saved + r * f->channels;
+    const float *row = physad__tape_span(n->bf16, x, nth_row(f, &s, 0) * f->channels, f->channels, in);
+    memcpy(y, row, (size_t)f->channels * sizeof(float));
+    memset(at, 0, (size_t)f->channels);
+    for (int64_t k = 1, i; (i = nth_row(f, &s, k)) >= 0; k++) {
+        row = physad__tape_span(n->bf16, x, i * f->channels, f->channels, in);
+        for (int64_t c = 0; c < f->channels; c++) {
+            at[c] = row[c] > y[c] ? (uint8_t)k : at[c];
+            y[c] = row[c] > y[c] ? row[c] : y[c];
+        }
+    }
 }
 
 static physad_status max_forward(physad__tape *t, physad__tape_node *n)
 {
     const float *x = physad__tape_x(t, n, 0);
     const field f = field_of(t, n);
-    uint8_t *which = n->saved;
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < n->rows; r++) {
-        const spot s = spot_of(n, &f, r);
-        float *y = n->data + r * f.channels;
-        uint8_t *at = which + r * f.channels;
-        memcpy(y, x + nth_row(&f, &s, 0) * f.channels, (size_t)f.channels * sizeof(float));
-        memset(at, 0, (size_t)f.channels);
-        for (int64_t k = 1, row; (row = nth_row(&f, &s, k)) >= 0; k++) {
-            const float *in = x + row * f.channels;
-            for (int64_t c = 0; c < f.channels; c++) {
-                at[c] = in[c] > y[c] ? (uint8_t)k : at[c];
-                y[c] = in[c] > y[c] ? in[c] : y[c];
-            }
+    for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
+        float *rooms = (float *)(void *)t->scratch + 2 * l * f.channels;
+        int64_t from, to;
+        physad__tape_lane(n->rows, l, &from, &to);
+        for (int64_t r = from; r < to; r++) {
+            float *y = n->bf16 ? rooms + f.channels : n->data + r * f.channels;
+            max_row(n, &f, x, r, rooms, y);
+            if (n->bf16)
+                physad__bf16_write(y, f.channels, physad__tape_narrow(n->data) + r * f.channels);
         }
     }
     return PHYSAD_OK;
@@ -116,15 +131,46 @@ static void scatter(const physad__tape *t, const physad__tape_node *n, bool max)
     }
 }
 
+/* The same of one image between arrays of bf16; `g` and `part` are room for a row each. */
+static void scatter_narrow(const physad__tape *t, const physad__tape_node *n, int64_t image, float *g, float *part)
+{
+    const field f = field_of(t, n);
+    const int64_t rows = n->rows / f.images, size = physad__tape_in(t, n, 0)->count / f.images;
+    uint16_t *dx = physad__tape_narrow(physad__tape_dx(t, n, 0));
+    if (n->fresh[0])
+        memset(dx + image * size, 0, (size_t)size * sizeof(uint16_t));
+    for (int64_t r = image * rows; r < (image + 1) * rows; r++) {
+        const spot s = spot_of(n, &f, r);
+        const uint8_t *at = (const uint8_t *)n->saved + r * f.channels;
+        physad__bf16_read(physad__tape_narrow_const(n->grad) + r * f.channels, f.channels, g);
+        for (int64_t k = 0, row; (row = nth_row(&f, &s, k)) >= 0; k++) {
+            for (int64_t c = 0; c < f.channels; c++)
+                part[c] = at[c] == (uint8_t)k ? g[c] : 0;
+            physad__bf16_give(dx + row * f.channels, false, part, f.channels);
+        }
+    }
+}
+
 static physad_status max_backward(physad__tape *t, physad__tape_node *n)
 {
-    scatter(t, n, true);
+    if (!n->bf16) {
+        scatter(t, n, true);
+        return PHYSAD_OK;
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t l = 0; l < PHYSAD__TAPE_LANES; l++) {
+        float *room = (float *)(void *)t->scratch + 2 * l * n->channels;
+        for (int64_t i = l; i < n->shape[0]; i += PHYSAD__TAPE_LANES)
+            scatter_narrow(t, n, i, room, room + n->channels);
+    }
     return PHYSAD_OK;
 }
 
-static const physad__tape_op op_max = {
-    .name = "max pooling", .prepare = max_prepare, .forward = max_forward, .backward = max_backward
-};
+static const physad__tape_op op_max = { .name = "max pooling",
+                                        .width = PHYSAD__TAPE_FOLLOWS,
+                                        .prepare = max_prepare,
+                                        .forward = max_forward,
+                                        .backward = max_backward };
 
 /* --- mean pooling
  * -------------------------------------------------------------------------------------------------------- */

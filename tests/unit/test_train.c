@@ -14,6 +14,7 @@ enum { STEPS = 20, BATCH = 4, SIDE = 8, PIXELS = BATCH * SIDE * SIDE * 2 };
 static physad_tensors *golden;
 static physad_context *shared;
 static char folder[64];
+static bool mixed; /* networks to be made: in mixed precision */
 
 static const float *find(const char *name, int64_t count)
 {
@@ -43,6 +44,8 @@ static physad_status build(net *n)
     physad__tape *t;
     PHYSAD__TRY(physad__tape_new(&n->t, n->ctx, &n->params, true));
     t = n->t;
+    if (mixed)
+        PHYSAD__TRY(physad__tape_mix(t));
     n->x = physad__tape_input(t, 4, image, false);
     n->labels = physad__tape_input(t, 1, rows, false);
     const int32_t a =
@@ -235,6 +238,65 @@ static void test_other_checkpoint(void **state)
     close_net(&n);
 }
 
+/* --- mixed precision
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static bool mix(void)
+{
+    mixed = (shared->cpu_flags & PHYSAD_CPU_AVX512_BF16) != 0;
+    return mixed;
+}
+
+static int unmix(void **state)
+{
+    mixed = false;
+    return 0;
+}
+
+/* A number of bf16 is off by at most 2^-8 of itself. A loss is a mean over hundreds that were rounded independently of
+ * each other, so that less than one number's rounding is left of it; and as steps follow the gradient's direction, not
+ * its last digits, the runs stay together. */
+static const double OFF = 0x1p-8;
+
+static void test_mixed_golden(void **state)
+{
+    if (!mix())
+        skip();
+    for (int64_t k = 0; k < PHYSAD__COUNT(kinds); k++) {
+        double losses[STEPS];
+        char name[64];
+        net n;
+        open_net(&n, shared);
+        assert_ok(train_with(&n, &kinds[k].o, NULL, losses, NULL));
+        snprintf(name, sizeof(name), "mixed.%s", kinds[k].name + strlen("losses."));
+        const float *single = find(kinds[k].name, STEPS), *theirs = find(name, STEPS);
+        double most = 0;
+        for (int i = 0; i < STEPS; i++) {
+            assert_near(losses[i], (double)single[i], OFF * (double)single[i]);
+            assert_near(losses[i], (double)theirs[i], OFF * (double)theirs[i]);
+            most = fmax(most, fabs(losses[i] - (double)single[i]));
+        }
+        assert_true(most > 1e-6); /* it was no f32 */
+        close_net(&n);
+    }
+}
+
+static void test_mixed_threads(void **state)
+{
+    if (mix())
+        test_threads(state);
+    else
+        skip();
+}
+
+static void test_mixed_resume(void **state)
+{
+    if (mix())
+        test_resume(state);
+    else
+        skip();
+}
+
 /* --- what ends a training
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -365,10 +427,17 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),   cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_resume),   cmocka_unit_test(test_other_checkpoint),
-        cmocka_unit_test(test_patience), cmocka_unit_test(test_progress_and_cancel),
-        cmocka_unit_test(test_failures), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_other_checkpoint),
+        cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_progress_and_cancel),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test_teardown(test_mixed_golden, unmix),
+        cmocka_unit_test_teardown(test_mixed_threads, unmix),
+        cmocka_unit_test_teardown(test_mixed_resume, unmix),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
