@@ -2,7 +2,7 @@
 /* Training steps of MNAD's prediction network at its published size, for bench/train_step.py: prints the seconds of
  * each step, the loss and the peak of the process in MiB.
  *
- *   ninja bench/bench_train && build/bench/bench_train [STEPS [THREADS [SIZE [BATCH]]]] */
+ *   ninja bench/bench_train && build/bench/bench_train [STEPS [THREADS [SIZE [BATCH [PRECISION]]]]] */
 #include "detect/detect_clip.h"
 
 #include <stdio.h>
@@ -69,6 +69,7 @@ int main(int argc, char **argv)
     o.threads = argc > 2 ? atoi(argv[2]) : 2;
     if (physad_context_new(&ctx, &o) || physad_detector_new(&det, ctx, "mnad-pred") ||
         physad_detector_set(det, "preset", "paper") || physad_detector_set(det, "size", argc > 3 ? argv[3] : "256") ||
+        physad_detector_set(det, "precision", argc > 5 ? argv[5] : "f32") ||
         physad__call_begin(&call, ctx, NULL, "bench_train"))
         return fail();
     const physad_status status = run(ctx, det, steps, batch);

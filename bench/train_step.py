@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A training step of MNAD's prediction network (256 x 256, batch 4) here and in PyTorch, one after the other in one run.
+"""A training step of MNAD's prediction network (256 x 256, batch 4) here and in PyTorch, one after the other in one run, in f32 and in
+mixed bf16 (PyTorch's by autocast).
 
-Usage: train_step.py BENCH_TRAIN [--steps 4] [--threads 2] [--size 256] [--batch 4]
+Usage: train_step.py BENCH_TRAIN [--steps 4] [--threads 2] [--size 256] [--batch 4] [--precision f32|bf16|both]
 Each side is a process of its own: forward, loss, backward, update of the memory, Adam; the first step of each is left out. PyTorch runs
 with its usual layout and with channels last. Prints medians of steps, and peaks of the processes: PyTorch's also less what it takes
 before the network is made. Needs torch.
@@ -14,7 +15,7 @@ import subprocess
 import sys
 
 
-def torch_side(steps, threads, size, batch, last):
+def torch_side(steps, threads, size, batch, last, mixed):
     import resource
     import time
 
@@ -70,8 +71,9 @@ def torch_side(steps, threads, size, batch, last):
     for _ in range(steps):
         start = time.monotonic()
         adam.zero_grad()
-        made, extra, memory = net(x, memory)
-        loss = F.mse_loss(made, y) + extra
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            made, extra, memory = net(x, memory)
+            loss = F.mse_loss(made.float(), y) + extra
         loss.backward()
         adam.step()
         print(f"step {time.monotonic() - start:.4f} loss {loss.item():.5f}", flush=True)
@@ -84,7 +86,7 @@ def measure(name, command):
     peak = int(re.search(r"^peak (\d+)", text, re.M)[1])
     before = re.search(r"^before (\d+)", text, re.M)
     own = peak - int(before[1]) if before else peak
-    print(f"{name:24} step {statistics.median(steps):6.3f} s ({min(steps):.3f} to {max(steps):.3f})  peak {peak} MiB, {own} its own")
+    print(f"{name:28} step {statistics.median(steps):6.3f} s ({min(steps):.3f} to {max(steps):.3f})  peak {peak} MiB, {own} its own")
     return statistics.median(steps), own
 
 
@@ -92,18 +94,21 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("bench", nargs="?")
     p.add_argument("--torch", choices=["usual", "last"], help=argparse.SUPPRESS)
+    p.add_argument("--precision", choices=["f32", "bf16", "both"], default="both")
     for name, value in (("steps", 4), ("threads", 2), ("size", 256), ("batch", 4)):
         p.add_argument(f"--{name}", type=int, default=value)
     a = p.parse_args()
     sizes = [a.steps, a.threads, a.size, a.batch]
     if a.torch:
-        torch_side(*sizes, a.torch == "last")
+        torch_side(*sizes, a.torch == "last", a.precision == "bf16")
         return
     same = [f"--{n}={v}" for n, v in zip(("steps", "threads", "size", "batch"), sizes)]
-    ours, memory = measure("physad", [a.bench, *map(str, sizes)])
-    for kind, name in (("usual", "PyTorch"), ("last", "PyTorch, channels last")):
-        theirs, theirs_memory = measure(name, [sys.executable, __file__, f"--torch={kind}", *same])
-        print(f"{'':24} PyTorch's time over ours {theirs / ours:.2f}, its own memory over ours {theirs_memory / memory:.2f}")
+    for precision in ("f32", "bf16") if a.precision == "both" else (a.precision,):
+        ours, memory = measure(f"physad {precision}", [a.bench, *map(str, sizes), precision])
+        for kind, name in (("usual", "PyTorch"), ("last", "PyTorch, channels last")):
+            command = [sys.executable, __file__, f"--torch={kind}", f"--precision={precision}", *same]
+            theirs, theirs_memory = measure(f"{name} {precision}", command)
+            print(f"{'':28} PyTorch's time over ours {theirs / ours:.2f}, its own memory over ours {theirs_memory / memory:.2f}")
 
 
 main()

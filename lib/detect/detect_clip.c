@@ -37,6 +37,8 @@ physad_status physad__clip_net_new(physad__clip_net **out, const physad_detector
     net->batch = batch;
     net->side = side;
     physad_status status = physad__tape_new(&net->t, det->ctx, params, train);
+    if (status == PHYSAD_OK && physad__option_is(det, "precision", "bf16"))
+        status = physad__tape_mix(net->t);
     if (status == PHYSAD_OK) {
         net->input = add_clip_input(m, net, m->inputs);
         net->target = m->inputs < m->length ? add_clip_input(m, net, m->length - m->inputs) : net->input;
@@ -321,7 +323,7 @@ static physad_status check_options(const physad_detector *det)
     if (size % 16 != 0 || piece % 16 != 0)
         return physad__error(PHYSAD_ERR_ARG, "%s: options size and piece are %lld and %lld, want multiples of 16",
                              det->method->name, (long long)size, (long long)piece);
-    return PHYSAD_OK;
+    return physad__nn_precision_check(det->ctx, physad__option_is(det, "precision", "bf16") ? PHYSAD_BF16 : PHYSAD_F32);
 }
 
 physad_status physad__clip_model_new(physad__clip_model **out, const physad_detector *det)

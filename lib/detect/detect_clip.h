@@ -178,6 +178,14 @@ physad_status physad__clip_model_new(physad__clip_model **out, const physad_dete
           NULL },                                                                                                      \
         { "batch", PHYSAD_OPTION_INT, batch, 1, 256, NULL, "clips of a training step", NULL },                         \
         { "rate", PHYSAD_OPTION_REAL, rate, 1e-8, 1, NULL, "Adam's learning rate", NULL },                             \
+        { "precision",                                                                                                 \
+          PHYSAD_OPTION_CHOICE,                                                                                        \
+          "f32",                                                                                                       \
+          0,                                                                                                           \
+          0,                                                                                                           \
+          "f32|bf16",                                                                                                  \
+          "arithmetic of the network, in training and in scoring; bf16: of its convolutions (mixed precision)",        \
+          NULL },                                                                                                      \
         { "memory",                                                                                                    \
           PHYSAD_OPTION_INT,                                                                                           \
           "1024",                                                                                                      \

@@ -68,7 +68,7 @@ static physad_status build(const physad_detector *det, physad__params *params, p
     x = layer(t, x, "decoder.1", wide[3], true, false);
     x = layer(t, x, "decoder.2", wide[1], true, false);
     x = layer(t, x, "decoder.3", wide[0], true, false);
-    net->kept[0] = layer(t, x, "decoder.4", 1, true, true);
+    net->kept[0] = physad__tape_single(t, layer(t, x, "decoder.4", 1, true, true));
     net->kept_count = 1;
     const int32_t entropy =
         physad__tape_scale(t, physad__tape_entropy(t, sparse), physad__option_real(det, "entropy"), 0);

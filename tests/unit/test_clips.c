@@ -312,9 +312,10 @@ static void test_second_order(void **state)
 /* --- fitting
  * --------------------------------------------------------------------------------------------------------------- */
 
-static physad_detector *fitted(physad_context *ctx, const char *method)
+static physad_detector *fitted_in(physad_context *ctx, const char *method, const char *precision)
 {
     physad_detector *det = small(ctx, method);
+    assert_ok(physad_detector_set(det, "precision", precision));
     assert_ok(physad_detector_set(det, "epochs", "1"));
     assert_ok(physad_detector_set(det, "calibration", "0.34"));
     assert_ok(physad_detector_set(det, "alpha", "0.4"));
@@ -324,6 +325,11 @@ static physad_detector *fitted(physad_context *ctx, const char *method)
         assert_ok(physad_detector_set(det, "epoch_clips", "8"));
     assert_ok(physad_detector_fit(det, fans, NULL));
     return det;
+}
+
+static physad_detector *fitted(physad_context *ctx, const char *method)
+{
+    return fitted_in(ctx, method, "f32");
 }
 
 static physad_result *score(const physad_detector *det, const char *file)
@@ -441,7 +447,7 @@ static int cancel_late(const physad_progress *progress, void *user)
     return strstr(progress->stage, "training, loss") != NULL && progress->done >= 6;
 }
 
-static void test_checkpoint(void **state)
+static void check_resumed(const char *precision)
 {
     char path[128];
     physad_result *r[2];
@@ -449,6 +455,7 @@ static void test_checkpoint(void **state)
     for (int parts = 0; parts < 2; parts++) {
         physad_detector *det = small(shared, "mnad-recon");
         physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+        assert_ok(physad_detector_set(det, "precision", precision));
         assert_ok(physad_detector_set(det, "epochs", "2"));
         assert_ok(physad_detector_set(det, "epoch_clips", "8"));
         call.progress = cancel_late;
@@ -471,6 +478,97 @@ static void test_checkpoint(void **state)
     assert_ok(physad_detector_set(det, "checkpoint", path));
     assert_fails(PHYSAD_ERR_FORMAT, "another training", physad_detector_fit(det, fans, NULL));
     physad_detector_free(det);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void test_checkpoint(void **state)
+{
+    check_resumed("f32");
+    if (shared->cpu_flags & PHYSAD_CPU_AVX512_BF16)
+        check_resumed("bf16");
+}
+
+/* --- mixed precision
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* By how much maps of errors differ, over what they hold. Scores are no measure for this: they are standardised by
+ * normals that a network of two steps tells hardly apart. */
+static double off_by(const physad_result *a, const physad_result *b)
+{
+    double off = 0, all = 0;
+    for (int64_t i = 0; i < a->frame_count * a->map_height * a->map_width; i++) {
+        off += fabs((double)a->frame_maps[i] - (double)b->frame_maps[i]);
+        all += fabs((double)a->frame_maps[i]);
+    }
+    return off / all;
+}
+
+static physad_context *context_with(int32_t threads, uint32_t cpu_disable)
+{
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx;
+    o.threads = threads;
+    o.seed = physad_context_seed(shared);
+    o.cpu_disable = cpu_disable;
+    assert_ok(physad_context_new(&ctx, &o));
+    return ctx;
+}
+
+static void free_context(physad_context *ctx)
+{
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
+}
+
+/* Where the instructions are missing: the model is loaded in f32 only, and nothing is fitted. */
+static void check_without(const char *path, const char *method, const physad_result *want)
+{
+    physad_context *ctx = context_with(0, PHYSAD_CPU_AVX512_BF16);
+    physad_load_options o = PHYSAD_LOAD_OPTIONS_INIT;
+    physad_detector *det = NULL;
+    o.precision = "f32";
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "use f32", physad_detector_load(&det, ctx, path));
+    assert_null(det);
+    assert_ok(physad_detector_load_with(&det, ctx, path, &o));
+    physad_result *r = score(det, test_sample()->file);
+    assert_true(off_by(want, r) > 0 && off_by(want, r) < 0x1p-7);
+    physad_result_free(r);
+    physad_detector_free(det);
+    det = small(ctx, method);
+    assert_ok(physad_detector_set(det, "precision", "bf16"));
+    assert_fails(PHYSAD_ERR_UNSUPPORTED, "use f32", physad_detector_fit(det, fans, NULL));
+    assert_int_equal(physad_detector_is_fitted(det), 0);
+    physad_detector_free(det);
+    free_context(ctx);
+}
+
+static void test_mixed(void **state)
+{
+    if (!(shared->cpu_flags & PHYSAD_CPU_AVX512_BF16))
+        skip();
+    for (int i = 0; i < 4; i++) {
+        char path[128];
+        physad_detector *det = fitted_in(shared, methods[i], "bf16"), *back;
+        physad_result *a = score(det, test_sample()->file), *b;
+        snprintf(path, sizeof(path), "%s/model", folder);
+        assert_ok(physad_detector_save(det, path));
+        assert_ok(physad_detector_load(&back, shared, path));
+        assert_string_equal(physad_detector_get(back, "precision"), "bf16");
+        b = score(back, test_sample()->file);
+        assert_alike(a, b);
+        physad_result_free(b);
+        physad_detector_free(back);
+        check_without(path, methods[i], a);
+        physad_context *ctx = context_with(3, 0);
+        back = fitted_in(ctx, methods[i], "bf16");
+        b = score(back, test_sample()->file);
+        assert_alike(a, b);
+        physad_result_free(b);
+        physad_detector_free(back);
+        free_context(ctx);
+        physad_result_free(a);
+        physad_detector_free(det);
+    }
 }
 
 static void test_options(void **state)
@@ -677,6 +775,7 @@ int main(void)
         cmocka_unit_test(test_memory_learns_while_scoring),
         cmocka_unit_test(test_fit_and_save),
         cmocka_unit_test(test_checkpoint),
+        cmocka_unit_test(test_mixed),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_window),
