@@ -177,7 +177,7 @@ BINDING_STRUCT(physad_scene_options, PHYSAD_SCENE_OPTIONS_INIT, F(S, steps), F(S
                F(S, masks))
 #undef S
 #define S physad_splat_options
-BINDING_STRUCT(physad_splat_options, PHYSAD_SPLAT_OPTIONS_INIT, F(S, harmonics), F(S, background))
+BINDING_STRUCT(physad_splat_options, PHYSAD_SPLAT_OPTIONS_INIT, F(S, harmonics), F(S, background), F(S, nearest))
 #undef S
 #define S physad_scene_html_options
 BINDING_STRUCT(physad_scene_html_options, PHYSAD_SCENE_HTML_OPTIONS_INIT, F(S, background), F(S, title))

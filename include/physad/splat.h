@@ -5,8 +5,8 @@
  *
  * Zwicker et al., EWA splatting, 2002, with the constants of Kerbl et al., 3D Gaussian splatting, 2023: a Gaussian's
  * alpha at a pixel is its opacity times exp(-d^2 / 2) by the covariance on the image (plus 0.3 pixels^2), at most 0.99,
- * none below 1/255; pixels are composited near to far until less than 1e-4 of light is left; Gaussians nearer than 0.2
- * are not seen. Results are the same bits for any number of threads.
+ * none below 1/255; pixels are composited near to far until less than 1e-4 of light is left; Gaussians nearer than
+ * `nearest` are not seen. Results are the same bits for any number of threads.
  */
 #ifndef PHYSAD_SPLAT_H
 #define PHYSAD_SPLAT_H
@@ -86,7 +86,8 @@ typedef struct physad_splat_options {
     uint32_t struct_size;
     int32_t harmonics;   /**< how many of the set's per colour are looked at: 1, 4, 9 or 16; 0: all */
     float background[3]; /**< colour behind everything */
-    int32_t reserved;    /**< zero */
+    float nearest;       /**< Gaussians nearer than this to the camera's plane are not seen, in the world's units; 0: as
+                              with the scene that the set was copied from, else 0.2 */
 } physad_splat_options;
 
 #define PHYSAD_SPLAT_OPTIONS_INIT { sizeof(physad_splat_options), 0, { 0, 0, 0 }, 0 }

@@ -201,7 +201,8 @@ static physad_status read_scene(physad__posed_model *m, const physad_tensors *fi
         return physad__error(PHYSAD_ERR_FORMAT, "scene.facts holds numbers that no scene has");
     m->scene = (physad__gaussians){ .count = (int64_t)f[0],
                                     .degree = (int32_t)f[1],
-                                    .stride = physad__splat_stride((int64_t)f[0]) };
+                                    .stride = physad__splat_stride((int64_t)f[0]),
+                                    .nearest = physad__scene_nearest(f[5]) };
     m->locator = (physad__locator){ .ctx = m->ctx, .side = (int64_t)f[2], .normal = f[3], .foreign = f[4] };
     m->views.extent = f[5];
     m->locator.lens =

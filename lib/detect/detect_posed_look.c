@@ -21,7 +21,7 @@ physad_status physad__posed_look_make(physad__posed_look *out, const physad__pos
                                .count = scene->count,
                                .degree = scene->degree,
                                .with_depth = true,
-                               .camera = physad__scene_camera(camera) };
+                               .camera = physad__scene_camera(camera, scene->nearest) };
     *out = (physad__posed_look){ .camera = *camera };
     out->colour = physad__alloc_array(&m->ctx->mem, 5 * plane, sizeof(float), "picture");
     if (out->colour == NULL)

@@ -137,7 +137,7 @@ static physad_status add_target(refiner *r, const physad__twist_target *t, const
     physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride),
                                .count = g->count,
                                .degree = g->degree,
-                               .camera = physad__scene_camera(camera) };
+                               .camera = physad__scene_camera(camera, g->nearest) };
     physad__splat_back back = { .planes = physad__splat_planes_at(r->planes, g->stride) };
     const physad__splat_images images = { .colour = r->picture }, grads = { .colour = r->grad };
     memcpy(in.background, r->m->background, sizeof(in.background));

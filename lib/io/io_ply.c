@@ -23,6 +23,7 @@ typedef struct ply {
     property properties[MAX_PROPERTIES];
     int64_t n_properties, n_vertices, vertex_size;
     int32_t n_rest, degree;
+    float nearest;
     bool ascii, has[MAX_PLANES];
 } ply;
 
@@ -134,6 +135,18 @@ static physad_status place_rest(ply *p)
     return PHYSAD_OK;
 }
 
+/* A line of the header that others pass over. */
+#define NEAREST "comment physad nearest "
+
+static bool read_nearest(ply *p, const char *text)
+{
+    double value;
+    if (!physad__parse_double(text, &value) || !(value > 0 && value <= 1e6))
+        return false;
+    p->nearest = (float)value;
+    return p->nearest > 0;
+}
+
 static physad_status read_header(ply *p)
 {
     char line[256];
@@ -147,6 +160,8 @@ static physad_status read_header(ply *p)
             return fault(p, "the header has no end, or a line of more than 255 bytes");
         if (strcmp(line, "end_header") == 0)
             break;
+        if (begins(line, NEAREST, &rest) && !read_nearest(p, rest))
+            return fault(p, "a distance from where on cameras see that is none");
         if (begins(line, "comment", &rest) || begins(line, "obj_info", &rest))
             continue;
         if (strcmp(line, "format ascii 1.0") == 0 || strcmp(line, "format binary_little_endian 1.0") == 0) {
@@ -254,6 +269,7 @@ physad_status physad__gaussians_parse(physad__gaussians *out, physad__mem *mem, 
     const int64_t planes = 11 + 3 * (p.degree + 1) * (p.degree + 1);
     out->count = p.n_vertices;
     out->degree = p.degree;
+    out->nearest = p.nearest;
     out->stride = (p.n_vertices + multiple - 1) / multiple * multiple;
     out->planes = physad__alloc_array(mem, planes * out->stride, sizeof(float), "Gaussians");
     if (out->planes == NULL)
@@ -290,6 +306,10 @@ static physad_status put_header(physad__file_writer *w, const physad__gaussians 
         "opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"
     };
     PHYSAD__TRY(physad__file_writer_put(w, line, (size_t)n));
+    if (g->nearest > 0) {
+        n = physad__snprintf(line, sizeof(line), NEAREST "%.9g\n", (double)g->nearest);
+        PHYSAD__TRY(physad__file_writer_put(w, line, (size_t)n));
+    }
     for (int k = 0; k < 9 + n_rest + 8; k++) {
         if (k < 9)
             n = physad__snprintf(line, sizeof(line), "property float %s\n", front[k]);

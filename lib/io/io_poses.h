@@ -69,6 +69,7 @@ typedef struct physad__gaussians {
     float *planes; /* (11 + 3 (degree + 1)^2, stride); physad__free() */
     int64_t count, stride;
     int32_t degree;
+    float nearest; /* what is nearer to a camera is not seen; 0: as usual, 0.2 */
 } physad__gaussians;
 
 /* `multiple`: the stride becomes a multiple of it. Formats ascii and binary_little_endian; further properties are

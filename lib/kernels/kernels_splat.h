@@ -33,6 +33,7 @@ typedef struct physad__splat_camera {
     float rotation[9], translation[3]; /* world to camera, row-major */
     float centre[3];                   /* -rotation^T translation */
     float fx, fy, cx, cy;              /* pixels; (0.5, 0.5) is the first pixel's centre */
+    float nearest;                     /* what is nearer is not seen */
     int32_t width, height;
 } physad__splat_camera;
 

@@ -2,7 +2,6 @@
 /* From a Gaussian in space to one on the image, and back with gradients: LANES Gaussians at a time. Zwicker et al., EWA
  * splatting, 2002, with the constants of Kerbl et al., 3D Gaussian splatting, 2023. */
 
-#define SPLAT_NEAR 0.2f
 #define SPLAT_BLUR 0.3f
 #define SPLAT_LOG2E 1.44269504f
 #define SPLAT_LN2 0.693147181f
@@ -69,7 +68,7 @@ SPLAT_INLINE void splat_view(splat_shape *s, const physad__splat_project *job, i
     for (int k = 0; k < 3; k++)
         s->view[k] = c->rotation[k * 3] * p[0] + c->rotation[k * 3 + 1] * p[1] + c->rotation[k * 3 + 2] * p[2] +
                      c->translation[k];
-    s->seen = m_gt(s->view[2], v_set(SPLAT_NEAR));
+    s->seen = m_gt(s->view[2], v_set(c->nearest));
     s->inverse_z = v_set(1) / v_if(s->seen, s->view[2], v_set(1));
     const float most_u = 1.3f * 0.5f * (float)c->width / c->fx, most_w = 1.3f * 0.5f * (float)c->height / c->fy;
     const V u = s->view[0] * s->inverse_z, w = s->view[1] * s->inverse_z;

@@ -106,11 +106,13 @@ static int64_t put_gaussians(physad__text *out, const physad__gaussians *g, rang
     return n;
 }
 
-static void put_canvas(physad__text *out, const physad__outlook *l, ranges r, const physad_scene_html_options *o)
+static void put_canvas(physad__text *out, const physad__outlook *l, ranges r, float nearest,
+                       const physad_scene_html_options *o)
 {
     const physad_camera *c = &l->camera;
     const double lens[6] = { c->fx, c->fy, c->cx, c->cy, (double)c->width, (double)c->height };
     const double range[3] = { (double)r.least_scale, (double)r.scale_range, (double)r.harmonic };
+    const double from = (double)(nearest > 0 ? nearest : PHYSAD__SPLAT_NEAREST);
     const double background[3] = { (double)o->background[0], (double)o->background[1], (double)o->background[2] };
     physad__html_raw(
         out,
@@ -122,6 +124,7 @@ static void put_canvas(physad__text *out, const physad__outlook *l, ranges r, co
     put_numbers(out, "centre", l->centre, 3);
     put_numbers(out, "up", l->up, 3);
     put_numbers(out, "range", range, 3);
+    put_numbers(out, "nearest", &from, 1);
     put_numbers(out, "background", background, 3);
     physad__html_raw(out, "></canvas>\n");
 }
@@ -133,7 +136,7 @@ static physad_status put_page(physad__text *out, const physad_scene *scene, cons
     const ranges r = measure(g);
     const char *title = o->title != NULL ? o->title : "Scene";
     PHYSAD__TRY(physad__html_begin(out, title, physad__html_scene_style, physad__html_scene_script));
-    put_canvas(out, l, r, o);
+    put_canvas(out, l, r, g->nearest, o);
     physad__html_raw(out, "<p id=\"note\" role=\"status\"><b>");
     physad__html_text(out, title);
     physad__html_raw(

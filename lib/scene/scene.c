@@ -124,7 +124,8 @@ static physad_status fit_views(physad__gaussians *out, physad__scene_fitted *fit
     if (status == PHYSAD_OK)
         status = physad__scene_train(fitted, &model, ctx, views, o, call);
     if (status == PHYSAD_OK) {
-        *out = (physad__gaussians){ .count = model.count, .stride = model.stride, .degree = degree };
+        *out = (physad__gaussians){ .count = model.count, .stride = model.stride, .degree = degree,
+                                    .nearest = physad__scene_nearest(views->extent) };
         out->planes = physad__alloc_array(&ctx->mem, model.planes * model.stride + 1, sizeof(float), "scene");
         if (out->planes == NULL)
             status = PHYSAD_ERR_NOMEM;
@@ -366,7 +367,7 @@ static physad_status render(const physad_scene *scene, const physad_camera *came
                                .count = g->count,
                                .degree = g->degree,
                                .with_depth = true,
-                               .camera = physad__scene_camera(camera) };
+                               .camera = physad__scene_camera(camera, g->nearest) };
     physad__splat *splat;
     if (background != NULL)
         memcpy(in.background, background, sizeof(in.background));

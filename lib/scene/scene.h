@@ -64,12 +64,18 @@ void physad__scene_view_shift(float *picture, uint8_t *missing, const physad__sc
 physad_status physad__scene_view_halve(physad__scene_view *out, physad__mem *mem, const physad__scene_view *in);
 void physad__scene_view_clear(physad__scene_view *view); /* zeroed is fine */
 void physad__scene_views_free(physad__scene_views *views); /* zeroed is fine */
-physad__splat_camera physad__scene_camera(const physad_camera *camera);
+/* What sees from `nearest` on; 0: as usual. */
+physad__splat_camera physad__scene_camera(const physad_camera *camera, float nearest);
+/* From where on: 0.2, and in worlds whose units are large beside the cameras' extent less, so that a set in metres
+ * shows what it shows in millimetres. */
+float physad__scene_nearest(double extent);
 
 /* --- where cameras stand and look (scene_camera.c) --- */
 
 double physad__pose_angle(const physad_camera *a, const physad_camera *b);    /* radians */
 void physad__camera_centre(const physad_camera *c, double out[3]);            /* where it stands */
+/* 1.1 times the largest distance of a camera from their mean; the cameras lie `stride` bytes apart. */
+double physad__cameras_extent(const physad_camera *first, int64_t n, size_t stride);
 double physad__pose_distance(const physad_camera *a, const physad_camera *b); /* of their places */
 /* Where a point of the world is seen: column and row in pixels, and depth; whether that is in front and in the picture
  * (NaN and infinities are neither). */

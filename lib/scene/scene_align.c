@@ -126,7 +126,7 @@ static physad_status render(physad__aligner *a, look *l, const physad_camera *ca
                                .count = g->count,
                                .degree = g->degree,
                                .with_depth = true,
-                               .camera = physad__scene_camera(camera) };
+                               .camera = physad__scene_camera(camera, g->nearest) };
     memcpy(in.background, a->background, sizeof(in.background));
     l->colour = images.colour;
     l->depth = images.depth;

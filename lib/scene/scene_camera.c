@@ -34,6 +34,23 @@ double physad__pose_distance(const physad_camera *a, const physad_camera *b)
     return sqrt(square);
 }
 
+double physad__cameras_extent(const physad_camera *first, int64_t n, size_t stride)
+{
+    double mean[3] = { 0 }, most = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < n; i++) {
+            double centre[3], square = 0;
+            physad__camera_centre((const physad_camera *)((const char *)first + (size_t)i * stride), centre);
+            for (int k = 0; k < 3; k++) {
+                if (pass == 0)
+                    mean[k] += centre[k] / (double)n;
+                square += (centre[k] - mean[k]) * (centre[k] - mean[k]);
+            }
+            most = pass == 1 ? fmax(most, sqrt(square)) : 0;
+        }
+    return 1.1 * most;
+}
+
 bool physad__camera_project(const physad_camera *c, const double p[3], double out[3])
 {
     double q[3];

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #define KIND "scene"
+#define NEAREST "nearest" /* from where on cameras see */
 #define LENS 6 /* fx fy cx cy width height */
 
 void physad__scene_parts_free(physad__scene_parts *p)
@@ -90,6 +91,11 @@ static physad_status add_all(physad_tensors *file, physad__mem *mem, const physa
     PHYSAD__TRY(physad_tensors_set_metadata(file, "physad", KIND));
     for (int k = 0; k < ARRAYS; k++)
         PHYSAD__TRY(physad_tensors_add(file, physad__splat_array_names[k], &views[k]));
+    if (p->gaussians.nearest > 0) {
+        char text[32];
+        physad__snprintf(text, sizeof(text), "%.9g", (double)p->gaussians.nearest);
+        PHYSAD__TRY(physad_tensors_set_metadata(file, NEAREST, text));
+    }
     if (p->n_cameras == 0)
         return PHYSAD_OK;
     PHYSAD__TRY(add_cameras(file, mem, p));
@@ -233,6 +239,16 @@ static physad_status take_names(physad__scene_parts *p, physad__mem *mem, const 
     return status;
 }
 
+static physad_status take_nearest(physad__gaussians *g, const physad_tensors *file, const char *name)
+{
+    const char *text = physad_tensors_metadata(file, NEAREST);
+    double value = 0;
+    if (text != NULL && !(physad__parse_double(text, &value) && value > 0 && value <= 1e6))
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"" NEAREST "\" is %.40s, want a distance above 0", name, text);
+    g->nearest = (float)value;
+    return PHYSAD_OK;
+}
+
 static physad_status take_all(physad__scene_parts *p, physad__mem *mem, const physad_tensors *file, const char *name)
 {
     const char *kind = physad_tensors_metadata(file, "physad");
@@ -240,6 +256,7 @@ static physad_status take_all(physad__scene_parts *p, physad__mem *mem, const ph
         return physad__error(PHYSAD_ERR_FORMAT,
                              "%s: this is no scene: want PLY, or safetensors that a scene was saved as", name);
     PHYSAD__TRY(take_gaussians(&p->gaussians, mem, file, name));
+    PHYSAD__TRY(take_nearest(&p->gaussians, file, name));
     if (!physad_tensors_has(file, "cameras.rotation"))
         return PHYSAD_OK;
     PHYSAD__TRY(take_cameras(p, mem, file, name));

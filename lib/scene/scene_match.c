@@ -103,7 +103,7 @@ static physad_status locate_cells(physad__matcher *m, physad__aligner *a, int64_
     const physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride),
                                      .count = g->count,
                                      .with_depth = true,
-                                     .camera = physad__scene_camera(c) };
+                                     .camera = physad__scene_camera(c, g->nearest) };
     PHYSAD__TRY(physad__splat_forward(a->splat, &in, &images));
     for (int64_t i = 0; i < m->height * m->width; i++) {
         const double u = ((double)(i % m->width) + 0.5) * (double)c->width / (double)m->width;

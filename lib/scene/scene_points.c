@@ -8,10 +8,9 @@
 #define PROBES 4000 /* draws by which the most that look at one place are counted */
 #define LOOKING 0.6 /* of those: how many a place wants */
 
-/* What is nearer is not drawn. */
-static bool is_seen(const physad_camera *c, const double p[3], double at[3])
+static bool is_seen(const physad__scene_views *v, const physad_camera *c, const double p[3], double at[3])
 {
-    return physad__camera_project(c, p, at) && at[2] > 0.2;
+    return physad__camera_project(c, p, at) && at[2] > (double)physad__scene_nearest(v->extent);
 }
 
 /* --- drawn --- */
@@ -27,7 +26,7 @@ static int64_t draw(physad__rng *rng, const physad__scene_views *v, const double
     for (int64_t i = 0; i < v->count; i++) {
         const physad__scene_view *s = &v->views[i];
         double at[3];
-        if (s->held_out || !is_seen(&s->camera, p, at))
+        if (s->held_out || !is_seen(v, &s->camera, p, at))
             continue;
         seen++;
         for (int ch = 0; ch < 3; ch++)
@@ -85,7 +84,7 @@ static bool shows_some(const physad__scene_view *view, const physad__scene_views
     for (int64_t k = 0; k < v->n_points; k++) {
         const double p[3] = { (double)v->points[3 * k], (double)v->points[3 * k + 1], (double)v->points[3 * k + 2] };
         double at[3];
-        if (is_seen(&view->camera, p, at))
+        if (is_seen(v, &view->camera, p, at))
             return true;
     }
     return false;

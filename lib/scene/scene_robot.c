@@ -223,11 +223,6 @@ static void say(const robot *r, const physad__pose_found *found)
                     "%.0f), %.4g units away: by its size %s",
                     r->data, what, found->angle * 180 / M_PI, fmin(found->next * 180 / M_PI, 180), found->distance,
                     found->distance > 20 ? "millimetres" : "metres");
-    if (found->looked && found->distance < 0.4)
-        physad__log(r->ctx, PHYSAD_LOG_WARNING,
-                    "%s: the cameras stand %.3g units from what they look at, and what is nearer than 0.2 is not "
-                    "rendered: say \"scale\": 1000 in camera.json",
-                    r->data, found->distance);
 }
 
 static physad_status settle(robot *r, const physad__pose_frame *told, const physad__lens *lens, const char *name)

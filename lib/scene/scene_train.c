@@ -155,7 +155,7 @@ static physad_status show(trainer *t, physad__splat_loss_result *result, float *
     physad__splat_input in = { .planes = physad__splat_planes_at(m->value, m->stride),
                                .count = m->count,
                                .degree = degree,
-                               .camera = physad__scene_camera(&view->camera) };
+                               .camera = physad__scene_camera(&view->camera, physad__scene_nearest(t->views->extent)) };
     const physad__splat_images images = { .colour = t->picture };
     memcpy(in.background, t->o->background, sizeof(in.background));
     PHYSAD__TRY(physad__splat_forward(t->splat, &in, &images));

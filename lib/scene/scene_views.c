@@ -360,21 +360,7 @@ void physad__scene_views_free(physad__scene_views *v)
 
 static physad_status measure_extent(physad__scene_views *v, const char *data)
 {
-    double mean[3] = { 0 }, most = 0;
-    for (int pass = 0; pass < 2; pass++)
-        for (int64_t i = 0; i < v->count; i++) {
-            const physad_camera *c = &v->views[i].camera;
-            double square = 0;
-            for (int k = 0; k < 3; k++) {
-                const double centre = -(c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] +
-                                        c->rotation[6 + k] * c->translation[2]);
-                if (pass == 0)
-                    mean[k] += centre / (double)v->count;
-                square += (centre - mean[k]) * (centre - mean[k]);
-            }
-            most = pass == 1 ? fmax(most, sqrt(square)) : 0;
-        }
-    v->extent = 1.1 * most;
+    v->extent = v->count > 0 ? physad__cameras_extent(&v->views[0].camera, v->count, sizeof(*v->views)) : 0;
     if (v->count < 2 || !(v->extent > 1e-9))
         return physad__error(
             PHYSAD_ERR_NUMERIC,
@@ -568,7 +554,15 @@ physad_status physad__scene_views_open(physad__scene_views *out, physad_context 
     return status;
 }
 
-physad__splat_camera physad__scene_camera(const physad_camera *c)
+physad__splat_camera physad__scene_camera(const physad_camera *c, float nearest)
 {
-    return physad__splat_camera_make(c->rotation, c->translation, c->fx, c->fy, c->cx, c->cy, c->width, c->height);
+    physad__splat_camera out =
+        physad__splat_camera_make(c->rotation, c->translation, c->fx, c->fy, c->cx, c->cy, c->width, c->height);
+    out.nearest = nearest > 0 ? nearest : out.nearest;
+    return out;
+}
+
+float physad__scene_nearest(double extent)
+{
+    return PHYSAD__SPLAT_NEAREST * (float)fmin(extent, 1);
 }

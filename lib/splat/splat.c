@@ -171,6 +171,10 @@ static physad_status read_options(physad__splat_input *in, const physad_splat_op
             return physad__error(PHYSAD_ERR_ARG, "physad_splat_options: background is %g, want finite numbers",
                                  (double)o.background[k]);
     memcpy(in->background, o.background, sizeof(in->background));
+    if (!(o.nearest >= 0 && isfinite(o.nearest)))
+        return physad__error(PHYSAD_ERR_ARG, "physad_splat_options: nearest is %g, want 0 or a distance",
+                             (double)o.nearest);
+    in->camera.nearest = o.nearest > 0 ? o.nearest : in->camera.nearest;
     return PHYSAD_OK;
 }
 
@@ -221,6 +225,7 @@ physad_status physad_splat_forward(physad_splat *s, physad_gaussians *gaussians,
                                .with_depth = depth != NULL };
     in.camera = physad__splat_camera_make(camera->rotation, camera->translation, camera->fx, camera->fy, camera->cx,
                                           camera->cy, camera->width, camera->height);
+    in.camera.nearest = g->nearest > 0 ? g->nearest : in.camera.nearest;
     PHYSAD__TRY(read_options(&in, options, g->degree));
     forget(s); /* from here on: `values` go where the last picture's were */
     PHYSAD__TRY(take_values(s, &in, values));

@@ -10,6 +10,7 @@
 
 #include <physad/splat.h>
 
+#define PHYSAD__SPLAT_NEAREST 0.2f /* what is nearer is not seen, where nothing else is said */
 #define PHYSAD__SPLAT_PIECE 256 /* Gaussians whose gradients are handed out together */
 
 /* Floats of a plane that holds `count` Gaussians. */
@@ -23,7 +24,7 @@ static inline int physad__splat_plane_count(int degree) { return 11 + 3 * physad
 /* The planes in one block of memory. */
 physad__splat_planes physad__splat_planes_at(float *memory, int64_t stride);
 
-/* `rotation` (9) and `translation` (3) take the world to the camera. */
+/* `rotation` (9) and `translation` (3) take the world to the camera, which sees from PHYSAD__SPLAT_NEAREST on. */
 physad__splat_camera physad__splat_camera_make(const double *rotation, const double *translation, double fx, double fy,
                                                double cx, double cy, int64_t width, int64_t height);
 /* Moves the camera's space by exp of a tangent: translation, then rotation. */

@@ -191,7 +191,8 @@ physad_status physad__gaussians_handle(physad_gaussians **out, physad_context *c
 {
     physad_gaussians *g;
     PHYSAD__TRY(handle_new(&g, ctx));
-    g->set = (physad__gaussians){ .count = set->count, .stride = set->stride, .degree = set->degree };
+    g->set = (physad__gaussians){ .count = set->count, .stride = set->stride, .degree = set->degree,
+                                    .nearest = set->nearest };
     g->set.planes = planes_new(ctx, set->stride, set->degree);
     if (g->set.planes == NULL) {
         physad_gaussians_free(g);

@@ -18,7 +18,7 @@ physad__splat_camera physad__splat_camera_make(const double *rotation, const dou
                                                double cx, double cy, int64_t width, int64_t height)
 {
     physad__splat_camera c = { .fx = (float)fx, .fy = (float)fy, .cx = (float)cx, .cy = (float)cy,
-                               .width = (int32_t)width, .height = (int32_t)height };
+                               .nearest = PHYSAD__SPLAT_NEAREST, .width = (int32_t)width, .height = (int32_t)height };
     for (int k = 0; k < 9; k++)
         c.rotation[k] = (float)rotation[k];
     for (int k = 0; k < 3; k++) {

@@ -90,6 +90,7 @@ static void fill_camera(physad__splat_camera *c)
     c->fy = 95;
     c->cx = 49.3f;
     c->cy = 36.2f;
+    c->nearest = 0.2f;
 }
 
 /* In front of the camera and behind it, within the picture and beside it, but none at the near plane or at the least

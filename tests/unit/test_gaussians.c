@@ -347,6 +347,15 @@ static void test_harmonics(void **state)
     o.harmonics = 9;
     assert_fails(PHYSAD_ERR_ARG, "the 4 of the set",
                  physad_splat_forward(splat, small, &t.camera, &o, NULL, NULL, NULL, NULL, NULL));
+    o.harmonics = 0;
+    o.nearest = 100; /* behind all of them */
+    assert_ok(render(splat, &t, &o, &p));
+    for (int i = 0; i < 30 * 20; i++)
+        assert_true(p.opacity[i] == 0);
+    o.nearest = -1;
+    assert_fails(PHYSAD_ERR_ARG, "nearest is -1", render(splat, &t, &o, &p));
+    o.nearest = NAN;
+    assert_fails(PHYSAD_ERR_ARG, "nearest is nan", render(splat, &t, &o, &p));
     physad_splat_free(splat);
     physad_gaussians_free(small);
     picture_free(&p);

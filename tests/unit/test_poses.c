@@ -406,6 +406,7 @@ static void test_ply_ascii(void **state)
     physad__gaussians g;
     assert_ok(physad__gaussians_parse(&g, &ctx->mem, text, strlen(text), 1, "here.ply"));
     assert_memory_equal(g.planes, want, sizeof(want));
+    assert_true(g.nearest == 0);
     physad__free(g.planes);
     for (size_t size = 0; size < strlen(text) - 2; size++) {
         assert_fails(PHYSAD_ERR_FORMAT,
@@ -423,6 +424,9 @@ static void test_ply_lies(void **state)
         { "does not begin", "plx\n" },
         { "no end", "ply\n" },
         { "not understood", "ply\nformat binary_big_endian 1.0\n" },
+        { "a distance from where on", "ply\ncomment physad nearest -1\n" },
+        { "a distance from where on", "ply\ncomment physad nearest 1e-60\n" },
+        { "a distance from where on", "ply\ncomment physad nearest nan\n" },
         { "names no format", "ply\nelement vertex 1\n" PLY_FRONT PLY_BACK PLY_LINE },
         { "not a count", "ply\nelement face 3\n" },
         { "not a count", "ply\nelement vertex -3\n" },

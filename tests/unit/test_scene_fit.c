@@ -465,6 +465,65 @@ static void test_contradiction(void **state)
 
 /* --- memory --- */
 
+/* The set in other units: what was one is `unit` now. */
+static void change_units(physad_context *ctx, const char *folder, double unit)
+{
+    char path[512];
+    json_t *root, *frame;
+    size_t i;
+    snprintf(path, sizeof(path), "%s/transforms.json", folder);
+    assert_ok(physad__json_read(&root, &ctx->mem, path, 0));
+    json_array_foreach(json_object_get(root, "frames"), i, frame) for (size_t row = 0; row < 3; row++)
+    {
+        json_t *numbers = json_array_get(json_object_get(frame, "transform_matrix"), row);
+        json_array_set_new(numbers, 3, json_real(json_real_value(json_array_get(numbers, 3)) * unit));
+    }
+    assert_ok(physad__json_write(&ctx->mem, path, root));
+    json_decref(root);
+}
+
+/* What a scene shows from where its first camera stands. */
+static void look(uint8_t *to, physad_context *ctx, const char *path, const physad_camera *camera)
+{
+    physad_scene *scene = NULL;
+    const physad_view view = picture(to);
+    assert_ok(physad_scene_load(&scene, ctx, path));
+    assert_ok(physad_scene_render(scene, camera, NULL, &view, NULL, NULL));
+    physad_scene_free(scene);
+}
+
+/* A set in metres fits as one in millimetres: nothing hides because it is nearer than some number. */
+static void test_units(void **state)
+{
+    static const char *const names[] = { "set.ply", "set.safetensors" };
+    uint8_t fitted[HEIGHT * WIDTH * 3], loaded[HEIGHT * WIDTH * 3];
+    physad_context *ctx = new_context(2);
+    physad_scene_options o = quick();
+    physad_scene *scene = NULL;
+    char folder[256], path[512];
+    scratch_make(folder, sizeof(folder));
+    write_photos(ctx, folder);
+    const physad_scene_quality usual = fit_to(NULL, ctx, folder, &o);
+    change_units(ctx, folder, 0.01); /* the nearest of all stands at 0.02 */
+    const physad_scene_quality small = fit_to(NULL, ctx, folder, &o);
+    print_message("held-out PSNR: %.2f, in other units %.2f\n", usual.psnr, small.psnr);
+    assert_in_range(1e4 * fabs(small.psnr - usual.psnr), 0, 5000);
+    assert_ok(physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    physad_camera camera = camera_at(1);
+    camera.translation[2] *= 0.01;
+    const physad_view view = picture(fitted);
+    assert_ok(physad_scene_render(scene, &camera, NULL, &view, NULL, NULL));
+    for (int k = 0; k < 2; k++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[k]);
+        assert_ok(physad_scene_save(scene, path));
+        look(loaded, ctx, path, &camera);
+        assert_memory_equal(loaded, fitted, sizeof(fitted));
+    }
+    physad_scene_free(scene);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
 static void test_memory(void **state)
 {
     char folder[256], checkpoint[512];
@@ -508,6 +567,7 @@ int main(void)
                                         cmocka_unit_test(test_ways),           cmocka_unit_test(test_masks),
                                         cmocka_unit_test(test_alpha),          cmocka_unit_test(test_resume),
                                         cmocka_unit_test(test_resume_refused), cmocka_unit_test(test_contradiction),
-                                        cmocka_unit_test(test_memory) };
+                                        cmocka_unit_test(test_units),
+        cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
