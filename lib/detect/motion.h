@@ -171,6 +171,8 @@ void physad__rules_learn(physad__rule *rules, const double *values, int64_t coun
 /* 3 is the range's border, 0 its middle. */
 double physad__rule_deviation(const physad__rule *rule, double value);
 double physad__rules_oddness(const physad__rule *rules, const double *values, int64_t *worst); /* NAN: not told */
+/* Whether a border of this rule is a number outside of its logarithm as well. */
+bool physad__rule_can_be_told(int64_t index, double value);
 json_t *physad__rules_to_json(const physad__rule *rules);
 physad_status physad__rules_from_json(physad__rule *rules, const json_t *json);
 /* "stalls: 0.61 s without motion; normal: 0 to 0.08 s" */

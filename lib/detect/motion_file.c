@@ -131,6 +131,9 @@ static physad_status read_numbers(physad__motion_model *m, const physad_tensors 
         const double *r = rules[i];
         if (!(r[1] > 0 && r[2] < r[3]))
             return physad__error(PHYSAD_ERR_FORMAT, "motion.rules: row %d is no rule", i);
+        if (!physad__rule_can_be_told(i, r[2]) || !physad__rule_can_be_told(i, r[3]))
+            return physad__error(PHYSAD_ERR_FORMAT, "motion.rules: row %d goes by the logarithm, from %g to %g", i,
+                                 r[2], r[3]);
         m->rules[i] = (physad__rule){ r[0], r[1], r[2], r[3], r[4] != 0 };
     }
     return PHYSAD_OK;
@@ -139,6 +142,12 @@ static physad_status read_numbers(physad__motion_model *m, const physad_tensors 
 static physad_status read_views(physad__motion_model *m, const physad_tensors *file)
 {
     char name[64];
+    for (int v = 0; v < PHYSAD__VIEWS; v++) { /* before room is made for as many as the numbers say */
+        const int64_t shape[2] = { m->count, physad__view_kinds[v].dim };
+        physad_view rows;
+        view_name(name, sizeof(name), v, "rows");
+        PHYSAD__TRY(physad__tensors_want(file, name, PHYSAD_F32, 2, shape, &rows));
+    }
     PHYSAD__TRY(physad__motion_views(m, m->count));
     for (int v = 0; v < PHYSAD__VIEWS; v++) {
         const int64_t dim = physad__view_kinds[v].dim, shape[2] = { m->count, dim };

@@ -346,6 +346,12 @@ static double told(int64_t index, double value)
     return by_logarithm(index) ? exp(value) : value;
 }
 
+/* exp() holds no more. */
+bool physad__rule_can_be_told(int64_t index, double value)
+{
+    return !by_logarithm(index) || isfinite(exp(value));
+}
+
 /* Nothing, or less, of what goes by its logarithm is too little to be found. */
 static double meant(int64_t index, double value)
 {

@@ -10,6 +10,7 @@
 #include <physad/evaluate.h>
 #include <physad/image.h>
 #include <physad/synth.h>
+#include <physad/tensors.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -338,6 +339,62 @@ static void rates_are_bounded(void **state)
     assert_true(physad__motion_is_rate(1e-6) && physad__motion_is_rate(29.97) && physad__motion_is_rate(1000));
     assert_false(physad__motion_is_rate(0) || physad__motion_is_rate(-25) || physad__motion_is_rate(1e-300) ||
                  physad__motion_is_rate(1e9) || physad__motion_is_rate(NAN) || physad__motion_is_rate(INFINITY));
+}
+
+/* The model again with number `at` of an array of f64 changed. */
+static void craft(const char *array, int64_t at, double value, const char *path)
+{
+    physad_tensors *from, *to;
+    double *changed = NULL;
+    assert_ok(physad_detector_save(fitted, full("whole")));
+    assert_ok(physad_tensors_open(&from, shared, full("whole"), NULL));
+    assert_ok(physad_tensors_new(&to, shared));
+    for (int64_t i = 0; i < physad_tensors_count(from); i++) {
+        physad_view view;
+        assert_ok(physad_tensors_view(from, i, &view));
+        if (strcmp(physad_tensors_name(from, i), array) == 0) {
+            const size_t size = (size_t)physad__view_count(&view) * sizeof(double);
+            changed = test_malloc(size);
+            memcpy(changed, view.data, size);
+            changed[at] = value;
+            view.data = changed;
+        }
+        assert_ok(physad_tensors_add(to, physad_tensors_name(from, i), &view));
+    }
+    for (int64_t i = 0; i < physad_tensors_metadata_count(from); i++) {
+        const char *key = physad_tensors_metadata_key(from, i);
+        assert_ok(physad_tensors_set_metadata(to, key, physad_tensors_metadata(from, key)));
+    }
+    assert_non_null(changed);
+    assert_ok(physad_tensors_save(to, path));
+    test_free(changed);
+    physad_tensors_free(to);
+    physad_tensors_free(from);
+}
+
+static void crafted_models_are_refused(void **state)
+{
+    enum { TAKES = 8, SPEED_LOW = 3 * 5 + 2, SPEED_HIGH };
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx;
+    physad_detector *det;
+    o.memory_limit = UINT64_C(64) << 20;
+    assert_ok(physad_context_new(&ctx, &o));
+    /* No room is made for takes that the file does not have. */
+    craft("motion.numbers", TAKES, 9e6, full("crafted"));
+    assert_fails(PHYSAD_ERR_SHAPE, ".rows", physad_detector_load(&det, ctx, full("crafted")));
+    assert_true(physad_context_memory_peak(ctx) < UINT64_C(32) << 20);
+    /* Logarithms of what no number holds. */
+    assert_string_equal(physad__rule_kinds[3].unit, "log px/frame");
+    craft("motion.rules", SPEED_HIGH, 710, full("crafted"));
+    assert_fails(PHYSAD_ERR_FORMAT, "row 3 goes by the logarithm", physad_detector_load(&det, ctx, full("crafted")));
+    craft("motion.rules", SPEED_HIGH, 700, full("crafted"));
+    assert_ok(physad_detector_load(&det, ctx, full("crafted")));
+    physad_detector_free(det);
+    craft("motion.rules", SPEED_LOW, 1e6, full("crafted"));
+    assert_fails(PHYSAD_ERR_FORMAT, "row 3 is no rule", physad_detector_load(&det, ctx, full("crafted")));
+    assert_int_equal(physad_context_memory_used(ctx), 0);
+    physad_context_free(ctx);
 }
 
 static void rules_can_be_edited(void **state)
@@ -777,17 +834,25 @@ static int drop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flow_follows_a_shift),   cmocka_unit_test(planes_come_at_one_rate),
-        cmocka_unit_test(odd_times_are_bounded),  cmocka_unit_test(frames_are_resized),
+        cmocka_unit_test(flow_follows_a_shift),
+        cmocka_unit_test(planes_come_at_one_rate),
+        cmocka_unit_test(odd_times_are_bounded),
+        cmocka_unit_test(frames_are_resized),
         cmocka_unit_test(light_is_no_motion),
         cmocka_unit_test(defects_are_odd_and_named),
-        cmocka_unit_test(models_are_kept),        cmocka_unit_test(threads_do_not_show),
-        cmocka_unit_test(rules_have_a_least_spread), cmocka_unit_test(rates_are_bounded),
-        cmocka_unit_test(rules_can_be_edited),    cmocka_unit_test(streams_equal_files),
-        cmocka_unit_test(streams_keep_time),      cmocka_unit_test(frame_rates_do_not_show),
+        cmocka_unit_test(models_are_kept),
+        cmocka_unit_test(threads_do_not_show),
+        cmocka_unit_test(rules_have_a_least_spread),
+        cmocka_unit_test(rates_are_bounded),
+        cmocka_unit_test(crafted_models_are_refused),
+        cmocka_unit_test(rules_can_be_edited),
+        cmocka_unit_test(streams_equal_files),
+        cmocka_unit_test(streams_keep_time),
+        cmocka_unit_test(frame_rates_do_not_show),
         cmocka_unit_test(variable_frame_rates_are_kept),
         cmocka_unit_test(without_rates_frames_are_compared),
-        cmocka_unit_test(streams_refuse_nonsense), cmocka_unit_test(failing_allocations_leave_nothing),
+        cmocka_unit_test(streams_refuse_nonsense),
+        cmocka_unit_test(failing_allocations_leave_nothing),
         cmocka_unit_test(a_limit_of_memory_is_kept),
     };
     return cmocka_run_group_tests(tests, make, drop);
