@@ -20,6 +20,10 @@ static char *read_text(const char *path)
         tool_error("%s: %s", path, failed ? strerror(errno) : "larger than 1 MiB: no file of rules");
         free(text);
         text = NULL;
+    } else if (memchr(text, 0, size) != NULL) { /* what stands behind would not be read */
+        tool_error("%s: byte %zu is zero: no file of rules", path, strnlen(text, size));
+        free(text);
+        text = NULL;
     } else {
         text[size] = '\0';
     }
