@@ -105,8 +105,9 @@ typedef struct physad_splat_options {
  * @param[out] opacity    (height, width), 0..1: sum of the weights
  * @param[out] channels   (height, width, C): sum of weight times value
  * @return PHYSAD_OK; PHYSAD_ERR_ARG (NULL, a camera that is none, an option, channels without values);
- * PHYSAD_ERR_SHAPE; PHYSAD_ERR_DTYPE; PHYSAD_ERR_NUMERIC (a value is not finite); PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE
- * (fork) @since 0.1 */
+ * PHYSAD_ERR_SHAPE; PHYSAD_ERR_DTYPE; PHYSAD_ERR_NUMERIC (a value is not finite, or the picture would not be: with
+ * harmonics, values or a background beyond 1e30; what was to be written stays as it was); PHYSAD_ERR_NOMEM;
+ * PHYSAD_ERR_STATE (fork) @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_splat_forward(physad_splat *splat, physad_gaussians *gaussians,
                                                                const physad_camera *camera,
                                                                const physad_splat_options *options,

@@ -201,6 +201,22 @@ static physad_status take_values(physad_splat *s, physad__splat_input *in, const
     return PHYSAD_OK;
 }
 
+/* Places and sizes of any amount are seen or not; colours, values and a background near what f32 holds add up to more
+ * than that. */
+static physad_status check_picture(const physad__splat_images *images, const physad__splat_input *in)
+{
+    const int64_t plane = in->camera.width * in->camera.height;
+    const float *const parts[PARTS] = { images->colour, images->depth, images->opacity, images->extra };
+    const int64_t sizes[PARTS] = { 3 * plane, plane, plane, in->extra * plane };
+    for (int k = 0; k < PARTS; k++)
+        if (parts[k] != NULL && !is_finite(parts[k], sizes[k]))
+            return physad__error(PHYSAD_ERR_NUMERIC,
+                                 "physad_splat_forward: %s would hold a number that is not finite: harmonics, values "
+                                 "or background are too large (below 1e30 they never are)",
+                                 names[0][k]);
+    return PHYSAD_OK;
+}
+
 /* The picture that was goes, and with it its Gaussians. */
 static void forget(physad_splat *s)
 {
@@ -236,6 +252,7 @@ physad_status physad_splat_forward(physad_splat *s, physad_gaussians *gaussians,
     images.depth = in.with_depth ? images.depth : NULL;
     images.extra = in.extra > 0 ? images.extra : NULL;
     PHYSAD__TRY(physad__splat_forward(s->renderer, &in, &images));
+    PHYSAD__TRY(check_picture(&images, &in));
     for (int k = 0; k < PARTS; k++)
         if (to[k] != NULL)
             PHYSAD__TRY(physad__view_copy(to[k], &own[k]));

@@ -497,6 +497,57 @@ static void test_extremes(void **state)
     end_context(ctx);
 }
 
+/* Colours and values beyond what their sums can hold: no picture rather than one of NaN. */
+static void test_too_bright(void **state)
+{
+    physad_context *ctx = new_context(1);
+    physad_splat *splat = NULL;
+    assert_ok(physad_splat_new(&splat, ctx));
+    for (int large = 0; large < 2; large++) {
+        const float v = large ? 3e38f : 1e30f;
+        for (int plane = 11; plane < 23; plane++) {
+            set t = set_begin(20, 1, 2, 20, 20, 5);
+            picture p = picture_make(&t, false);
+            for (int i = 0; i < 20; i++) {
+                t.s.planes[plane * t.s.stride + i] = i % 2 ? v : -v;
+                t.s.planes[(plane < 20 ? plane + 3 : plane - 3) * t.s.stride + i] = i % 2 ? -v : v;
+            }
+            assert_ok(make(&t.gaussians, ctx, t.views));
+            p.colour[7] = 5;
+            const physad_status status = render(splat, &t, NULL, &p);
+            if (status != PHYSAD_OK) {
+                assert_int_equal(status, PHYSAD_ERR_NUMERIC);
+                assert_true(large && p.colour[7] == 5);
+                assert_fails(PHYSAD_ERR_STATE, "no picture", physad_splat_backward(splat, NULL, NULL, NULL, NULL));
+            }
+            for (int i = 0; i < 1200; i++)
+                assert_true(isfinite(p.colour[i]));
+            picture_free(&p);
+            set_free(&t);
+        }
+    }
+    /* Those that are greatest ahead, and those behind: one of both is where the camera is. */
+    bool refused = false;
+    for (int side = -1; side <= 1; side += 2) {
+        static const int ahead[4] = { 0, 2, 6, 12 };
+        set t = set_begin(20, 3, 0, 20, 20, 5);
+        picture p = picture_make(&t, false);
+        for (int i = 0; i < 20; i++)
+            for (int k = 0; k < 4; k++)
+                t.s.planes[(11 + 3 * ahead[k]) * t.s.stride + i] = k % 2 ? 3e38f * (float)side : 3e38f;
+        assert_ok(make(&t.gaussians, ctx, t.views));
+        const physad_status status = render(splat, &t, NULL, &p);
+        if (status != PHYSAD_OK)
+            assert_fails(PHYSAD_ERR_NUMERIC, "colour would hold", render(splat, &t, NULL, &p));
+        refused = refused || status != PHYSAD_OK;
+        picture_free(&p);
+        set_free(&t);
+    }
+    assert_true(refused);
+    physad_splat_free(splat);
+    end_context(ctx);
+}
+
 /* --- cameras, scenes, memory --- */
 
 /* A pose that is off is found again by gradients, with Adam. */
@@ -662,8 +713,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),   cmocka_unit_test(test_numbers_refused), cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_gradients), cmocka_unit_test(test_harmonics),       cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_extremes),  cmocka_unit_test(test_pose),            cmocka_unit_test(test_move),
-        cmocka_unit_test(test_scenes),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_extremes),  cmocka_unit_test(test_too_bright),      cmocka_unit_test(test_pose),
+        cmocka_unit_test(test_move),      cmocka_unit_test(test_scenes),          cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests_name("gaussians", tests, NULL, NULL);
 }
