@@ -6,6 +6,7 @@
 #include <math.h>
 
 #define PROBES 4000 /* draws by which the most that look at one place are counted */
+#define TICK 1024   /* draws from one look at the caller's wish to end to the next */
 #define LOOKING 0.6 /* of those: how many a place wants */
 
 static bool is_seen(const physad__scene_views *v, const physad_camera *c, const double p[3], double at[3])
@@ -37,12 +38,39 @@ static int64_t draw(physad__rng *rng, const physad__scene_views *v, const double
     return seen;
 }
 
-static physad_status draw_points(physad__scene_views *v, physad_context *ctx, int64_t n)
+/* Draws until `n` of them are looked at by enough cameras. */
+static physad_status draw_all(physad__scene_views *v, physad__rng *rng, const double mean[3], int64_t n,
+                              physad__call *call)
 {
-    physad__rng rng;
-    double mean[3] = { 0 }, p[3];
+    double p[3];
     int64_t most = 0;
     float colour[3];
+    physad__call_stage(call, "points", n);
+    for (int tries = 0; tries < PROBES; tries++) {
+        most = physad__max(most, draw(rng, v, mean, p, colour));
+        if (tries % TICK == 0)
+            PHYSAD__TRY(physad__call_tick(call, 0));
+    }
+    const int64_t wanted = physad__max(2, (int64_t)ceil(LOOKING * (double)most));
+    /* few points, too, want as many tries as told what most cameras look at */
+    for (int64_t tries = 0; tries < physad__max(200 * n, 4 * PROBES) && v->n_points < n; tries++) {
+        if (tries % TICK == 0)
+            PHYSAD__TRY(physad__call_tick(call, v->n_points));
+        if (draw(rng, v, mean, p, colour) < wanted)
+            continue;
+        for (int k = 0; k < 3; k++) {
+            v->points[3 * v->n_points + k] = (float)p[k];
+            v->colours[3 * v->n_points + k] = colour[k];
+        }
+        v->n_points++;
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status draw_points(physad__scene_views *v, physad_context *ctx, int64_t n, physad__call *call)
+{
+    physad__rng rng;
+    double mean[3] = { 0 };
     physad__free(v->points);
     physad__free(v->colours);
     v->points = physad__alloc_array(&ctx->mem, 3 * n, sizeof(float), "points of a scene");
@@ -56,20 +84,8 @@ static physad_status draw_points(physad__scene_views *v, physad_context *ctx, in
             mean[k] += centre[k] / (double)v->count;
     }
     physad__rng_seed(&rng, ctx->seed, 0x9013);
-    for (int tries = 0; tries < PROBES; tries++)
-        most = physad__max(most, draw(&rng, v, mean, p, colour));
-    const int64_t wanted = physad__max(2, (int64_t)ceil(LOOKING * (double)most));
     v->n_points = 0;
-    /* few points, too, want as many tries as told what most cameras look at */
-    for (int64_t tries = 0; tries < physad__max(200 * n, 4 * PROBES) && v->n_points < n; tries++) {
-        if (draw(&rng, v, mean, p, colour) < wanted)
-            continue;
-        for (int k = 0; k < 3; k++) {
-            v->points[3 * v->n_points + k] = (float)p[k];
-            v->colours[3 * v->n_points + k] = colour[k];
-        }
-        v->n_points++;
-    }
+    PHYSAD__TRY(draw_all(v, &rng, mean, n, call));
     if (v->n_points == 0)
         return physad__error(PHYSAD_ERR_NUMERIC,
                              "the cameras look at no place in common: do their axes follow the format (OpenGL in "
@@ -126,7 +142,7 @@ static physad_status make_points(physad__scene_views *v, physad_context *ctx, in
         physad__log(ctx, PHYSAD_LOG_WARNING,
                     "photos agree on hardly any place: the scene begins from points drawn where cameras look; are the "
                     "poses right?");
-        PHYSAD__TRY(draw_points(v, ctx, most));
+        PHYSAD__TRY(draw_points(v, ctx, most, call));
     }
     const physad__scene_view *blind = find_blind(v, &n);
     if (blind == NULL)

@@ -65,19 +65,24 @@ static physad__scene_views make_views(physad_context *ctx, int64_t n, double uni
 }
 
 /* The views' points become those to begin with. */
-static physad_status sweep(physad__scene_views *v, physad_context *ctx)
+static physad_status sweep_with(physad__scene_views *v, physad_context *ctx, const physad_call_options *options)
 {
     physad__call call;
     physad__scene_views own;
     physad_scene_options o = PHYSAD_SCENE_OPTIONS_INIT;
     o.random_points = o.swept_points = MOST;
-    assert_ok(physad__call_begin(&call, ctx, NULL, "test"));
+    assert_ok(physad__call_begin(&call, ctx, options, "test"));
     const physad_status status = physad__scene_points_begin(&own, ctx, v, &o, &call);
     physad__call_end(&call);
     physad__free(v->points);
     physad__free(v->colours);
     *v = own;
     return status;
+}
+
+static physad_status sweep(physad__scene_views *v, physad_context *ctx)
+{
+    return sweep_with(v, ctx, NULL);
 }
 
 /* `n` points of the wall, as they come with poses. */
@@ -187,6 +192,27 @@ static void test_drawn(void **state)
     end_context(ctx);
 }
 
+static int cancel_behind_depths(const physad_progress *progress, void *user)
+{
+    if (strcmp(progress->stage, "depths") == 0 && progress->done == progress->total)
+        physad_context_cancel(user);
+    return 0;
+}
+
+/* Drawing, too, ends when the caller wants it to. */
+static void test_cancelled(void **state)
+{
+    physad_context *ctx = new_context(1);
+    physad_call_options o = PHYSAD_CALL_OPTIONS_INIT;
+    physad__scene_views v = make_views(ctx, 2, 1, true);
+    o.progress = cancel_behind_depths;
+    o.progress_user = ctx;
+    assert_fails(PHYSAD_ERR_CANCELLED, "cancelled", sweep_with(&v, ctx, &o));
+    assert_int_equal(v.n_points, 0);
+    physad__scene_views_free(&v);
+    end_context(ctx);
+}
+
 static void test_refused(void **state)
 {
     physad_context *ctx = new_context(2);
@@ -235,8 +261,9 @@ static void test_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_places),  cmocka_unit_test(test_beside_known),
-                                        cmocka_unit_test(test_same),    cmocka_unit_test(test_drawn),
-                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_memory) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_places),    cmocka_unit_test(test_beside_known),
+                                        cmocka_unit_test(test_same),      cmocka_unit_test(test_drawn),
+                                        cmocka_unit_test(test_cancelled), cmocka_unit_test(test_refused),
+                                        cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
 }
