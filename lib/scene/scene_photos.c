@@ -85,6 +85,23 @@ bool physad__photo_is_chosen(const physad__scene_choice *chosen, const char *pat
     return chosen->paths == NULL;
 }
 
+/* --- those that are missing --- */
+
+#define NAMED 10 /* by name; a table of another set may be full of them */
+
+void physad__photo_absent(physad_context *ctx, const char *data, const char *name, int64_t *count)
+{
+    if (++*count <= NAMED)
+        physad__log(ctx, PHYSAD_LOG_WARNING, "%s: the photo %s has a pose and is not there", data, name);
+}
+
+void physad__photos_absent(physad_context *ctx, const char *data, int64_t count)
+{
+    if (count > NAMED)
+        physad__log(ctx, PHYSAD_LOG_WARNING, "%s: %lld more photos have poses and are not there", data,
+                    (long long)(count - NAMED));
+}
+
 /* --- where they look --- */
 
 static void warn(const physad__posed *photos, const double *angles, int64_t n, physad_context *ctx, const char *data)

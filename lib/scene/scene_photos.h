@@ -22,6 +22,11 @@ physad_status physad__photos_poses(physad__poses *out, physad__poses *model, phy
 physad_status physad__photos_robot_poses(physad__poses *out, bool *there, physad_context *ctx, const char *data,
                                          const physad__scene_choice *chosen);
 
+/* Warns of a photo that has a pose and is not there, the `*count`-th: of the first few by name, and of how many more
+ * there are once all were looked for. */
+void physad__photo_absent(physad_context *ctx, const char *data, const char *name, int64_t *count);
+void physad__photos_absent(physad_context *ctx, const char *data, int64_t count);
+
 /* Warns (the log) of cameras that look away from the place where all axes meet. */
 physad_status physad__photos_check_looks(const physad__scene_views *v, physad_context *ctx, const char *data);
 

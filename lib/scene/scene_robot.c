@@ -17,7 +17,7 @@ typedef struct robot {
     const physad__scene_choice *chosen;
     physad__poses *out;
     const physad__pose_row **rows; /* of out's photos */
-    int64_t rows_size;
+    int64_t rows_size, absent;
 } robot;
 
 /* `name` as the photo is found by; copied. */
@@ -58,7 +58,7 @@ static physad_status add_named(robot *r, const physad__pose_row *row)
     if (!there && last != name) /* a path of the robot's own disk */
         PHYSAD__TRY(try_photo(r, last, row, &there));
     if (!there)
-        physad__log(r->ctx, PHYSAD_LOG_WARNING, "%s: the photo %s has a pose and is not there", r->data, row->name);
+        physad__photo_absent(r->ctx, r->data, row->name, &r->absent);
     return PHYSAD_OK;
 }
 
@@ -101,6 +101,7 @@ static physad_status add_all(robot *r, const physad__pose_rows *rows, const char
                              path, (long long)(rows->count - named), (long long)rows->count);
     for (int64_t i = 0; i < rows->count; i++)
         PHYSAD__TRY(add_named(r, &rows->rows[i]));
+    physad__photos_absent(r->ctx, r->data, r->absent);
     return PHYSAD_OK;
 }
 

@@ -419,6 +419,7 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
     v->views = physad__alloc_zero(&ctx->mem, (size_t)(poses->n_photos + room) * sizeof(*v->views), "photos of a scene");
     if (v->views == NULL)
         return PHYSAD_ERR_NOMEM;
+    int64_t absent = 0;
     physad__call_stage(call, "photos", poses->n_photos);
     for (int64_t i = 0; i < poses->n_photos; i++) {
         char *path;
@@ -426,12 +427,12 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
         if (path != NULL && !physad__photo_is_chosen(chosen, path))
             physad__free(path);
         else if (path == NULL)
-            physad__log(ctx, PHYSAD_LOG_WARNING, "%s: the photo %s has a pose and is not there", data,
-                        poses->photos[i].name);
+            physad__photo_absent(ctx, data, poses->photos[i].name, &absent);
         else
             PHYSAD__TRY(add_view(v, ctx, &poses->photos[i], path, max_side, chosen));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
+    physad__photos_absent(ctx, data, absent);
     return PHYSAD_OK;
 }
 

@@ -694,6 +694,46 @@ static void test_looks(void **state)
     end_context(ctx);
 }
 
+/* Of photos that are nowhere the first ten are named, and the others counted. */
+static void test_absent(void **state)
+{
+    static const convention how = { true, false, false, false, 1 };
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx = NULL;
+    physad__scene_views v;
+    char folder[256];
+    o.log = hear;
+    o.log_level = PHYSAD_LOG_WARNING;
+    assert_ok(physad_context_new(&ctx, &o));
+    folder_make(folder, sizeof(folder), ctx, "");
+    write_in(folder, "camera.json", "{\"fx\": 50, \"pose\": \"camera-to-world\", \"axes\": \"opencv\"}");
+    for (int absent = 0; absent <= 40; absent += 10) {
+        FILE *f = open_in(folder, "poses.csv");
+        for (int i = 0; i < VIEWS + absent; i++) {
+            double m[16];
+            char text[40];
+            matrix_of(m, i % VIEWS, &how);
+            fprintf(f, i < VIEWS ? "%d.png" : "gone%d.png", i);
+            for (int k = 0; k < 16; k++)
+                fprintf(f, ",%s", digits(text, m[k]));
+            fputs("\n", f);
+        }
+        fclose(f);
+        warnings = 0;
+        warned[0] = '\0';
+        assert_ok(open_views(&v, ctx, folder, 0, NULL));
+        assert_int_equal(v.count, VIEWS);
+        physad__scene_views_free(&v);
+        assert_int_equal(warnings, absent <= 10 ? absent : 11);
+        if (absent == 10)
+            assert_non_null(strstr(warned, "the photo gone21.png has a pose and is not there"));
+        if (absent == 40)
+            assert_non_null(strstr(warned, "30 more photos have poses and are not there"));
+    }
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
 static void test_memory(void **state)
 {
     static const convention how = { true, false, false, false, 1 };
@@ -736,7 +776,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conventions), cmocka_unit_test(test_settle),  cmocka_unit_test(test_files),
         cmocka_unit_test(test_shapes),      cmocka_unit_test(test_cameras), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_chosen),      cmocka_unit_test(test_looks),
+        cmocka_unit_test(test_chosen),      cmocka_unit_test(test_looks),   cmocka_unit_test(test_absent),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests_name("robot_poses", tests, NULL, NULL);
