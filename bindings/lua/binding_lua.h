@@ -676,9 +676,11 @@ static void lua_set_integer(lua_State *L, void *at, const binding_field *f)
 static void lua_set_reals(lua_State *L, void *at, const binding_field *f)
 {
     const size_t most = f->size / (f->kind == 'F' ? sizeof(float) : sizeof(double));
-    if (lua_type(L, -1) != LUA_TTABLE || lua_rawlen(L, -1) > most || (f->kind == 'F' && lua_rawlen(L, -1) != most))
-        lua_bad(L, "%s is %s or has not as many numbers as it wants", f->name, luaL_typename(L, -1));
+    if (lua_type(L, -1) != LUA_TTABLE)
+        lua_bad(L, "%s is %s, want a table of numbers", f->name, luaL_typename(L, -1));
     const size_t n = lua_rawlen(L, -1);
+    if (n > most || (f->kind == 'F' && n != most))
+        lua_bad(L, "%s has %zu numbers, want %s%zu", f->name, n, f->kind == 'F' ? "" : "at most ", most);
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, -1, (int)i + 1);
         if (f->kind == 'F')

@@ -714,6 +714,9 @@ end
 local splat_class = class("splat", {
   forward = function(self, gaussians, camera, options)
     local values, background, harmonics = only(options, "values", "background", "harmonics")
+    if getmetatable(gaussians) ~= gaussians_class then fail("gaussians is %s, want physad.gaussians{...}", type(gaussians)) end
+    if type(camera) ~= "table" then fail("camera is %s, want a table", type(camera)) end
+    if values and type(values) ~= "userdata" then fail("values is %s, want a physad.array of f32, N x C", type(values)) end
     local h, w = camera.height or 0, camera.width or 0
     if h < 1 or w < 1 or h > 32768 or w > 32768 then h, w = 1, 1 end -- the library says what is wrong with it
     local seen = { colour = core.array("f32", { h, w, 3 }), depth = core.array("f32", { h, w }), opacity = core.array("f32", { h, w }) }

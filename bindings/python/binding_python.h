@@ -369,9 +369,13 @@ static int py_set_integer(void *at, const binding_field *f, PyObject *value)
 static int py_set_reals(void *at, const binding_field *f, PyObject *value)
 {
     const Py_ssize_t most = (Py_ssize_t)(f->size / (f->kind == 'F' ? sizeof(float) : sizeof(double)));
-    PyObject *list = PySequence_Fast(value, "want a sequence of numbers");
-    if (list == NULL)
+    PyObject *list = PySequence_Fast(value, "");
+    if (list == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%s is %.100s, want a sequence of %s%zd numbers", f->name,
+                         Py_TYPE(value)->tp_name, f->kind == 'F' ? "" : "at most ", most);
         return -1;
+    }
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
     int status = 0;
     if (count > most || (f->kind == 'F' && count != most)) {
@@ -380,8 +384,11 @@ static int py_set_reals(void *at, const binding_field *f, PyObject *value)
         status = -1;
     }
     for (Py_ssize_t i = 0; status == 0 && i < count; i++) {
-        const double number = PyFloat_AsDouble(PySequence_Fast_GET_ITEM(list, i));
+        PyObject *item = PySequence_Fast_GET_ITEM(list, i);
+        const double number = PyFloat_AsDouble(item);
         status = PyErr_Occurred() ? -1 : 0;
+        if (status != 0 && PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%s[%zd] is %.100s, want a number", f->name, i, Py_TYPE(item)->tp_name);
         if (f->kind == 'F')
             ((float *)at)[i] = (float)number;
         else

@@ -167,7 +167,7 @@ class Scene(Handle):
             raise ValueError(f"densify is {densify!r}, want one of {', '.join(_DENSIFY)}")
         options = {"steps": steps, "harmonics": harmonics, "hold_out": hold_out, "max_side": max_side, "max_gaussians": max_gaussians,
                    "random_points": random_points, "swept_points": swept_points, "densify_from": densify_from, "densify_until": densify_until,
-                   "densify_every": densify_every, "densify_gradient": densify_gradient, "background": list(background),
+                   "densify_every": densify_every, "densify_gradient": densify_gradient, "background": background,
                    "densify": _DENSIFY.index(densify), "exposure": int(exposure), "coarse": coarse, "masks": masks,
                    "checkpoint": checkpoint, "checkpoint_every": checkpoint_every, "resume": int(resume),
                    "measure_every": measure_every}
@@ -181,13 +181,13 @@ class Scene(Handle):
 
     def to_html(self, path: str | os.PathLike[str], *, title: str | None = None, background: Sequence[float] = (0, 0, 0)) -> None:
         """Writes one page that needs nothing else, in which the scene can be turned by mouse, touch or keys (WebGL 2)."""
-        lib.scene_html(self._use(), path, {"title": title, "background": list(background)})
+        lib.scene_html(self._use(), path, {"title": title, "background": background})
 
     def turntable(self, path: str | os.PathLike[str], *, frames: int = 0, rate: int = 0, width: int = 0, height: int = 0,
                   background: Sequence[float] = (0, 0, 0), progress: Progress = None) -> None:
         """Writes a video once around the scene by FFmpeg: `frames` (0: 120) at `rate` per second (0: 30), of an even size (0: 640 x
         480). Raises UnsupportedError where there is no FFmpeg, CancelledError."""
-        options = {"frames": frames, "rate": rate, "width": width, "height": height, "background": list(background)}
+        options = {"frames": frames, "rate": rate, "width": width, "height": height, "background": background}
         with Reporter(progress) as call:
             lib.scene_turntable(self._use(), path, options, call)
 
@@ -277,7 +277,7 @@ class Locator(Handle):
                  progress: Progress = None) -> None:
         if not isinstance(scene, Scene):
             raise TypeError(f"scene is {type(scene).__name__}, want a physad.Scene")
-        options = {"max_side": max_side, "backbone": backbone, "weights": weights, "least_fit": least_fit, "background": list(background)}
+        options = {"max_side": max_side, "backbone": backbone, "weights": weights, "least_fit": least_fit, "background": background}
         owner = scene._use()
         with Reporter(progress) as call:
             made = lib.locator_new(owner, data.root if isinstance(data, Dataset) else data, options, call)

@@ -129,7 +129,7 @@ class Splat(Gated):
         if not isinstance(camera, Camera):
             raise TypeError(f"camera is {type(camera).__name__}, want a physad.Camera")
         values = None if values is None else real(values, "values", copy=copy)
-        raw, options = camera._raw(), {"background": list(background), "harmonics": harmonics}
+        raw, options = camera._raw(), {"background": background, "harmonics": harmonics}
         height, width = max(int(camera.height), 0), max(int(camera.width), 0)
         if max(height, width) > 32768:
             height, width = 1, 1  # the library says what is wrong with the camera, before any memory is asked for

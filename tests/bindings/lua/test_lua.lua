@@ -393,6 +393,15 @@ test("gaussians", function()
   local seen = splat:forward(g, camera, { values = values, background = { 0, 0, 1 } })
   assert(seen.colour:shape()[3] == 3 and seen.channels:shape()[3] == 2 and seen.depth(10, 12) > seen.opacity(10, 12))
   assert(math.abs(seen.channels(10, 12, 1) - seen.opacity(10, 12)) < 1e-6 and seen.channels(10, 12, 2) == 0)
+  raises("PHYSAD_ERR_SHAPE", "values: got (20), want (20,n)", splat.forward, splat, g, camera, { values = given.opacity })
+  raises("PHYSAD_ERR_ARG", "values is table, want a physad.array", splat.forward, splat, g, camera, { values = { 1, 2 } })
+  raises("PHYSAD_ERR_ARG", "gaussians is userdata, want physad.gaussians", splat.forward, splat, given.xyz, camera)
+  raises("PHYSAD_ERR_ARG", "camera is nil", splat.forward, splat, g)
+  for words, background in pairs { ["background is number, want a table"] = 3, ["background has 2 numbers, want 3"] = { 1, 2 } } do
+    local done, why = pcall(splat.forward, splat, g, camera, { background = background })
+    assert(not done and tostring(why):find(words, 1, true), why)
+  end
+  seen = splat:forward(g, camera, { values = values, background = { 0, 0, 1 } })
   local back = splat:backward { colour = seen.colour }
   assert(#back.pose == 6 and back.xyz:shape()[1] == n and back.values:shape()[2] == 2 and back.harmonics:shape()[2] == 1)
   local moved = physad.move_camera(camera, { 1, 0, 0, 0, 0, 0 })

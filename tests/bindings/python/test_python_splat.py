@@ -119,6 +119,9 @@ def test_wrong_cameras(rng):
     camera = physad.Camera.look((3, 0.3, 0.2), (0, 0, 0), size=(20, 30))
     gaussians = physad.Gaussians(*(np.zeros(shape, np.float32) for shape in ((1, 3), (1, 3))), np.ones((1, 4), np.float32),
                                  np.zeros(1, np.float32), np.zeros((1, 1, 3), np.float32))
+    for background, said in ((3, "background is int, want a sequence of 3 numbers"), ("red", r"background\[0\] is str, want a number")):
+        with pytest.raises(TypeError, match=said):
+            physad.Splat().forward(physad.Gaussians(**arrays(rng)), CAMERA, background=background)
     with pytest.raises(TypeError, match="camera is NoneType, want a physad.Camera"):
         physad.Splat().forward(gaussians, None)
     with pytest.raises(ValueError, match="tangent has 2 numbers, want 6"):
