@@ -99,6 +99,8 @@ physad_status physad__posed_look_make(physad__posed_look *out, const physad__pos
 void physad__posed_look_free(physad__posed_look *look); /* zeroed is fine */
 /* Cells (grid_height * grid_width, dim) of planar pixels 0..1 (3, height, width). */
 physad_status physad__posed_cells(const physad__posed_model *model, const float *pixels, float *cells);
+/* Cells by the locator's network, whose input is of one size whatever the photo's. */
+physad_status physad__posed_wide_cells(const physad__posed_model *model, const physad__scene_view *photo, float *cells);
 /* The network's layers of planar pixels 0..1: of[i] is (shape[i][0], shape[i][1], shape[i][2]). ARG where there are
  * more than fit. */
 #define PHYSAD__POSED_LAYERS 8

@@ -69,6 +69,57 @@ physad_status physad__posed_cells(const physad__posed_model *m, const float *pix
     return status;
 }
 
+/* Mean of each 2 x 2, in place. */
+static void halve(float *plane, int64_t height, int64_t width)
+{
+    for (int64_t y = 0; y < height / 2; y++)
+        for (int64_t x = 0; x < width / 2; x++) {
+            const float *p = plane + 2 * y * width + 2 * x;
+            plane[y * (width / 2) + x] = ((p[0] + p[1]) + (p[width] + p[width + 1])) / 4;
+        }
+}
+
+/* Normalised and brought to `size`, interleaved; what is missing has the mean colour. `room`: of the photo's plane and
+ * one of `size`. */
+static void bring_to_size(float *out, const int64_t size[2], const physad__scene_view *photo,
+                          const physad_backbone_info *info, float *room)
+{
+    const int64_t plane = photo->camera.width * photo->camera.height, n = size[0] * size[1];
+    float *one = room + plane;
+    for (int ch = 0; ch < 3; ch++) {
+        int64_t h = photo->camera.height, w = photo->camera.width;
+        for (int64_t i = 0; i < plane; i++)
+            room[i] = photo->missing != NULL && photo->missing[i]
+                          ? 0
+                          : (photo->pixels[ch * plane + i] - info->mean[ch]) / info->std[ch];
+        for (; h >= 2 * size[0] && w >= 2 * size[1]; h /= 2, w /= 2)
+            halve(room, h, w);
+        physad__map_upsample(room, h, w, one, size[0], size[1], PHYSAD__UPSAMPLE_BILINEAR);
+        for (int64_t i = 0; i < n; i++)
+            out[3 * i + ch] = one[i];
+    }
+}
+
+physad_status physad__posed_wide_cells(const physad__posed_model *m, const physad__scene_view *photo, float *cells)
+{
+    physad_backbone_info info = PHYSAD_BACKBONE_INFO_INIT;
+    const int64_t plane = photo->camera.width * photo->camera.height;
+    int64_t size[2], grid[3];
+    PHYSAD__TRY(physad_backbone_describe(physad_features_backbone(m->finder), &info));
+    physad_features_input_size(m->finder, size);
+    physad_features_shape(m->finder, grid);
+    const int64_t n = size[0] * size[1], in[4] = { 1, size[0], size[1], 3 }, out[4] = { 1, grid[0], grid[1], grid[2] };
+    float *room = physad__alloc_array(&m->ctx->mem, plane + 4 * n, sizeof(float), "photo");
+    if (room == NULL)
+        return PHYSAD_ERR_NOMEM;
+    bring_to_size(room + plane + n, size, photo, &info, room);
+    const physad_view image = physad_view_array(room + plane + n, PHYSAD_F32, 4, in),
+                      target = physad_view_array(cells, PHYSAD_F32, 4, out);
+    const physad_status status = physad_features_compute(m->finder, &image, &target, NULL);
+    physad__free(room);
+    return status;
+}
+
 physad_status physad__posed_stack_make(physad__posed_stack *out, const physad__posed_model *m, const float *pixels)
 {
     const int64_t in[4] = { 1, m->height, m->width, 3 };

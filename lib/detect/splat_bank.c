@@ -3,14 +3,16 @@
  * photos next to it are brought there by the scene's depth (real pixels, no trace of rendering), moved to where the
  * photo shows them, and compared in small windows at the photo's own size; a network's features can be compared as
  * well. How far is far, training photos tell that explain each other: the distances usual at a place and from a side
- * turn each distance into a surprise. Where no pose fits, what is left is a plain bank of patches. */
+ * turn each distance into a surprise. Beside it stands a plain bank of patches, which needs no pose: how much it counts
+ * a trial decides, and where no pose fits it is all there is. */
 #include "detect/splat_bank.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define FINE_CELL 4          /* pixels of a fine cell, each way */
+#define FINE_CELL 4 /* pixels of a fine cell, each way */
 #define LEAST_SURPRISE (-2.0f)
+#define PLAIN_BLUR 0.0125 /* of the longer side: half of one of the network's usual cells */
 
 static const physad__option rows[] = {
     { "neighbours", PHYSAD_OPTION_INT, "6", 1, 64, NULL, "training photos that explain a photo, at most", NULL },
@@ -27,9 +29,12 @@ static const physad__option rows[] = {
       "pixels are compared at this longer side of the photos; 0: not at all", NULL },
     { "align", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL,
       "move neighbours' pixels to where the photo shows them before they are compared", NULL },
-    { "plain", PHYSAD_OPTION_CHOICE, "fallback", 0, 0, "fallback|always|never",
-      "compare with every patch of every training photo: where no pose fits, always, or never",
+    { "plain", PHYSAD_OPTION_CHOICE, "weighed", 0, 0, "weighed|fallback|always|never",
+      "compare with every patch of every training photo: as much as it tells painted photos from clean ones that a "
+      "trial fit never saw, where no pose fits, always by half, or never",
       "PatchCore, whole bank" },
+    { "paintings", PHYSAD_OPTION_INT, "4", 1, 100, NULL,
+      "of each photo that `plain=weighed` keeps from its trial fit, which takes `fold_steps` as well", NULL },
     { "folds", PHYSAD_OPTION_INT, "0", 0, 20, NULL,
       "scenes fitted without a share of the photos, to learn what `render` usually misses by; 0: by the scene that saw "
       "them",
@@ -53,7 +58,7 @@ static const physad__option rows[] = {
     { "blur", PHYSAD_OPTION_REAL, "2", 0, 100, NULL, "standard deviation of the map's Gaussian blur in pixels", NULL },
 };
 
-static void bank_free(void *state)
+void physad__splat_bank_free(void *state)
 {
     physad__splat_bank *b = state;
     for (int64_t i = 0; b->depths != NULL && i < b->model->views.count; i++)
@@ -64,14 +69,30 @@ static void bank_free(void *state)
     physad__free(b->fine_depths);
     physad__free(b->whiten);
     physad__free(b->bank);
+    physad__free(b->plain_bank);
+    physad__free(b->plain_maps);
     physad__free(b->maps);
     physad__free(b->fine_maps);
     physad__free(b);
 }
 
-static physad_status bank_new(physad__splat_bank **out, const physad_detector *det, const physad__posed_model *m)
+static const physad__splat_part usual_parts[PHYSAD__PARTS] = { { 1, 0, 1 }, { 0, 0, 1 } };
+
+/* The plain bank's grid and room. */
+static physad_status reserve_plain(physad__splat_bank *b)
 {
-    static const char *const names[PHYSAD__WAYS] = { "warp", "ray", "render", NULL, "tint", "texture" };
+    int64_t shape[3];
+    physad_features_shape(b->model->finder, shape);
+    b->plain = (physad__splat_grid){ shape[0], shape[1] };
+    b->plain_dim = shape[2];
+    b->plain_bank = physad__alloc_array(&b->model->ctx->mem, b->model->views.count * shape[0] * shape[1] * shape[2],
+                                        sizeof(float), "bank");
+    return b->plain_bank != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+}
+
+physad_status physad__splat_bank_new(physad__splat_bank **out, const physad_detector *det, const physad__posed_model *m)
+{
+    static const char *const names[PHYSAD__WAYS] = { "warp", "ray", "render", "tint", "texture", NULL };
     physad__splat_bank *b = physad__alloc_zero(&det->ctx->mem, sizeof(*b), "splat-bank");
     *out = b;
     if (b == NULL)
@@ -81,6 +102,9 @@ static physad_status bank_new(physad__splat_bank **out, const physad_detector *d
     b->dim = m->dim + PHYSAD__TINTS;
     b->neighbours = physad__option_int(det, "neighbours");
     b->align = physad__option_bool(det, "align");
+    memcpy(b->parts, usual_parts, sizeof(b->parts));
+    if (physad__option_is(det, "plain", "always"))
+        b->parts[PHYSAD__PART_POSED].weight = b->parts[PHYSAD__PART_PLAIN].weight = 0.5;
     for (int way = 0; way < PHYSAD__WAYS; way++)
         b->ways[way] = way == PHYSAD__BY_PLAIN
                            ? !physad__option_is(det, "plain", "never")
@@ -89,6 +113,8 @@ static physad_status bank_new(physad__splat_bank **out, const physad_detector *d
     if (b->ways[PHYSAD__BY_TINT] || b->ways[PHYSAD__BY_TEXTURE])
         b->fine = (physad__splat_grid){ physad__max(m->fine.views[0].camera.height / FINE_CELL, 1),
                                         physad__max(m->fine.views[0].camera.width / FINE_CELL, 1) };
+    if (b->ways[PHYSAD__BY_PLAIN])
+        PHYSAD__TRY(reserve_plain(b));
     b->whiten = physad__alloc_array(&det->ctx->mem, b->dim * b->dim, sizeof(float), "splat-bank");
     return b->whiten != NULL ? physad__splat_bank_depths(b) : PHYSAD_ERR_NOMEM;
 }
@@ -106,7 +132,7 @@ physad_status physad__splat_bank_reserve_maps(physad__splat_bank *b)
 static physad_status bank_fit(physad_detector *det, physad__posed_model *m, physad__call *call, void **state)
 {
     physad__splat_bank *b = NULL;
-    physad_status status = bank_new(&b, det, m);
+    physad_status status = physad__splat_bank_new(&b, det, m);
     bool any = false;
     for (int way = 0; status == PHYSAD_OK && way < PHYSAD__WAYS; way++)
         any = any || (b->ways[way] && way != PHYSAD__BY_PLAIN);
@@ -116,9 +142,11 @@ static physad_status bank_fit(physad_detector *det, physad__posed_model *m, phys
                             "patchcore");
     if (status == PHYSAD_OK)
         status = physad__splat_bank_learn(b, det, call);
+    if (status == PHYSAD_OK && physad__option_is(det, "plain", "weighed"))
+        status = physad__splat_bank_weigh(b, det, call);
     if (status != PHYSAD_OK) {
         if (b != NULL)
-            bank_free(b);
+            physad__splat_bank_free(b);
         return status;
     }
     *state = b;
@@ -127,33 +155,38 @@ static physad_status bank_fit(physad_detector *det, physad__posed_model *m, phys
 
 /* --- scoring --- */
 
-static bool is_asked(const physad_detector *det, const physad__splat_bank *b, int way, bool posed)
+/* The surprise of a way, per pixel; where it says nothing, it is as common as can be. `z`: room for its cells. */
+static void surprise_of(const physad_detector *det, const physad__splat_bank *b, const physad__explained *e,
+                        const physad_camera *camera, int64_t view, int way, float *z, float *out)
 {
-    if (way == PHYSAD__BY_PLAIN)
-        return b->ways[way] && (!posed || physad__option_is(det, "plain", "always"));
-    return b->ways[way] && posed;
+    const physad__splat_grid *grid = physad__splat_bank_grid(b, way);
+    const bool local = physad__option_is(det, "calibrate", "place") && way != PHYSAD__BY_PLAIN;
+    physad__splat_bank_judge(b, e, camera, view, way, local, z);
+    for (int64_t i = 0; i < physad__splat_grid_cells(grid); i++)
+        z[i] = isnan(z[i]) ? 0 : fmaxf(physad__splat_bank_surprise(&b->usual[way], z[i]), LEAST_SURPRISE);
+    physad__map_upsample(z, grid->height, grid->width, out, b->model->height, b->model->width,
+                         PHYSAD__UPSAMPLE_BILINEAR);
 }
 
-/* The greatest surprise of the ways, per pixel; where a way says nothing, it is not surprised. */
-static physad_status fuse(const physad_detector *det, const physad__splat_bank *b, const physad__explained *e,
-                          const physad__posed_query *q, const physad_camera *camera, bool posed, float *out)
+static int64_t most_cells(const physad__splat_bank *b)
 {
-    const physad__posed_model *m = b->model;
-    const bool local = physad__option_is(det, "calibrate", "place");
-    const int64_t plane = m->height * m->width, most = physad__max(b->cells, physad__splat_grid_cells(&b->fine));
+    return physad__max(physad__max(b->cells, physad__splat_grid_cells(&b->plain)), physad__splat_grid_cells(&b->fine));
+}
+
+/* The greatest surprise of the ways that need a pose. */
+static physad_status fuse(const physad_detector *det, const physad__splat_bank *b, const physad__explained *e,
+                          const physad__posed_query *q, const physad_camera *camera, float *out)
+{
+    const int64_t plane = b->model->height * b->model->width, most = most_cells(b);
     float *z = physad__alloc_array(&det->ctx->mem, most + plane, sizeof(float), "surprises"), *one = z + most;
     if (z == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < plane; i++)
         out[i] = LEAST_SURPRISE;
-    for (int way = 0; way < PHYSAD__WAYS; way++) {
-        const physad__splat_grid *grid = physad__splat_bank_grid(b, way);
-        if (!is_asked(det, b, way, posed))
+    for (int way = 0; way < PHYSAD__BY_PLAIN; way++) {
+        if (!b->ways[way])
             continue;
-        physad__splat_bank_judge(b, e, camera, q->view, way, local && way != PHYSAD__BY_PLAIN, z);
-        for (int64_t i = 0; i < physad__splat_grid_cells(grid); i++)
-            z[i] = isnan(z[i]) ? 0 : fmaxf(physad__splat_bank_surprise(&b->usual[way], z[i]), LEAST_SURPRISE);
-        physad__map_upsample(z, grid->height, grid->width, one, m->height, m->width, PHYSAD__UPSAMPLE_BILINEAR);
+        surprise_of(det, b, e, camera, q->view, way, z, one);
         for (int64_t i = 0; i < plane; i++)
             out[i] = fmaxf(out[i], one[i]);
     }
@@ -166,25 +199,19 @@ static physad_status surprise(const physad_detector *det, const physad__splat_ba
                               const float *raw, float *out, float *cover, float *one)
 {
     const physad__posed_model *m = b->model;
-    const bool posed = q->poses[0].fit >= physad__option_real(det, "least_fit") || !b->ways[PHYSAD__BY_PLAIN];
-    const int64_t n = posed ? physad__min(q->n, physad__option_int(det, "hypotheses")) : 1,
-                  plane = m->height * m->width;
+    const int64_t n = physad__min(q->n, physad__option_int(det, "hypotheses")), plane = m->height * m->width;
     physad_status status = PHYSAD_OK;
     for (int64_t h = 0; status == PHYSAD_OK && h < n; h++) {
         const physad_camera *camera = &q->poses[h].camera;
         const float penalty =
             h == 0 ? 0 : (float)log10(fmax(q->poses[0].confidence, 1e-6) / fmax(q->poses[h].confidence, 1e-9));
-        const physad__asked asked = { .photo = q->photo,
-                                      .fine = posed ? q->fine : NULL,
-                                      .raw = raw,
-                                      .camera = camera,
-                                      .view = q->view,
-                                      .scene = &m->scene,
-                                      .plain = !posed || physad__option_is(det, "plain", "always") };
+        const physad__asked asked = {
+            .photo = q->photo, .fine = q->fine, .raw = raw, .camera = camera, .view = q->view, .scene = &m->scene
+        };
         physad__explained e = { 0 };
         status = physad__splat_bank_explain(b, &e, &asked);
         if (status == PHYSAD_OK)
-            status = fuse(det, b, &e, q, camera, posed, one);
+            status = fuse(det, b, &e, q, camera, one);
         if (status == PHYSAD_OK && h == 0)
             physad__map_upsample(e.covered, b->coarse.height, b->coarse.width, cover, m->height, m->width,
                                  PHYSAD__UPSAMPLE_BILINEAR);
@@ -193,7 +220,7 @@ static physad_status surprise(const physad_detector *det, const physad__splat_ba
         physad__explained_free(&e);
     }
     for (int64_t i = 0; status == PHYSAD_OK && i < plane; i++)
-        cover[i] = posed && physad__option_bool(det, "weigh_cover") ? 0.1f + 0.9f * cover[i] : 1;
+        cover[i] = physad__option_bool(det, "weigh_cover") ? 0.1f + 0.9f * cover[i] : 1;
     return status;
 }
 
@@ -222,10 +249,11 @@ static physad_status take_off_own(double *score, physad__mem *mem, const float *
     return PHYSAD_OK;
 }
 
-static physad_status bank_score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q,
-                                float *map, double *score, physad__call *call)
+/* What the photo's place explains. */
+static physad_status ask_posed(const physad_detector *det, const physad__splat_bank *b, const physad__posed_query *q,
+                               float *map, double *score)
 {
-    const physad__splat_bank *b = m->state;
+    const physad__posed_model *m = b->model;
     physad__mem *mem = &det->ctx->mem;
     const int64_t plane = m->height * m->width;
     float *raw = physad__alloc_array(mem, b->cells * b->dim, sizeof(float), "features");
@@ -250,6 +278,86 @@ static physad_status bank_score(const physad_detector *det, const physad__posed_
     return status;
 }
 
+/* What any cell of any training photo explains. */
+static physad_status ask_plain(const physad_detector *det, const physad__splat_bank *b, const physad__posed_query *q,
+                               float *map, double *score)
+{
+    const physad__posed_model *m = b->model;
+    physad__mem *mem = &det->ctx->mem;
+    const int64_t plane = m->height * m->width, cells = physad__splat_grid_cells(&b->plain);
+    float *distance = physad__alloc_array(mem, 2 * cells + plane, sizeof(float), "surprises"),
+          *weight = distance + 2 * cells;
+    physad__explained e = { 0 };
+    if (distance == NULL)
+        return PHYSAD_ERR_NOMEM;
+    e.distance[PHYSAD__BY_PLAIN] = distance;
+    physad_status status = physad__splat_bank_plain(b, q->photo, q->view, distance);
+    if (status == PHYSAD_OK) {
+        surprise_of(det, b, &e, NULL, q->view, PHYSAD__BY_PLAIN, distance + cells, map);
+        /* the network's cells are larger than a pixel, and smooth */
+        status = physad__map_blur(mem, map, m->height, m->width, PLAIN_BLUR * (double)physad__max(m->height, m->width),
+                                  PHYSAD__BORDER_MIRROR);
+    }
+    for (int64_t i = 0; i < plane; i++)
+        weight[i] = q->photo->missing != NULL && q->photo->missing[i] ? 0 : 1;
+    if (status == PHYSAD_OK)
+        status = physad__posed_top(score, mem, map, weight, plane, physad__option_real(det, "top_share"));
+    physad__free(distance);
+    return status;
+}
+
+physad_status physad__splat_bank_ask(const physad_detector *det, const physad__splat_bank *b,
+                                     const physad__posed_query *q, bool all, physad__splat_said *out)
+{
+    const bool plain = b->ways[PHYSAD__BY_PLAIN];
+    const bool posed = q->poses[0].fit >= physad__option_real(det, "least_fit") || !plain;
+    out->has[PHYSAD__PART_POSED] = posed && (all || b->parts[PHYSAD__PART_POSED].weight > 0);
+    out->has[PHYSAD__PART_PLAIN] = plain && (all || !posed || b->parts[PHYSAD__PART_PLAIN].weight > 0);
+    if (out->has[PHYSAD__PART_POSED])
+        PHYSAD__TRY(ask_posed(det, b, q, out->map[PHYSAD__PART_POSED], &out->score[PHYSAD__PART_POSED]));
+    if (out->has[PHYSAD__PART_PLAIN])
+        PHYSAD__TRY(ask_plain(det, b, q, out->map[PHYSAD__PART_PLAIN], &out->score[PHYSAD__PART_PLAIN]));
+    return PHYSAD_OK;
+}
+
+/* The parts' weighted means: of their surprises; and of their scores as deviations from normal ones, which becomes a
+ * score again by the means of what is normal and of how it spreads: that of a part which is all that counts is as it
+ * was. */
+static double mean_score(const physad__splat_bank *b, const physad__splat_said *said,
+                         const double weights[PHYSAD__PARTS])
+{
+    double middle = 0, spread = 0, deviation = 0;
+    for (int k = 0; k < PHYSAD__PARTS; k++) {
+        const physad__splat_part *p = &b->parts[k];
+        middle += p->weight * p->mean;
+        spread += p->weight * p->spread;
+        deviation += said->has[k] ? weights[k] * (said->score[k] - p->mean) / p->spread : 0;
+    }
+    return middle + spread * deviation;
+}
+
+static physad_status bank_score(const physad_detector *det, const physad__posed_model *m, const physad__posed_query *q,
+                                float *map, double *score, physad__call *call)
+{
+    const physad__splat_bank *b = m->state;
+    const int64_t plane = m->height * m->width;
+    float *other = physad__alloc_array(&det->ctx->mem, plane, sizeof(float), "surprises");
+    physad__splat_said said = { .map = { map, other } };
+    physad_status status = other != NULL ? physad__splat_bank_ask(det, b, q, false, &said) : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK) {
+        double weights[PHYSAD__PARTS], sum = 0;
+        for (int k = 0; k < PHYSAD__PARTS; k++)
+            sum += weights[k] = said.has[k] ? b->parts[k].weight : 0;
+        for (int k = 0; k < PHYSAD__PARTS; k++)
+            weights[k] = sum > 0 ? weights[k] / sum : said.has[k]; /* one without weight may be all there is */
+        *score = mean_score(b, &said, weights);
+        for (int64_t i = 0; i < plane; i++)
+            map[i] = (said.has[0] ? (float)weights[0] * map[i] : 0) + (said.has[1] ? (float)weights[1] * other[i] : 0);
+    }
+    physad__free(other);
+    return status;
+}
+
 /* --- the model file --- */
 
 static physad_status for_all(const physad__posed_model *m, physad__tensors_writer *w, bool append)
@@ -258,7 +366,8 @@ static physad_status for_all(const physad__posed_model *m, physad__tensors_write
     const int64_t whiten[2] = { b->dim, b->dim }, cells[3] = { m->views.count, b->cells, b->dim };
     const int64_t maps[3] = { PHYSAD__COARSE_WAYS, m->views.count, b->cells }, usual[2] = { PHYSAD__WAYS, 4 };
     const int64_t fine[3] = { PHYSAD__FINE_WAYS, m->views.count, physad__splat_grid_cells(&b->fine) };
-    const int64_t trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS };
+    const int64_t trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS }, parts[2] = { PHYSAD__PARTS, 3 };
+    const int64_t plain[3] = { m->views.count, physad__splat_grid_cells(&b->plain), b->plain_dim };
     const struct {
         const char *name;
         const void *data;
@@ -271,8 +380,10 @@ static physad_status for_all(const physad__posed_model *m, physad__tensors_write
         { "splat_bank.fine_maps", b->fine_maps, PHYSAD_F32, 3, fine },
         { "splat_bank.trends", b->trends, PHYSAD_F64, 2, trends },
         { "splat_bank.usual", b->usual, PHYSAD_F64, 2, usual },
+        { "splat_bank.parts", b->parts, PHYSAD_F64, 2, parts },
+        { "splat_bank.plain", b->plain_bank, PHYSAD_F32, 3, plain },
     };
-    for (int64_t i = 0; i < PHYSAD__COUNT(all); i++) {
+    for (int64_t i = 0; i < PHYSAD__COUNT(all) - !b->ways[PHYSAD__BY_PLAIN]; i++) {
         const physad_view v =
             physad_view_array((void *)(uintptr_t)all[i].data, all[i].dtype, all[i].ndim, all[i].shape);
         PHYSAD__TRY(append ? physad__tensors_writer_append(w, all[i].name, &v)
@@ -297,7 +408,8 @@ static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *fi
     const int64_t n = b->model->views.count, whiten[2] = { b->dim, b->dim }, cells[3] = { n, b->cells, b->dim };
     const int64_t maps[3] = { PHYSAD__COARSE_WAYS, n, b->cells }, usual[2] = { PHYSAD__WAYS, 4 };
     const int64_t fine[3] = { PHYSAD__FINE_WAYS, n, physad__splat_grid_cells(&b->fine) },
-                  trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS };
+                  trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS }, parts[2] = { PHYSAD__PARTS, 3 };
+    const int64_t plain[3] = { n, physad__splat_grid_cells(&b->plain), b->plain_dim };
     b->bank = physad__alloc_array(&b->model->ctx->mem, n * b->cells * b->dim, sizeof(float), "bank");
     if (b->bank == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -308,6 +420,13 @@ static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *fi
     PHYSAD__TRY(physad__posed_take(b->fine_maps, file, "splat_bank.fine_maps", PHYSAD_F32, 3, fine, false));
     PHYSAD__TRY(physad__posed_take(b->trends, file, "splat_bank.trends", PHYSAD_F64, 2, trends, true));
     PHYSAD__TRY(physad__posed_take(b->usual, file, "splat_bank.usual", PHYSAD_F64, 2, usual, false));
+    PHYSAD__TRY(physad__posed_take(b->parts, file, "splat_bank.parts", PHYSAD_F64, 2, parts, true));
+    if (b->ways[PHYSAD__BY_PLAIN])
+        PHYSAD__TRY(physad__posed_take(b->plain_bank, file, "splat_bank.plain", PHYSAD_F32, 3, plain, true));
+    for (int k = 0; k < PHYSAD__PARTS; k++)
+        if (!(b->parts[k].weight >= 0 && b->parts[k].weight <= 1) || !(b->parts[k].spread > 0))
+            return physad__error(PHYSAD_ERR_FORMAT, "splat_bank.parts row %d holds weight %g and spread %g", k,
+                                 b->parts[k].weight, b->parts[k].spread);
     for (int way = 0; way < PHYSAD__WAYS; way++) {
         const physad__usual *u = &b->usual[way];
         if (b->ways[way] && (!isfinite(u->mean) || !(u->variance > 0) || !isfinite(u->tail[0]) || !(u->tail[1] > 0)))
@@ -320,12 +439,12 @@ static physad_status bank_read(const physad_detector *det, physad__posed_model *
                                const json_t *config, void **state)
 {
     physad__splat_bank *b = NULL;
-    physad_status status = bank_new(&b, det, m);
+    physad_status status = physad__splat_bank_new(&b, det, m);
     if (status == PHYSAD_OK)
         status = read_arrays(b, file);
     if (status != PHYSAD_OK) {
         if (b != NULL)
-            bank_free(b);
+            physad__splat_bank_free(b);
         return status;
     }
     *state = b;
@@ -338,7 +457,7 @@ static const physad__posed_method posed = {
     .declare = bank_declare,
     .write = bank_write,
     .read = bank_read,
-    .free = bank_free,
+    .free = physad__splat_bank_free,
     .surprises = true,
     .fine = true,
 };

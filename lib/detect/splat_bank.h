@@ -11,14 +11,14 @@ enum {
     PHYSAD__BY_WARP,   /* training photos brought to the photo's place by the scene's depth */
     PHYSAD__BY_RAY,    /* cells of the training photos where the scene's points fall */
     PHYSAD__BY_RENDER, /* the scene's picture */
-    PHYSAD__BY_PLAIN,  /* any cell of any training photo */
     PHYSAD__BY_TINT,   /* pixels of training photos brought to the photo's place: the mean of what differs */
     PHYSAD__BY_TEXTURE, /* the same: its spread */
+    PHYSAD__BY_PLAIN,  /* any cell of any training photo, by the locator's network */
     PHYSAD__WAYS
 };
 
 #define PHYSAD__COARSE_WAYS PHYSAD__BY_TINT /* those by the network's cells */
-#define PHYSAD__FINE_WAYS (PHYSAD__WAYS - PHYSAD__COARSE_WAYS)
+#define PHYSAD__FINE_WAYS (PHYSAD__BY_PLAIN - PHYSAD__COARSE_WAYS)
 #define PHYSAD__TINTS 3 /* mean colours, behind the network's numbers of a cell */
 
 #define PHYSAD__TRAITS 6 /* of a fine cell: what its pixels' differences are expected from */
@@ -33,21 +33,34 @@ typedef struct physad__usual {
     double tail[2]; /* z that one cell in a hundred exceeds, and how much farther one in a thousand is */
 } physad__usual;
 
+/* What a photo's score and map are made of, each by itself: what its pose explains, and the plain bank. */
+enum { PHYSAD__PART_POSED, PHYSAD__PART_PLAIN, PHYSAD__PARTS };
+
+typedef struct physad__splat_part {
+    double weight;       /* 0..1, one in sum */
+    double mean, spread; /* of its scores on normal photos that nothing was fitted to */
+} physad__splat_part;
+
 typedef struct physad__splat_bank {
     const physad__posed_model *model;
     int64_t cells, dim;  /* of a photo; dim: the network's and the tints */
     physad__splat_grid coarse, fine; /* the network's cells; cells of 4 x 4 pixels of the photo's own size */
+    physad__splat_grid plain;        /* cells of the locator's network; none where nothing is compared with them */
+    int64_t plain_dim;
     bool ways[PHYSAD__WAYS];
     bool align;          /* pixels, before they are compared */
     int64_t neighbours;  /* training photos that explain, at most */
     float *whiten;       /* (dim, dim), lower triangle: from differences to what is to be compared */
     float *bank;         /* (views, cells, dim), whitened */
+    float *plain_bank;   /* (views, plain cells, plain_dim) */
     float **depths;      /* of the training photos, as the scene saw them */
     float **fine_depths; /* at their own size */
     float *maps, *fine_maps; /* (ways, views, cells): distances of the training photos without themselves; not a number:
                                 unknown */
+    float *plain_maps;   /* (views, plain cells): the same; only while it learns */
     double trends[PHYSAD__FINE_WAYS][PHYSAD__TRAITS]; /* of logarithms of distances, by traits */
     physad__usual usual[PHYSAD__WAYS];
+    physad__splat_part parts[PHYSAD__PARTS];
 } physad__splat_bank;
 
 /* What explains one photo from one place. */
@@ -68,8 +81,29 @@ static inline int64_t physad__splat_grid_cells(const physad__splat_grid *g)
 
 static inline const physad__splat_grid *physad__splat_bank_grid(const physad__splat_bank *b, int way)
 {
-    return way < PHYSAD__COARSE_WAYS ? &b->coarse : &b->fine;
+    return way < PHYSAD__COARSE_WAYS ? &b->coarse : way < PHYSAD__BY_PLAIN ? &b->fine : &b->plain;
 }
+
+/* --- splat_bank.c --- */
+
+physad_status physad__splat_bank_new(physad__splat_bank **out, const physad_detector *det,
+                                     const physad__posed_model *model);
+void physad__splat_bank_free(void *bank);
+/* What each part says of a photo. */
+typedef struct physad__splat_said {
+    double score[PHYSAD__PARTS];
+    bool has[PHYSAD__PARTS]; /* the posed one not where no pose fits */
+    float *map[PHYSAD__PARTS]; /* (height, width) each, given by the caller */
+} physad__splat_said;
+/* `all`: also of parts without weight. */
+physad_status physad__splat_bank_ask(const physad_detector *det, const physad__splat_bank *b,
+                                     const physad__posed_query *query, bool all, physad__splat_said *out);
+
+/* --- splat_bank_trial.c --- */
+
+/* Weighs the parts by how well each tells photos that were painted over from clean ones, all of them photos that a
+ * second, shorter fit never saw. */
+physad_status physad__splat_bank_weigh(physad__splat_bank *b, const physad_detector *det, physad__call *call);
 
 /* --- splat_bank_explain.c --- */
 
@@ -84,10 +118,12 @@ typedef struct physad__asked {
     const physad_camera *camera;
     int64_t view; /* training photo that must not explain, or -1 */
     const physad__gaussians *scene;
-    bool plain; /* by any cell as well */
 } physad__asked;
 physad_status physad__splat_bank_explain(const physad__splat_bank *b, physad__explained *out,
                                          const physad__asked *asked);
+/* Distances of a photo's cells to the nearest of all training photos but `view`, (plain cells). */
+physad_status physad__splat_bank_plain(const physad__splat_bank *b, const physad__scene_view *photo, int64_t view,
+                                       float *distance);
 /* The world's points under cells' centres, from a depth of 0 where nothing is. */
 void physad__splat_bank_points(const physad__splat_bank *b, const physad__splat_grid *grid, const physad_camera *camera,
                                const float *depth, float *points);

@@ -2,9 +2,13 @@
 /* What a photo should look like from its place: neighbouring training photos brought there by the scene's depth, their
  * cells where the scene's points fall, and the scene's picture. */
 #include "detect/splat_bank.h"
+#include "physad_config.h"
 
 #include <cblas.h>
 #include <math.h>
+#ifdef PHYSAD_HAVE_OPENMP
+#include <omp.h>
+#endif
 
 #define APART 0.03f /* of the depth: farther, and the two cameras see different surfaces */
 
@@ -316,34 +320,69 @@ static void by_ray(const physad__splat_bank *b, physad__explained *e, int64_t vi
     }
 }
 
-static physad_status by_plain(const physad__splat_bank *b, physad__explained *e, int64_t view, const work *w)
+#define BLOCK 64 /* cells whose distances are found together */
+
+typedef struct plainly {
+    const physad__splat_bank *b;
+    const float *own, *theirs; /* the photo's squared lengths; all photos' */
+    float *products;           /* of each thread: (BLOCK, plain cells) */
+    const float *cells;        /* the photo's */
+} plainly;
+
+/* The least distances of `n` cells from `first` on to those of all training photos but `view`. */
+static void nearest_of_all(const plainly *p, int64_t first, int64_t n, int64_t view, float *least)
+{
+    const physad__splat_bank *b = p->b;
+    const int64_t cells = physad__splat_grid_cells(&b->plain), dim = b->plain_dim;
+    int64_t thread = 0;
+#ifdef PHYSAD_HAVE_OPENMP
+    thread = omp_get_thread_num();
+#endif
+    float *products = p->products + thread * BLOCK * cells;
+    for (int64_t i = 0; i < n; i++)
+        least[first + i] = INFINITY;
+    for (int64_t k = 0; k < b->model->views.count; k++) {
+        if (k == view)
+            continue;
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)cells, (int)dim, -2, p->cells + first * dim,
+                    (int)dim, b->plain_bank + k * cells * dim, (int)dim, 0, products, (int)cells);
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < cells; j++)
+                least[first + i] = fminf(least[first + i], products[i * cells + j] + p->theirs[k * cells + j]);
+    }
+    for (int64_t i = first; i < first + n; i++)
+        least[i] = isfinite(least[i]) ? sqrtf(fmaxf(least[i] + p->own[i], 0)) : NAN;
+}
+
+static void squared_lengths(float *out, const float *rows, int64_t n, int64_t dim)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = cblas_sdot((int)dim, rows + i * dim, 1, rows + i * dim, 1);
+}
+
+physad_status physad__splat_bank_plain(const physad__splat_bank *b, const physad__scene_view *photo, int64_t view,
+                                       float *distance)
 {
     const physad__posed_model *m = b->model;
-    float *least = e->distance[PHYSAD__BY_PLAIN];
-    float *products = physad__alloc_array(&m->ctx->mem, b->cells * b->cells, sizeof(float), "explanations");
-    float *squares = physad__alloc_array(&m->ctx->mem, 2 * b->cells, sizeof(float), "explanations");
-    const physad_status status = products != NULL && squares != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; status == PHYSAD_OK && i < b->cells; i++)
-        squares[i] = cblas_sdot((int)b->dim, w->photo + i * b->dim, 1, w->photo + i * b->dim, 1);
-    const int wide = physad__call_narrow();
-    for (int64_t k = 0; status == PHYSAD_OK && k < m->views.count; k++) {
-        const float *theirs = b->bank + k * b->cells * b->dim;
-        const physad_camera *c = &m->views.views[k].camera;
-        if (k == view || c->width != m->width || c->height != m->height)
-            continue;
-        for (int64_t i = 0; i < b->cells; i++)
-            squares[b->cells + i] = cblas_sdot((int)b->dim, theirs + i * b->dim, 1, theirs + i * b->dim, 1);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)b->cells, (int)b->cells, (int)b->dim, -2, w->photo,
-                    (int)b->dim, theirs, (int)b->dim, 0, products, (int)b->cells);
-        for (int64_t i = 0; i < b->cells; i++) {
-            float best = INFINITY;
-            for (int64_t j = 0; j < b->cells; j++)
-                best = fminf(best, products[i * b->cells + j] + squares[b->cells + j]);
-            const float d = sqrtf(fmaxf(best + squares[i], 0));
-            least[i] = isnan(least[i]) || d < least[i] ? d : least[i];
-        }
+    physad__mem *mem = &m->ctx->mem;
+    const int64_t n = physad__splat_grid_cells(&b->plain), all = m->views.count * n, dim = b->plain_dim;
+    float *cells = physad__alloc_array(mem, n * dim, sizeof(float), "explanations");
+    float *products = physad__alloc_array(mem, m->ctx->threads * BLOCK * n, sizeof(float), "explanations");
+    float *squares = physad__alloc_array(mem, n + all, sizeof(float), "explanations");
+    physad_status status = cells != NULL && products != NULL && squares != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    if (status == PHYSAD_OK)
+        status = physad__posed_wide_cells(m, photo, cells);
+    if (status == PHYSAD_OK) {
+        const plainly p = { b, squares, squares + n, products, cells };
+        const int wide = physad__call_narrow();
+        squared_lengths(squares, cells, n, dim);
+        squared_lengths(squares + n, b->plain_bank, all, dim);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(m->ctx->threads)
+        for (int64_t first = 0; first < n; first += BLOCK)
+            nearest_of_all(&p, first, physad__min(BLOCK, n - first), view, distance);
+        physad__call_widen(wide);
     }
-    physad__call_widen(wide);
+    physad__free(cells);
     physad__free(products);
     physad__free(squares);
     return status;
@@ -381,8 +420,7 @@ static void find_cover(const physad__splat_bank *b, physad__explained *e, const 
         float seen = 0;
         for (int64_t k = 0; k < n; k++) {
             double at[3];
-            seen += physad__camera_project(&b->model->views.views[near[k]].camera, p, at) &&
-                    is_visible(b, near[k], at);
+            seen += physad__camera_project(&b->model->views.views[near[k]].camera, p, at) && is_visible(b, near[k], at);
         }
         e->covered[i] = fminf(seen / fmaxf(1, 0.5f * (float)n), 1);
     }
@@ -399,7 +437,7 @@ static physad_status reserve(physad__explained *e, const physad__splat_bank *b)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
         e->memory[i] = NAN;
-    for (int way = 0; way < PHYSAD__WAYS; way++) {
+    for (int way = 0; way < PHYSAD__BY_PLAIN; way++) {
         e->distance[way] = at;
         at += physad__splat_grid_cells(physad__splat_bank_grid(b, way));
     }
@@ -414,8 +452,7 @@ static physad_status by_cells(const physad__splat_bank *b, physad__explained *e,
                               const int64_t *near, int64_t n)
 {
     work w = { 0 };
-    if (!b->ways[PHYSAD__BY_WARP] && !b->ways[PHYSAD__BY_RENDER] && !b->ways[PHYSAD__BY_RAY] &&
-        !(b->ways[PHYSAD__BY_PLAIN] && q->plain))
+    if (!b->ways[PHYSAD__BY_WARP] && !b->ways[PHYSAD__BY_RENDER] && !b->ways[PHYSAD__BY_RAY])
         return PHYSAD_OK;
     physad_status status = make_work(&w, b, q->raw);
     if (status == PHYSAD_OK)
@@ -426,8 +463,6 @@ static physad_status by_cells(const physad__splat_bank *b, physad__explained *e,
         if (status == PHYSAD_OK && b->ways[PHYSAD__BY_RAY] && b->bank != NULL)
             by_ray(b, e, near[k], &w);
     }
-    if (status == PHYSAD_OK && b->ways[PHYSAD__BY_PLAIN] && q->plain && b->bank != NULL)
-        status = by_plain(b, e, q->view, &w);
     free_work(&w);
     return status;
 }
@@ -437,7 +472,7 @@ static physad_status by_pixels(const physad__splat_bank *b, physad__explained *e
 {
     PHYSAD__TRY(physad__splat_bank_pixels(b, q->fine, q->camera, q->view, e->distance[PHYSAD__BY_TINT],
                                           e->distance[PHYSAD__BY_TEXTURE], e->traits));
-    for (int way = PHYSAD__COARSE_WAYS; way < PHYSAD__WAYS; way++)
+    for (int way = PHYSAD__COARSE_WAYS; way < PHYSAD__BY_PLAIN; way++)
         for (int64_t i = 0; i < physad__splat_grid_cells(&b->fine); i++)
             for (int k = 0; k < PHYSAD__TRAITS; k++)
                 e->distance[way][i] -=

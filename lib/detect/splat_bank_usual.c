@@ -140,6 +140,8 @@ static physad_status learn_whitening(physad__splat_bank *b, const float *cells, 
 static float *map_of(const physad__splat_bank *b, int way, int64_t view)
 {
     const int64_t n = b->model->views.count;
+    if (way == PHYSAD__BY_PLAIN)
+        return b->plain_maps + view * physad__splat_grid_cells(&b->plain);
     return way < PHYSAD__COARSE_WAYS
                ? b->maps + (way * n + view) * b->cells
                : b->fine_maps + ((way - PHYSAD__COARSE_WAYS) * n + view) * physad__splat_grid_cells(&b->fine);
@@ -168,14 +170,15 @@ static physad_status learn_maps(physad__splat_bank *b, const float *cells, const
                                       .raw = cells + i * b->cells * b->dim,
                                       .camera = &view->camera,
                                       .view = i,
-                                      .scene = n_folds > 0 ? &folds[fold_of(i, n_folds)] : &m->scene,
-                                      .plain = true };
+                                      .scene = n_folds > 0 ? &folds[fold_of(i, n_folds)] : &m->scene };
         PHYSAD__TRY(physad__splat_bank_explain(b, &e, &asked));
-        for (int way = 0; way < PHYSAD__WAYS; way++)
+        for (int way = 0; way < PHYSAD__BY_PLAIN; way++)
             memcpy(map_of(b, way, i), e.distance[way],
                    (size_t)physad__splat_grid_cells(physad__splat_bank_grid(b, way)) * sizeof(float));
         memcpy(traits + i * fine * PHYSAD__TRAITS, e.traits, (size_t)(fine * PHYSAD__TRAITS) * sizeof(float));
         physad__explained_free(&e);
+        if (b->ways[PHYSAD__BY_PLAIN])
+            PHYSAD__TRY(physad__splat_bank_plain(b, view, i, map_of(b, PHYSAD__BY_PLAIN, i)));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
     return PHYSAD_OK;
@@ -209,7 +212,7 @@ static physad_status fit_trend(double *trend, const float *map, const float *tra
 static physad_status learn_trends(physad__splat_bank *b, const float *traits)
 {
     const int64_t n = b->model->views.count * physad__splat_grid_cells(&b->fine);
-    for (int way = PHYSAD__COARSE_WAYS; way < PHYSAD__WAYS; way++) {
+    for (int way = PHYSAD__COARSE_WAYS; way < PHYSAD__BY_PLAIN; way++) {
         double *trend = b->trends[way - PHYSAD__COARSE_WAYS];
         float *map = map_of(b, way, 0);
         if (!b->ways[way])
@@ -366,6 +369,9 @@ static physad_status learn_features(physad__splat_bank *b, const physad_detector
             PHYSAD__TRY(physad__splat_bank_cells(b, m->views.views[i].pixels, cells + i * b->cells * b->dim));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
+    for (int64_t i = 0; b->ways[PHYSAD__BY_PLAIN] && i < m->views.count; i++)
+        PHYSAD__TRY(physad__posed_wide_cells(
+            m, &m->views.views[i], b->plain_bank + i * physad__splat_grid_cells(&b->plain) * b->plain_dim));
     begin_whitening(b, cells, m->views.count * b->cells);
     if (b->ways[PHYSAD__BY_WARP] && !physad__option_is(det, "whiten", "none"))
         PHYSAD__TRY(learn_whitening(b, cells, physad__option_is(det, "whiten", "full"), call));
@@ -398,17 +404,21 @@ physad_status physad__splat_bank_learn(physad__splat_bank *b, const physad_detec
     physad__mem *mem = &m->ctx->mem;
     const int64_t wanted = b->ways[PHYSAD__BY_RENDER] ? physad__option_int(det, "folds") : 0;
     const int64_t n_folds = wanted > 1 ? physad__min(wanted, m->views.count / 2) : 0;
-    const int64_t n = m->views.count * b->cells, fine = m->views.count * physad__splat_grid_cells(&b->fine);
+    const int64_t n = m->views.count * b->cells, fine = m->views.count * physad__splat_grid_cells(&b->fine),
+                  plain = m->views.count * physad__splat_grid_cells(&b->plain);
     physad__gaussians *folds = physad__alloc_zero(mem, (size_t)n_folds * sizeof(*folds), "folds");
     float *cells = physad__alloc_array(mem, n * b->dim, sizeof(float), "features");
     float *traits = physad__alloc_zero(mem, (size_t)(fine * PHYSAD__TRAITS) * sizeof(float), "usual distances");
     physad_status status = physad__splat_bank_reserve_maps(b);
-    if (folds == NULL || cells == NULL || traits == NULL)
+    b->plain_maps = physad__alloc_array(mem, plain, sizeof(float), "usual distances");
+    if (folds == NULL || cells == NULL || traits == NULL || b->plain_maps == NULL)
         status = PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; status == PHYSAD_OK && i < PHYSAD__COARSE_WAYS * n; i++)
         b->maps[i] = NAN;
     for (int64_t i = 0; status == PHYSAD_OK && i < PHYSAD__FINE_WAYS * fine; i++)
         b->fine_maps[i] = NAN;
+    for (int64_t i = 0; status == PHYSAD_OK && i < plain; i++)
+        b->plain_maps[i] = NAN;
     if (status == PHYSAD_OK)
         status = learn(b, det, cells, traits, folds, n_folds, call);
     for (int64_t k = 0; folds != NULL && k < n_folds; k++)
@@ -416,5 +426,7 @@ physad_status physad__splat_bank_learn(physad__splat_bank *b, const physad_detec
     physad__free(folds);
     physad__free(cells);
     physad__free(traits);
+    physad__free(b->plain_maps);
+    b->plain_maps = NULL;
     return status;
 }
