@@ -295,13 +295,13 @@ static void learn_scale(physad__splat_part *part, const trial *t, int which)
 }
 
 /* Powers count by their fourth: what one part sees less well than the other is mostly noise to it. What stands on poses
- * and a scene has to show more than chance would give it. */
+ * and a scene has to show more than chance would give it: the square of that comes off the square of its power. */
 static void decide(physad__splat_bank *b, const trial *t)
 {
     const double posed = power_of(t, PHYSAD__PART_POSED), plain = power_of(t, PHYSAD__PART_PLAIN);
     for (int k = 0; k < PHYSAD__PARTS; k++)
         learn_scale(&b->parts[k], t, k);
-    b->parts[PHYSAD__PART_POSED].weight = pow(fmax(posed - DOUBT / sqrt((double)t->n_kept), 0), 4);
+    b->parts[PHYSAD__PART_POSED].weight = pow(fmax(posed * posed - DOUBT * DOUBT / (double)t->n_kept, 0), 2);
     b->parts[PHYSAD__PART_PLAIN].weight = TRUST + pow(plain, 4);
     const double sum = b->parts[PHYSAD__PART_POSED].weight + b->parts[PHYSAD__PART_PLAIN].weight;
     for (int k = 0; k < PHYSAD__PARTS; k++)
