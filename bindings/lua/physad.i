@@ -4,7 +4,7 @@
 %module physad_core
 
 %{
-#include "binding_lua.h"
+#include "binding_lua_options.h"
 #undef SWIG_fail_arg
 #undef SWIG_check_num_args
 #define SWIG_fail_arg(call, at, type) { lua_bad_argument(L, call, at, type); goto fail; }

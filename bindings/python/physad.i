@@ -8,7 +8,7 @@
 #define SWIG_PYTHON_STRICT_BYTE_CHAR 0
 %}
 %{
-#include "binding_python.h"
+#include "binding_python_options.h"
 %}
 
 %include <stdint.i>
