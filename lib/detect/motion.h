@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* motion-bank: what its files share. Frames become cells of flow (motion_front.c); cells become patches, whose distance
- * to a bank of normal ones is a frame's score (motion_patch.c); the curves of a whole take are looked at in several
- * views, and measured by rules that have names (motion_views.c, motion_rules.c); motion_fit.c and motion_learn.c make
+/* motion-bank: what its files share. Frames become planes at one rate (motion_pace.c), as seen by a camera that does not
+ * shake (motion_steady.c), and cells of flow (motion_front.c); cells become patches, whose distance to a bank of normal
+ * ones is a frame's score (motion_patch.c); the curves of a whole take are looked at in several views, and measured by
+ * rules that have names (motion_views.c, motion_rules.c); it is laid beside normal takes as a part of them, and its
+ * frames beside theirs (motion_part.c, motion_look.c); motion_verdict.c joins these. motion_fit.c and motion_learn.c make
  * the model, motion_file.c keeps it, motion_bank.c is the method. */
 #ifndef PHYSAD__MOTION_H
 #define PHYSAD__MOTION_H
@@ -90,13 +92,44 @@ physad_status physad__motion_pace_push(physad__motion_pace *pace, const physad_v
  */
 physad_status physad__motion_pace_next(physad__motion_pace *pace, bool end, const float **plane);
 
+/* --- a camera that shakes (motion_steady.c) --- */
+
+enum { PHYSAD__STEADY_LEVELS = 2 };
+
+/* A half, or a quarter, of a plane's size. */
+typedef struct physad__steady_level {
+    int64_t height, width;
+    float *now, *usual; /* the plane as it came, and the slow mean of those that were brought back */
+    float *gx, *gy;     /* gradient of that */
+} physad__steady_level;
+
+/* Planes are brought back to where the first one looked. */
+typedef struct physad__motion_steady {
+    physad__mem *mem;
+    int64_t height, width;
+    bool on;
+    int64_t planes;
+    double y, x;     /* how far the camera looks beside that; pixels */
+    double step;     /* since the plane before */
+    double farthest; /* so far */
+    physad__steady_level level[PHYSAD__STEADY_LEVELS];
+    float *plane, *room;
+} physad__motion_steady;
+
+physad_status physad__motion_steady_open(physad__motion_steady *steady, physad_context *ctx, int64_t height,
+                                         int64_t width);
+void physad__motion_steady_close(physad__motion_steady *steady); /* zeroed is fine */
+/* The plane brought back, until the next call: the same one where the camera stood still, or is not `on`. */
+const float *physad__motion_steady_push(physad__motion_steady *steady, const float *plane);
+
 /* --- curves: a frame in few numbers (motion_views.c) --- */
 
 typedef struct physad__moment {
     float energy, flow, moving, speed, peak; /* means over all cells; speed and its root mean square over moving ones */
     float u, v;
     float toward[PHYSAD__MOTION_DIRECTIONS];
-    float x, y; /* centre of the energy, of 0..1 */
+    float x, y;   /* centre of the energy, of 0..1 */
+    float camera; /* how far it went since the frame before; pixels, taken out of all others */
 } physad__moment;
 enum { PHYSAD__MOMENT_FLOATS = sizeof(physad__moment) / sizeof(float) };
 
@@ -146,6 +179,8 @@ int64_t physad__view_point_of(const physad__scale *s, int64_t frame); /* the nea
 
 /* --- rules: numbers with names and words (motion_rules.c) --- */
 
+#define PHYSAD__STILL 0.12 /* of the usual energy, up to which a frame rests */
+
 typedef struct physad__rule_kind {
     const char *name, *unit, *low, *high; /* words for a verdict: what it means to lie below or above */
     bool fine; /* as of views */
@@ -153,7 +188,7 @@ typedef struct physad__rule_kind {
     double least; /* spread that is none yet */
 } physad__rule_kind;
 extern const physad__rule_kind physad__rule_kinds[];
-enum { PHYSAD__RULES = 18 };
+enum { PHYSAD__RULES = 19 };
 
 typedef struct physad__rule {
     double middle, spread; /* of the normals */
@@ -201,7 +236,7 @@ void physad__patches_push(physad__patches *p, const physad__cell *cells);
  * more frames come, so that the last windows are cut off. */
 bool physad__patches_next(physad__patches *p, bool end);
 
-/* --- the model, and a take that is scored by it (motion_run.c) --- */
+/* --- what is usual (motion_run.c) --- */
 
 /* How a quantity lies among the normals': the logarithm's middle and spread. */
 typedef struct physad__usual {
@@ -210,19 +245,94 @@ typedef struct physad__usual {
 double physad__usual_z(const physad__usual *usual, double value);
 void physad__usual_learn(physad__usual *usual, double *values, int64_t count); /* reorders the values */
 
+enum { PHYSAD__POOL_MAX, PHYSAD__POOL_TOP, PHYSAD__POOL_MEAN, PHYSAD__POOLS };
+
+/* --- takes that show a part of the action (motion_part.c) --- */
+
+enum { PHYSAD__PART_POINTS = 72, PHYSAD__PART_TAKES = 32, PHYSAD__PART_LENGTHS = 6 };
+enum { PHYSAD__PART_STATE = PHYSAD__TINY / 16 };
+enum { PHYSAD__PART_DIM = 3 + PHYSAD__MOTION_DIRECTIONS + 2 + PHYSAD__PART_STATE };
+enum {
+    PHYSAD__PART_MEAN,    /* over the pieces of a take, where it fits best */
+    PHYSAD__PART_WORST,   /* of them */
+    PHYSAD__PART_PATCHES, /* from here on the pools of the patches' scores */
+    PHYSAD__PART_ODDS = PHYSAD__PART_PATCHES + PHYSAD__POOLS
+};
+
+/* Normal takes, sampled. */
+typedef struct physad__parts {
+    int64_t takes;
+    int64_t *length; /* points of each */
+    float *rows;     /* PHYSAD__PART_DIM for each point, multiplied by `inverse` */
+    float inverse[PHYSAD__PART_DIM];
+    double shortest, longest, begin; /* frames: of a take, and before anything moves */
+    physad__usual usual[PHYSAD__PART_LENGTHS][PHYSAD__PART_ODDS];
+} physad__parts;
+
+typedef struct physad__part_place {
+    int64_t take, shift; /* point i lies beside point i + shift of it */
+} physad__part_place;
+
+typedef struct physad__part_finding {
+    bool part; /* of the action is all that it shows; a short take may show all of it, hurried */
+    physad__part_place place;
+    double length, from;             /* of the normal length; frames into the action */
+    double speed;                    /* ratio to that of the take beside it */
+    double z[PHYSAD__PART_PATCHES];
+} physad__part_finding;
+
+physad_status physad__parts_open(physad__parts *parts, physad__mem *mem, int64_t takes, int64_t points);
+void physad__parts_free(physad__parts *parts); /* zeroed is fine */
+int64_t physad__part_points(const physad__course *course, const physad__scale *scale);
+/* PHYSAD__PART_DIM numbers for each point, not yet multiplied. */
+void physad__part_rows(const physad__course *course, const physad__scale *scale, float *rows);
+physad_status physad__part_look(const physad__parts *parts, const physad__course *course, const physad__scale *scale,
+                                physad__mem *mem, physad__part_finding *finding);
+/* z of the patches' pools in a take of that length. */
+void physad__part_patches(const physad__parts *parts, double length, const double *pools, double *z);
+/* A take that is too long, without the rest before and behind it that is more than usual; frames of up to `still`
+ * energy rest. False, and the course as it is, where there is none. It points into that course. */
+bool physad__part_trim(const physad__parts *parts, const physad__course *course, const physad__scale *scale,
+                       double still, physad__course *out);
+
+/* --- how it looks (motion_look.c) --- */
+
+enum { PHYSAD__LOOK_CELL = 4, PHYSAD__LOOK_KEPT = 48 };
+
+/* A take's frames, small, at equal distances; zeroed before the first. */
+typedef struct physad__look {
+    int64_t rows, columns, count;
+    int64_t seen, step;
+    uint8_t *cells; /* count x rows x columns */
+} physad__look;
+
+/* The normal takes' frames. */
+typedef struct physad__looks {
+    int64_t takes, rows, columns, count;
+    uint8_t *cells;
+    physad__usual usual;
+} physad__looks;
+
+physad_status physad__look_push(physad__look *look, physad__mem *mem, const float *plane, int64_t height,
+                                int64_t width);
+void physad__look_free(physad__look *look);
+void physad__looks_free(physad__looks *looks);
+double physad__look_z(const physad__looks *looks, const physad__look *look); /* 0: not told */
+
+/* --- the model, and a take that is scored by it (motion_run.c, motion_verdict.c) --- */
+
 typedef struct physad__view_model {
     float *rows;           /* of each normal take */
     float *mean, *inverse; /* of each number: rows are compared as (row - mean) * inverse */
     physad__usual usual;   /* distance to the nearest */
 } physad__view_model;
 
-enum { PHYSAD__POOL_MAX, PHYSAD__POOL_TOP, PHYSAD__POOL_MEAN, PHYSAD__POOLS };
-
 typedef struct physad__motion_model {
     physad_context *ctx;
     int64_t height, width; /* at which frames are looked at */
     int64_t most_rows;     /* what the size came from */
     bool episodes;         /* takes from beginning to end; else clips of a stream */
+    bool steady;           /* the camera stood still, but for shaking, which is taken out */
     bool untimed;          /* the training videos did not say their rate: frame follows frame */
     double rate;
     physad__scale scale;
@@ -232,6 +342,8 @@ typedef struct physad__motion_model {
     physad__rule rules[PHYSAD__RULES];
     physad__usual rule;
     physad__usual pool[PHYSAD__POOLS], frame;
+    physad__parts parts; /* of episodes */
+    physad__looks looks; /* likewise */
     float inverse[PHYSAD__PATCH_DIM]; /* what patches are multiplied by */
     physad_bank *bank;
     physad_tensors *file; /* of a model that was loaded; else NULL */
@@ -263,11 +375,13 @@ typedef struct physad__motion_run {
     physad__mem *mem;
     const physad__motion_drain *drain; /* NULL: none */
     physad__motion_pace pace;
+    physad__motion_steady steady;
     physad__motion_front front;
     physad__patches patches;
     physad__cell *cells;
     float *tiny;
     physad__course course;
+    physad__look look;         /* of episodes */
     int64_t dropped;           /* planes that left the course (streams) */
     int64_t planes;            /* that the frames gave */
     int64_t patched, scored;   /* of them, that have a patch score, and a score */
@@ -301,10 +415,23 @@ physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call
 bool physad__motion_run_take(physad__motion_run *run, int64_t *frame, double *score);
 physad_status physad__motion_run_finish(physad__motion_run *run, physad_result *result, physad__call *call);
 
-/* Score of a whole take, its course and patch scores known. `odd`: z by view, rules, pools; may be NULL. */
-enum { PHYSAD__ODDS = PHYSAD__VIEWS + 1 + PHYSAD__POOLS };
-double physad__motion_take_score(const physad__motion_model *m, const physad__course *c, double rate, int64_t without,
-                                 double *room, double *odds, double *values);
+/* What is odd about a take, its course and patch scores known. */
+enum { PHYSAD__ODDS = PHYSAD__VIEWS + 1 + PHYSAD__POOLS + PHYSAD__PART_PATCHES + 1 };
+typedef struct physad__take_finding {
+    double score;
+    bool part, trimmed;          /* judged as a part of the action; without the rest around it */
+    double odds[PHYSAD__ODDS];   /* z by view, rules, pools, parts, looks; 0: not told */
+    double values[PHYSAD__RULES];
+    physad__part_finding beside;
+} physad__take_finding;
+physad_status physad__motion_take_score(const physad__motion_model *m, physad__mem *mem, const physad__course *c,
+                                        const physad__look *look, physad__take_finding *finding);
+/* A clip of a stream. */
+double physad__motion_clip_score(const physad__motion_model *m, const physad__course *c, int64_t from, int64_t to,
+                                 double *values);
+/* Words for what is odd; `finding`: NULL for a stream's clip. */
+void physad__motion_say(const physad__motion_model *m, const double *values, const physad__take_finding *finding,
+                        int64_t worst, char *out, size_t size);
 double physad__motion_deviation(const physad__motion_model *m, int64_t view, int64_t point, const float *row);
 /* `room` for `count` numbers. */
 void physad__motion_pools(const double *scores, int64_t count, double *room, double *pools);

@@ -26,6 +26,8 @@ static const physad__option rows[] = {
       "frames per second of training videos that do not say it (folders of frames); 0: as of those that do, and where "
       "none does all videos are compared frame by frame",
       NULL },
+    { "steady", PHYSAD_OPTION_BOOL, "true", 0, 0, NULL,
+      "take a camera's shaking and slow drift out, unless the training videos' camera goes far", NULL },
     { "rules", PHYSAD_OPTION_TEXT, "", 0, 0, NULL,
       "file of rules whose ranges replace the learned ones, as physad_detector_rules() gives them; empty: none", NULL },
 };
@@ -83,6 +85,8 @@ void physad__motion_free(void *model)
         physad__free(m->view[v].mean);
         physad__free(m->view[v].inverse);
     }
+    physad__parts_free(&m->parts);
+    physad__looks_free(&m->looks);
     physad_bank_free(m->bank);
     physad_tensors_free(m->file);
     physad__free(m);

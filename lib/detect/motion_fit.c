@@ -7,17 +7,19 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { FOLDS = 4, LEAST_EPISODES = 3, LEAST_QUOTA = 64 };
-static const double ALIKE = 1.25;     /* the longest episode to the shortest */
-static const double UNTOLD_RATE = 25; /* frames per second, where nothing says it: rules are told by it */
+enum { FOLDS = 4, LEAST_EPISODES = 3, LEAST_QUOTA = 64, STEADY_VIDEOS = 4 };
+static const double ALIKE = 1.25;        /* the longest episode to the shortest */
+static const double STEADY_SHARE = 0.06; /* of the shorter side: a camera that goes farther does more than shake */
+static const double UNTOLD_RATE = 25;    /* frames per second, where nothing says it: rules are told by it */
 
 /* --- fitting -------------------------------------------------------------------------------------------------------
  */
 
 static void fit_free(physad__motion_gathered *f)
 {
-    void *const blocks[] = { f->sample, f->fold, f->instance, f->patches, f->frame, f->kept, f->length,
-                             f->energy, f->flow, f->values,   f->pools,   f->take,  f->frames };
+    void *const blocks[] = { f->sample, f->fold,   f->instance, f->patches, f->frame,    f->kept,
+                             f->length, f->energy, f->flow,     f->values,  f->pools,    f->take,
+                             f->frames, f->row,    f->points,   f->curve,   f->curve_at, f->begin };
     for (int64_t i = 0; i < PHYSAD__COUNT(blocks); i++)
         physad__free(blocks[i]);
 }
@@ -74,10 +76,14 @@ static physad_status begin(physad__motion_gathered *f, const uint8_t *aside)
     f->length = physad__alloc_array(f->mem, f->count, sizeof(double), "videos");
     f->energy = physad__alloc_array(f->mem, f->count, sizeof(double), "videos");
     f->flow = physad__alloc_array(f->mem, f->count, sizeof(double), "videos");
+    f->points = physad__alloc_zero(f->mem, PHYSAD__PART_TAKES * sizeof(int64_t), "takes");
+    f->curve_at = physad__alloc_zero(f->mem, (PHYSAD__PART_TAKES + 1) * sizeof(int64_t), "takes");
+    f->begin = physad__alloc_zero(f->mem, PHYSAD__PART_TAKES * sizeof(double), "takes");
     f->patches = physad__alloc_array(f->mem, f->count * f->quota, PHYSAD__PATCH_DIM * sizeof(float), "patches");
     f->frame = physad__alloc_array(f->mem, f->count * f->quota, sizeof(int32_t), "patches");
     if (f->sample == NULL || f->fold == NULL || f->instance == NULL || f->kept == NULL || f->length == NULL ||
-        f->energy == NULL || f->flow == NULL || f->patches == NULL || f->frame == NULL)
+        f->energy == NULL || f->flow == NULL || f->patches == NULL || f->frame == NULL || f->points == NULL ||
+        f->curve_at == NULL || f->begin == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0, k = 0; i < n; i++)
         if (aside[i] == 0)
@@ -156,6 +162,58 @@ static physad_status take_size(physad__motion_gathered *f)
         qsort(f->length, (size_t)said, sizeof(*f->length), ascending);
     m->untimed = said == 0;
     m->rate = said > 0 ? f->length[(said - 1) / 2] : UNTOLD_RATE;
+    return PHYSAD_OK;
+}
+
+/* How far a video's camera goes from where it first looked; pixels of planes. */
+static physad_status follow_camera(physad__motion_gathered *f, int64_t video, double *farthest)
+{
+    physad__motion_pace pace;
+    physad__motion_steady steady = { 0 };
+    physad_video *v;
+    const float *plane = NULL;
+    physad_frame frame = PHYSAD_FRAME_INIT;
+    const physad__motion_model *m = f->m;
+    PHYSAD__TRY(physad__motion_open(f->det, sample_of(f, video), &v));
+    physad_status status =
+        physad__motion_pace_open(&pace, m->ctx, m->height, m->width, m->rate, physad__motion_rate(v));
+    if (status == PHYSAD_OK)
+        status = physad__motion_steady_open(&steady, m->ctx, m->height, m->width);
+    while (status == PHYSAD_OK) {
+        status = physad_video_read(v, &frame);
+        if (status != PHYSAD_OK || frame.pixels.data == NULL)
+            break;
+        status = physad__cancelled(m->ctx);
+        if (status == PHYSAD_OK)
+            status = physad__motion_pace_push(&pace, &frame.pixels, NAN);
+        if (status == PHYSAD_OK)
+            status = physad__motion_pace_next(&pace, false, &plane);
+        if (status == PHYSAD_OK && plane != NULL)
+            physad__motion_steady_push(&steady, plane);
+    }
+    *farthest = steady.farthest;
+    physad__motion_steady_close(&steady);
+    physad__motion_pace_close(&pace);
+    physad_video_free(v);
+    return status;
+}
+
+/* Shaking is taken out where the normal videos' camera never goes far: what moves the whole picture farther, be it a
+ * camera that pans or a belt that fills it, belongs to what goes on. Told by a few videos. */
+static physad_status find_steady(physad__motion_gathered *f)
+{
+    physad__motion_model *m = f->m;
+    const int64_t looked = physad__min(f->count, STEADY_VIDEOS);
+    const double most = STEADY_SHARE * (double)physad__min(m->height, m->width);
+    m->steady = physad__option_bool(f->det, "steady");
+    for (int64_t i = 0; i < looked && m->steady; i++) {
+        double farthest;
+        const int64_t video = i * f->count / looked;
+        const physad_status status = follow_camera(f, video, &farthest);
+        if (status != PHYSAD_OK)
+            return physad__error_prefix(status, "%s", sample_of(f, video)->path);
+        m->steady = farthest <= most;
+    }
     return PHYSAD_OK;
 }
 
@@ -273,6 +331,29 @@ static physad_status note_take(physad__motion_gathered *f, int64_t video, const 
     return status;
 }
 
+/* Keeps what parts are laid beside. */
+static physad_status note_part(physad__motion_gathered *f, const physad__course *c)
+{
+    const int64_t points = physad__part_points(c, &f->m->scale), at = f->part_takes;
+    int64_t first = 0;
+    if (at == PHYSAD__PART_TAKES)
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__grow(f->mem, &f->row, &f->row_capacity, (f->part_points + points) * PHYSAD__PART_DIM,
+                             sizeof(float), "takes"));
+    PHYSAD__TRY(
+        physad__grow(f->mem, &f->curve, &f->curve_capacity, f->curve_at[at] + c->frames, sizeof(double), "takes"));
+    physad__part_rows(c, &f->m->scale, f->row + f->part_points * PHYSAD__PART_DIM);
+    memcpy(f->curve + f->curve_at[at], c->patches, (size_t)c->frames * sizeof(double));
+    while (first < c->frames && (double)c->moments[first].energy <= PHYSAD__STILL * f->m->scale.energy)
+        first++;
+    f->begin[at] = (double)first;
+    f->points[at] = points;
+    f->curve_at[at + 1] = f->curve_at[at] + c->frames;
+    f->part_points += points;
+    f->part_takes++;
+    return PHYSAD_OK;
+}
+
 static physad_status note_course(physad__motion_gathered *f, int64_t video, const physad__course *c, double rate)
 {
     PHYSAD__TRY(
@@ -281,6 +362,7 @@ static physad_status note_course(physad__motion_gathered *f, int64_t video, cons
         if (c->patches[i] > 0)
             f->frames[f->frame_count++] = c->patches[i];
     if (f->m->episodes) {
+        PHYSAD__TRY(note_part(f, c));
         for (int64_t v = 0; v < PHYSAD__VIEWS; v++)
             physad__view_kinds[v].fill(c, &f->m->scale, f->m->view[v].rows + video * physad__view_kinds[v].dim);
         return note_take(f, video, c, 0, c->frames, rate);
@@ -311,6 +393,8 @@ static physad_status measure_video(physad__motion_gathered *f, int64_t video, ph
         run.course.coarse = false; /* all of it is learned */
         if (status == PHYSAD_OK)
             status = note_course(f, video, &run.course, f->m->rate);
+        if (status == PHYSAD_OK && f->m->episodes)
+            status = physad__looks_add(f, &run.look);
         physad__motion_run_close(&run);
     }
     physad_video_free(v);
@@ -355,6 +439,7 @@ static physad_status run_fit(physad__motion_gathered *f)
     physad__motion_model *m = f->m;
     physad__call_stage(f->call, "videos", 2 * f->count);
     PHYSAD__TRY(take_size(f));
+    PHYSAD__TRY(find_steady(f));
     for (int64_t v = 0; v < f->count; v++) {
         const physad_status status = survey_video(f, v);
         if (status != PHYSAD_OK)
@@ -372,6 +457,10 @@ static physad_status run_fit(physad__motion_gathered *f)
         PHYSAD__TRY(physad__learn_view(f, v));
     if (m->episodes)
         PHYSAD__TRY(physad__learn_points(f));
+    if (m->episodes) {
+        PHYSAD__TRY(physad__learn_parts(f));
+        physad__learn_looks(f);
+    }
     PHYSAD__TRY(physad__learn_rules(f));
     PHYSAD__TRY(read_rules_file(f->det, m));
     return physad__learn_patches(f);

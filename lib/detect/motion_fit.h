@@ -26,6 +26,14 @@ typedef struct physad__motion_gathered {
     int64_t takes, value_capacity, pool_capacity, take_capacity;
     double *frames;  /* patch scores of all frames where something moves */
     int64_t frame_count, frame_capacity;
+    /* of the takes that parts are laid beside: */
+    float *row; /* of their points, not yet multiplied */
+    int64_t *points;
+    double *curve;     /* patch scores of all their frames */
+    int64_t *curve_at; /* where each take's begin; one more than there are */
+    int64_t part_takes, part_points, row_capacity, curve_capacity;
+    double *begin;     /* frames before anything moves */
+    int64_t look_at[PHYSAD__PART_TAKES + 1]; /* where each take's begin among the looks */
 } physad__motion_gathered;
 
 /* The calls need views and rules in order: views, then points; each once. */
@@ -34,5 +42,8 @@ physad_status physad__learn_points(physad__motion_gathered *f);
 /* The rules, and how well takes keep to rules that were learned without them. */
 physad_status physad__learn_rules(physad__motion_gathered *f);
 physad_status physad__learn_patches(physad__motion_gathered *f);
+physad_status physad__learn_parts(physad__motion_gathered *f);
+physad_status physad__looks_add(physad__motion_gathered *f, const physad__look *look);
+void physad__learn_looks(physad__motion_gathered *f);
 
 #endif

@@ -6,7 +6,6 @@
 #include <math.h>
 
 enum { MOST_LAG_SHARE = 2 };
-static const double STILL = 0.12; /* of a take's own usual energy, below which it stands still */
 
 enum {
     DURATION,
@@ -26,7 +25,8 @@ enum {
     FARTHEST,
     REVERSAL,
     RELEASE,
-    FINAL
+    FINAL,
+    CAMERA
 };
 
 const physad__rule_kind physad__rule_kinds[PHYSAD__RULES] = {
@@ -51,6 +51,7 @@ const physad__rule_kind physad__rule_kinds[PHYSAD__RULES] = {
     [RELEASE] = { "decay", "s", "its motion dies away too fast", "its motion dies away too slowly", false, false,
                   0.02 },
     [FINAL] = { "final_energy", "log", "stands still at the end", "still moves at the end", false, false, 0.05 },
+    [CAMERA] = { "camera", "px/frame", "the camera is too still", "the camera shakes", false, false, 0.1 },
 };
 
 /* --- measuring -----------------------------------------------------------------------------------------------------
@@ -109,6 +110,7 @@ static void amounts(const take *t, double *values)
     values[SPEED] = log(flow / (moving + 1e-3) + 0.1);
     values[PEAK] = log(quantile(t, offsetof(physad__moment, peak), 0.95) + 0.1);
     values[SPREAD] = log(moving + 1e-3);
+    values[CAMERA] = mean(t, offsetof(physad__moment, camera));
     for (int64_t i = 1; i + 1 < t->count; i++) {
         const physad__moment *m = &t->c->moments[t->from + i];
         const double x = (double)(m[-1].u - 2 * m[0].u + m[1].u), y = (double)(m[-1].v - 2 * m[0].v + m[1].v);
@@ -221,7 +223,7 @@ void physad__rules_measure(const physad__course *course, int64_t from, int64_t t
     memset(values, 0, PHYSAD__RULES * sizeof(*values));
     if (t.count < 1)
         return;
-    t.still = STILL * scale->energy;
+    t.still = PHYSAD__STILL * scale->energy;
     amounts(&t, values);
     times(&t, values);
     for (int64_t k = 0; k < PHYSAD__RULES; k++)
@@ -291,7 +293,7 @@ void physad__rules_learn(physad__rule *rules, const double *values, int64_t coun
     const lesson l = { values, count, instance, takes, without };
     for (int64_t k = 0; k < PHYSAD__RULES; k++) {
         learn_one(&rules[k], &l, k);
-        rules[k].used = !clips || physad__rule_kinds[k].clip;
+        rules[k].used = k != CAMERA && (!clips || physad__rule_kinds[k].clip); /* that is not the thing's fault */
     }
 }
 

@@ -9,7 +9,7 @@
 
 enum { COARSE = 4 };  /* a take is coarse where one plane of so many lies between frames */
 enum { LONGEST = 4 }; /* a take of so many normal ones' length is kept no further */
-static const double NOTHING = 1e-3, CLEAR = 2;
+static const double NOTHING = 1e-3;
 
 /* --- how odd -------------------------------------------------------------------------------------------------------
  */
@@ -93,47 +93,6 @@ void physad__motion_pools(const double *scores, int64_t count, double *room, dou
     }
 }
 
-/* z of each pool of the frames' patch scores. */
-static void pool_odds(const physad__motion_model *m, const double *scores, int64_t count, double *room, double *odds)
-{
-    double pools[PHYSAD__POOLS];
-    physad__motion_pools(scores, count, room, pools);
-    for (int i = 0; i < PHYSAD__POOLS; i++)
-        odds[i] = physad__usual_z(&m->pool[i], pools[i]);
-}
-
-double physad__motion_take_score(const physad__motion_model *m, const physad__course *c, double rate, int64_t without,
-                                 double *room, double *odds, double *values)
-{
-    float row[PHYSAD__VIEW_MOST];
-    int64_t worst;
-    for (int64_t v = 0; v < PHYSAD__VIEWS; v++) {
-        odds[v] = 0;
-        if (c->coarse && physad__view_kinds[v].fine)
-            continue;
-        physad__view_kinds[v].fill(c, &m->scale, row);
-        odds[v] = physad__usual_z(&m->view[v].usual, physad__view_distance(m, v, row, without));
-    }
-    physad__rules_measure(c, 0, c->frames, &m->scale, rate, values);
-    odds[PHYSAD__VIEWS] = physad__usual_z(&m->rule, physad__rules_oddness(m->rules, values, &worst));
-    pool_odds(m, c->patches, c->frames, room, odds + PHYSAD__VIEWS + 1);
-    return physad__motion_join(odds, PHYSAD__ODDS);
-}
-
-/* A clip of a stream: the deviation of its patches' mean score over time. What is odd stays so for a clip's length,
- * while the highest of so many frames hangs on one (tried on normal recordings in which one thing was hurried, enlarged
- * or made to glide: AUROC 0.91 by the mean, 0.82 by the maximum, 0.86 by both). The clip's rules are told in words and
- * do not count: what goes on in a clip as a whole varies with how many things pass (tried likewise: counted in, they
- * hid the odd thing). */
-static double clip_score(const physad__motion_model *m, const physad__course *c, int64_t from, int64_t to, double rate,
-                         double *values)
-{
-    double odds[PHYSAD__POOLS], room[PHYSAD__CLIP];
-    physad__rules_measure(c, from, to, &m->scale, rate, values);
-    pool_odds(m, c->patches + from, to - from, room, odds);
-    return odds[PHYSAD__POOL_MEAN];
-}
-
 /* Deviation of one view at one point of time; `row`: its channels there. */
 double physad__motion_deviation(const physad__motion_model *m, int64_t view, int64_t point, const float *row)
 {
@@ -174,6 +133,8 @@ physad_status physad__motion_run_open(physad__motion_run *run, const physad__mot
         physad__motion_pace_open(&run->pace, model->ctx, model->height, model->width, model->rate, rate);
     if (status == PHYSAD_OK)
         status = physad__motion_front_open(&run->front, model->ctx, model->height, model->width);
+    if (status == PHYSAD_OK && model->steady)
+        status = physad__motion_steady_open(&run->steady, model->ctx, model->height, model->width);
     if (status == PHYSAD_OK)
         status = physad__patches_open(&run->patches, mem, run->front.rows, run->front.columns);
     if (status == PHYSAD_OK) {
@@ -189,9 +150,11 @@ physad_status physad__motion_run_open(physad__motion_run *run, const physad__mot
 void physad__motion_run_close(physad__motion_run *run)
 {
     physad__motion_pace_close(&run->pace);
+    physad__motion_steady_close(&run->steady);
     physad__motion_front_close(&run->front);
     physad__patches_close(&run->patches);
     physad__course_free(&run->course);
+    physad__look_free(&run->look);
     physad__free(run->cells);
     physad__free(run->tiny);
     physad__free(run->scores);
@@ -212,6 +175,7 @@ static physad_status take_cells(physad__motion_run *run, const float *tiny)
 {
     physad__moment moment;
     physad__moment_of(&moment, run->cells, run->front.rows, run->front.columns);
+    moment.camera = (float)run->steady.step;
     physad__patches_push(&run->patches, run->cells);
     return keeps(run) ? physad__course_push(&run->course, run->mem, &moment, tiny) : PHYSAD_OK;
 }
@@ -315,7 +279,7 @@ static void score_clips(physad__motion_run *run, bool end)
         }
         if (to > run->patched || to <= from)
             return;
-        const double score = clip_score(m, c, from - run->dropped, to - run->dropped, run->model->rate, values);
+        const double score = physad__motion_clip_score(m, c, from - run->dropped, to - run->dropped, values);
         if (!run->any_clip || score > run->clip_score) {
             run->any_clip = true;
             run->clip_score = score;
@@ -337,7 +301,10 @@ static void score_clips(physad__motion_run *run, bool end)
 static physad_status take_plane(physad__motion_run *run, const float *plane, physad__call *call)
 {
     float *tiny = run->tiny + (run->planes % 2) * PHYSAD__TINY;
+    plane = physad__motion_steady_push(&run->steady, plane);
     physad__motion_front_push(&run->front, plane, run->cells, tiny);
+    if (run->model->episodes && run->model->bank != NULL && keeps(run))
+        PHYSAD__TRY(physad__look_push(&run->look, run->mem, plane, run->front.height, run->front.width));
     run->planes++;
     if (run->planes == 1)
         return PHYSAD_OK;
@@ -391,46 +358,14 @@ physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call
 /* --- the verdict ---------------------------------------------------------------------------------------------------
  */
 
-/* The broken rules, the worst first, and the view that is odd where none is broken. */
-static void say(const physad__motion_model *m, const double *values, const double *odds, int64_t worst,
-                char *out, size_t size)
-{
-    char one[256];
-    bool told[PHYSAD__RULES] = { false };
-    size_t used = 0;
-    out[0] = '\0';
-    for (int n = 0; n < 3; n++) {
-        int64_t k = -1;
-        for (int64_t i = 0; i < PHYSAD__RULES; i++)
-            if (m->rules[i].used && !told[i] && (values[i] < m->rules[i].low || values[i] > m->rules[i].high) &&
-                (k < 0 || fabs(physad__rule_deviation(&m->rules[i], values[i])) >
-                              fabs(physad__rule_deviation(&m->rules[k], values[k]))))
-                k = i;
-        if (k < 0)
-            break;
-        told[k] = true;
-        physad__rule_say(one, sizeof(one), k, &m->rules[k], values[k]);
-        physad__snprintf(out + used, size - used, "%s%s", n > 0 ? "; " : "", one);
-        used = strlen(out);
-    }
-    int64_t odd = 0;
-    for (int64_t i = 1; odds != NULL && i < PHYSAD__VIEWS; i++)
-        odd = odds[i] > odds[odd] ? i : odd;
-    if (used == 0 && odds != NULL && odds[odd] > CLEAR)
-        physad__snprintf(out, size, "no single rule is broken; unlike any normal video: %s",
-                         physad__view_kinds[odd].words);
-    used = strlen(out);
-    if (used > 0)
-        physad__snprintf(out + used, size - used, "; oddest at %.2f s", (double)worst / m->rate);
-}
-
-static physad_status tell(const physad__motion_run *run, physad_result *r, const double *values, const double *odds)
+static physad_status tell(const physad__motion_run *run, physad_result *r, const double *values,
+                          const physad__take_finding *finding)
 {
     char text[1024];
     const physad__oddest *o = &run->worst;
     const double cell_y = (double)run->pace.source_height / (double)run->front.height * PHYSAD__MOTION_CELL;
     const double cell_x = (double)run->pace.source_width / (double)run->front.width * PHYSAD__MOTION_CELL;
-    say(run->model, values, odds, run->worst_plane, text, sizeof(text));
+    physad__motion_say(run->model, values, finding, run->worst_plane, text, sizeof(text));
     r->verdict = physad__strdup(run->mem, text);
     r->worst_frame = run->worst_frame;
     r->worst_distance = o->distance;
@@ -444,8 +379,9 @@ static physad_status tell(const physad__motion_run *run, physad_result *r, const
 physad_status physad__motion_run_finish(physad__motion_run *run, physad_result *r, physad__call *call)
 {
     const physad__motion_model *m = run->model;
-    double odds[PHYSAD__ODDS], values[PHYSAD__RULES], score;
+    physad__take_finding finding;
     int64_t frame;
+    double score;
     PHYSAD__TRY(physad__motion_run_end(run, call));
     r->photo_height = run->pace.source_height;
     r->photo_width = run->pace.source_width;
@@ -455,10 +391,7 @@ physad_status physad__motion_run_finish(physad__motion_run *run, physad_result *
         r->score = run->clip_score;
         return tell(run, r, run->clip_values, NULL);
     }
-    double *room = physad__alloc_array(run->mem, run->course.frames, sizeof(*room), "scores");
-    if (room == NULL)
-        return PHYSAD_ERR_NOMEM;
-    r->score = physad__motion_take_score(m, &run->course, m->rate, -1, room, odds, values);
-    physad__free(room);
-    return tell(run, r, values, odds);
+    PHYSAD__TRY(physad__motion_take_score(m, run->mem, &run->course, &run->look, &finding));
+    r->score = finding.score;
+    return tell(run, r, finding.values, &finding);
 }

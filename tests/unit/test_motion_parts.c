@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* motion-bank: a camera that shakes against known shifts; takes that show a part of the action, all of it hurried, or
+ * more; frames that look odd; what of these a model file may hold. */
+#include "failing.h"
+#include "scratch.h"
+
+#include "detect/motion.h"
+#include "io/io.h"
+
+#include <physad/synth.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+static char root[256];
+static physad_context *shared;
+static physad_dataset *drawers;
+static physad_detector *fitted;
+
+static const char *full(const char *path)
+{
+    static char out[4][1024];
+    static int turn;
+    turn = (turn + 1) % 4;
+    snprintf(out[turn], sizeof(out[0]), "%s/%s", root, path);
+    return out[turn];
+}
+
+/* --- cameras --- */
+
+enum { H = 144, W = 192 };
+
+/* A pattern that a camera sees from (dy, dx); a disc that goes by itself. */
+static void look(float *out, double dy, double dx, double disc, bool wall)
+{
+    uint32_t noise = 12345;
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++) {
+            const double a = y + dy, b = x + dx;
+            double v = wall ? 128 : 128 + 30 * sin(a * 0.31) * cos(b * 0.23) + 30 * sin(b * 0.17 + 0.9 * sin(a * 0.11));
+            if (hypot(a - 70, b - disc) < 22)
+                v = 60 + 25 * sin((b - disc) * 0.9);
+            noise = noise * 1664525u + 1013904223u;
+            out[y * W + x] = (float)(v + (double)(noise >> 24) / 64 - 2);
+        }
+}
+
+static void shaking_is_taken_out(void **state)
+{
+    static const double way[][2] = { { 0, 0 }, { 0.8, -1.2 }, { -1.5, 0.6 }, { 2.5, 2 }, { 0.4, -0.3 }, { 0, 0 } };
+    static float plane[H * W];
+    physad__motion_steady s;
+    assert_ok(physad__motion_steady_open(&s, shared, H, W));
+    for (int64_t i = 0; i < PHYSAD__COUNT(way); i++) {
+        look(plane, way[i][0], way[i][1], 60 + 2 * (double)i, false);
+        const float *steady = physad__motion_steady_push(&s, plane);
+        assert_near(s.y, -way[i][0], 0.15);
+        assert_near(s.x, -way[i][1], 0.15);
+        double off = 0;
+        static float first[H * W];
+        look(first, 0, 0, 60 + 2 * (double)i, false);
+        for (int y = 20; y < H - 20; y++)
+            for (int x = 20; x < W - 20; x++)
+                off += fabs((double)(steady[y * W + x] - first[y * W + x])) / ((H - 40) * (W - 40));
+        assert_true(off < 2.5); /* noise alone: 1.3 */
+    }
+    physad__motion_steady_close(&s);
+}
+
+/* To the bit, and whatever moves before a camera that stands still. */
+static void still_cameras_change_nothing(void **state)
+{
+    static float plane[H * W];
+    for (int wall = 0; wall < 2; wall++) {
+        physad__motion_steady s;
+        assert_ok(physad__motion_steady_open(&s, shared, H, W));
+        for (int i = 0; i < 12; i++) {
+            look(plane, 0, 0, 40 + 4 * i, wall != 0);
+            assert_ptr_equal(physad__motion_steady_push(&s, plane), plane);
+            assert_true(s.step == 0);
+        }
+        physad__motion_steady_close(&s);
+    }
+}
+
+static void slow_drift_is_followed_up_to_a_limit(void **state)
+{
+    static float plane[H * W];
+    physad__motion_steady s;
+    double most = 0;
+    assert_ok(physad__motion_steady_open(&s, shared, H, W));
+    for (int i = 0; i < 120; i++) {
+        look(plane, 0, 0.15 * i, 60, false);
+        physad__motion_steady_push(&s, plane);
+        most = fmax(most, hypot(s.y, s.x));
+        if (0.15 * i < 0.09 * H)
+            assert_near(s.x, -0.15 * i, 0.5);
+    }
+    assert_true(most <= 0.1 * H);
+    physad__motion_steady_close(&s);
+    assert_ok(physad__motion_steady_open(&s, shared, 63, 200)); /* too small for it */
+    assert_true(!s.on && physad__motion_steady_push(&s, plane) == plane);
+    physad__motion_steady_close(&s);
+}
+
+/* --- parts --- */
+
+static const physad_sample *sample_of(const char *type, int64_t number)
+{
+    for (int64_t i = 0; i < physad_dataset_count(drawers); i++) {
+        const physad_sample *s = physad_dataset_sample(drawers, i);
+        if (s->split == PHYSAD_SPLIT_TEST && strcmp(s->type, type) == 0 && number-- == 0)
+            return s;
+    }
+    fail_msg("no %s", type);
+    return NULL;
+}
+
+/* Frames from .. to - 1 of a take, `before` of the first in front; every `step`-th alone; with a spot or without. */
+typedef struct cut {
+    int from, to, before, step;
+    bool spot;
+} cut;
+
+static physad_result *score_cut(const char *type, int64_t number, cut c)
+{
+    static uint8_t copy[512 * 512];
+    physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
+    physad_frame f = PHYSAD_FRAME_INIT;
+    physad_video *v;
+    physad_stream *stream;
+    physad_result *r;
+    o.channels = 1;
+    assert_ok(physad_video_open(&v, shared, sample_of(type, number)->file, &o));
+    assert_ok(physad_stream_new(&stream, fitted, NULL));
+    for (int i = 0; i < c.to; i++) {
+        assert_ok(physad_video_read(v, &f));
+        if (f.pixels.data == NULL)
+            break;
+        const int64_t h = f.pixels.shape[0], w = f.pixels.shape[1];
+        if (i < c.from || (i - c.from) % c.step != 0)
+            continue;
+        for (int64_t y = 0; y < h; y++)
+            memcpy(copy + y * w, (const uint8_t *)f.pixels.data + y * f.pixels.stride[0], (size_t)w);
+        for (int64_t y = h / 8; c.spot && y < h / 8 + 10; y++)
+            memset(copy + y * w + w / 8, 250, 10);
+        const physad_view grey = physad_view_gray8(copy, h, w, w);
+        for (int k = 0; k < (i == c.from ? 1 + c.before : 1); k++)
+            assert_ok(physad_stream_push(stream, &grey));
+    }
+    assert_ok(physad_stream_end(stream, &r));
+    physad_stream_free(stream);
+    physad_video_free(v);
+    return r;
+}
+
+static double number_of(const char *type, int64_t number, cut c, const char *word)
+{
+    physad_result *r = score_cut(type, number, c);
+    const double score = physad_result_score(r);
+    print_message("%s %lld, %d..%d: %.3f; %s\n", type, (long long)number, c.from, c.to, score,
+                  physad_result_verdict(r));
+    if (word != NULL)
+        assert_non_null(strstr(physad_result_verdict(r), word));
+    physad_result_free(r);
+    return score;
+}
+
+static void parts_are_judged_where_they_fit(void **state)
+{
+    static const cut cuts[] = { { 0, 20, 0, 1, false }, { 6, 26, 0, 1, false } };
+    for (int64_t i = 0; i < PHYSAD__COUNT(cuts); i++) {
+        double good = 0;
+        for (int64_t n = 0; n < 2; n++)
+            good = fmax(good, number_of("good", n, cuts[i], "a part of the action"));
+        assert_true(good < 4);
+        assert_true(number_of("sticks", 0, cuts[i], NULL) > good + 2);
+    }
+}
+
+/* All of it in half the time is no part. */
+static void hurried_takes_are_no_parts(void **state)
+{
+    const cut all = { 0, 1000, 0, 1, false }, hurried = { 0, 1000, 0, 2, false };
+    physad_result *r = score_cut("good", 0, hurried);
+    assert_null(strstr(physad_result_verdict(r), "a part of"));
+    assert_true(physad_result_score(r) > number_of("good", 0, all, NULL) + 2);
+    physad_result_free(r);
+}
+
+/* Rest before the action is left out. */
+static void a_pause_before_counts_for_nothing(void **state)
+{
+    const cut all = { 0, 1000, 0, 1, false }, late = { 0, 1000, 20, 1, false };
+    for (int64_t n = 0; n < 2; n++)
+        assert_near(number_of("good", n, late, NULL), number_of("good", n, all, NULL), 1.5);
+    assert_true(number_of("sticks", 0, late, NULL) > number_of("good", 0, late, NULL) + 2);
+}
+
+static void odd_looks_count(void **state)
+{
+    const cut all = { 0, 1000, 0, 1, false }, spotted = { 0, 1000, 0, 1, true };
+    assert_true(number_of("good", 0, spotted, "looks unlike any normal video") > number_of("good", 0, all, NULL) + 0.5);
+}
+
+/* --- frames that are kept --- */
+
+static void looks_are_kept_evenly(void **state)
+{
+    static float plane[H * W];
+    physad__look l = { 0 };
+    for (int i = 0; i < 200; i++) {
+        for (int k = 0; k < H * W; k++)
+            plane[k] = k < H * W / 2 ? (float)i : (float)(255 - i);
+        assert_ok(physad__look_push(&l, &shared->mem, plane, H, W));
+        assert_true(l.count <= PHYSAD__LOOK_KEPT && l.count >= physad__min(i + 1, PHYSAD__LOOK_KEPT / 2));
+    }
+    assert_int_equal(l.step, 8);
+    assert_int_equal(l.count, 25);
+    for (int64_t i = 0; i < l.count; i++)
+        assert_int_equal(l.cells[i * l.rows * l.columns], (uint8_t)(8 * (double)i * 100 / 127.5 + 0.5));
+    physad__look_free(&l);
+}
+
+/* --- the file --- */
+
+static void odd_files_are_refused(void **state)
+{
+    physad__motion_model *m = fitted->model;
+    physad_detector *back;
+    const int64_t takes = m->looks.takes;
+    const double longest = m->parts.longest;
+    const physad__usual usual = m->parts.usual[2][1];
+    m->looks.takes = PHYSAD__PART_TAKES + 1;
+    assert_ok(physad_detector_save(fitted, full("odd.physad")));
+    assert_fails(PHYSAD_ERR_FORMAT, "looks of", physad_detector_load(&back, shared, full("odd.physad")));
+    m->looks.takes = takes;
+    m->parts.usual[2][1].spread = 0;
+    assert_ok(physad_detector_save(fitted, full("odd.physad")));
+    assert_fails(PHYSAD_ERR_FORMAT, "spread 1 of length 2", physad_detector_load(&back, shared, full("odd.physad")));
+    m->parts.usual[2][1] = usual;
+    m->parts.longest = m->parts.shortest - 1;
+    assert_ok(physad_detector_save(fitted, full("odd.physad")));
+    assert_fails(PHYSAD_ERR_FORMAT, "takes of", physad_detector_load(&back, shared, full("odd.physad")));
+    m->parts.longest = longest;
+}
+
+static int make(void **state)
+{
+    physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_synth_phys_options o = PHYSAD_SYNTH_PHYS_OPTIONS_INIT;
+    scratch_make(root, sizeof(root));
+    c.seed = 5;
+    c.threads = 1;
+    o.flags = PHYSAD_SYNTH_FRAMES;
+    o.categories = "drawer";
+    o.train_videos = 8;
+    o.test_videos = 2;
+    o.defect_videos = 1;
+    o.frames = 32;
+    o.width = o.height = 64;
+    o.frame_rate = 14;
+    if (physad_context_new(&shared, &c) || physad_synth_phys(shared, full("set"), &o, NULL) ||
+        physad_dataset_open(&drawers, shared, full("set"), NULL))
+        return -1;
+    assert_ok(physad_detector_new(&fitted, shared, "motion-bank"));
+    assert_ok(physad_detector_set(fitted, "bank_rows", "500"));
+    assert_ok(physad_detector_set(fitted, "calibration", "0"));
+    assert_ok(physad_detector_set(fitted, "fps", "25"));
+    assert_ok(physad_detector_fit(fitted, drawers, NULL));
+    return 0;
+}
+
+static int drop(void **state)
+{
+    physad_detector_free(fitted);
+    physad_dataset_free(drawers);
+    const bool leaks = physad_context_memory_used(shared) != 0;
+    physad_context_free(shared);
+    scratch_remove(root);
+    return leaks;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shaking_is_taken_out),
+        cmocka_unit_test(still_cameras_change_nothing),
+        cmocka_unit_test(slow_drift_is_followed_up_to_a_limit),
+        cmocka_unit_test(parts_are_judged_where_they_fit),
+        cmocka_unit_test(hurried_takes_are_no_parts),
+        cmocka_unit_test(a_pause_before_counts_for_nothing),
+        cmocka_unit_test(odd_looks_count),
+        cmocka_unit_test(looks_are_kept_evenly),
+        cmocka_unit_test(odd_files_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make, drop);
+}
