@@ -249,7 +249,7 @@ enum { PHYSAD__POOL_MAX, PHYSAD__POOL_TOP, PHYSAD__POOL_MEAN, PHYSAD__POOLS };
 
 /* --- takes that show a part of the action (motion_part.c) --- */
 
-enum { PHYSAD__PART_POINTS = 72, PHYSAD__PART_TAKES = 32, PHYSAD__PART_LENGTHS = 6 };
+enum { PHYSAD__PART_POINTS = 72, PHYSAD__PART_MOST = 2 * 72, PHYSAD__PART_TAKES = 32, PHYSAD__PART_LENGTHS = 6 };
 enum { PHYSAD__PART_STATE = PHYSAD__TINY / 16 };
 enum { PHYSAD__PART_DIM = 3 + PHYSAD__MOTION_DIRECTIONS + 2 + PHYSAD__PART_STATE };
 enum {
@@ -283,6 +283,7 @@ typedef struct physad__part_finding {
 
 physad_status physad__parts_open(physad__parts *parts, physad__mem *mem, int64_t takes, int64_t points);
 void physad__parts_free(physad__parts *parts); /* zeroed is fine */
+/* PHYSAD__PART_POINTS for a take of normal length, at most PHYSAD__PART_MOST. */
 int64_t physad__part_points(const physad__course *course, const physad__scale *scale);
 /* PHYSAD__PART_DIM numbers for each point, not yet multiplied. */
 void physad__part_rows(const physad__course *course, const physad__scale *scale, float *rows);

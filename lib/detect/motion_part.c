@@ -42,7 +42,7 @@ static double step_of(const physad__scale *s)
 
 int64_t physad__part_points(const physad__course *c, const physad__scale *s)
 {
-    return physad__max(1, (int64_t)((double)c->frames / step_of(s)));
+    return physad__min(physad__max(1, (int64_t)((double)c->frames / step_of(s))), PHYSAD__PART_MOST);
 }
 
 static void describe(const physad__moment *m, const float *tiny, const physad__scale *s, double share, double *sum)
@@ -153,7 +153,7 @@ static void lay_all(const physad__parts *p, const float *table, int64_t width, i
 {
     double mean[NEAR] = { INFINITY, INFINITY }, worst[NEAR] = { 0 };
     int64_t at = 0;
-    place->take = -1;
+    *place = (physad__part_place){ without == 0, 0 };
     for (int64_t n = 0; n < p->takes; at += p->length[n++]) {
         const beside b = { table + at, width, count, p->length[n] };
         double m, w;
