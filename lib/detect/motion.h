@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* motion-bank: what its files share. Frames become planes at one rate (motion_pace.c), as seen by a camera that does not
+/* motion-bank: what its files share. Frames become planes at one rate (motion_pace.c), seen by a camera that does not
  * shake (motion_steady.c), and cells of flow (motion_front.c); cells become patches, whose distance to a bank of normal
  * ones is a frame's score (motion_patch.c); the curves of a whole take are looked at in several views, and measured by
- * rules that have names (motion_views.c, motion_rules.c); it is laid beside normal takes as a part of them, and its
- * frames beside theirs (motion_part.c, motion_look.c); motion_verdict.c joins these. motion_fit.c and motion_learn.c make
- * the model, motion_file.c keeps it, motion_bank.c is the method. */
+ * rules with names (motion_views.c, motion_rules.c); it is laid beside normal takes as a part of them, and its frames
+ * beside theirs (motion_part.c, motion_look.c); motion_verdict.c joins these. motion_fit.c and motion_learn.c make the
+ * model, motion_file.c keeps it, motion_bank.c is the method. */
 #ifndef PHYSAD__MOTION_H
 #define PHYSAD__MOTION_H
 
