@@ -171,6 +171,7 @@ static void meta_clear(meta *m)
     physad__params_clear(&m->params);
 }
 
+/* In f32 whatever the precision: second derivatives are differences of gradients. */
 static physad_status meta_head(meta *m)
 {
     const int64_t size = physad__option_int(m->det, "size"), width = physad__option_int(m->det, "width");
