@@ -4,7 +4,8 @@
  *
  * A photo's patches are looked up among those of the training photos (features of a network; patches that find each
  * other are lifted to space by the scene's depth and give a first pose), and the best guesses are refined by gradients
- * through the renderer, coarse to fine, under a loss that lets go of what does not fit. Published methods match photos
+ * through the renderer, coarse to fine, under a loss that lets go of what does not fit. Where nothing fits, the photo
+ * is looked up turned by quarters as well, as if the camera had been held another way. Published methods match photos
  * by LoFTR (SplatPose) or EfficientLoFTR (PIAD); this stands in for them and needs no weights but the backbone's.
  */
 #ifndef PHYSAD_LOCATE_H

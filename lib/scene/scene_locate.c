@@ -210,23 +210,107 @@ static physad_status judge(const physad__locator *l, physad__aligner *a, const p
     return PHYSAD_OK;
 }
 
+/* --- photos of a camera that was held another way --- */
+
+/* The photo turned by quarters against the clock in a picture of its size: what juts out is cut off, what is left over
+ * is missing. A camera's x and y become y and -x with each quarter. */
+static physad_status turn(physad__scene_view *out, physad__mem *mem, const physad__scene_view *in, int quarters)
+{
+    const physad_camera *c = &in->camera;
+    const int64_t w = c->width, h = c->height, plane = w * h, s = quarters == 2 ? 0 : (w - h) / 2;
+    *out = (physad__scene_view){ .camera = *c, .lens = in->lens };
+    out->pixels = physad__alloc_zero(mem, (size_t)(3 * plane) * sizeof(float), "a turned photo");
+    out->missing = physad__alloc(mem, (size_t)plane, "a turned photo");
+    if (out->pixels == NULL || out->missing == NULL)
+        return PHYSAD_ERR_NOMEM;
+    out->camera.fx = quarters == 2 ? c->fx : c->fy;
+    out->camera.fy = quarters == 2 ? c->fy : c->fx;
+    out->camera.cx = quarters == 1 ? c->cy + (double)s : quarters == 2 ? (double)w - c->cx : (double)(h + s) - c->cy;
+    out->camera.cy = quarters == 1 ? (double)(w - s) - c->cx : quarters == 2 ? (double)h - c->cy : c->cx - (double)s;
+    for (int64_t i = 0; i < plane; i++) {
+        const int64_t x = i % w, y = i / w;
+        const int64_t from_x = quarters == 1 ? w - 1 - s - y : quarters == 2 ? w - 1 - x : y + s;
+        const int64_t from_y = quarters == 1 ? x - s : quarters == 2 ? h - 1 - y : h - 1 + s - x;
+        const bool inside = from_x >= 0 && from_x < w && from_y >= 0 && from_y < h;
+        const int64_t from = from_y * w + from_x;
+        out->missing[i] = !inside || (in->missing != NULL && in->missing[from]);
+        for (int ch = 0; ch < 3 && inside; ch++)
+            out->pixels[ch * plane + i] = in->pixels[ch * plane + from];
+    }
+    return PHYSAD_OK;
+}
+
+/* A pose of the turned photo as one of the photo. */
+static void turn_back(physad_camera *pose, const physad_camera *lens, int quarters)
+{
+    physad_camera back = *lens;
+    memcpy(back.rotation, pose->rotation, sizeof(back.rotation));
+    memcpy(back.translation, pose->translation, sizeof(back.translation));
+    for (int q = 0; q < quarters; q++) {
+        const double t = back.translation[0];
+        back.translation[0] = -back.translation[1];
+        back.translation[1] = t;
+        for (int k = 0; k < 3; k++) {
+            const double r = back.rotation[k];
+            back.rotation[k] = -back.rotation[3 + k];
+            back.rotation[3 + k] = r;
+        }
+    }
+    *pose = back;
+}
+
+/* From matches of the photo as it is, or of its three other quarters: the network knows things by their upright look.
+ */
+static physad_status guess(const physad__locator *l, const physad__scene_view *view, bool turned,
+                           physad__guess *guesses, int64_t *n)
+{
+    *n = 0;
+    if (!turned)
+        return physad__matcher_guess(&l->matcher, view, MOST_VIEWS, guesses, n);
+    for (int quarters = 1; quarters < 4; quarters++) {
+        physad__scene_view other;
+        int64_t more = 0;
+        physad_status status = turn(&other, &l->ctx->mem, view, quarters);
+        if (status == PHYSAD_OK)
+            status = physad__matcher_guess(&l->matcher, &other, MOST_VIEWS, guesses + *n, &more);
+        physad__scene_view_clear(&other);
+        PHYSAD__TRY(status);
+        for (int64_t i = 0; i < more; i++)
+            turn_back(&guesses[*n + i].pose, &view->camera, quarters);
+        *n += more;
+    }
+    return PHYSAD_OK;
+}
+
+static physad_status find(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo,
+                          const physad__scene_view *view, bool turned, physad__pose poses[PHYSAD__POSES], int64_t *n)
+{
+    physad__guess guesses[3 * 2 * MOST_VIEWS];
+    PHYSAD__TRY(guess(l, view, turned, guesses, n));
+    PHYSAD__TRY(search(l, a, photo, guesses, n));
+    return judge(l, a, photo, guesses, *n, poses);
+}
+
 physad_status physad__locator_find(const physad__locator *l, const physad__scene_view *view, double least_fit,
                                    physad__pose poses[PHYSAD__POSES], int64_t *n)
 {
-    physad__guess guesses[2 * MOST_VIEWS];
+    physad__pose other[PHYSAD__POSES];
     physad__align_photo photo;
     physad__aligner a;
+    int64_t count = 0, others = 0;
     *n = 0;
     PHYSAD__TRY(physad__align_photo_make(&photo, &l->ctx->mem, view));
     physad_status status =
         physad__aligner_open(&a, l->ctx, l->scene, l->background, view->camera.width, view->camera.height);
-    int64_t count = 0;
     if (status == PHYSAD_OK)
-        status = physad__matcher_guess(&l->matcher, view, MOST_VIEWS, guesses, &count);
-    if (status == PHYSAD_OK)
-        status = search(l, &a, &photo, guesses, &count);
-    if (status == PHYSAD_OK)
-        status = judge(l, &a, &photo, guesses, count, poses);
+        status = find(l, &a, &photo, view, false, poses, &count);
+    if (status == PHYSAD_OK && poses[0].fit < PHYSAD__LEAST_FIT) {
+        status = find(l, &a, &photo, view, true, other, &others);
+        if (status == PHYSAD_OK && other[0].fit > poses[0].fit) {
+            memcpy(poses, other, sizeof(other));
+            count = others;
+        }
+    }
     if (status == PHYSAD_OK)
         *n = count;
     if (status == PHYSAD_OK && !(poses[0].fit >= least_fit))

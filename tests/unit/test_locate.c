@@ -75,6 +75,41 @@ static void test_known(void **state)
     end_context(one);
 }
 
+/* A camera held upright, or overhead: no training photo looks like that. */
+static void test_turned(void **state)
+{
+    char folder[256];
+    uint8_t memory[HEIGHT * WIDTH * 3];
+    const physad_view photo = picture(memory);
+    physad_context *ctx = new_context(2);
+    scratch_make(folder, sizeof(folder));
+    write_photos(ctx, folder);
+    physad_scene *scene = known_scene(ctx, folder);
+    physad_locator *locator = open_locator(scene, folder);
+    int met = 0;
+    for (int i = 0; i < 9; i++) {
+        physad_camera c = query_at(i);
+        physad_pose pose;
+        int64_t n;
+        for (int quarter = 0; quarter <= i % 3; quarter++)
+            for (int k = 0; k < 4; k++) {
+                double *x = k < 3 ? &c.rotation[k] : &c.translation[0], *y = k < 3 ? x + 3 : x + 1;
+                const double was = *x;
+                *x = *y;
+                *y = -was;
+            }
+        assert_ok(physad_scene_render(scene, &c, NULL, &photo, NULL, NULL));
+        (void)!physad_locator_find(locator, &photo, &pose, 1, &n);
+        met += n == 1 && physad__pose_angle(&c, &pose.camera) * 180 / M_PI < 0.5;
+    }
+    print_message("%d of 9 turned queries within 0.5 degrees\n", met);
+    assert_true(met >= 8);
+    physad_locator_free(locator);
+    physad_scene_free(scene);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
 static void test_kinds(void **state)
 {
     char folder[256];
@@ -229,7 +264,8 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known),    cmocka_unit_test(test_kinds),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_known),    cmocka_unit_test(test_turned),
+        cmocka_unit_test(test_kinds),  cmocka_unit_test(test_refused),
         cmocka_unit_test(test_measures), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
