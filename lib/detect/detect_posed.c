@@ -247,9 +247,10 @@ static physad_status read_all_fine(const physad_detector *det, physad__posed_mod
     if (m->fine.views == NULL)
         return PHYSAD_ERR_NOMEM;
     physad__call_stage(call, "photos", m->views.count);
-    for (m->fine.count = 0; m->fine.count < m->views.count; m->fine.count++) {
-        PHYSAD__TRY(read_fine(&m->fine.views[m->fine.count], det, &m->views.views[m->fine.count]));
-        PHYSAD__TRY(physad__call_tick(call, m->fine.count + 1));
+    for (int64_t i = 0; i < m->views.count; i++) {
+        m->fine.count = i + 1; /* one that was read in part is freed with the others */
+        PHYSAD__TRY(read_fine(&m->fine.views[i], det, &m->views.views[i]));
+        PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
     return PHYSAD_OK;
 }
