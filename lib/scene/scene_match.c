@@ -111,10 +111,10 @@ static physad_status locate_cells(physad__matcher *m, physad__aligner *a, int64_
         const int64_t at = physad__min((int64_t)v, c->height - 1) * c->width + physad__min((int64_t)u, c->width - 1);
         float *out = m->points + 3 * (index * m->height * m->width + i);
         const double z = images.opacity[at] > 0.7f ? (double)images.depth[at] / (double)images.opacity[at] : NAN;
-        const double p[3] = { (u - c->cx) / c->fx * z - c->translation[0], (v - c->cy) / c->fy * z - c->translation[1],
-                              z - c->translation[2] };
+        double p[3];
+        physad__camera_unproject(c, u, v, z, p);
         for (int k = 0; k < 3; k++)
-            out[k] = (float)(c->rotation[k] * p[0] + c->rotation[3 + k] * p[1] + c->rotation[6 + k] * p[2]);
+            out[k] = (float)p[k];
     }
     return PHYSAD_OK;
 }

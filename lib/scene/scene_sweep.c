@@ -487,15 +487,14 @@ static void add_point(found *f, const eye *e, int64_t i, double z)
     const physad_camera *c = &e->view.camera;
     const int64_t plane = plane_of(e);
     const int64_t at = f->met < f->most ? f->met : physad__rng_below(&f->rng, f->met + 1);
-    const double p[3] = { ((double)(i % c->width) + 0.5 - c->cx) / c->fx * z - c->translation[0],
-                          ((double)(i / c->width) + 0.5 - c->cy) / c->fy * z - c->translation[1],
-                          z - c->translation[2] };
+    double p[3];
     f->met++;
     if (at >= f->most)
         return;
     f->count = physad__max(f->count, at + 1);
+    physad__camera_unproject(c, (double)(i % c->width) + 0.5, (double)(i / c->width) + 0.5, z, p);
     for (int k = 0; k < 3; k++) {
-        f->points[3 * at + k] = (float)(c->rotation[k] * p[0] + c->rotation[3 + k] * p[1] + c->rotation[6 + k] * p[2]);
+        f->points[3 * at + k] = (float)p[k];
         f->colours[3 * at + k] = e->view.pixels[k * plane + i];
     }
 }

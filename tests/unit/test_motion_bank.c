@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* motion-bank: flow against known shifts, rules against takes that break them, models on disk, rules edited, streams
  * against files. */
+#include "drawers_help.h"
 #include "failing.h"
-#include "scratch.h"
 
 #include "detect/motion.h"
 #include "io/io.h"
 
 #include <physad/evaluate.h>
 #include <physad/image.h>
-#include <physad/synth.h>
 #include <physad/tensors.h>
 
 #include <math.h>
 #include <stdlib.h>
 
-static char root[256];
-static physad_context *shared;
-static physad_dataset *drawers;
 static physad_detector *fitted, *streamed; /* to episodes, to a stream */
-
-static const char *full(const char *path)
-{
-    static char out[4][1024];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(out[turn], sizeof(out[0]), "%s/%s", root, path);
-    return out[turn];
-}
 
 static const physad_sample *sample_of(const char *type)
 {
@@ -48,18 +35,6 @@ static physad_result *score(const physad_detector *det, const char *file)
     assert_ok(physad_detector_score_video(det, v, 0, &r));
     physad_video_free(v);
     return r;
-}
-
-static physad_detector *fit(physad_context *ctx, const char *mode)
-{
-    physad_detector *det;
-    assert_ok(physad_detector_new(&det, ctx, "motion-bank"));
-    assert_ok(physad_detector_set(det, "mode", mode));
-    assert_ok(physad_detector_set(det, "bank_rows", "500"));
-    assert_ok(physad_detector_set(det, "calibration", "0"));
-    assert_ok(physad_detector_set(det, "fps", "25"));
-    assert_ok(physad_detector_fit(det, drawers, NULL));
-    return det;
 }
 
 /* --- flow --- */
@@ -799,21 +774,7 @@ static void a_limit_of_memory_is_kept(void **state)
 
 static int make(void **state)
 {
-    physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_synth_phys_options o = PHYSAD_SYNTH_PHYS_OPTIONS_INIT;
-    scratch_make(root, sizeof(root));
-    c.seed = 5;
-    c.threads = 1;
-    o.flags = PHYSAD_SYNTH_FRAMES;
-    o.categories = "drawer";
-    o.train_videos = 8;
-    o.test_videos = 1;
-    o.defect_videos = 1;
-    o.frames = 32;
-    o.width = o.height = 64;
-    o.frame_rate = 14;
-    if (physad_context_new(&shared, &c) || physad_synth_phys(shared, full("set"), &o, NULL) ||
-        physad_dataset_open(&drawers, shared, full("set"), NULL))
+    if (!make_drawers(1))
         return -1;
     fitted = fit(shared, "auto");
     streamed = fit(shared, "stream");
@@ -824,11 +785,7 @@ static int drop(void **state)
 {
     physad_detector_free(fitted);
     physad_detector_free(streamed);
-    physad_dataset_free(drawers);
-    const bool leaks = physad_context_memory_used(shared) != 0;
-    physad_context_free(shared);
-    scratch_remove(root);
-    return leaks;
+    return drop_drawers();
 }
 
 int main(void)

@@ -1,30 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* motion-bank: a camera that shakes against known shifts; takes that show a part of the action, all of it hurried, or
  * more; frames that look odd; what of these a model file may hold. */
+#include "drawers_help.h"
 #include "failing.h"
-#include "scratch.h"
 
 #include "detect/motion.h"
 #include "io/io.h"
 
-#include <physad/synth.h>
-
 #include <math.h>
 #include <stdlib.h>
 
-static char root[256];
-static physad_context *shared;
-static physad_dataset *drawers;
 static physad_detector *fitted;
-
-static const char *full(const char *path)
-{
-    static char out[4][1024];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(out[turn], sizeof(out[0]), "%s/%s", root, path);
-    return out[turn];
-}
 
 /* --- cameras --- */
 
@@ -247,38 +233,16 @@ static void odd_files_are_refused(void **state)
 
 static int make(void **state)
 {
-    physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_synth_phys_options o = PHYSAD_SYNTH_PHYS_OPTIONS_INIT;
-    scratch_make(root, sizeof(root));
-    c.seed = 5;
-    c.threads = 1;
-    o.flags = PHYSAD_SYNTH_FRAMES;
-    o.categories = "drawer";
-    o.train_videos = 8;
-    o.test_videos = 2;
-    o.defect_videos = 1;
-    o.frames = 32;
-    o.width = o.height = 64;
-    o.frame_rate = 14;
-    if (physad_context_new(&shared, &c) || physad_synth_phys(shared, full("set"), &o, NULL) ||
-        physad_dataset_open(&drawers, shared, full("set"), NULL))
+    if (!make_drawers(2))
         return -1;
-    assert_ok(physad_detector_new(&fitted, shared, "motion-bank"));
-    assert_ok(physad_detector_set(fitted, "bank_rows", "500"));
-    assert_ok(physad_detector_set(fitted, "calibration", "0"));
-    assert_ok(physad_detector_set(fitted, "fps", "25"));
-    assert_ok(physad_detector_fit(fitted, drawers, NULL));
+    fitted = fit(shared, "auto");
     return 0;
 }
 
 static int drop(void **state)
 {
     physad_detector_free(fitted);
-    physad_dataset_free(drawers);
-    const bool leaks = physad_context_memory_used(shared) != 0;
-    physad_context_free(shared);
-    scratch_remove(root);
-    return leaks;
+    return drop_drawers();
 }
 
 int main(void)

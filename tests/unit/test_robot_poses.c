@@ -654,17 +654,23 @@ static void hear(int32_t level, const char *text, void *user)
     }
 }
 
+static physad_context *heard_context(void)
+{
+    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
+    physad_context *ctx = NULL;
+    o.log = hear;
+    o.log_level = PHYSAD_LOG_WARNING;
+    assert_ok(physad_context_new(&ctx, &o));
+    return ctx;
+}
+
 /* Poses that are said to be what they are not: taken, with a warning. */
 static void test_looks(void **state)
 {
     static const convention how = { true, false, false, false, 1 };
-    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = NULL;
+    physad_context *ctx = heard_context();
     physad__scene_views v;
     char folder[256];
-    o.log = hear;
-    o.log_level = PHYSAD_LOG_WARNING;
-    assert_ok(physad_context_new(&ctx, &o));
     folder_make(folder, sizeof(folder), ctx, "");
     write_lines(folder, "poses.csv", &how, 16, "", ",");
     check_cameras(ctx, folder, 1, 1e-6);
@@ -698,13 +704,9 @@ static void test_looks(void **state)
 static void test_absent(void **state)
 {
     static const convention how = { true, false, false, false, 1 };
-    physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
-    physad_context *ctx = NULL;
+    physad_context *ctx = heard_context();
     physad__scene_views v;
     char folder[256];
-    o.log = hear;
-    o.log_level = PHYSAD_LOG_WARNING;
-    assert_ok(physad_context_new(&ctx, &o));
     folder_make(folder, sizeof(folder), ctx, "");
     write_in(folder, "camera.json", "{\"fx\": 50, \"pose\": \"camera-to-world\", \"axes\": \"opencv\"}");
     for (int absent = 0; absent <= 40; absent += 10) {
