@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Camera poses of photos that have none, by an installed COLMAP: its programs are run one after the other, and what one
- * of them says when it fails is told. */
+ * of them says when it fails is told. The two that can use a graphics processor want one unless told otherwise, and abort
+ * where there is neither that nor a display: they are then run again on the processor. */
 #include "tool.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATH = 4096, MOST_ARGUMENTS = 16, TAIL = 1500 };
+enum { PATH = 4096, MOST_ARGUMENTS = 16, TAIL = 1500, HELP = 65536, OPTION = 64 };
 
 static bool is_file(const char *path)
 {
@@ -56,24 +57,74 @@ static int run_program(const char *const *arguments, const char *log)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* The end of what a program said. */
+/* The last `size` - 1 bytes, or fewer, of what a program said. */
+static void end_of_log(char *out, long size, const char *log)
+{
+    FILE *f = fopen(log, "r");
+    *out = '\0';
+    if (f == NULL)
+        return;
+    if (fseek(f, -(size - 1), SEEK_END) != 0)
+        rewind(f);
+    out[fread(out, 1, (size_t)size - 1, f)] = '\0';
+    fclose(f);
+}
+
 static void tell_log(const char *log)
 {
     char text[TAIL + 1];
-    FILE *f = fopen(log, "r");
-    if (f == NULL)
-        return;
-    if (fseek(f, -TAIL, SEEK_END) != 0)
-        rewind(f);
-    text[fread(text, 1, TAIL, f)] = '\0';
-    fclose(f);
+    end_of_log(text, sizeof(text), log);
     fputs(text, stderr);
 }
 
-static int run_step(const char *const *arguments, const char *log)
+/* What this COLMAP calls the option by which a program uses a graphics processor ("--SiftExtraction.use_gpu", later
+ * "--FeatureExtraction.use_gpu"), from its own help. False: it has none. */
+static bool find_gpu_option(char *out, const char *colmap, const char *program, const char *log)
+{
+    static char help[HELP];
+    const char *const arguments[] = { colmap, program, "--help", NULL };
+    run_program(arguments, log); /* whatever its status: what counts is the text */
+    end_of_log(help, sizeof(help), log);
+    const char *end = strstr(help, ".use_gpu"), *start = end;
+    while (start > help && start[-1] != ' ' && start[-1] != '\n')
+        start--;
+    if (end == NULL || end - start + (long)sizeof(".use_gpu") > OPTION || strncmp(start, "--", 2) != 0)
+        return false;
+    snprintf(out, OPTION, "%.*s", (int)(end - start + (long)strlen(".use_gpu")), start);
+    return true;
+}
+
+/* A step that wanted a graphics processor once more, without. Its exit status; -1: there is no way, or it was told. */
+static int run_on_processor(const char *const *arguments, const char *database, const char *log)
+{
+    const char *again[MOST_ARGUMENTS];
+    char option[OPTION];
+    int n = 0;
+    if (!find_gpu_option(option, arguments[0], arguments[1], log))
+        return -1;
+    for (; arguments[n] != NULL; n++)
+        again[n] = arguments[n];
+    again[n] = option, again[n + 1] = "0", again[n + 2] = NULL;
+    if (strcmp(arguments[1], "feature_extractor") == 0)
+        remove(database); /* what the first try left there would be kept */
+    fprintf(stderr, "%s %s, without a graphics processor\n", arguments[0], arguments[1]);
+    return run_program(again, log);
+}
+
+static int run_step(const char *const *arguments, const char *database, const char *log)
 {
     fprintf(stderr, "%s %s\n", arguments[0], arguments[1]);
-    const int status = run_program(arguments, log);
+    int status = run_program(arguments, log);
+    if (status > 0 && status != 126 && status != 127 && !tool_interrupted() && strcmp(arguments[1], "mapper") != 0) {
+        char first[PATH + 8]; /* kept, for when there is no second try */
+        snprintf(first, sizeof(first), "%s.gpu", log);
+        rename(log, first);
+        const int second = run_on_processor(arguments, database, log);
+        if (second < 0)
+            rename(first, log);
+        else
+            remove(first), status = second;
+    }
     if (status == 0)
         return TOOL_DONE;
     if (tool_interrupted())
@@ -116,7 +167,7 @@ int cmd_scene_poses(tool *t)
         { colmap, "mapper", "--database_path", database, "--image_path", photos, "--output_path", sparse, NULL },
     };
     for (int i = 0; i < 3; i++) {
-        const int done = run_step(steps[i], log);
+        const int done = run_step(steps[i], database, log);
         if (done != TOOL_DONE)
             return done;
     }

@@ -10,12 +10,17 @@ from cli import Case, run
 GOOD = """#!/bin/sh
 echo "$@" >> "$(dirname "$0")/calls"
 echo "$1 says much"
+if [ "$2" = --help ]; then [ -z "$GPU_OPTION" ] || echo "  --$GPU_OPTION arg (=1)"; exit 0; fi
+if [ -n "$GPU_OPTION" ]; then case "$*" in mapper*) ;; *"--$GPU_OPTION 0"*) ;; *) echo "no context" >&2; kill -ABRT $$;; esac; fi
 if [ "$1" = "$FAIL_AT" ]; then echo "no such luck" >&2; exit 3; fi
 while [ $# -gt 0 ]; do
     if [ "$1" = --output_path ] && [ -z "$FINDS_NOTHING" ]; then mkdir -p "$2/0"; echo x > "$2/0/cameras.bin"; fi
     shift
 done
 """
+
+
+VARIABLES = ("FAIL_AT", "FINDS_NOTHING", "GPU_OPTION")
 
 
 class Poses(Case):
@@ -27,11 +32,11 @@ class Poses(Case):
         with open(self.colmap, "w") as f:
             f.write(GOOD)
         os.chmod(self.colmap, 0o755)
-        for name in ("FAIL_AT", "FINDS_NOTHING"):
+        for name in VARIABLES:
             os.environ.pop(name, None)
 
     def tearDown(self):
-        for name in ("FAIL_AT", "FINDS_NOTHING"):
+        for name in VARIABLES:
             os.environ.pop(name, None)
         self.folder.cleanup()
 
@@ -49,6 +54,14 @@ class Poses(Case):
         self.ok(self.poses("--replace", "--sequence", "--camera", "PINHOLE"))
         with open(os.path.join(self.folder.name, "calls")) as f:
             self.assertIn("sequential_matcher", f.read())
+
+    def test_without_graphics_processor(self):
+        for option in ("SiftExtraction.use_gpu", "FeatureExtraction.use_gpu"):
+            os.environ["GPU_OPTION"] = option
+            done = self.ok(self.poses("--replace"))
+            self.assertEqual(done.stderr.count("without a graphics processor"), 2)
+        os.environ["FAIL_AT"] = "feature_extractor"  # for another reason: the second try's is told
+        self.fails(self.poses("--replace"), 1, "feature_extractor failed with status 3", "no such luck")
 
     def test_failures(self):
         os.environ["FAIL_AT"] = "exhaustive_matcher"
