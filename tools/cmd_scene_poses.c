@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Camera poses of photos that have none, by an installed COLMAP: its programs are run one after the other, and what one
- * of them says when it fails is told. The two that can use a graphics processor want one unless told otherwise, and abort
- * where there is neither that nor a display: they are then run again on the processor. */
+ * of them says when it fails is told. The two that can use a graphics processor want one unless told otherwise, and
+ * abort where there is neither that nor a display: they are then run again on the processor. */
 #include "tool.h"
 
 #include <errno.h>

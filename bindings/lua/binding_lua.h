@@ -10,6 +10,7 @@
 
 #include "../binding_fields.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -65,7 +65,8 @@ static size_t lua_shape(lua_State *L, int at, physad_view *view)
     const size_t dims = lua_rawlen(L, at);
     if (dims < 1 || dims > PHYSAD_MAX_DIMS)
         lua_raise_text(L, PHYSAD_ERR_SHAPE, "the shape wants 1 to 6 extents");
-    size_t bytes = physad_dtype_size(view->dtype);
+    size_t bytes = physad_dtype_size(view->dtype); /* with 1 for 0, since strides are made so too */
+    int empty = 0;
     view->ndim = (int32_t)dims;
     for (size_t i = 0; i < dims; i++) {
         lua_rawgeti(L, at, (int)i + 1);
@@ -74,14 +75,15 @@ static size_t lua_shape(lua_State *L, int at, physad_view *view)
         if (extent < 0 || (extent > 0 && bytes > (size_t)PTRDIFF_MAX / 2 / (size_t)extent))
             lua_raise_text(L, PHYSAD_ERR_SHAPE, "an extent of the shape is no number, negative or too large");
         view->shape[i] = extent;
-        bytes *= (size_t)extent;
+        bytes *= (size_t)(extent > 0 ? extent : 1);
+        empty = empty || extent == 0;
     }
     int64_t stride = (int64_t)physad_dtype_size(view->dtype);
     for (size_t i = dims; i-- > 0;) {
         view->stride[i] = stride;
         stride *= view->shape[i] > 0 ? view->shape[i] : 1;
     }
-    return bytes;
+    return empty ? 0 : bytes;
 }
 
 static const void *lua_element(const physad_view *view, size_t index)
@@ -112,6 +114,19 @@ static void lua_push_element(lua_State *L, const physad_view *view, size_t index
     }
 }
 
+/* The integer at `at`, which has to be whole and within the element type's range: nothing is rounded or cut silently.
+ */
+static lua_Integer lua_whole_of(lua_State *L, int32_t dtype, lua_Number number, int at)
+{
+    const int bits = (int)(8 * physad_dtype_size(dtype)), is_signed = dtype == PHYSAD_I8 || dtype == PHYSAD_I16 ||
+                                                                      dtype == PHYSAD_I32 || dtype == PHYSAD_I64;
+    const lua_Number least = is_signed ? -ldexp(1, bits - 1) : 0, most = ldexp(1, is_signed ? bits - 1 : bits);
+    const lua_Integer whole = lua_tointeger(L, at);
+    if (!(number >= least && number < most) || (bits < 64 && (lua_Number)whole != number))
+        lua_raise_text(L, PHYSAD_ERR_ARG, "an element is no whole number, or beyond what its type holds");
+    return whole;
+}
+
 static void lua_set_element(lua_State *L, const physad_view *view, size_t index, int at)
 {
     void *to = (void *)(uintptr_t)lua_element(view, index);
@@ -120,7 +135,9 @@ static void lua_set_element(lua_State *L, const physad_view *view, size_t index,
         return;
     }
     const lua_Number number = lua_real(L, at, "an element");
-    const lua_Integer integer = lua_tointeger(L, at);
+    const int is_real = view->dtype == PHYSAD_F32 || view->dtype == PHYSAD_F64 || view->dtype == PHYSAD_F16 ||
+                        view->dtype == PHYSAD_BF16;
+    const lua_Integer integer = is_real ? 0 : lua_whole_of(L, view->dtype, number, at);
     switch (view->dtype) {
     case PHYSAD_U8: case PHYSAD_I8: *(uint8_t *)to = (uint8_t)integer; break;
     case PHYSAD_U16: case PHYSAD_I16: *(uint16_t *)to = (uint16_t)integer; break;

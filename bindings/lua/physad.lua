@@ -722,7 +722,6 @@ local splat_class = class("splat", {
     local seen = { colour = core.array("f32", { h, w, 3 }), depth = core.array("f32", { h, w }), opacity = core.array("f32", { h, w }) }
     local count = values and values:shape()[2] or 0
     if count > 0 then seen.channels = core.array("f32", { h, w, count }) end
-    self.last = nil
     core.splat_forward(self.h, gaussians.h, camera, { background = background, harmonics = harmonics }, values, seen.colour, seen.depth,
       seen.opacity, seen.channels)
     self.last = { count = core.gaussians_count(gaussians.h), harmonics = core.gaussians_harmonics(gaussians.h), values = count }

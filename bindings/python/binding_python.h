@@ -161,13 +161,23 @@ static void py_buffers_release(py_buffers *b)
     memset(b, 0, sizeof(*b));
 }
 
+/* A sequence's items, held: what is called while they are read (__float__, __fspath__) may change a list. NULL and an
+ * exception, a TypeError with this text unless it is NULL. */
+static PyObject *py_frozen(PyObject *object, const char *wanted)
+{
+    PyObject *items = PySequence_Tuple(object);
+    if (items == NULL && wanted != NULL && PyErr_ExceptionMatches(PyExc_TypeError))
+        PyErr_SetString(PyExc_TypeError, wanted);
+    return items;
+}
+
 static inline int py_buffers_get(py_buffers *b, PyObject *object, int writable, const char *what)
 {
     memset(b, 0, sizeof(*b));
-    PyObject *list = PySequence_Fast(object, "want a sequence of arrays");
+    PyObject *list = py_frozen(object, "want a sequence of arrays");
     if (list == NULL)
         return -1;
-    const Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
+    const Py_ssize_t count = PyTuple_GET_SIZE(list);
     int status = 0;
     b->items = PyMem_Calloc((size_t)(count > 0 ? count : 1), sizeof(*b->items));
     b->views = PyMem_Calloc((size_t)(count > 0 ? count : 1), sizeof(*b->views));
@@ -177,7 +187,7 @@ static inline int py_buffers_get(py_buffers *b, PyObject *object, int writable, 
     }
     for (Py_ssize_t i = 0; status == 0 && i < count; i++) {
         b->count = i + 1;
-        status = py_buffer_get(&b->items[i], PySequence_Fast_GET_ITEM(list, i), writable, what);
+        status = py_buffer_get(&b->items[i], PyTuple_GET_ITEM(list, i), writable, what);
         b->views[i] = b->items[i].view;
     }
     Py_DECREF(list);
@@ -262,10 +272,10 @@ static int py_texts_get(py_texts *t, PyObject *object, const char *what)
         PyErr_Format(PyExc_TypeError, "%s is one text, want a list of texts", what);
         return -1;
     }
-    PyObject *list = PySequence_Fast(object, "want a list of texts");
+    PyObject *list = py_frozen(object, "want a list of texts");
     if (list == NULL)
         return -1;
-    const Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
+    const Py_ssize_t count = PyTuple_GET_SIZE(list);
     int status = 0;
     t->items = PyMem_Calloc((size_t)count + 1, sizeof(*t->items));
     t->keep = PyMem_Calloc((size_t)count + 1, sizeof(*t->keep));
@@ -274,7 +284,7 @@ static int py_texts_get(py_texts *t, PyObject *object, const char *what)
         status = -1;
     }
     for (Py_ssize_t i = 0; status == 0 && i < count; i++) {
-        t->items[i] = py_text(PySequence_Fast_GET_ITEM(list, i), &t->keep[i], what);
+        t->items[i] = py_text(PyTuple_GET_ITEM(list, i), &t->keep[i], what);
         t->count = i + 1;
         status = t->items[i] == NULL ? -1 : 0;
     }
@@ -287,13 +297,13 @@ static int py_texts_get(py_texts *t, PyObject *object, const char *what)
 /* Integers. */
 static int64_t *py_integers(PyObject *object, Py_ssize_t *count)
 {
-    PyObject *list = PySequence_Fast(object, "want a sequence of integers");
+    PyObject *list = py_frozen(object, "want a sequence of integers");
     if (list == NULL)
         return NULL;
-    *count = PySequence_Fast_GET_SIZE(list);
+    *count = PyTuple_GET_SIZE(list);
     int64_t *items = PyMem_Calloc((size_t)*count + 1, sizeof(*items));
     for (Py_ssize_t i = 0; items != NULL && i < *count; i++) {
-        PyObject *number = PyNumber_Index(PySequence_Fast_GET_ITEM(list, i));
+        PyObject *number = PyNumber_Index(PyTuple_GET_ITEM(list, i));
         items[i] = number == NULL ? -1 : PyLong_AsLongLong(number);
         Py_XDECREF(number);
         if (PyErr_Occurred()) {

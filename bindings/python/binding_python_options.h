@@ -66,14 +66,14 @@ static int py_set_integer(void *at, const binding_field *f, PyObject *value)
 static int py_set_reals(void *at, const binding_field *f, PyObject *value)
 {
     const Py_ssize_t most = (Py_ssize_t)(f->size / (f->kind == 'F' ? sizeof(float) : sizeof(double)));
-    PyObject *list = PySequence_Fast(value, "");
+    PyObject *list = py_frozen(value, NULL);
     if (list == NULL) {
         if (PyErr_ExceptionMatches(PyExc_TypeError))
             PyErr_Format(PyExc_TypeError, "%s is %.100s, want a sequence of %s%zd numbers", f->name,
                          Py_TYPE(value)->tp_name, f->kind == 'F' ? "" : "at most ", most);
         return -1;
     }
-    const Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
+    const Py_ssize_t count = PyTuple_GET_SIZE(list);
     int status = 0;
     if (count > most || (f->kind == 'F' && count != most)) {
         PyErr_Format(PyExc_ValueError, "%s has %zd numbers, want %s%zd", f->name, count,
@@ -81,7 +81,7 @@ static int py_set_reals(void *at, const binding_field *f, PyObject *value)
         status = -1;
     }
     for (Py_ssize_t i = 0; status == 0 && i < count; i++) {
-        PyObject *item = PySequence_Fast_GET_ITEM(list, i);
+        PyObject *item = PyTuple_GET_ITEM(list, i);
         const double number = PyFloat_AsDouble(item);
         status = PyErr_Occurred() ? -1 : 0;
         if (status != 0 && PyErr_ExceptionMatches(PyExc_TypeError))
@@ -157,16 +157,9 @@ static int py_set_field(void *at, const binding_field *f, PyObject *value, py_ho
     }
 }
 
-/* Fills `out`, of the structure's size, from a dict; None values and None itself leave the default. */
-static int py_fill(void *out, const binding_struct *s, PyObject *dict, py_hold *hold)
+/* `dict` is nobody else's: reading a value may call what changes the caller's. */
+static int py_fill_from(void *out, const binding_struct *s, PyObject *dict, py_hold *hold)
 {
-    memcpy(out, s->init, s->size);
-    if (dict == Py_None)
-        return 0;
-    if (!PyDict_Check(dict)) {
-        PyErr_Format(PyExc_TypeError, "%s is %.100s, want a dict", s->name, Py_TYPE(dict)->tp_name);
-        return -1;
-    }
     Py_ssize_t at = 0;
     PyObject *key = NULL, *value = NULL;
     while (PyDict_Next(dict, &at, &key, &value)) {
@@ -182,6 +175,24 @@ static int py_fill(void *out, const binding_struct *s, PyObject *dict, py_hold *
             return -1;
     }
     return 0;
+}
+
+/* Fills `out`, of the structure's size, from a dict; None values and None itself leave the default. */
+static int py_fill(void *out, const binding_struct *s, PyObject *dict, py_hold *hold)
+{
+    memcpy(out, s->init, s->size);
+    if (dict == Py_None)
+        return 0;
+    if (!PyDict_Check(dict)) {
+        PyErr_Format(PyExc_TypeError, "%s is %.100s, want a dict", s->name, Py_TYPE(dict)->tp_name);
+        return -1;
+    }
+    PyObject *own = PyDict_Copy(dict);
+    if (own == NULL)
+        return -1;
+    const int status = py_fill_from(out, s, own, hold);
+    Py_DECREF(own);
+    return status;
 }
 
 static PyObject *py_layers(const physad_backbone_layer *layers, int64_t count)

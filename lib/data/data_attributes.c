@@ -49,6 +49,9 @@ static physad_status add_names(physad__attributes *a, const json_t *values, cons
     json_object_foreach((json_t *)(uintptr_t)values, name, value) {
         if (!json_is_string(value) || name[0] == '\0' || json_string_length(value) == 0)
             return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%s\": the attribute \"%s\" is no text", file, of, name);
+        if (strcmp(name, "defect_size") == 0) /* else its photos would be counted twice */
+            return physad__error(PHYSAD_ERR_FORMAT,
+                                 "%s: \"%s\": \"defect_size\" is told by the masks; want another name", file, of);
         PHYSAD__TRY(add_name(a, name, file));
     }
     return PHYSAD_OK;

@@ -219,8 +219,8 @@ struct physad_result {
  * be freed; *pixels is NULL where that is not known. Of a result that keeps what it saw. */
 physad_status physad__result_render(const physad_detector *det, const physad_result *r, uint8_t **pixels,
                                     int64_t *height, int64_t *width);
-/* Threshold, verdict and p-value of a result that has its score. */
-void physad__decide(const physad_detector *det, physad_result *r);
+/* Threshold, verdict and p-value of a result that has its score. One that is not finite is no verdict: NUMERIC. */
+physad_status physad__decide(const physad_detector *det, physad_result *r);
 
 /* --- videos (detect_video.c) --- */
 

@@ -222,18 +222,22 @@ physad_status physad_detector_set_threshold(physad_detector *detector, double va
 
 /* --- scoring --- */
 
-void physad__decide(const physad_detector *det, physad_result *r)
+physad_status physad__decide(const physad_detector *det, physad_result *r)
 {
     int64_t above = 0;
+    if (!isfinite(r->score)) /* NAN is not above a threshold, and would pass for normal */
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "the score is %g, want a finite one: the model holds numbers beyond range", r->score);
     r->threshold = det->threshold.value;
     r->anomalous = isnan(r->threshold) ? -1 : r->score > r->threshold;
     r->p_value = NAN;
     if (det->calibration_count == 0)
-        return;
+        return PHYSAD_OK;
     /* `calibration` holds one score per group: its greatest. */
     for (int64_t i = 0; i < det->calibration_count; i++)
         above += det->calibration[i] >= r->score;
     r->p_value = (double)(1 + above) / (double)(det->calibration_count + 1);
+    return PHYSAD_OK;
 }
 
 const physad_transform *physad__detector_transform(const physad_detector *det)
@@ -273,8 +277,8 @@ physad_status physad__detector_score_inputs(const physad_detector *det, const fl
         status = det->method->score_inputs(det, inputs, photo, count, out, faults, call);
     for (int64_t i = 0; i < count && status == PHYSAD_OK; i++) {
         if (faults[i].status == PHYSAD_OK)
-            physad__decide(det, out[i]);
-        else
+            physad__fault_take(&faults[i], physad__decide(det, out[i]));
+        if (faults[i].status != PHYSAD_OK)
             drop_results(1, &out[i]);
     }
     if (status != PHYSAD_OK)
@@ -321,8 +325,7 @@ static physad_status score_one(const physad_detector *det, const physad_view *ph
 {
     PHYSAD__TRY(new_results(det, 1, out));
     PHYSAD__TRY(det->method->score(det, photo, *out, call));
-    physad__decide(det, *out);
-    return PHYSAD_OK;
+    return physad__decide(det, *out);
 }
 
 static physad_status score_all(const physad_detector *det, const physad_view *photos, int64_t count,

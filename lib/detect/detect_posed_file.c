@@ -197,7 +197,8 @@ static physad_status read_scene(physad__posed_model *m, const physad_tensors *fi
     double f[FACTS];
     PHYSAD__TRY(physad__posed_take(f, file, "scene.facts", PHYSAD_F64, 1, facts_shape, true));
     if (!is_count(f[0], 1, 1 << 25) || !is_count(f[1], 0, 3) || !is_count(f[2], 1, 32768) ||
-        !is_count(f[6], 1, 1 << 30) || !is_count(f[7], 1, 1 << 30) || !(f[8] > 0) || !(f[9] > 0))
+        !is_count(f[6], 1, 1 << 30) || !is_count(f[7], 1, 1 << 30) || !(f[8] > 0) || !(f[9] > 0) || !(f[5] > 0) ||
+        !(f[5] < 1e30))
         return physad__error(PHYSAD_ERR_FORMAT, "scene.facts holds numbers that no scene has");
     m->scene = (physad__gaussians){ .count = (int64_t)f[0],
                                     .degree = (int32_t)f[1],
@@ -208,6 +209,8 @@ static physad_status read_scene(physad__posed_model *m, const physad_tensors *fi
     m->locator.lens =
         (physad__lens){ (int64_t)f[6], (int64_t)f[7], f[8], f[9], f[10], f[11], f[12], f[13], f[14], f[15], 0 };
     const int64_t shape[2] = { physad__splat_plane_count(m->scene.degree), m->scene.stride };
+    physad_view there; /* before room is made for as much */
+    PHYSAD__TRY(physad__tensors_want(file, "scene.gaussians", PHYSAD_F32, 2, shape, &there));
     m->scene.planes = physad__alloc_array(&m->ctx->mem, shape[0] * shape[1], sizeof(float), "scene");
     if (m->scene.planes == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -226,6 +229,8 @@ static physad_status read_camera(physad_camera *c, const double *row, const char
     c->cy = row[15];
     c->width = (int64_t)row[16];
     c->height = (int64_t)row[17];
+    if (physad__camera_check(c, name) != PHYSAD_OK)
+        return physad__error_prefix(PHYSAD_ERR_FORMAT, "row %lld", (long long)i);
     return PHYSAD_OK;
 }
 

@@ -208,7 +208,7 @@ static physad_status end_photos(physad_stream *s, physad_result **out)
     PHYSAD__TRY(physad__pool_frames(&r->score, &s->det->ctx->mem, r->frame_scores, r->frame_count, s->o.pool));
     r->frame_count -= s->given;
     memmove(r->frame_scores, r->frame_scores + s->given, (size_t)r->frame_count * sizeof(double));
-    physad__decide(s->det, r);
+    PHYSAD__TRY(physad__decide(s->det, r));
     r->threshold = r->p_value = NAN; /* those of photos promise nothing on videos */
     r->anomalous = -1;
     s->photos = NULL;
@@ -222,12 +222,13 @@ static physad_status end_video(physad_stream *s, physad_result **out, physad__ca
     if (r == NULL)
         return PHYSAD_ERR_NOMEM;
     r->origin = physad__origin_retain(s->det->origin);
-    const physad_status status = methods_of(s)->end(s->det, s->state, r, call);
+    physad_status status = methods_of(s)->end(s->det, s->state, r, call);
+    if (status == PHYSAD_OK)
+        status = physad__decide(s->det, r);
     if (status != PHYSAD_OK) {
         physad_result_free(r);
         return status;
     }
-    physad__decide(s->det, r);
     *out = r;
     return PHYSAD_OK;
 }

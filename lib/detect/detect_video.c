@@ -115,6 +115,8 @@ physad_status physad_detector_score_video(const physad_detector *detector, const
         r->origin = physad__origin_retain(detector->origin);
         status = detector->method->score_video != NULL ? detector->method->score_video(detector, video, r, &call)
                                                        : score_frames(detector, video, pool, r, &call);
+        if (status == PHYSAD_OK)
+            status = physad__decide(detector, r);
         if (status == PHYSAD_ERR_SHAPE ||
             status == PHYSAD_ERR_NUMERIC) /* of its frames; what comes from reading names it already */
             status = physad__error_prefix(status, "%s", physad__video_name(video));
@@ -124,7 +126,6 @@ physad_status physad_detector_score_video(const physad_detector *detector, const
         physad_result_free(r);
         return status;
     }
-    physad__decide(detector, r);
     if (detector->method->score_video == NULL) { /* its threshold and p-values are those of photos */
         r->threshold = r->p_value = NAN;
         r->anomalous = -1;

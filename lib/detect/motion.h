@@ -417,11 +417,17 @@ bool physad__motion_run_take(physad__motion_run *run, int64_t *frame, double *sc
 physad_status physad__motion_run_finish(physad__motion_run *run, physad_result *result, physad__call *call);
 
 /* What is odd about a take, its course and patch scores known. */
-enum { PHYSAD__ODDS = PHYSAD__VIEWS + 1 + PHYSAD__POOLS + PHYSAD__PART_PATCHES + 1 };
+enum { /* where z of what begins: first one of each view; a part of the action is judged from the pools on */
+    PHYSAD__ODDS_RULES = PHYSAD__VIEWS,
+    PHYSAD__ODDS_POOLS,
+    PHYSAD__ODDS_PARTS = PHYSAD__ODDS_POOLS + PHYSAD__POOLS,
+    PHYSAD__ODDS_LOOKS = PHYSAD__ODDS_PARTS + PHYSAD__PART_PATCHES,
+    PHYSAD__ODDS
+};
 typedef struct physad__take_finding {
     double score;
     bool part, trimmed;          /* judged as a part of the action; without the rest around it */
-    double odds[PHYSAD__ODDS];   /* z by view, rules, pools, parts, looks; 0: not told */
+    double odds[PHYSAD__ODDS];   /* 0: not told */
     double values[PHYSAD__RULES];
     physad__part_finding beside;
 } physad__take_finding;
@@ -430,9 +436,9 @@ physad_status physad__motion_take_score(const physad__motion_model *m, physad__m
 /* A clip of a stream. */
 double physad__motion_clip_score(const physad__motion_model *m, const physad__course *c, int64_t from, int64_t to,
                                  double *values);
-/* Words for what is odd; `finding`: NULL for a stream's clip. */
+/* Words for what is odd, "" when nothing is; `finding`: NULL for a stream's clip, whose score then counts. */
 void physad__motion_say(const physad__motion_model *m, const double *values, const physad__take_finding *finding,
-                        int64_t worst, char *out, size_t size);
+                        double clip_score, int64_t worst, char *out, size_t size);
 double physad__motion_deviation(const physad__motion_model *m, int64_t view, int64_t point, const float *row);
 /* `room` for `count` numbers. */
 void physad__motion_pools(const double *scores, int64_t count, double *room, double *pools);

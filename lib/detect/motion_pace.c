@@ -16,7 +16,8 @@
 #endif
 
 static const double NEAR = 1.0 / 16, PULL = 1.0 / 12; /* of a plane's distance; of what is between due and come */
-static const double LONGEST_GAP = 4;                  /* seconds; more between two frames count as so many */
+static const double LONGEST_GAP = 4;                  /* seconds; more between two frames count as so many, unless */
+static const double FEW = 3;                          /* planes or usual frames are longer than that */
 static const double TICK = 1e-7;                      /* seconds */
 enum { MOST_BETWEEN = 240 };                          /* planes of one gap */
 
@@ -143,7 +144,7 @@ static double when(physad__motion_pace *p, double said)
         p->first = isfinite(said) ? said : 0;
         return 0;
     }
-    const double longest = p->seconds + fmin(LONGEST_GAP, MOST_BETWEEN / p->rate);
+    const double longest = p->seconds + fmin(fmax(LONGEST_GAP, FEW / fmin(p->rate, p->usual)), MOST_BETWEEN / p->rate);
     double now = isfinite(said) ? said - p->first : (double)++p->untimed / p->usual;
     if (!(now > p->seconds + TICK)) { /* its clock was set back, or stands */
         now = p->seconds + 1 / p->usual;

@@ -226,12 +226,12 @@ void physad__rules_measure(const physad__course *course, int64_t from, int64_t t
     t.still = PHYSAD__STILL * scale->energy;
     amounts(&t, values);
     times(&t, values);
-    for (int64_t k = 0; k < PHYSAD__RULES; k++)
-        if (course->coarse && physad__rule_kinds[k].fine)
-            values[k] = NAN;
     values[RELEASE] = decay(&t);
     values[PULSE] = rate_of(&t);
     states(&t, values);
+    for (int64_t k = 0; k < PHYSAD__RULES; k++)
+        if (course->coarse && physad__rule_kinds[k].fine)
+            values[k] = NAN;
 }
 
 /* --- learning ------------------------------------------------------------------------------------------------------

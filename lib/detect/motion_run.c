@@ -204,16 +204,17 @@ static physad_status score_patches(physad__motion_run *run, bool end, physad__ca
 }
 
 /* In an episode a plane is also odd by what it does at its time, once what lies around it has come. */
-static void score_planes(physad__motion_run *run, bool end)
+static physad_status score_planes(physad__motion_run *run, bool end)
 {
     const physad__motion_model *m = run->model;
     for (; run->scored < run->patched; run->scored++) {
+        PHYSAD__TRY(physad__cancelled(run->pace.ctx)); /* at a long take's end many wait */
         const int64_t t = run->scored, kept = t - run->left;
         double z[2] = { run->scores[kept], 0 };
         if (m->episodes && m->count > 0 && t < run->course.frames) {
             const int64_t point = physad__view_point_of(&m->scale, t);
             if (!end && run->course.frames <= physad__view_point_last(&m->scale, point))
-                return;
+                return PHYSAD_OK;
             z[1] = physad__usual_z(&m->point, deviation_of(m, &run->course, point));
         }
         run->scores[kept] = physad__motion_join(z, m->episodes ? 2 : 1);
@@ -224,6 +225,7 @@ static void score_planes(physad__motion_run *run, bool end)
             run->worst = run->oddest[kept];
         }
     }
+    return PHYSAD_OK;
 }
 
 /* --- frames and planes ---------------------------------------------------------------------------------------------
@@ -314,7 +316,7 @@ static physad_status take_plane(physad__motion_run *run, const float *plane, phy
     PHYSAD__TRY(score_patches(run, false, call));
     if (run->drain != NULL)
         PHYSAD__TRY(run->drain->taken(run->drain->user, run));
-    score_planes(run, false);
+    PHYSAD__TRY(score_planes(run, false));
     score_clips(run, false);
     return PHYSAD_OK;
 }
@@ -350,7 +352,7 @@ physad_status physad__motion_run_end(physad__motion_run *run, physad__call *call
     PHYSAD__TRY(take_planes(run, true, call));
     run->course.coarse = COARSE * run->pace.made > run->pace.planes;
     PHYSAD__TRY(score_patches(run, true, call));
-    score_planes(run, true);
+    PHYSAD__TRY(score_planes(run, true));
     score_clips(run, true);
     return PHYSAD_OK;
 }
@@ -365,7 +367,7 @@ static physad_status tell(const physad__motion_run *run, physad_result *r, const
     const physad__oddest *o = &run->worst;
     const double cell_y = (double)run->pace.source_height / (double)run->front.height * PHYSAD__MOTION_CELL;
     const double cell_x = (double)run->pace.source_width / (double)run->front.width * PHYSAD__MOTION_CELL;
-    physad__motion_say(run->model, values, finding, run->worst_plane, text, sizeof(text));
+    physad__motion_say(run->model, values, finding, run->clip_score, run->worst_plane, text, sizeof(text));
     r->verdict = physad__strdup(run->mem, text);
     r->worst_frame = run->worst_frame;
     r->worst_distance = o->distance;

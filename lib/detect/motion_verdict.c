@@ -30,17 +30,12 @@ static void judge_whole(const physad__motion_model *m, const physad__course *c, 
         physad__view_kinds[v].fill(c, &m->scale, row);
         f->odds[v] = physad__usual_z(&m->view[v].usual, physad__view_distance(m, v, row, -1));
     }
-    f->odds[PHYSAD__VIEWS] = physad__usual_z(&m->rule, physad__rules_oddness(m->rules, f->values, &worst));
+    f->odds[PHYSAD__ODDS_RULES] = physad__usual_z(&m->rule, physad__rules_oddness(m->rules, f->values, &worst));
 }
 
 physad_status physad__motion_take_score(const physad__motion_model *m, physad__mem *mem, const physad__course *course,
                                         const physad__look *look, physad__take_finding *f)
 {
-    enum {
-        POOLS_AT = PHYSAD__VIEWS + 1,
-        PARTS_AT = POOLS_AT + PHYSAD__POOLS,
-        LOOKS_AT = PARTS_AT + PHYSAD__PART_PATCHES
-    };
     const physad__parts *p = &m->parts;
     physad__course c;
     *f = (physad__take_finding){ 0 };
@@ -52,16 +47,16 @@ physad_status physad__motion_take_score(const physad__motion_model *m, physad__m
     if (room == NULL)
         return PHYSAD_ERR_NOMEM;
     for (int k = 0; k < PHYSAD__PART_PATCHES && p->takes > 1; k++)
-        f->odds[PARTS_AT + k] = f->beside.z[k];
+        f->odds[PHYSAD__ODDS_PARTS + k] = f->beside.z[k];
     f->part = f->beside.part;
-    f->odds[LOOKS_AT] = physad__look_z(&m->looks, look);
+    f->odds[PHYSAD__ODDS_LOOKS] = physad__look_z(&m->looks, look);
     if (f->part) {
         physad__motion_pools(c.patches, c.frames, room, pools);
-        physad__part_patches(p, f->beside.length, pools, f->odds + POOLS_AT);
-        f->score = physad__motion_join(f->odds + POOLS_AT, PHYSAD__ODDS - POOLS_AT);
+        physad__part_patches(p, f->beside.length, pools, f->odds + PHYSAD__ODDS_POOLS);
+        f->score = physad__motion_join(f->odds + PHYSAD__ODDS_POOLS, PHYSAD__ODDS - PHYSAD__ODDS_POOLS);
     } else {
         judge_whole(m, &c, f);
-        pool_odds(m, c.patches, c.frames, room, f->odds + POOLS_AT);
+        pool_odds(m, c.patches, c.frames, room, f->odds + PHYSAD__ODDS_POOLS);
         f->score = physad__motion_join(f->odds, PHYSAD__ODDS);
     }
     physad__free(room);
@@ -107,35 +102,49 @@ static void say_rules(const physad__motion_model *m, const double *values, char 
     }
 }
 
-/* Where a part lies in the action, and what is odd there. */
-static void say_part(const physad__motion_model *m, const physad__take_finding *f, char *out, size_t size)
+/* What is odd by that z, where no rule says it. */
+static const char *words_of(int64_t odd)
 {
-    const double from = fmax(f->beside.from, 0) / m->rate;
-    const char *what = "as normal ones are there";
-    if (f->beside.z[PHYSAD__PART_MEAN] > CLEAR || f->beside.z[PHYSAD__PART_WORST] > CLEAR)
-        what = f->beside.speed < SLOWER       ? "too slow"
-               : f->beside.speed > 1 / SLOWER ? "too fast"
-                                              : "unlike any normal video there";
-    physad__snprintf(out, size, "a part of the action, as from %.2f s on: %s (its speed: %.2f of the normal)", from,
-                     what, f->beside.speed);
+    if (odd < PHYSAD__ODDS_RULES)
+        return physad__view_kinds[odd].words;
+    if (odd == PHYSAD__ODDS_RULES)
+        return "many rules are near their borders together";
+    if (odd < PHYSAD__ODDS_PARTS)
+        return odd == PHYSAD__ODDS_POOLS + PHYSAD__POOL_MAX ? "a place at one moment" : "places at many moments";
+    return odd < PHYSAD__ODDS_LOOKS ? "how it goes on, laid beside normal ones" : "how it looks";
+}
+
+/* Where a part lies in the action, and what is odd there. */
+static void say_part(const physad__motion_model *m, const physad__take_finding *f, int64_t odd, char *out, size_t size)
+{
+    const bool beside = odd >= PHYSAD__ODDS_PARTS && odd < PHYSAD__ODDS_LOOKS;
+    const char *pace = f->beside.speed < SLOWER ? "too slow" : f->beside.speed > 1 / SLOWER ? "too fast" : NULL;
+    physad__snprintf(out, size, "a part of the action, as from %.2f s on: %s%s (its speed: %.2f of the normal)",
+                     fmax(f->beside.from, 0) / m->rate, beside && pace != NULL ? "" : "unlike any normal video: ",
+                     beside && pace != NULL ? pace : words_of(odd), f->beside.speed);
+}
+
+/* The greatest z, unless that is none to speak of: -1. */
+static int64_t oddest_of(const physad__take_finding *f)
+{
+    int64_t odd = f->part ? PHYSAD__ODDS_POOLS : 0;
+    for (int64_t i = odd + 1; i < PHYSAD__ODDS; i++)
+        odd = f->odds[i] > f->odds[odd] ? i : odd;
+    return f->odds[odd] > CLEAR ? odd : -1;
 }
 
 void physad__motion_say(const physad__motion_model *m, const double *values, const physad__take_finding *f,
-                        int64_t worst, char *out, size_t size)
+                        double clip_score, int64_t worst, char *out, size_t size)
 {
-    int64_t odd = 0;
+    const int64_t odd = f != NULL ? oddest_of(f) : -1;
     out[0] = '\0';
-    if (f != NULL && f->part)
-        say_part(m, f, out, size);
-    else
+    if (f == NULL || !f->part)
         say_rules(m, values, out, size);
-    for (int64_t i = 1; f != NULL && i < PHYSAD__VIEWS; i++)
-        odd = f->odds[i] > f->odds[odd] ? i : odd;
-    if (out[0] == '\0' && f != NULL && f->odds[PHYSAD__ODDS - 1] > fmax(CLEAR, f->odds[odd]))
-        physad__snprintf(out, size, "no single rule is broken; it looks unlike any normal video");
-    else if (out[0] == '\0' && f != NULL && f->odds[odd] > CLEAR)
+    else if (odd >= 0)
+        say_part(m, f, odd, out, size);
+    if (out[0] == '\0' && (odd >= 0 || (f == NULL && clip_score > CLEAR)))
         physad__snprintf(out, size, "no single rule is broken; unlike any normal video: %s",
-                         physad__view_kinds[odd].words);
+                         odd >= 0 ? words_of(odd) : "places at many moments");
     const size_t used = strlen(out);
     if (used > 0)
         physad__snprintf(out + used, size - used, "; oddest at %.2f s", (double)worst / m->rate);

@@ -403,6 +403,26 @@ static physad_status bank_write(const physad_detector *det, const physad__posed_
     return for_all(m, w, true);
 }
 
+/* No mean or spread of a fit comes near it; with one beyond, every photo would look the same. */
+static const double BEYOND = 1e30;
+
+/* The parts' weights are shares of one score. */
+static physad_status check_parts(const physad__splat_bank *b)
+{
+    double sum = 0;
+    for (int k = 0; k < PHYSAD__PARTS; k++) {
+        const physad__splat_part *p = &b->parts[k];
+        if (!(p->weight >= 0 && p->weight <= 1) || !(p->spread > 1 / BEYOND && p->spread < BEYOND) ||
+            !(fabs(p->mean) < BEYOND))
+            return physad__error(PHYSAD_ERR_FORMAT, "splat_bank.parts row %d holds weight %g, mean %g and spread %g", k,
+                                 p->weight, p->mean, p->spread);
+        sum += p->weight;
+    }
+    if (!(fabs(sum - 1) < 1e-6))
+        return physad__error(PHYSAD_ERR_FORMAT, "splat_bank.parts holds weights whose sum is %g, want 1", sum);
+    return PHYSAD_OK;
+}
+
 static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *file)
 {
     const int64_t n = b->model->views.count, whiten[2] = { b->dim, b->dim }, cells[3] = { n, b->cells, b->dim };
@@ -414,8 +434,8 @@ static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *fi
     if (b->bank == NULL)
         return PHYSAD_ERR_NOMEM;
     PHYSAD__TRY(physad__splat_bank_reserve_maps(b));
-    PHYSAD__TRY(physad__posed_take(b->whiten, file, "splat_bank.whiten", PHYSAD_F32, 2, whiten, false));
-    PHYSAD__TRY(physad__posed_take(b->bank, file, "splat_bank.cells", PHYSAD_F32, 3, cells, false));
+    PHYSAD__TRY(physad__posed_take(b->whiten, file, "splat_bank.whiten", PHYSAD_F32, 2, whiten, true));
+    PHYSAD__TRY(physad__posed_take(b->bank, file, "splat_bank.cells", PHYSAD_F32, 3, cells, true));
     PHYSAD__TRY(physad__posed_take(b->maps, file, "splat_bank.maps", PHYSAD_F32, 3, maps, false));
     PHYSAD__TRY(physad__posed_take(b->fine_maps, file, "splat_bank.fine_maps", PHYSAD_F32, 3, fine, false));
     PHYSAD__TRY(physad__posed_take(b->trends, file, "splat_bank.trends", PHYSAD_F64, 2, trends, true));
@@ -423,13 +443,11 @@ static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *fi
     PHYSAD__TRY(physad__posed_take(b->parts, file, "splat_bank.parts", PHYSAD_F64, 2, parts, true));
     if (b->ways[PHYSAD__BY_PLAIN])
         PHYSAD__TRY(physad__posed_take(b->plain_bank, file, "splat_bank.plain", PHYSAD_F32, 3, plain, true));
-    for (int k = 0; k < PHYSAD__PARTS; k++)
-        if (!(b->parts[k].weight >= 0 && b->parts[k].weight <= 1) || !(b->parts[k].spread > 0))
-            return physad__error(PHYSAD_ERR_FORMAT, "splat_bank.parts row %d holds weight %g and spread %g", k,
-                                 b->parts[k].weight, b->parts[k].spread);
+    PHYSAD__TRY(check_parts(b));
     for (int way = 0; way < PHYSAD__WAYS; way++) {
         const physad__usual *u = &b->usual[way];
-        if (b->ways[way] && (!isfinite(u->mean) || !(u->variance > 0) || !isfinite(u->tail[0]) || !(u->tail[1] > 0)))
+        if (b->ways[way] && (!(fabs(u->mean) < BEYOND) || !(u->variance > 1 / BEYOND) || !(u->variance < BEYOND) ||
+                             !(fabs(u->tail[0]) < BEYOND) || !(u->tail[1] > 1 / BEYOND)))
             return physad__error(PHYSAD_ERR_FORMAT, "splat_bank.usual row %d holds no mean, variance and tail", way);
     }
     return PHYSAD_OK;

@@ -66,6 +66,7 @@ static physad_status read_options(physad_scene_options *o, const physad_scene_op
     PHYSAD__TRY(range("max_side", o->max_side, 0, 32768));
     PHYSAD__TRY(range("max_gaussians", o->max_gaussians, 1, 20000000));
     PHYSAD__TRY(range("random_points", o->random_points, 1, 20000000));
+    PHYSAD__TRY(range("swept_points", o->swept_points, INT32_MIN, 20000000));
     PHYSAD__TRY(range("densify_every", o->densify_every, 1, 1000000));
     o->checkpoint_every = or_default(o->checkpoint_every, 1000);
     PHYSAD__TRY(range("densify", o->densify, 0, PHYSAD_SCENE_DENSIFY_MCMC));

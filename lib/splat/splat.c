@@ -234,6 +234,7 @@ physad_status physad_splat_forward(physad_splat *s, physad_gaussians *gaussians,
     const physad_view *const to[PARTS] = { colour, depth, opacity, channels };
     physad_view own[PARTS];
     PHYSAD__TRY(check_handle(s, call));
+    forget(s); /* also when what follows fails: nothing goes back through an older picture */
     PHYSAD__TRY(physad__gaussians_check(gaussians, call));
     PHYSAD__TRY(physad__camera_check(camera, call));
     const physad__gaussians *const g = physad__gaussians_set_of(gaussians);
@@ -243,7 +244,6 @@ physad_status physad_splat_forward(physad_splat *s, physad_gaussians *gaussians,
                                           camera->cy, camera->width, camera->height);
     in.camera.nearest = g->nearest > 0 ? g->nearest : in.camera.nearest;
     PHYSAD__TRY(read_options(&in, options, g->degree));
-    forget(s); /* from here on: `values` go where the last picture's were */
     PHYSAD__TRY(take_values(s, &in, values));
     PHYSAD__TRY(check_images(to, &in, call, false));
     PHYSAD__TRY(physad__grow(&s->ctx->mem, &s->images, &s->images_size,
@@ -317,6 +317,13 @@ physad_status physad_splat_backward(physad_splat *s, const physad_view *by_colou
     physad__splat_back back = { .planes = physad__splat_planes_at(s->planes, g->stride),
                                 .extra = s->input.extra > 0 ? s->by_values : NULL };
     PHYSAD__TRY(physad__splat_backward(s->renderer, &images, &back));
+    bool finite = is_finite(s->planes, size) && is_finite(s->by_values, g->count * s->input.extra);
+    for (int k = 0; k < 6; k++)
+        finite = finite && isfinite(back.pose[k]);
+    if (!finite)
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "physad_splat_backward: a gradient would not be finite: what was given by pixel, or the "
+                             "camera's focal length, is too large");
     memcpy(s->pose, back.pose, sizeof(s->pose));
     s->has_gradients = true;
     return PHYSAD_OK;

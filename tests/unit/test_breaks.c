@@ -229,6 +229,8 @@ static void test_files(void **state)
         { "attributes.json", "{\"categories\": {\"a\": \"glossy\"}}", "\"a\" is no object of attributes" },
         { "attributes.json", "{\"photos\": {\"a\": {\"light\": 3}}}", "\"light\" is no text" },
         { "attributes.json", "{\"photos\": {\"a\": {\"light\": \"\"}}}", "\"light\" is no text" },
+        { "attributes.json", "{\"all\": {\"defect_size\": \"small\"}}", "told by the masks" },
+        { "attributes.csv", "path,defect_size\na,small\n", "told by the masks" },
         { "attributes.csv", "name,light\na,dim\n", "neither a column" },
         { "attributes.csv", "path,light\na\n", "line 2" },
         { "attributes.csv", "path,light\na,\xff\n", "no UTF-8" },

@@ -449,6 +449,15 @@ static void test_refused(void **state)
     p.opacity[3] = NAN;
     assert_fails(PHYSAD_ERR_NUMERIC, "by_opacity", physad_splat_backward(splat, NULL, NULL, &p.views[2], NULL));
     assert_fails(PHYSAD_ERR_STATE, "no gradients", physad_splat_gradient_pose(splat, pose));
+    for (int64_t i = 0; i < physad__view_count(&p.views[2]); i++)
+        p.opacity[i] = 3e38f;
+    assert_fails(PHYSAD_ERR_NUMERIC, "would not be finite",
+                 physad_splat_backward(splat, NULL, NULL, &p.views[2], NULL));
+    assert_fails(PHYSAD_ERR_STATE, "no gradients", physad_splat_gradient_pose(splat, pose));
+    assert_fails(PHYSAD_ERR_ARG, "camera is NULL",
+                 physad_splat_forward(splat, plain.gaussians, NULL, NULL, NULL, NULL, NULL, NULL, NULL));
+    assert_fails(PHYSAD_ERR_STATE, "no picture", physad_splat_backward(splat, &p.views[0], NULL, NULL, NULL));
+    assert_ok(render(splat, &t, NULL, &p));
     wrong = p.views[0];
     wrong.ndim = 2;
     assert_fails(PHYSAD_ERR_SHAPE, "by_colour", physad_splat_backward(splat, &wrong, NULL, NULL, NULL));

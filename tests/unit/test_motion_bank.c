@@ -372,6 +372,21 @@ static void crafted_models_are_refused(void **state)
     physad_context_free(ctx);
 }
 
+/* A score that is no number is above no threshold: it must not pass for normal. */
+static void scores_beyond_range_are_no_verdict(void **state)
+{
+    physad_detector *det;
+    physad_video *v;
+    physad_result *r = NULL;
+    craft("motion.usual", 1, 1e-320, full("crafted"));
+    assert_ok(physad_detector_load(&det, shared, full("crafted")));
+    assert_ok(physad_video_open(&v, shared, sample_of("good")->file, NULL));
+    assert_fails(PHYSAD_ERR_NUMERIC, "the score is inf", physad_detector_score_video(det, v, 0, &r));
+    assert_null(r);
+    physad_video_free(v);
+    physad_detector_free(det);
+}
+
 static void rules_can_be_edited(void **state)
 {
     const char *json;
@@ -802,6 +817,7 @@ int main(void)
         cmocka_unit_test(rules_have_a_least_spread),
         cmocka_unit_test(rates_are_bounded),
         cmocka_unit_test(crafted_models_are_refused),
+        cmocka_unit_test(scores_beyond_range_are_no_verdict),
         cmocka_unit_test(rules_can_be_edited),
         cmocka_unit_test(streams_equal_files),
         cmocka_unit_test(streams_keep_time),

@@ -140,6 +140,7 @@ static physad_result *score_cut(const char *type, int64_t number, cut c)
     return r;
 }
 
+/* `word`: in the verdict, unless that is empty because nothing is odd. */
 static double number_of(const char *type, int64_t number, cut c, const char *word)
 {
     physad_result *r = score_cut(type, number, c);
@@ -147,7 +148,9 @@ static double number_of(const char *type, int64_t number, cut c, const char *wor
     print_message("%s %lld, %d..%d: %.3f; %s\n", type, (long long)number, c.from, c.to, score,
                   physad_result_verdict(r));
     if (word != NULL)
-        assert_non_null(strstr(physad_result_verdict(r), word));
+        assert_true((score < 1.5 && *physad_result_verdict(r) == '\0') ||
+                    strstr(physad_result_verdict(r), word) != NULL);
+    assert_true(score < 2.5 || *physad_result_verdict(r) != '\0'); /* what is odd is told in words */
     physad_result_free(r);
     return score;
 }
@@ -186,7 +189,7 @@ static void a_pause_before_counts_for_nothing(void **state)
 static void odd_looks_count(void **state)
 {
     const cut all = { 0, 1000, 0, 1, false }, spotted = { 0, 1000, 0, 1, true };
-    assert_true(number_of("good", 0, spotted, "looks unlike any normal video") > number_of("good", 0, all, NULL) + 0.5);
+    assert_true(number_of("good", 0, spotted, "how it looks") > number_of("good", 0, all, NULL) + 0.5);
 }
 
 /* --- frames that are kept --- */

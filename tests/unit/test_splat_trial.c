@@ -65,7 +65,7 @@ static void test_weighed(void **state)
 {
     static uint8_t bad[HEIGHT * WIDTH * 3];
     static float map[HEIGHT * WIDTH], again[HEIGHT * WIDTH];
-    static const char *const ruined[] = { "holds weight", "holds weight", "spread 0" };
+    static const char *const ruined[] = { "holds weight", "holds weight", "spread 0", "sum is 0", "mean 1e+300" };
     char folder[256], path[512], lying[512];
     double parts[PARTS][FACTS], other[PARTS][FACTS];
     physad_context *ctx = new_context(2), *one = new_context(1);
@@ -105,9 +105,10 @@ static void test_weighed(void **state)
                     (0.25 * parts[0][2] + 0.75 * parts[1][2]) * (0.25 * deviation[0] + 0.75 * deviation[1]),
                 1e-9);
 
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 5; k++) { /* a weight below 0 and above 1, no spread, weights of no sum, a mean beyond all */
         memcpy(other, parts, sizeof(other));
-        other[k / 2][k == 2 ? 2 : 0] = k == 0 ? -0.5 : k == 1 ? 2 : 0;
+        other[k / 2 % 2][k == 2 ? 2 : k == 4 ? 1 : 0] = k == 0 ? -0.5 : k == 1 ? 2 : k == 4 ? 1e300 : 0;
+        other[0][0] = k == 3 ? 0 : other[0][0], other[1][0] = k == 3 ? 0 : other[1][0];
         write_parts(ctx, path, lying, (const double(*)[FACTS])other);
         read = NULL;
         assert_fails(PHYSAD_ERR_FORMAT, ruined[k], physad_detector_load(&read, ctx, lying));

@@ -139,7 +139,6 @@ class Splat(Gated):
         found = Picture(np.empty((height, width, 3), np.float32), np.empty((height, width), np.float32) if depth else None,
                         np.empty((height, width), np.float32), channels)
         with self._gate.alone as h, gaussians._gate.shared as of:
-            self._shape = None
             lib.splat_forward(h, of, raw, options, values, *found)
             self._shape = (lib.gaussians_count(of), lib.gaussians_harmonics(of), 0 if channels is None else channels.shape[2])
         return found

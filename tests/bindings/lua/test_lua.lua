@@ -45,6 +45,11 @@ test("arrays", function()
   raises("PHYSAD_ERR_SHAPE", "extent", physad.array, "u8", { -1 })
   raises("PHYSAD_ERR_SHAPE", "too large", physad.array, "f64", { 2 ^ 40, 2 ^ 40 })
   raises("PHYSAD_ERR_SHAPE", "1 to 6", physad.array, "u8", {})
+  raises("PHYSAD_ERR_SHAPE", "too large", physad.array, "f64", { 0, 2 ^ 62, 2 ^ 62 })
+  assert(#physad.array("f64", { 0, 3 }) == 0)
+  assert(physad.array("u8", { 2 }, { 0, 255 })(2) == 255 and physad.array("i16", { 1 }, { -32768 })(1) == -32768)
+  for _, wrong in ipairs { 256, -1, 1.5, 0 / 0, 1 / 0 } do raises("PHYSAD_ERR_ARG", "no whole number", physad.array, "u8", { 1 }, { wrong }) end
+  raises("PHYSAD_ERR_ARG", "no whole number", physad.array, "i16", { 1 }, { 32768 })
 end)
 
 test("context", function()
@@ -401,6 +406,9 @@ test("gaussians", function()
     local done, why = pcall(splat.forward, splat, g, camera, { background = background })
     assert(not done and tostring(why):find(words, 1, true), why)
   end
+  raises("PHYSAD_ERR_ARG", "rotation", splat.forward, splat, g, { width = 24, height = 20, fx = 20, fy = 20, cx = 12, cy = 10,
+    rotation = { 0, 0, 0, 0, 0, 0, 0, 0, 0 }, translation = { 0, 0, 0 } })
+  raises("PHYSAD_ERR_STATE", "no picture", splat.backward, splat, {}) -- the one before is gone
   seen = splat:forward(g, camera, { values = values, background = { 0, 0, 1 } })
   local back = splat:backward { colour = seen.colour }
   assert(#back.pose == 6 and back.xyz:shape()[1] == n and back.values:shape()[2] == 2 and back.harmonics:shape()[2] == 1)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The renderer by itself: arrays in and out, pictures, gradients against differences, a pose found by them; groups of photos."""
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -122,6 +124,20 @@ def test_wrong_cameras(rng):
     for background, said in ((3, "background is int, want a sequence of 3 numbers"), ("red", r"background\[0\] is str, want a number")):
         with pytest.raises(TypeError, match=said):
             physad.Splat().forward(physad.Gaussians(**arrays(rng)), CAMERA, background=background)
+    shrinking = []
+
+    class Trap:
+        def __float__(self):
+            shrinking.clear()
+            return 0.5
+
+    shrinking += [Trap(), Trap(), Trap()]
+    splat = physad.Splat()
+    splat.forward(physad.Gaussians(**arrays(rng)), CAMERA, background=shrinking)  # read as it was given
+    with pytest.raises(physad.ArgumentError, match="rotation"):
+        splat.forward(physad.Gaussians(**arrays(rng)), dataclasses.replace(CAMERA, rotation=np.zeros((3, 3))))
+    with pytest.raises(physad.StateError, match="no picture"):  # the one before is gone
+        splat.backward()
     with pytest.raises(TypeError, match="camera is NoneType, want a physad.Camera"):
         physad.Splat().forward(gaussians, None)
     with pytest.raises(ValueError, match="tangent has 2 numbers, want 6"):
