@@ -38,7 +38,12 @@ static physad_status use_rules(physad_detector *detector, const char *path, int 
     *code = text != NULL ? TOOL_DONE : TOOL_FAILED;
     if (text == NULL)
         return PHYSAD_OK;
-    const physad_status status = physad_detector_set_rules(detector, text);
+    physad_status status = physad_detector_set_rules(detector, text);
+    if (status == PHYSAD_ERR_FORMAT) { /* the file's fault */
+        tool_error("%s: %s", path, physad_last_error());
+        *code = TOOL_FAILED;
+        status = PHYSAD_OK;
+    }
     free(text);
     return status;
 }

@@ -267,7 +267,9 @@ static physad_status take_spread(physad__motion_gathered *f)
         n++;
     }
     if (n < 1)
-        return physad__error(PHYSAD_ERR_NUMERIC, "%s: nothing moves in the normal videos", f->det->method->name);
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "%s: nothing moves in the %lld normal videos; want recordings of the thing in use",
+                             f->det->method->name, (long long)f->count);
     for (int k = 0; k < PHYSAD__PATCH_DIM; k++) {
         const double spread = sqrt(fmax(square[k] / n - sum[k] / n * (sum[k] / n), 0));
         const double weight = k < PHYSAD__PATCH_MOTION ? 1 : physad__option_real(f->det, "appearance");
@@ -438,6 +440,7 @@ static physad_status run_fit(physad__motion_gathered *f)
 {
     physad__motion_model *m = f->m;
     physad__call_stage(f->call, "videos", 2 * f->count);
+    PHYSAD__TRY(read_rules_file(f->det, m)); /* one that makes no sense is told before the work */
     PHYSAD__TRY(take_size(f));
     PHYSAD__TRY(find_steady(f));
     for (int64_t v = 0; v < f->count; v++) {

@@ -394,37 +394,86 @@ static physad_status unknown_rule(const char *name)
                          near != NULL ? near : names[0]);
 }
 
-static physad_status read_rule(physad__rule *rules, const json_t *one)
+/* What stands there, for a message: a number or a short text as it is, else what kind of thing it is. */
+static const char *shown(const json_t *value, char *out, size_t size)
 {
-    const char *name = json_string_value(json_object_get(one, "rule"));
-    const json_t *low = json_object_get(one, "low"), *high = json_object_get(one, "high"),
-                 *used = json_object_get(one, "used");
-    if (name == NULL)
+    if (value == NULL)
+        return "nothing";
+    if (json_is_number(value))
+        physad__snprintf(out, size, "%g", json_number_value(value));
+    else if (json_is_string(value))
+        physad__snprintf(out, size, "\"%.40s\"", json_string_value(value));
+    else if (json_is_boolean(value))
+        return json_is_true(value) ? "true" : "false";
+    else
+        return json_is_object(value) ? "an object" : json_is_array(value) ? "a list" : "null";
+    return out;
+}
+
+static physad_status read_range(physad__rule *rule, int64_t k, const json_t *one)
+{
+    char got[64], other[64];
+    const char *name = physad__rule_kinds[k].name, *keys[2] = { "low", "high" };
+    double range[2];
+    for (int i = 0; i < 2; i++) {
+        const json_t *value = json_object_get(one, keys[i]);
+        if (!json_is_number(value))
+            return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": %s is %s, want a number", name, keys[i],
+                                 shown(value, got, sizeof(got)));
+        range[i] = json_number_value(value);
+    }
+    if (!(range[0] < range[1]))
+        return physad__error(
+            PHYSAD_ERR_FORMAT,
+            "rule \"%s\": low is %s and high is %s, want low < high; \"used\": false leaves a rule out", name,
+            shown(json_object_get(one, "low"), got, sizeof(got)),
+            shown(json_object_get(one, "high"), other, sizeof(other)));
+    if (by_logarithm(k) && !(range[1] > 0))
+        return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": high is %g, want more than 0", name, range[1]);
+    rule->low = meant(k, range[0]);
+    rule->high = fmax(meant(k, range[1]), rule->low + 1e-9);
+    return PHYSAD_OK;
+}
+
+static physad_status read_rule(physad__rule *rules, const json_t *one, bool *given)
+{
+    char got[64];
+    const json_t *name = json_object_get(one, "rule"), *used = json_object_get(one, "used");
+    if (!json_is_object(one))
         return physad__error(PHYSAD_ERR_FORMAT,
-                             "want {\"rule\": name, \"low\": number, \"high\": number, \"used\": true}");
-    const int64_t k = find_rule(name);
+                             "it is %s, want {\"rule\": name, \"low\": number, \"high\": number, \"used\": true}",
+                             shown(one, got, sizeof(got)));
+    if (!json_is_string(name))
+        return physad__error(PHYSAD_ERR_FORMAT, "\"rule\" is %s, want the name of a rule",
+                             shown(name, got, sizeof(got)));
+    const int64_t k = find_rule(json_string_value(name));
     if (k < 0)
-        return unknown_rule(name);
-    if (!json_is_number(low) || !json_is_number(high) || !(json_number_value(low) < json_number_value(high)))
-        return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": want numbers low < high", name);
+        return unknown_rule(json_string_value(name));
+    if (given[k])
+        return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\" is there twice, want it once", physad__rule_kinds[k].name);
     if (used != NULL && !json_is_boolean(used))
-        return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": used is neither true nor false", name);
-    if (by_logarithm(k) && !(json_number_value(high) > 0))
-        return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": high is %g, want more than 0", name,
-                             json_number_value(high));
-    rules[k].low = meant(k, json_number_value(low));
-    rules[k].high = fmax(meant(k, json_number_value(high)), rules[k].low + 1e-9);
+        return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": used is %s, want true or false",
+                             physad__rule_kinds[k].name, shown(used, got, sizeof(got)));
+    PHYSAD__TRY(read_range(&rules[k], k, one));
     rules[k].used = used == NULL ? rules[k].used : json_is_true(used);
+    given[k] = true;
     return PHYSAD_OK;
 }
 
 physad_status physad__rules_from_json(physad__rule *rules, const json_t *json)
 {
-    const json_t *list = json_is_object(json) ? json_object_get(json, "rules") : json;
+    char got[64];
+    bool given[PHYSAD__RULES] = { false };
+    const bool whole = json_is_object(json);
+    const json_t *list = whole ? json_object_get(json, "rules") : json;
     if (!json_is_array(list))
-        return physad__error(PHYSAD_ERR_FORMAT, "want a list of rules, or {\"rules\": [...]}");
-    for (size_t i = 0; i < json_array_size(list); i++)
-        PHYSAD__TRY(read_rule(rules, json_array_get(list, i)));
+        return physad__error(PHYSAD_ERR_FORMAT, "%s %s, want a list of rules%s", whole ? "\"rules\" is" : "it is",
+                             shown(list, got, sizeof(got)), whole ? "" : ", or {\"rules\": [...]}");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const physad_status status = read_rule(rules, json_array_get(list, i), given);
+        if (status != PHYSAD_OK)
+            return physad__error_prefix(status, "entry %lld of the rules", (long long)i + 1);
+    }
     return PHYSAD_OK;
 }
 

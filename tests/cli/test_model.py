@@ -365,7 +365,9 @@ class Videos(Case):
         self.fails(run("rules", self.model, "--use", edited), 2, "-o MODEL")
         self.fails(run("rules", self.model, "--use", self.place / "none.json", "-o", self.place / "x"), 1, "none.json")
         edited.write_text('[{"rule": "sped", "low": 1, "high": 2}]')
-        self.fails(run("rules", self.model, "--use", edited, "-o", self.place / "x"), 1, 'did you mean "speed"')
+        self.fails(run("rules", self.model, "--use", edited, "-o", self.place / "x"), 1, 'edited.json: entry 1 of the rules: there is no rule "sped"; did you mean "speed"')
+        edited.write_text('[{"rule": "speed", "low": 1,')
+        self.fails(run("rules", self.model, "--use", edited, "-o", self.place / "x"), 1, "edited.json: ")
         edited.write_bytes(rules.read_bytes() + b"\0, and more")
         self.fails(run("rules", self.model, "--use", edited, "-o", self.place / "x"), 1, f"byte {rules.stat().st_size} is zero")
 

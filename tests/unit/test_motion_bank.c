@@ -403,15 +403,42 @@ static void rules_can_be_edited(void **state)
     physad_result *after = score(det, sample_of("good")->file);
     assert_true(physad_result_score(after) > physad_result_score(before));
     assert_non_null(strstr(physad_result_verdict(after), "over too early"));
+    const double edited = physad_result_score(after);
     physad_result_free(after);
     assert_fails(PHYSAD_ERR_FORMAT, "did you mean \"speed\"",
                  physad_detector_set_rules(det, "[{\"rule\": \"sped\", \"low\": 2, \"high\": 3}]"));
-    assert_fails(PHYSAD_ERR_FORMAT, "low < high",
-                 physad_detector_set_rules(det, "[{\"rule\": \"speed\", \"low\": 3, \"high\": 3}]"));
-    assert_fails(PHYSAD_ERR_FORMAT, "list", physad_detector_set_rules(det, "3"));
+    static const struct {
+        const char *json, *said;
+    } bad[] = {
+        { "3", "it is 3, want a list of rules" },
+        { "{\"rules\": \"none\"}", "\"rules\" is \"none\", want a list" },
+        { "{}", "\"rules\" is nothing, want a list" },
+        { "[{\"rule\": \"speed\", \"low\": 2, \"high\": 3}, 7]", "entry 2 of the rules: it is 7, want {" },
+        { "[[]]", "entry 1 of the rules: it is a list, want {" },
+        { "[{\"low\": 2}]", "entry 1 of the rules: \"rule\" is nothing, want the name of a rule" },
+        { "[{\"rule\": null}]", "\"rule\" is null, want the name" },
+        { "[{\"rule\": \"speed\", \"high\": 3}]", "rule \"speed\": low is nothing, want a number" },
+        { "[{\"rule\": \"speed\", \"low\": 2, \"high\": \"fast\"}]", "high is \"fast\", want a number" },
+        { "[{\"rule\": \"speed\", \"low\": 4, \"high\": 3}]", "low is 4 and high is 3, want low < high" },
+        { "[{\"rule\": \"speed\", \"low\": -4, \"high\": -3}]", "high is -3, want more than 0" },
+        { "[{\"rule\": \"speed\", \"low\": 2, \"high\": 3, \"used\": {}}]", "used is an object, want true or false" },
+        { "[{\"rule\": \"end\", \"low\": 2, \"high\": 3}, {\"rule\": \"end\", \"low\": 2, \"high\": 3}]",
+          "entry 2 of the rules: rule \"end\" is there twice" },
+    };
+    for (size_t i = 0; i < PHYSAD__COUNT(bad); i++)
+        assert_fails(PHYSAD_ERR_FORMAT, bad[i].said, physad_detector_set_rules(det, bad[i].json));
+    physad_result *still = score(det, sample_of("good")->file); /* what failed changed nothing */
+    assert_true(physad_result_score(still) == edited);
+    physad_result_free(still);
     physad_detector_free(det);
     /* as a file, for another fit */
     assert_ok(physad_detector_new(&det, shared, "motion-bank"));
+    f = fopen(full("odd-rules.json"), "w");
+    fputs("[{\"rule\": \"speed\", \"low\": 3, \"high\": 2}]", f);
+    fclose(f);
+    assert_ok(physad_detector_set(det, "rules", full("odd-rules.json")));
+    assert_fails(PHYSAD_ERR_FORMAT, "odd-rules.json: entry 1 of the rules: rule \"speed\": low is 3 and high is 2",
+                 physad_detector_fit(det, drawers, NULL));
     assert_ok(physad_detector_set(det, "rules", full("rules.json")));
     assert_ok(physad_detector_set(det, "bank_rows", "500"));
     assert_ok(physad_detector_set(det, "calibration", "0"));
