@@ -105,6 +105,29 @@ physad_status physad__learn_rules(physad__motion_gathered *f)
     return PHYSAD_OK;
 }
 
+/* All that moves was met again exactly in the others: how much normal takes differ cannot be told. */
+static physad_status all_alike(const physad__motion_gathered *f)
+{
+    const char *name = f->det->method->name;
+    int64_t moving = 0;
+    for (int64_t v = 0; v < f->count; v++)
+        moving += f->kept[v] > 0;
+    if (f->count == 1)
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "%s: one normal video does not tell how much normal takes differ; want two or more that "
+                             "were recorded apart",
+                             name);
+    if (moving == 1)
+        return physad__error(PHYSAD_ERR_NUMERIC,
+                             "%s: in one of the %lld normal videos alone something moves; want two or more that show "
+                             "the thing in use",
+                             name, (long long)f->count);
+    return physad__error(PHYSAD_ERR_NUMERIC,
+                         "%s: the %lld normal videos are copies of each other, which do not tell how much normal "
+                         "takes differ; want two or more that were recorded apart",
+                         name, (long long)f->count);
+}
+
 physad_status physad__learn_patches(physad__motion_gathered *f)
 {
     double *one = physad__alloc_array(f->mem, f->takes, sizeof(*one), "scores");
@@ -117,7 +140,7 @@ physad_status physad__learn_patches(physad__motion_gathered *f)
     }
     physad__free(one);
     if (f->frame_count == 0)
-        return physad__error(PHYSAD_ERR_NUMERIC, "%s: nothing moves in the normal videos", f->det->method->name);
+        return all_alike(f);
     physad__usual_learn(&f->m->frame, f->frames, f->frame_count);
     return PHYSAD_OK;
 }

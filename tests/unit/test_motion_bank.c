@@ -453,6 +453,29 @@ static void rules_can_be_edited(void **state)
     physad_detector_free(det);
 }
 
+/* Normal takes that do not differ teach nothing of how much they may; what is said is true of them. */
+static void takes_that_are_alike_are_told(void **state)
+{
+    const physad_sample *normal = physad_dataset_sample(drawers, 0);
+    for (int copies = 1; copies <= 2; copies++) {
+        physad_dataset *ds;
+        physad_detector *det;
+        physad_item item = PHYSAD_ITEM_INIT;
+        assert_int_equal(normal->split, PHYSAD_SPLIT_TRAIN);
+        item.file = normal->file;
+        assert_ok(physad_dataset_new(&ds, shared));
+        for (int i = 0; i < copies; i++)
+            assert_ok(physad_dataset_add(ds, &item));
+        assert_ok(physad_detector_new(&det, shared, "motion-bank"));
+        assert_ok(physad_detector_set(det, "calibration", "0"));
+        assert_fails(PHYSAD_ERR_NUMERIC,
+                     copies == 1 ? "one normal video does not tell" : "the 2 normal videos are copies of each other",
+                     physad_detector_fit(det, ds, NULL));
+        physad_detector_free(det);
+        physad_dataset_free(ds);
+    }
+}
+
 /* --- streams --- */
 
 static void streams_equal_files(void **state)
@@ -846,6 +869,7 @@ int main(void)
         cmocka_unit_test(crafted_models_are_refused),
         cmocka_unit_test(scores_beyond_range_are_no_verdict),
         cmocka_unit_test(rules_can_be_edited),
+        cmocka_unit_test(takes_that_are_alike_are_told),
         cmocka_unit_test(streams_equal_files),
         cmocka_unit_test(streams_keep_time),
         cmocka_unit_test(frame_rates_do_not_show),
