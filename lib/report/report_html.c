@@ -546,9 +546,10 @@ static physad_status put_page(physad__text *out, const physad_evaluation *e, con
                      "first. Pictures are kept of the highest and lowest scores of each type. The colour of a score "
                      "map begins at the map&#39;s median score and is full at the threshold, or at the map&#39;s "
                      "highest score where there is none. Below it the patch with the highest score, and beside that "
-                     "the patch of the normal training samples that is nearest to it. Of a video the frame with the "
-                     "highest score, the scores of all frames over time, what is odd in words, and the moment of a "
-                     "normal training video that is most like the oddest one, as far as the method tells them.</p>\n");
+                     "the patch of the normal training samples that is nearest to it. Of a video by each method the "
+                     "frame with the highest score, beside it the moment of a normal training video that is most like "
+                     "it, the scores of all frames over time, and what is odd in words, as far as the method tells "
+                     "them.</p>\n");
     physad__html_scale(out);
     PHYSAD__TRY(physad__html_cards(out, e));
     PHYSAD__TRY(put_setup(out, e));

@@ -75,20 +75,47 @@ static void put_figure(physad__text *out, const physad__thumb *thumb, const char
     physad__html_raw(out, "</figcaption></figure>\n");
 }
 
-/* Of a video: how its score went, what is odd in words, and the normal moment most like the oddest. */
-static void put_take(physad__text *out, const physad__take *take, const physad__thumbs *t)
+/* The normal moment most like the oddest one, or why there is none. */
+static void put_normal_moment(physad__text *out, const physad__take *take, const physad__thumb *picture)
 {
     char place[64];
+    physad__snprintf(place, sizeof(place), "nearest normal moment, frame %lld of", (long long)take->near_frame);
+    if (picture->bytes != NULL) {
+        put_figure(out, picture, place, take->near_path);
+        return;
+    }
+    physad__html_raw(out, "<p class=\"soft\">");
+    if (take->near_path != NULL) {
+        physad__html_format(out, "%s ", place);
+        physad__html_text(out, take->near_path);
+        physad__html_raw(out, ": the video cannot be shown");
+    } else {
+        physad__html_raw(out, "no nearest normal moment: nothing moves around this frame, and only what moves is "
+                              "compared with normal moments");
+    }
+    physad__html_raw(out, "</p>\n");
+}
+
+/* Of a video: its oddest frame beside the normal moment most like it, how its score went, what is odd in words. */
+static void put_take(physad__text *out, const physad__take *take, const physad__thumbs *t)
+{
+    physad__html_raw(out, "<div class=\"row\">\n");
+    if (t != NULL) {
+        char place[64];
+        physad__snprintf(place, sizeof(place), "frame with the highest score, %lld", (long long)take->worst);
+        put_figure(out, &t->image[PHYSAD__THUMB_PHOTO], place, NULL);
+        put_figure(out, &t->image[PHYSAD__THUMB_MAP], "score map", NULL);
+        if (take->verdict != NULL)
+            put_normal_moment(out, take, &t->image[PHYSAD__THUMB_NEAREST]);
+    }
+    physad__html_raw(out, "<div>");
     physad__html_time_line(out, take);
     if (take->verdict != NULL) {
         physad__html_raw(out, "<p>");
         physad__html_text(out, *take->verdict != '\0' ? take->verdict : "nothing is odd");
         physad__html_raw(out, "</p>");
     }
-    if (t == NULL || t->image[PHYSAD__THUMB_NEAREST].bytes == NULL)
-        return;
-    physad__snprintf(place, sizeof(place), "nearest normal moment, frame %lld of", (long long)take->near_frame);
-    put_figure(out, &t->image[PHYSAD__THUMB_NEAREST], place, take->near_path);
+    physad__html_raw(out, "</div></div>");
 }
 
 /* Of methods on photos with poses: what the scene shows from the photo's place. */
@@ -111,15 +138,16 @@ static void put_method(physad__text *out, const entry *e)
     const char *class = strcmp(v, "none") == 0                                ? "soft"
                         : strcmp(v, "missed") == 0 || strcmp(v, "alarm") == 0 ? "wrong"
                                                                               : "right";
-    physad__html_raw(out, "<div class=\"method\">");
-    if (t != NULL && t->image[PHYSAD__THUMB_MAP].bytes != NULL)
+    const bool video = e->sample->take != NULL;
+    physad__html_raw(out, video ? "<div class=\"take\">" : "<div class=\"method\">");
+    if (!video && t != NULL && t->image[PHYSAD__THUMB_MAP].bytes != NULL)
         put_image(out, &t->image[PHYSAD__THUMB_MAP], "score map");
     physad__html_raw(out, "<p><b>");
     physad__html_text(out, e->report->method);
     physad__html_raw(out, "</b> ");
     physad__html_number(out, e->sample->score);
     physad__html_format(out, " <span class=\"%s\">%s</span></p>", class, verdict_text(v));
-    if (e->sample->take != NULL)
+    if (video)
         put_take(out, e->sample->take, t);
     else if (t != NULL &&
              (t->image[PHYSAD__THUMB_PATCH].bytes != NULL || t->image[PHYSAD__THUMB_NEAREST].bytes != NULL)) {
@@ -161,9 +189,8 @@ static void put_card(physad__text *out, const entry *e)
     physad__html_raw(out, e->sample->label != 0 ? "anomalous: " : "normal: ");
     physad__html_text(out, e->sample->type);
     physad__html_raw(out, "</span></h3>\n<div class=\"row\">\n");
-    if (t != NULL) {
-        put_figure(out, &t->image[PHYSAD__THUMB_PHOTO],
-                   e->sample->take != NULL ? "frame with the highest score" : "photo", NULL);
+    if (t != NULL && e->sample->take == NULL) { /* of videos each method has its own oddest frame */
+        put_figure(out, &t->image[PHYSAD__THUMB_PHOTO], "photo", NULL);
         put_figure(out, &t->image[PHYSAD__THUMB_TRUTH], "ground truth, outlined", NULL);
     }
     for (int64_t i = 0; i < e->count; i++)

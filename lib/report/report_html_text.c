@@ -113,7 +113,7 @@ static const char gallery_style[] =
     "var(--line);font-size:.8rem;font-weight:400}"
     ".odd-tag{color:var(--c1);border-color:var(--c1)}.row{display:grid;gap:.7rem;align-items:start;"
     "grid-template-columns:repeat(auto-fit,minmax(min(100%,8.6rem),1fr))}.row>*{max-width:16rem;min-width:0}"
-    ".row p{margin:.15rem 0;font-size:.9rem}"
+    ".row>.take{grid-column:1/-1;max-width:none}.row p{margin:.15rem 0;font-size:.9rem}"
     ".pair{display:grid;grid-template-columns:1fr 1fr;gap:.5rem;align-items:start}img{width:100%;height:auto;"
     "display:block;border-radius:.2rem;background:#888}figcaption{font-size:.8rem;line-height:1.35;color:var(--soft);"
     "overflow-wrap:anywhere;margin-top:.15rem}.wrong{color:var(--bad);font-weight:600}"

@@ -444,7 +444,12 @@ static void moments_are_told(const physad_evaluation *e, const char *page)
     fclose(f);
     assert_non_null(strstr(text, "<svg class=\"line\""));
     assert_non_null(strstr(text, "frame with the highest score"));
-    assert_non_null(strstr(text, "nearest normal moment, frame "));
+    /* side by side: the caption of the one, then at once the other, then the line of scores */
+    const char *near = strstr(text, "nearest normal moment, frame ");
+    assert_non_null(near);
+    const char *worst = strstr(text, "<figcaption>frame with the highest score, "),
+               *line = strstr(near, "<svg class=\"line\"");
+    assert_true(worst != NULL && worst < near && line != NULL);
 }
 
 static void verdicts_reach_the_report(void **state)
