@@ -410,6 +410,8 @@ static const char *shown(const json_t *value, char *out, size_t size)
     return out;
 }
 
+static const double MOST_TOLD = 1e100;
+
 static physad_status read_range(physad__rule *rule, int64_t k, const json_t *one)
 {
     char got[64], other[64];
@@ -421,6 +423,9 @@ static physad_status read_range(physad__rule *rule, int64_t k, const json_t *one
             return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": %s is %s, want a number", name, keys[i],
                                  shown(value, got, sizeof(got)));
         range[i] = json_number_value(value);
+        if (!(fabs(range[i]) <= MOST_TOLD)) /* else what is saved, told again, might be beyond range */
+            return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": %s is %g, want %g at most, either way", name, keys[i],
+                                 range[i], MOST_TOLD);
     }
     if (!(range[0] < range[1]))
         return physad__error(

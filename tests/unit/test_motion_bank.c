@@ -420,6 +420,7 @@ static void rules_can_be_edited(void **state)
         { "[{\"rule\": \"speed\", \"high\": 3}]", "rule \"speed\": low is nothing, want a number" },
         { "[{\"rule\": \"speed\", \"low\": 2, \"high\": \"fast\"}]", "high is \"fast\", want a number" },
         { "[{\"rule\": \"speed\", \"low\": 4, \"high\": 3}]", "low is 4 and high is 3, want low < high" },
+        { "[{\"rule\": \"speed\", \"low\": 1, \"high\": 1e308}]", "high is 1e+308, want 1e+100 at most" },
         { "[{\"rule\": \"speed\", \"low\": -4, \"high\": -3}]", "high is -3, want more than 0" },
         { "[{\"rule\": \"speed\", \"low\": 2, \"high\": 3, \"used\": {}}]", "used is an object, want true or false" },
         { "[{\"rule\": \"end\", \"low\": 2, \"high\": 3}, {\"rule\": \"end\", \"low\": 2, \"high\": 3}]",
