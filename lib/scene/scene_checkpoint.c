@@ -88,7 +88,7 @@ static int parts_of(part out[MAX_PARTS], const physad__trainer *t)
         { "order", t->order, PHYSAD_I64, 1, { t->n_train } },
         { "random", (void *)t->rng.state, PHYSAD_I64, 1, { 4 } },
         { "history", t->history, PHYSAD_I64, 1, { history } },
-        { "exposures", t->exposures.value, PHYSAD_F32, 2, { 3, 12 * t->exposures.count } },
+        { "exposures", t->exposures.value, PHYSAD_F32, 2, { t->exposures.count, 12 } },
     };
     memcpy(out, all, sizeof(all));
     return MAX_PARTS - (t->exposures.count == 0);

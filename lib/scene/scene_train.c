@@ -294,8 +294,7 @@ static physad_status train_step(trainer *t, int64_t step)
     const bool exposed = t->exposures.count > 0;
     PHYSAD__TRY(show(t, &result, t->grad, &shown, view, exposed ? index : -1, degree));
     if (exposed)
-        physad__exposure_step(&t->exposures, index, t->grad, t->picture, view->camera.width * view->camera.height,
-                              pace_of(t, 1) * falling(t, step, 0.01, 0.001), (step - 1) / t->n_train + 1, t->views);
+        physad__exposure_step(&t->exposures, index, t->grad, t->picture, view, t->views);
     PHYSAD__TRY(physad__splat_backward(t->splat, &grads, &back));
     if (samples)
         physad__mcmc_wander(m, place, t->ctx->seed, (uint64_t)step);

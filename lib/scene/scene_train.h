@@ -9,8 +9,8 @@
 
 /* A change of colour per photo, 3 x 4: the photo shows matrix x colour + offset. */
 typedef struct physad__exposures {
-    float *value, *mean, *square; /* (count, 12): and Adam's */
-    int64_t count;                /* of all photos; 0: there are none */
+    float *value;  /* (count, 12) */
+    int64_t count; /* of all photos; 0: there are none */
 } physad__exposures;
 
 typedef struct physad__trainer {
@@ -20,11 +20,11 @@ typedef struct physad__trainer {
     const physad_scene_options *o;
     physad__scene_model *model;
     physad__splat *splat;
-    float *picture, *grad; /* of the largest photo */
-    float *shown;          /* the picture with its photo's change of colour; NULL without exposures */
+    float *picture, *grad;    /* of the largest photo */
+    float *shown;             /* the picture with its photo's change of colour; NULL without exposures */
     physad__scene_view shift; /* of the photo that is looked at */
-    int64_t *order;        /* of the photos that are trained on */
-    int64_t n_train, at;   /* the next one's place in the order; n_train: a new order is due */
+    int64_t *order;           /* of the photos that are trained on */
+    int64_t n_train, at;      /* the next one's place in the order; n_train: a new order is due */
     physad__rng rng;
     physad__exposures exposures;
     int64_t step; /* done */
@@ -40,11 +40,11 @@ void physad__exposures_close(physad__exposures *e);                             
 /* `shown` becomes the picture (3, plane) as photo `index` shows it. */
 void physad__exposure_apply(float *shown, const physad__exposures *e, int64_t index, const float *picture,
                             int64_t plane);
-/* `grad`, by what is shown, becomes that by the picture; the photo's colours take a step of Adam, number t of theirs,
- * and the mean over the photos that are trained on is made the identity again, for the scene's colours are free but for
- * it. */
-void physad__exposure_step(physad__exposures *e, int64_t index, float *grad, const float *picture, int64_t plane,
-                           double rate, int64_t t, const physad__scene_views *views);
+/* `grad`, by what is shown, becomes that by the picture; the photo's change of colour goes a part of the way to the one
+ * that turns the picture into the photo, and the mean over the photos that are trained on is made the identity again,
+ * for the scene's colours are free but for it. `photo`: the view as large as the picture. */
+void physad__exposure_step(physad__exposures *e, int64_t index, float *grad, const float *picture,
+                           const physad__scene_view *photo, const physad__scene_views *views);
 
 /* --- Gaussians as samples (scene_mcmc.c) --- */
 

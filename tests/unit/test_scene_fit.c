@@ -110,7 +110,8 @@ static void test_exposure_step(void **state)
     physad__exposures e;
     physad__scene_view views[2] = { { .held_out = false }, { .held_out = true } };
     const physad__scene_views set = { .views = views, .count = 2 };
-    float picture[3 * PLANE], shown[3 * PLANE], grad[3 * PLANE];
+    float picture[3 * PLANE], shown[3 * PLANE], grad[3 * PLANE], pixels[3 * PLANE];
+    const physad__scene_view photo = { .camera = { .width = PLANE, .height = 1 }, .pixels = pixels };
     physad__rng rng;
     physad__rng_seed(&rng, 3, 1);
     for (int i = 0; i < 3 * PLANE; i++)
@@ -130,19 +131,83 @@ static void test_exposure_step(void **state)
         }
     /* loss: the sum of squares; its gradient by the picture, through the matrix */
     double by[3 * PLANE] = { 0 };
-    for (int i = 0; i < 3 * PLANE; i++)
+    for (int i = 0; i < 3 * PLANE; i++) {
         grad[i] = 2 * shown[i];
+        pixels[i] = picture[i] * 0.8f;
+    }
     for (int at = 0; at < PLANE; at++)
         for (int k = 0; k < 3; k++)
             for (int row = 0; row < 3; row++)
                 by[k * PLANE + at] += (double)e.value[4 * row + k] * 2 * shown[row * PLANE + at];
-    physad__exposure_step(&e, 0, grad, picture, PLANE, 0.01, 1, &set);
+    physad__exposure_step(&e, 0, grad, picture, &photo, &set);
     for (int i = 0; i < 3 * PLANE; i++)
         assert_near(grad[i], by[i], 1e-4);
     for (int k = 0; k < 12; k++) /* the only photo that is trained on is the mean: an identity again */
         assert_near(e.value[k], k % 5 == 0, 1e-6);
     physad__exposures_close(&e);
     end_context(ctx);
+}
+
+enum { ROW = 12, ROW_PLANE = 300 };
+
+/* Photos of one picture, each with a gain, from cameras in a row: how much brighter each is said to be, and their mean
+ * and slope along the row. */
+static void look_along(double own[ROW], double *mean, double *slope, double trend)
+{
+    physad_context *ctx = new_context(1);
+    physad__exposures e;
+    physad__scene_view views[ROW] = { 0 };
+    const physad__scene_views set = { .views = views, .count = ROW, .extent = ROW };
+    float picture[3 * ROW_PLANE], grad[3 * ROW_PLANE] = { 0 }, pixels[3 * ROW_PLANE];
+    uint8_t missing[ROW_PLANE] = { 1 };
+    physad__rng rng;
+    physad__rng_seed(&rng, 3, 1);
+    for (int i = 0; i < 3 * ROW_PLANE; i++)
+        picture[i] = (float)physad__rng_uniform(&rng);
+    for (int i = 0; i < ROW; i++) {
+        physad_camera *c = &views[i].camera;
+        c->rotation[0] = c->rotation[4] = c->rotation[8] = 1;
+        c->translation[0] = -i;
+        c->width = ROW_PLANE;
+        c->height = 1;
+        views[i].pixels = pixels;
+        views[i].missing = missing;
+    }
+    assert_ok(physad__exposures_open(&e, &ctx->mem, ROW));
+    for (int at = 0; at < 60 * ROW; at++) {
+        const int i = at % ROW;
+        const double gain = 1 + trend * (i - 5.5) + (i % 4 == 1 || i % 4 == 2 ? 0.1 : -0.1);
+        for (int k = 0; k < 3 * ROW_PLANE; k++) /* the first pixel is not to be looked at */
+            pixels[k] = k % ROW_PLANE == 0 ? 1e6f : (float)gain * picture[k];
+        physad__exposure_step(&e, i, grad, picture, &views[i], &set);
+    }
+    *mean = *slope = 0;
+    for (int i = 0; i < ROW; i++) {
+        double before = 0, after = 0;
+        physad__exposure_apply(grad, &e, i, picture, ROW_PLANE);
+        for (int k = 0; k < 3 * ROW_PLANE; k++) {
+            before += (double)picture[k];
+            after += (double)grad[k];
+        }
+        own[i] = after / before - 1;
+        *mean += own[i] / ROW;
+        *slope += own[i] * (i - 5.5) / 143; /* the sum of the squares of i - 5.5 */
+    }
+    physad__exposures_close(&e);
+    end_context(ctx);
+}
+
+/* Photos in a row, half of them darker: theirs. Brighter along the row: the scene's. */
+static void test_exposure_trend(void **state)
+{
+    double own[ROW], mean, slope;
+    look_along(own, &mean, &slope, 0);
+    assert_near(mean, 0, 1e-5);
+    for (int i = 0; i < ROW; i++)
+        assert_near(own[i], i % 4 == 1 || i % 4 == 2 ? 0.1 : -0.1, 0.02);
+    look_along(own, &mean, &slope, 0.02);
+    assert_near(mean, 0, 1e-5);
+    assert_near(slope, 0, 0.0005);
 }
 
 /* --- coarse to fine, and Gaussians as samples --- */
@@ -564,10 +629,10 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_exposure),       cmocka_unit_test(test_exposure_step),
-                                        cmocka_unit_test(test_ways),           cmocka_unit_test(test_masks),
-                                        cmocka_unit_test(test_alpha),          cmocka_unit_test(test_resume),
-                                        cmocka_unit_test(test_resume_refused), cmocka_unit_test(test_contradiction),
-                                        cmocka_unit_test(test_units),
-        cmocka_unit_test(test_memory) };
+                                        cmocka_unit_test(test_exposure_trend), cmocka_unit_test(test_ways),
+                                        cmocka_unit_test(test_masks),          cmocka_unit_test(test_alpha),
+                                        cmocka_unit_test(test_resume),         cmocka_unit_test(test_resume_refused),
+                                        cmocka_unit_test(test_contradiction),  cmocka_unit_test(test_units),
+                                        cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
