@@ -49,9 +49,9 @@ typedef struct physad_scene_options {
                                  (published: 0.0002, from fewer points) */
     float background[3];    /**< colour behind everything, 0..1; also behind photos with alpha */
     int32_t densify;        /**< PHYSAD_SCENE_DENSIFY_* */
-    int32_t
-        exposure; /**< 1: each photo has a change of colour of its own, 3 x 4, found along, apart from what all share
-                     and what goes evenly with the camera's place. Held-out photos are measured with the mean */
+    /** 1: each photo has a change of colour of its own, 3 x 4, found along, apart from what all share and from what
+     * goes evenly with the camera's place. Held-out photos are measured with the mean */
+    int32_t exposure;
     /** 0 to 3: photos are halved so often to begin with, and once less after each tenth of the steps */
     int32_t coarse;
     int32_t checkpoint_every; /**< steps between writes of `checkpoint`; 0: 1000 */

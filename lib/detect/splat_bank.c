@@ -360,6 +360,10 @@ static physad_status bank_score(const physad_detector *det, const physad__posed_
 
 /* --- the model file --- */
 
+/* They are written and read as rows of f64. */
+_Static_assert(sizeof(physad__splat_part) == 3 * sizeof(double), "splat_bank.parts has rows of three");
+_Static_assert(sizeof(physad__usual) == 4 * sizeof(double), "splat_bank.usual has rows of four");
+
 static physad_status for_all(const physad__posed_model *m, physad__tensors_writer *w, bool append)
 {
     const physad__splat_bank *b = m->state;
