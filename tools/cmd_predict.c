@@ -319,7 +319,7 @@ static int add_child(predict *p, const char *folder, const char *name)
     return code;
 }
 
-/* A folder that is no data set but has folders of frames or videos in it, in the order of their names. */
+/* A folder that is no data set but has folders of photos, frames or videos in it, in the order of their names. */
 static int add_folders(predict *p, const char *folder, const char *reason)
 {
     struct dirent **entries = NULL;
@@ -346,7 +346,7 @@ static int add_input(predict *p, const char *path)
         return add_file(p, path);
     o.format = tool_text(p->t, "format", NULL);
     const physad_status status = physad_dataset_open(&data, p->t->ctx, path, &o);
-    if (status == PHYSAD_ERR_FORMAT && p->wants_videos && o.format == NULL) {
+    if (status == PHYSAD_ERR_FORMAT && o.format == NULL) {
         snprintf(reason, sizeof(reason), "%s", physad_last_error());
         return add_folders(p, path, reason);
     }

@@ -63,7 +63,7 @@ static const tool_option weights_verify_options[] = {
     { "weights", "FILE", "a file or folder, instead of the places searched", 0, false },
 };
 static const tool_option eval_options[] = {
-    { "method", "M[,M2...]", "the methods", 0, false },
+    { "method", "M[,M2...]", "the methods, needed (physad methods lists them)", 0, false },
     TOOL_DATA_OPTIONS,
     TOOL_METHOD_OPTIONS,
     TOOL_BATCH_OPTION,
@@ -80,8 +80,8 @@ static const tool_option eval_options[] = {
       false },
 };
 static const tool_option fit_options[] = {
-    { "output", "MODEL", "the model file to be written", 'o', false },
-    { "method", "M", "the method", 0, false },
+    { "output", "MODEL", "the model file to be written, needed", 'o', false },
+    { "method", "M", "the method, needed (physad methods lists them)", 0, false },
     TOOL_DATA_OPTIONS,
     TOOL_METHOD_OPTIONS,
     TOOL_BATCH_OPTION,
@@ -492,6 +492,7 @@ static int run(int argc, char **argv, char **whole)
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is seen by the write */
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is seen by the write, */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
     return run(argc - 1, argv + 1, argv);
 }

@@ -16,7 +16,8 @@
         "drawn", "N[-M]", "videos that a protocol draws of each type, category or instance (default 2-4)", 0, false    \
     }
 #define TOOL_METHOD_OPTIONS                                                                           \
-    { "set", "KEY=VALUE", "an option of the method (physad methods NAME lists them); may be repeated", 0, true }, \
+    { "set", "KEY=VALUE", \
+      "an option of the method (physad methods NAME lists them); METHOD.KEY=VALUE of one; repeatable", 0, true }, \
     { "precision", "f32|bf16", "arithmetic of the network; as --set precision=...", 0, false },       \
     { "weights", "FILE", "weights of the network, a file or a name; as --set weights=...", 0, false }
 #define TOOL_BATCH_OPTION { "batch", "N", "photos at once; results do not depend on it", 0, false }

@@ -139,9 +139,11 @@ PHYSAD_API const char *physad_detector_skipped(const physad_detector *detector, 
 /** Scores one photo in memory.
  * @param[in]  photo  borrowed: H x W x C or H x W, u8, u16 or f32 in 0..1, C 1, 3 (RGB) or 4 (alpha is ignored)
  * @param[out] out    the result, NULL on failure; freed by physad_result_free()
- * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_NUMERIC (NaN in the photo),
- *         PHYSAD_ERR_STATE (not fitted), PHYSAD_ERR_NOMEM, PHYSAD_ERR_CANCELLED, PHYSAD_ERR_UNSUPPORTED (not an image
- * method) Thread safety: any number of threads on one detector. @since 0.1 */
+ * @return PHYSAD_OK, PHYSAD_ERR_ARG, PHYSAD_ERR_SHAPE, PHYSAD_ERR_DTYPE, PHYSAD_ERR_NUMERIC (NaN in the photo, or
+ * floats far beyond 0..1), PHYSAD_ERR_STATE (not fitted), PHYSAD_ERR_NOMEM, PHYSAD_ERR_CANCELLED,
+ * PHYSAD_ERR_UNSUPPORTED (a method on videos)
+ *
+ * A method on photos with poses finds the photo's pose itself. Any number of threads on one detector. @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_score(const physad_detector *detector,
                                                                 const physad_view *photo, physad_result **out);
 /** Scores several photos; the results equal those of single calls to the bit.

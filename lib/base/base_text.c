@@ -123,9 +123,12 @@ static int edit_distance(const char *a, const char *b)
 const char *physad__nearest_name(const char *text, const char *const *names, int64_t count)
 {
     const char *best = NULL;
-    int least = (int)strlen(text) / 3 + 2; /* a third wrong, or more, is no misspelling */
+    const size_t length = strlen(text);
+    int least = (int)length / 3 + 2; /* a third wrong, or more, is no misspelling */
     for (int64_t i = 0; i < count; i++) {
-        const int d = edit_distance(text, names[i]);
+        int d = edit_distance(text, names[i]);
+        if (length >= 3 && d > 1 && strncmp(text, names[i], length) == 0)
+            d = 1; /* the beginning of a name means it */
         if (d < least) {
             least = d;
             best = names[i];

@@ -92,7 +92,8 @@ void physad_context_resume(physad_context *context)
 physad_status physad__cancelled(const physad_context *ctx)
 {
     if (atomic_load_explicit(&ctx->cancelled, memory_order_relaxed))
-        return physad__error(PHYSAD_ERR_CANCELLED, "cancelled by physad_context_cancel()");
+        return physad__error(PHYSAD_ERR_CANCELLED,
+                             "cancelled by physad_context_cancel(); physad_context_resume() takes it back");
     return PHYSAD_OK;
 }
 

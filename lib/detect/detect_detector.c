@@ -355,7 +355,10 @@ physad_status physad_detector_score_batch(const physad_detector *detector, const
     if (photos == NULL && count > 0)
         return physad__error(PHYSAD_ERR_ARG, "physad_detector_score: photo is NULL");
     if (detector->method->score == NULL)
-        return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s does not score single photos", detector->method->name);
+        return physad__error(PHYSAD_ERR_UNSUPPORTED,
+                             "%s does not score single photos: it looks at motion; give a video to "
+                             "physad_detector_score_video(), or frames as they come to physad_stream_push()",
+                             detector->method->name);
     PHYSAD__TRY(physad__call_begin(&call, detector->ctx, NULL, "physad_detector_score"));
     const physad_status status = score_all(detector, photos, count, out, &call);
     physad__call_end(&call);

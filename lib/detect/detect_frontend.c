@@ -323,6 +323,24 @@ physad_status physad__frontend_cells(const physad__frontend *front, const float 
     return front->texture != 0 ? physad__texture_add(front, inputs, count, cells) : PHYSAD_OK;
 }
 
+/* Bytes given as floats would be white all over to the network, and be scored as such. */
+static physad_status check_range(const physad__frontend *front, const float *input)
+{
+    enum { MOST = 16 }; /* room for highlights of linear light, and for what a sharp resize overshoots by */
+    const int64_t width = front->input_width;
+    for (int64_t i = 0; i < front->input_height * width * 3; i++) {
+        const double value = (double)input[i] * (double)front->std[i % 3] + (double)front->mean[i % 3];
+        if (fabs(value) > MOST)
+            return physad__error(PHYSAD_ERR_NUMERIC,
+                                 "the photo of floats holds values such as %g, near (%lld,%lld) of the %lld x %lld "
+                                 "pixels that the model sees; want 0..1: divide by the greatest value there can be "
+                                 "(255 for bytes), or give u8 or u16",
+                                 value, (long long)(i / 3 / width), (long long)(i / 3 % width),
+                                 (long long)front->input_height, (long long)width);
+    }
+    return PHYSAD_OK;
+}
+
 physad_status physad__frontend_check(const physad__frontend *front, const float *input, const float *cells)
 {
     const int64_t height = front->input_height, width = front->input_width;
@@ -334,6 +352,7 @@ physad_status physad__frontend_check(const physad__frontend *front, const float 
                                  "that the model sees; want finite numbers",
                                  (long long)(i / 3 / width), (long long)(i / 3 % width), (long long)height,
                                  (long long)width);
+    PHYSAD__TRY(check_range(front, input));
     /* These would be nearest to nothing, and silently so. */
     for (int64_t i = 0; i < front->height * front->width * front->dim; i++)
         if (!isfinite(cells[i]))

@@ -30,7 +30,7 @@
         X(av_probe_input_buffer2) X(av_find_best_stream) X(av_read_frame) X(av_seek_frame) X(avio_alloc_context)       \
             X(avio_context_free) X(avio_open_dyn_buf) X(avio_close_dyn_buf) X(avformat_alloc_output_context2)          \
                 X(avformat_new_stream) X(avformat_write_header) X(av_interleaved_write_frame) X(av_write_trailer)      \
-                    X(avformat_free_context) X(av_stream_get_side_data) X(av_stream_new_side_data)
+                    X(avformat_free_context) X(av_guess_format) X(av_stream_get_side_data) X(av_stream_new_side_data)
 #define PHYSAD__AV_SCALE(X)                                                                                            \
     X(swscale_version)                                                                                                 \
     X(sws_alloc_context) X(sws_init_context) X(sws_freeContext) X(sws_scale) X(sws_setColorspaceDetails)               \

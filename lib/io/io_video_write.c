@@ -127,8 +127,11 @@ static physad_status open_format(physad__video_writer *w)
 {
     const AVCodec *encoder;
     PHYSAD__TRY(find_encoder(w, &encoder));
-    if (w->av.avformat_alloc_output_context2(&w->format, NULL, NULL, w->path) < 0 || w->format == NULL)
+    /* asked first, for the other call prints what it does not find */
+    if (w->av.av_guess_format(NULL, w->path, NULL) == NULL)
         return physad__error(PHYSAD_ERR_ARG, "%s: no container of videos has this suffix; .mp4 is one", w->path);
+    if (w->av.avformat_alloc_output_context2(&w->format, NULL, NULL, w->path) < 0 || w->format == NULL)
+        return no_memory(w);
     w->format->max_streams = PHYSAD__AV_SILENT;
     physad__av_silence(&w->format_class, &w->format->av_class, offsetof(AVFormatContext, max_streams));
     w->format->flags |= AVFMT_FLAG_BITEXACT;

@@ -169,6 +169,12 @@ class Model(Case):
         self.assertEqual([line.split()[1:] for line in through], [line.split()[1:] for line in whole])
         folder = self.ok(run("predict", self.model, self.data / "can" / "test" / "good"))
         self.assertEqual(len(folder.stdout.splitlines()), 4)
+        for day in ("monday", "tuesday a"):  # folders of photos in a folder that is no data set
+            (self.place / "week" / day).mkdir(parents=True)
+            (self.place / "week" / day / "p.png").write_bytes(self.photos[0].read_bytes())
+        week = self.ok(run("predict", self.model, self.place / "week")).stdout.splitlines()
+        self.assertEqual([line.rsplit(" ", 2)[0] for line in week],
+                         [f"{self.place}/week/monday/p.png", f"{self.place}/week/tuesday a/p.png"])
 
     def test_strange_names(self):
         latin = f"{self.place}/caf\udce9.png"

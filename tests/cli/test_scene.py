@@ -112,6 +112,10 @@ class Scene(Case):
         for size in (0, 3, 100, len(whole) // 2, len(whole) - 1):
             pathlib.Path(place).write_bytes(whole[:size])
             self.fails(run("scene", "render", place, "-o", place + ".png"), 1, "cut.ply")
+        done = run("scene", "turntable", self.output, "-o", place + ".xyz", "--frames", "2")
+        if "FFmpeg" not in done.stderr:  # which says nothing itself
+            self.fails(done, 1, "no container of videos has this suffix")
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
     def test_poses_of_no_use(self):
         frames = self.poses["frames"]

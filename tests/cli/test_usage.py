@@ -3,10 +3,11 @@
 """Help, wrong arguments, exit statuses, full disks, readers that go away."""
 import json
 import re
+import resource
 import subprocess
 import unittest
 
-from cli import PHYSAD, TINY, Case, run
+from cli import PHYSAD, TINY, Case, files_of, run
 
 
 def commands():
@@ -106,6 +107,14 @@ class Usage(Case):
         self.assertEqual(done.stderr.count("No space left"), 1, done.stderr)
         self.fails(run("info", "--json", "/dev/full"), 1, "/dev/full")
         self.fails(run("info", "--json", self.place / "none" / "x.json"), 1, "x.json")
+
+    def test_limited_files(self):
+        # a limit on the size of files is an error as a full disk is one, not the end of the process
+        done = subprocess.run([PHYSAD, "synth", "rad", self.place / "rad", "--category", "can", "--train-views", "2", "--test-views",
+                               "1", "--instances", "1", "--instance-views", "1", "--threads", "1"], capture_output=True, text=True, check=False,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)))
+        self.fails(done, 1, "File too large")
+        self.assertEqual([f for f in files_of(self.place) if f.endswith(".tmp")], [])
 
     def test_outputs_are_checked_first(self):
         # before the input is looked at, which is not even there

@@ -60,6 +60,11 @@ static void names_are_guessed(void **state)
     assert_string_equal(physad__nearest_name("patchcor", names, 3), "patchcore");
     assert_string_equal(physad__nearest_name("pdaim", names, 3), "padim");
     assert_null(physad__nearest_name("resnet", names, 3));
+    static const char *const options[] = { "preset", "coreset_ratio", "score" };
+    assert_string_equal(physad__nearest_name("coreset", options, 3),
+                        "coreset_ratio"); /* a beginning beats a likeness */
+    assert_string_equal(physad__nearest_name("core", options, 3), "coreset_ratio");
+    assert_null(physad__nearest_name("co", options, 3)); /* too little to mean anything */
 }
 
 static void names_sort_as_people_count(void **state)

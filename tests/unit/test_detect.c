@@ -703,7 +703,15 @@ static void bad_calls_say_what_is_wrong(void **state)
                  physad_detector_score(det, &damaged, &r));
     holes[20 * SIDE + 30] = INFINITY;
     assert_fails(PHYSAD_ERR_NUMERIC, "NaN or infinite", physad_detector_score(det, &damaged, &r));
+    for (int64_t i = 0; i < SIDE * SIDE; i++)
+        holes[i] = (float)(i % 256); /* bytes as floats: white all over to the network */
+    assert_fails(PHYSAD_ERR_NUMERIC, "want 0..1: divide by", physad_detector_score(det, &damaged, &r));
+    for (int64_t i = 0; i < SIDE * SIDE; i++)
+        holes[i] = (float)(i % 256) / 64; /* highlights of linear light */
     assert_null(r);
+    assert_ok(physad_detector_score(det, &damaged, &r));
+    physad_result_free(r);
+    r = NULL;
     assert_fails(PHYSAD_ERR_UNSUPPORTED, "keep_features=true", physad_detector_remove(det, "n01.png", NULL));
     physad_detector_free(det);
     assert_fails(PHYSAD_ERR_IO, "no/such/file", physad_detector_load(&det, ctx, "no/such/file"));
