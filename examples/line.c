@@ -5,7 +5,7 @@
  *   physad fit tiles/ --method patchcore -o tiles.physad
  *   ./line tiles.physad
  *
- * Without a model it draws a small data set and fits one, so that it can be tried on its own. */
+ * Without a model it learns from frames of its own, so that it can be tried. */
 #include <physad/physad.h>
 
 #include <stdio.h>
@@ -31,23 +31,29 @@ static void grab(unsigned char *pixels, int number)
     }
 }
 
-/* A model of some drawn things, for want of a real one. */
+/* A model of such parts without holes, for want of a real one. With real weights leave the option `weights` out. */
 static int make_model(physad_context *ctx, const char *path)
 {
-    physad_dataset *drawn = NULL;
+    unsigned char *pixels = malloc((size_t)HEIGHT * WIDTH * 3);
+    physad_dataset *normal = NULL;
     physad_detector *det = NULL;
-    physad_synth_rad_options o = PHYSAD_SYNTH_RAD_OPTIONS_INIT;
-    o.flags = PHYSAD_SYNTH_REPLACE;
-    o.categories = "bowl";
-    o.train_views = 30;
-    o.test_views = -1;
-    o.defects = "";
-    const int bad = physad_synth_rad(ctx, "line-drawn", &o, NULL) ||
-                    physad_dataset_open(&drawn, ctx, "line-drawn/bowl", NULL) ||
-                    physad_detector_new(&det, ctx, "patchcore") || physad_detector_set(det, "coreset_ratio", "0.1") ||
-                    physad_detector_fit(det, drawn, NULL) || physad_detector_save(det, path);
+    int bad = pixels == NULL || physad_dataset_new(&normal, ctx);
+    for (int i = 0; i < 24 && !bad; i++) {
+        const physad_view photo = physad_view_rgb8(pixels, HEIGHT, WIDTH, WIDTH * 3);
+        physad_item item = PHYSAD_ITEM_INIT;
+        item.photo = &photo;
+        item.flags = PHYSAD_ITEM_COPY;
+        grab(pixels, i + i / 3); /* all but every fourth */
+        bad = physad_dataset_add(normal, &item);
+    }
+    /* `alpha` asked for by name: too few photos to hold it are an error */
+    bad = bad || physad_detector_new(&det, ctx, "patchcore") || physad_detector_set(det, "weights", "random:1") ||
+          physad_detector_set(det, "input", "128") || physad_detector_set(det, "calibration", "0.4") ||
+          physad_detector_set(det, "alpha", "0.1") || physad_detector_fit(det, normal, NULL) ||
+          physad_detector_save(det, path);
     physad_detector_free(det);
-    physad_dataset_free(drawn);
+    physad_dataset_free(normal);
+    free(pixels);
     return bad;
 }
 
@@ -78,12 +84,15 @@ int main(int argc, char **argv)
 {
     physad_context *ctx = NULL;
     physad_detector *det = NULL;
+    physad_threshold limit = PHYSAD_THRESHOLD_INIT;
     const char *model = argc > 1 ? argv[1] : "line.physad";
     if (physad_context_new(&ctx, NULL) != PHYSAD_OK)
         return failed("context");
     int bad = argc < 2 && make_model(ctx, model) ? failed("model") : 0;
     if (!bad && physad_detector_load(&det, ctx, model) != PHYSAD_OK)
         bad = failed(model);
+    if (!bad && physad_detector_threshold(det, &limit) != PHYSAD_OK)
+        bad = failed(model); /* without a threshold every part would pass */
     if (!bad)
         bad = inspect(det);
     physad_detector_free(det);

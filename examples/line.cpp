@@ -101,6 +101,8 @@ int main(int argc, char **argv)
             physad_detector *loaded = nullptr;
             check(physad_detector_load(&loaded, ctx.get(), argv[1]));
             detector.reset(loaded);
+            physad_threshold limit = PHYSAD_THRESHOLD_INIT;
+            check(physad_detector_threshold(loaded, &limit)); // without one every part would pass
         } else {
             detector = learn(ctx.get());
         }

@@ -3,7 +3,7 @@
 --
 --   lua line.lua [MODEL]
 --
--- Without a model it draws normal parts and fits one, so that it can be tried on its own.
+-- Without a model it learns from frames of its own, so that it can be tried.
 local physad = require "physad"
 
 local HEIGHT, WIDTH, FRAMES = 128, 128, 8
@@ -38,6 +38,7 @@ os.remove(folder)
 local model = arg[1]
 if not model then os.execute("mkdir -p " .. folder) end
 local detector = model and physad.load(model) or make_model(folder)
+print(string.format("threshold %.4f", detector:threshold().value)) -- an error where there is none: every part would pass
 local odd = 0
 for number = 0, FRAMES - 1 do
   local result = detector:score(grab(number))

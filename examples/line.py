@@ -4,7 +4,7 @@
 
     python3 line.py [MODEL]
 
-Without a model it draws a small data set and fits one, so that it can be tried on its own.
+Without a model it learns from frames of its own, so that it can be tried.
 """
 import sys
 
@@ -33,6 +33,7 @@ def make_model():
 
 def main():
     detector = physad.load(sys.argv[1]) if len(sys.argv) > 1 else make_model()
+    print(f"threshold {detector.threshold.value:.4f}")  # raises where there is none: every part would pass
     frame = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     odd = 0
     for number in range(FRAMES):

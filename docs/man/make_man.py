@@ -3,6 +3,7 @@
 """Writes the manual's section 3 from the public headers: libphysad.3 and physad_<noun>.3 for each header.
 
 Usage: make_man.py ROOT VERSION OUTDIR
+       make_man.py --links ROOT         prints "NAME PAGE" for each function and type that is described on a page of another name
 """
 import pathlib
 import re
@@ -33,17 +34,22 @@ def escape(text):
 
 
 def paragraphs(comment):
-    """Doxygen words to man macros; lists that start with a dash or a number keep their lines."""
+    """Doxygen words to man macros; items that start with a dash or a number are indented, rows of a table keep their lines."""
     out, names = [], {"return": "Returns", "since": "Since", "see": "See"}
     comment = re.sub(r"(\S) @since", r"\1\n@since", comment)
     for block in re.split(r"\n\s*\n", comment):
         out.append(".PP")
+        table = False
         for line in block.splitlines():
             line = line.strip()
+            if line.startswith("|") != table:
+                table = not table
+                out.append(".nf" if table else ".fi")
             m = re.match(r"@(\w+)(?:\[(\w+(?:,\w+)*)\])?\s*(.*)", line)
-            if not m:
-                if re.match(r"(?:-|\d+\.) ", line):
-                    out.append(".br")
+            item = re.match(r"(-|\d+\.) +(.*)", line)
+            if item:
+                out += [".IP \\(bu 2" if item[1] == "-" else f".IP {item[1]} 3", escape(item[2])]
+            elif not m:
                 out.append(escape(line))
             elif m[1] == "param":
                 name, _, rest = m[3].partition(" ")
@@ -52,6 +58,8 @@ def paragraphs(comment):
                 out += [".PP", f"\\fB{names[m[1]]}:\\fR " + escape(m[3])]
             elif m[1] not in ("name", "{", "}"):
                 out.append(escape(line))
+        if table:
+            out.append(".fi")
     return "\n".join(line for line in out if line != "")
 
 
@@ -92,7 +100,23 @@ def page(header, version, others):
     return "\n".join(line for line in out if line) + "\n"
 
 
+def links(root):
+    """(name, page) of what is described on a page of another name: "man physad_detector_fit" shows physad_detect.3."""
+    every = headers.read_all(root)
+    pages = {f"physad_{pathlib.Path(h.name).stem}" for h in every}
+    return sorted((item.name, f"physad_{pathlib.Path(h.name).stem}") for h in every for item in h.items
+                  if item.kind in ("function", "type") and item.name not in pages)
+
+
+def example(root):
+    """The README's example, which a test compiles and runs."""
+    return re.search(r"^```c\n(.*?)^```$", (root / "README.md").read_text(encoding="utf-8"), re.S | re.M)[1]
+
+
 def main():
+    if sys.argv[1] == "--links":
+        print("\n".join(f"{name} {to}" for name, to in links(pathlib.Path(sys.argv[2]))))
+        return
     root, version, outdir = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
     every = headers.read_all(root)
     titles = [f"physad_{pathlib.Path(h.name).stem}" for h in every if h.name != "physad.h"]
@@ -110,6 +134,7 @@ def main():
     for header in every:
         if header.name != "physad.h":
             text += f".TP\n.BR physad_{pathlib.Path(header.name).stem} (3)\n{escape(first_sentence(header.about))}\n"
+    text += ".SH EXAMPLES\n.nf\n" + escape(example(root)) + "\n.fi\n"
     text += ".SH FILES\n.TP\n.I ${XDG_DATA_HOME:\\-~/.local/share}/physad/weights\nnetwork weights that were fetched\n"
     text += ".SH SEE ALSO\n.BR physad (1)\n"
     (outdir / "libphysad.3").write_text(text, encoding="utf-8")

@@ -31,6 +31,55 @@ a pipe.
 .SH COMMANDS
 """
 TAIL = """\
+.SH EXAMPLES
+Learn from photos of normal tiles in
+.IR tiles/train/good ,
+then score new ones and draw where they are odd:
+.PP
+.nf
+.RS
+physad fit tiles/ \\-\\-method patchcore \\-o tiles.physad
+physad predict tiles.physad new/ \\-\\-maps maps/
+.RE
+.fi
+.PP
+Compare two methods on a set with known defects, as a page to look at:
+.PP
+.nf
+.RS
+physad eval tiles/ \\-\\-method patchcore,padim \\-\\-report report/
+.RE
+.fi
+.PP
+One verdict of many photos of one thing, with the places in space that are odd, by a scene of photos with camera poses:
+.PP
+.nf
+.RS
+physad fit part/ \\-\\-method splat\\-bank \\-o part.physad
+physad predict part.physad new/ \\-\\-group all
+.RE
+.fi
+.PP
+Videos, each with what is odd in words:
+.PP
+.nf
+.RS
+physad fit fan/ \\-\\-method motion\\-bank \\-o fan.physad
+physad predict fan.physad take.mp4
+.RE
+.fi
+.PP
+A verdict wants a threshold, and a threshold normal photos that the model has not seen: by default a fifth of them, and at least 19
+groups, so 95. With fewer the label is
+.BR unknown ;
+.B fit
+says so. A larger
+.B \\-\\-set alpha=
+(the share of false alarms) or
+.B \\-\\-set calibration=
+needs fewer, and
+.B predict \\-\\-threshold
+sets one by hand.
 .SH EXIT STATUS
 .TP
 .B 0

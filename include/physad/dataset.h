@@ -21,6 +21,7 @@
  *              (`{"<video>": [0, 1, ...], ...}`): entire recordings with a label for each frame.
  *  - "folder"  a folder of photos, all normal and for training; or `<normal type>/...` for training beside
  *              `<type>/...` for testing, with masks in `ground_truth`, `mask` or `masks`.
+ *
  * The path may be one category or a root of many. A type is normal if it is named `good`, `ok`, `normal` (any case), or
  * begins with `good_` or `normal_`.
  *

@@ -42,6 +42,7 @@ def check_tree(prefix):
     have = {p.relative_to(prefix).as_posix() for p in prefix.rglob("*") if p.is_file() or p.is_symlink()}
     want = {f"include/physad/{p.name}" for p in (ROOT / "include/physad").glob("*.h")} | {"include/physad/version.h"}
     want |= {"share/man/man3/libphysad.3"} | ({"share/man/man1/physad.1"} if "bin/physad" in have else set())
+    want |= {"share/man/man3/physad_detector_fit.3", "share/man/man3/physad_view.3"}  # links to the pages that tell of them
     want |= {f"share/man/man3/physad_{p.stem}.3" for p in (ROOT / "include/physad").glob("*.h") if p.stem != "physad"}
     for name in sorted(want - have):
         raise Failure(f"{name} is not installed")

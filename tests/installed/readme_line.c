@@ -28,7 +28,8 @@ static int draw_tiles(void)
     physad_context *ctx = NULL;
     physad_synth_rad_options o = PHYSAD_SYNTH_RAD_OPTIONS_INIT;
     o.categories = "bowl";
-    o.train_views = 30;
+    o.train_views = 95;
+    o.width = o.height = 64;
     o.test_views = -1;
     o.defects = "";
     const int failed =
