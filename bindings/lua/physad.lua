@@ -29,7 +29,7 @@ local function handle_of(context)
   return default_context
 end
 
--- A class: methods, and getters that look like fields.
+-- A class: methods, and getters that look like fields. Another field is an error: a misspelt `is_anomalous` would be nil, and pass.
 local function class(name, methods, getters)
   local meta = { methods = methods }
   function methods.close(self) core.close(self.h) end
@@ -39,6 +39,7 @@ local function class(name, methods, getters)
     if method ~= nil then return method end
     local getter = getters and getters[key]
     if getter then return getter(self) end
+    if type(key) == "string" then fail("a %s has no '%s'", meta.__name, key) end
     return nil
   end
   meta.__close = methods.close
@@ -509,7 +510,15 @@ local detector_class = class("detector", {
   end,
   add = function(self, dataset, progress) core.detector_add(self.h, dataset.h, progress) end,
   remove = function(self, path, progress) core.detector_remove(self.h, path, progress) end,
-  score = function(self, photo, pool) -- pool: how a method on photos makes a video's score of its frames', "top", "max" or "mean"
+  -- photo: a path (that of a video where the method is one on videos), an image, an array or a video. pool: how a method on photos makes
+  -- a video's score of its frames', "top", "max" or "mean"
+  score = function(self, photo, pool)
+    if type(photo) == "string" and core.method_describe(self.method).input == 3 then -- PHYSAD_INPUT_VIDEO
+      local video = physad.video(photo)
+      local result = self:score(video, pool)
+      video:close()
+      return result
+    end
     if getmetatable(photo) == video_class then
       local number = pools[pool or "top"] or fail("pool is '%s', want top, max or mean", tostring(pool))
       return new(result_class, core.detector_score_video(self.h, photo.h, number))

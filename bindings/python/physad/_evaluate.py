@@ -11,15 +11,16 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from . import _context
 from ._dataset import Dataset
-from ._errors import StateError
+from ._errors import ArgumentError, StateError
 from ._detector import _text
 from ._handle import Handle
-from ._metrics import Metrics
+from ._metrics import Metric, Metrics, Scores
 from ._native import lib
 from ._progress import ERRORS, Progress, Reporter
 
 _SIZES = {"photo": 0, "input": 1}
-_COLUMNS = ("image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro")
+_COLUMNS = ("image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "aupro", "video_auroc", "video_ap", "video_f1_max",
+            "frame_auroc")
 
 
 class Results(Handle):
@@ -124,17 +125,46 @@ class Results(Handle):
             file.write(text)
         os.replace(partial, name)
 
+    def compare(self, first: str, second: str, *, category: str | None = None, replicates: int | None = None, seed: int = 0,
+                level: float = 0.95, progress: Progress = None) -> Metric:
+        """AUROC of the method `first` minus that of `second` on the same samples, with a paired bootstrap interval over groups.
+
+        category: which; may be left out where there is one: scores of different models do not compare.
+        Raises ArgumentError where one was not measured, or not on the samples of the other.
+        """
+        rows = {(row["method"], row["category"]): row for row in self.rows}
+        categories = sorted({row["category"] for row in self.rows})
+        if category is None and len(categories) > 1:
+            raise ArgumentError(f"there are {len(categories)} categories, whose scores do not compare: want one of {', '.join(categories)}")
+        parts = []
+        for name in (first, second):
+            row = rows.get((name, categories[0] if category is None else category))
+            if row is None:
+                raise ArgumentError(f"there are no results of {name!r} on {category!r}; there are "
+                                    + ", ".join(f"{method!r} on {on!r}" for method, on in rows))
+            scores = Scores()
+            for sample in row["samples"]:
+                scores.add(sample["score"], sample["label"], type=sample["type"], group=sample["group"])
+            parts.append(scores)
+        return parts[0].compare(parts[1], replicates=replicates, seed=seed, level=level, progress=progress)
+
     def __repr__(self) -> str:
         if self.closed:
             return "<physad.Results closed>"
+        columns = self._columns()
         lines = [f"{row['method']} {row['category'] or row['dataset']}: "
-                 + " ".join(f"{name}={_shown(row.get(name))}" for name in _COLUMNS) for row in self.rows]
+                 + " ".join(f"{name}={_shown(row.get(name))}" for name in columns) for row in self.rows]
         return "\n".join(lines)
 
+    def _columns(self) -> list[str]:
+        """Those figures that any row has: photos and videos have not the same."""
+        return [name for name in _COLUMNS if any(_shown(row.get(name)) != "-" for row in self.rows)]
+
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("method", "category", *_COLUMNS))
+        columns = self._columns()
+        head = "".join(f"<th>{name}</th>" for name in ("method", "category", *columns))
         body = "".join("<tr>" + "".join(f"<td>{html.escape(str(row.get(k) or ''))}</td>" for k in ("method", "category"))
-                       + "".join(f"<td>{_shown(row.get(name))}</td>" for name in _COLUMNS) + "</tr>" for row in self.rows)
+                       + "".join(f"<td>{_shown(row.get(name))}</td>" for name in columns) + "</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def __reduce__(self) -> Any:

@@ -292,6 +292,7 @@ test("batches, videos, pages", function()
     greatest = math.max(greatest, score)
   end
   assert(r.verdict == "" and not pcall(function() return r.worst end))
+  raises("PHYSAD_ERR_ARG", "a physad.result has no 'is_anomolous'", function() return r.is_anomolous end)
 
   physad.synth_phys(folder .. "/swings", { categories = "pendulum", train_videos = 3, test_videos = 1, defect_videos = -1, frames = 16 })
   clips = physad.dataset(folder .. "/swings")
@@ -299,6 +300,7 @@ test("batches, videos, pages", function()
   local moving = physad.detector("motion-bank", { calibration = 0 })
   moving:fit(clips)
   local whole = moving:score(video)
+  assert(moving:score(clips.test:sample(1).file).score == whole.score)
   local stream = moving:stream { frame_rate = video.info.frame_rate }
   assert(stream.latency > 0)
   for take = 1, 2 do -- two takes, of the second its frames' times

@@ -478,6 +478,17 @@ def test_evaluate(rad):
     assert results.csv.count("\n") == 3 and json.loads(results.json) == results.data
     again = pickle.loads(pickle.dumps(results))
     assert again.data == results.data and len(again) == 2
+    difference = again.compare("patchcore", "padim", replicates=50)
+    assert np.isclose(difference.value, results[0]["image_auroc"] - results[1]["image_auroc"])
+    assert difference.lower <= difference.value <= difference.upper
+    assert results.compare("padim", "padim", replicates=20).value == 0 and "video_auroc" not in repr(results)
+    with pytest.raises(physad.ArgumentError, match="'patchcore' on 'b"):
+        results.compare("patchcore", "cflow")
+    rows = [{"method": "m", "category": c, "dataset": "d", "image_auroc": None, "video_auroc": 0.5} for c in "ab"]
+    videos = physad._evaluate._Kept(json.dumps({"results": rows, "mean": {}}), "")  # videos have figures of their own
+    assert repr(videos).splitlines()[0] == "m a: video_auroc=0.5000" and "<td>0.5000</td>" in videos._repr_html_()
+    with pytest.raises(physad.ArgumentError, match="one of a, b"):
+        videos.compare("m", "m")
     metrics = results.metrics(0)
     results.close()
     assert metrics["auroc"].value == again[0]["image_auroc"]
