@@ -2,11 +2,13 @@
 /** @file
  * What a score map shows: its regions, their place, shape and strength, and what kind of defect each looks like.
  *
- * The kind is told from the photo and the region alone, by shape, colour and texture against a ring around it: a small
- * linear model that was fitted on objects drawn by physad_synth_rad(), never on photos. It is a hint: on things like
- * those it tells 0.56 of the regions right, on coarse maps of textured surfaces it was no better than chance
- * (docs/design.md). Where a few labelled photos are at hand, physad_types tells their types apart instead, by the
- * nearest example in the same measures.
+ * The kind is told by a small linear model that was fitted on objects drawn by physad_synth_rad(), never on photos.
+ * Where the method knows a photo's pose (splat-bank, render-compare, piad, splatpose), the region is laid beside what
+ * the scene shows from there: a colour that is off, pixels that moved, structure that is gone or new. Elsewhere shape,
+ * colour and texture against a ring around it have to do. It is a hint: on regions of drawn objects 0.72 are told
+ * rightly with a pose and 0.50 without, on photos of one scene 0.65 and 0.53, and on coarse maps of textured surfaces
+ * without poses it was no better than chance (docs/design.md). Where a few labelled photos are at hand, physad_types
+ * tells their types apart instead, by the nearest example in the measures against the ring.
  */
 #ifndef PHYSAD_REGION_H
 #define PHYSAD_REGION_H

@@ -214,6 +214,7 @@ struct physad_result {
     double worst_y, worst_x;
     int64_t near_sample, near_frame; /* -1: nothing moves there */
     physad__sight *sight;  /* of methods on photos with poses; NULL: its pose is not known */
+    uint8_t *reference;    /* with a sight: what the scene shows there, (map_height, map_width, 3), or NULL */
 };
 /* What the model's scene shows from where the photo was taken, through the photo's lens: bytes (height, width, 3), to
  * be freed; *pixels is NULL where that is not known. Of a result that keeps what it saw. */

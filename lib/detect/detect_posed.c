@@ -304,6 +304,30 @@ physad_status physad__result_render(const physad_detector *det, const physad_res
     return PHYSAD_OK;
 }
 
+/* What the scene shows, through the photo's lens; where it shows nothing, or the photo is missing, the photo itself. */
+static physad_status take_reference(physad_result *r, const physad__posed_model *m, const physad__scene_view *photo,
+                                    const physad_camera *camera)
+{
+    physad__mem *mem = &m->ctx->mem;
+    const int64_t plane = m->height * m->width;
+    physad__posed_look look = { 0 };
+    float *taken = physad__alloc_array(mem, plane, sizeof(float), "picture of a scene");
+    r->reference = physad__alloc_array(mem, plane, 3, "picture of a scene");
+    physad_status status =
+        taken != NULL && r->reference != NULL ? physad__posed_look_make(&look, m, &m->scene, camera) : PHYSAD_ERR_NOMEM;
+    for (int64_t i = 0; status == PHYSAD_OK && i < 3 * plane; i++)
+        if (look.opacity[i % plane] < 0.5f || (photo->missing != NULL && photo->missing[i % plane]))
+            look.colour[i] = photo->pixels[i];
+    for (int64_t ch = 0; status == PHYSAD_OK && ch < 3; ch++) {
+        distort(taken, m, look.colour + ch * plane);
+        for (int64_t i = 0; i < plane; i++)
+            r->reference[3 * i + ch] = (uint8_t)(fminf(fmaxf(taken[i], 0), 1) * 255 + 0.5f);
+    }
+    physad__posed_look_free(&look);
+    physad__free(taken);
+    return status;
+}
+
 /* Pose, then the method; `map` of the undistorted photo, `best` its pose. */
 static physad_status score_view(const physad_detector *det, const physad__posed_model *m,
                                 const physad__scene_view *view, const physad__scene_view *fine, float *map,
@@ -347,6 +371,8 @@ physad_status physad__posed_score(const physad_detector *det, const physad_view 
         status = score_view(det, m, &view, &fine, map, &r->score, &pose, call);
     if (status == PHYSAD_OK && pose.fit >= PHYSAD__LEAST_FIT)
         status = physad__sight_make(&r->sight, m, &view, &pose.camera, map);
+    if (status == PHYSAD_OK && r->sight != NULL)
+        status = take_reference(r, m, &view, &pose.camera);
     if (status == PHYSAD_OK) {
         distort(r->map, m, map);
         r->photo_height = photo->shape[0];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Regions of a map: connected places above a level, with their boxes, axes and peaks. */
+#include "detect/detect_posed.h"
 #include "detect/detect_region.h"
 #include "metrics/metrics.h"
 
@@ -30,6 +31,14 @@ static void read_pixel(const physad_view *photo, int64_t y, int64_t x, double rg
     }
 }
 
+/* Lightness, red less green, yellow less blue. */
+static void put_colour(float *planes, int64_t plane, int64_t at, const double rgb[3])
+{
+    planes[at] = (float)((rgb[0] + rgb[1] + rgb[2]) / 3);
+    planes[plane + at] = (float)(rgb[0] - rgb[1]);
+    planes[2 * plane + at] = (float)((rgb[0] + rgb[1]) / 2 - rgb[2]);
+}
+
 /* One place: the mean colour, and the greatest score, so that no small defect gets lost. */
 static void take_place(physad__scenery *s, const physad_view *map, const physad_view *photo, int64_t y, int64_t x)
 {
@@ -52,13 +61,58 @@ static void take_place(physad__scenery *s, const physad_view *map, const physad_
     }
     for (int c = 0; c < 3; c++)
         sum[c] /= (double)pixels;
-    s->colour[at] = (float)((sum[0] + sum[1] + sum[2]) / 3);
-    s->colour[plane + at] = (float)(sum[0] - sum[1]);
-    s->colour[2 * plane + at] = (float)((sum[0] + sum[1]) / 2 - sum[2]);
+    put_colour(s->colour, plane, at, sum);
+}
+
+/* What the reference, whatever its size, shows at a place: a mean of points no farther apart than its pixels. */
+static void take_reference(const physad__scenery *s, const physad_view *reference, int64_t y, int64_t x)
+{
+    const int64_t h = reference->shape[0], w = reference->shape[1], plane = s->height * s->width;
+    const double down = (double)(s->step * h) / (double)s->photo_height,
+                 across = (double)(s->step * w) / (double)s->photo_width;
+    const int64_t points = physad__max((int64_t)ceil(fmax(down, across)), 1);
+    double sum[3] = { 0 };
+    for (int64_t i = 0; i < points * points; i++) {
+        const double v = ((double)y + ((double)(i / points) + 0.5) / (double)points) * down - 0.5;
+        const double u = ((double)x + ((double)(i % points) + 0.5) / (double)points) * across - 0.5;
+        const double cv = fmin(fmax(v, 0), (double)(h - 1)), cu = fmin(fmax(u, 0), (double)(w - 1));
+        const int64_t y0 = (int64_t)cv, x0 = (int64_t)cu, y1 = physad__min(y0 + 1, h - 1),
+                      x1 = physad__min(x0 + 1, w - 1);
+        const double fy = cv - (double)y0, fx = cu - (double)x0;
+        double corner[4][3];
+        read_pixel(reference, y0, x0, corner[0]);
+        read_pixel(reference, y0, x1, corner[1]);
+        read_pixel(reference, y1, x0, corner[2]);
+        read_pixel(reference, y1, x1, corner[3]);
+        for (int c = 0; c < 3; c++)
+            sum[c] += ((corner[0][c] * (1 - fx) + corner[1][c] * fx) * (1 - fy) +
+                       (corner[2][c] * (1 - fx) + corner[3][c] * fx) * fy) /
+                      (double)(points * points);
+    }
+    put_colour(s->reference, plane, y * s->width + x, sum);
+}
+
+/* The reference in the photo's light, found where the map counts. */
+static physad_status bring_reference(physad__scenery *s, physad__mem *mem, const physad_view *reference)
+{
+    const int64_t n = s->height * s->width;
+    float *weight = physad__alloc_array(mem, n, sizeof(*weight), "regions");
+    s->reference = physad__alloc_array(mem, 3 * n, sizeof(*s->reference), "regions");
+    if (weight == NULL || s->reference == NULL) {
+        physad__free(weight);
+        return PHYSAD_ERR_NOMEM;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        take_reference(s, reference, i / s->width, i % s->width);
+        weight[i] = isnan(s->map[i]) ? 0 : 1;
+    }
+    physad__posed_match_colours(s->reference, s->colour, weight, n);
+    physad__free(weight);
+    return PHYSAD_OK;
 }
 
 static physad_status scenery_take(physad__scenery *s, physad__mem *mem, const physad_view *map,
-                                  const physad_view *photo)
+                                  const physad_view *photo, const physad_view *reference)
 {
     s->step = (physad__max(map->shape[0], map->shape[1]) + LONGEST - 1) / LONGEST;
     s->photo_height = map->shape[0];
@@ -73,13 +127,14 @@ static physad_status scenery_take(physad__scenery *s, physad__mem *mem, const ph
         return PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
         take_place(s, map, photo, i / s->width, i % s->width);
-    return PHYSAD_OK;
+    return reference != NULL ? bring_reference(s, mem, reference) : PHYSAD_OK;
 }
 
 static void scenery_free(physad__scenery *s)
 {
     physad__free(s->map);
     physad__free(s->colour);
+    physad__free(s->reference);
     physad__free(s->region);
 }
 
@@ -214,13 +269,14 @@ static physad_status describe_all(physad_regions *r, physad__mem *mem, const phy
     return status;
 }
 
-static physad_status find(physad_regions *r, const physad_view *map, const physad_view *photo)
+static physad_status find(physad_regions *r, const physad_view *map, const physad_view *photo,
+                          const physad_view *reference)
 {
     physad__mem *mem = &r->ctx->mem;
     physad__scenery s = { 0 };
     int32_t count = 0;
     uint8_t *above = NULL;
-    physad_status status = scenery_take(&s, mem, map, photo);
+    physad_status status = scenery_take(&s, mem, map, photo, reference);
     if (status == PHYSAD_OK && isnan(r->level))
         status = find_level(&r->level, mem, &s);
     if (status == PHYSAD_OK) {
@@ -256,6 +312,24 @@ static physad_status check_photo(const physad_view *photo, const int64_t size[2]
     return PHYSAD_OK;
 }
 
+physad_status physad__regions_beside(physad_regions **out, physad_context *ctx, const physad_view *map,
+                                     const physad_view *photo, const physad_view *reference, double level)
+{
+    physad_regions *r = physad__alloc_zero(&ctx->mem, sizeof(*r), "regions");
+    *out = NULL;
+    if (r == NULL)
+        return PHYSAD_ERR_NOMEM;
+    r->ctx = physad__context_retain(ctx);
+    r->level = level;
+    const physad_status status = map->shape[0] > 0 && map->shape[1] > 0 ? find(r, map, photo, reference) : PHYSAD_OK;
+    if (status != PHYSAD_OK) {
+        physad_regions_free(r);
+        return status;
+    }
+    *out = r;
+    return PHYSAD_OK;
+}
+
 physad_status physad_regions_of_map(physad_regions **out, physad_context *context, const physad_view *map,
                                     const physad_view *photo, double level)
 {
@@ -268,18 +342,7 @@ physad_status physad_regions_of_map(physad_regions **out, physad_context *contex
     PHYSAD__TRY(physad__context_check(context, "physad_regions_of_map"));
     PHYSAD__TRY(physad__view_want(map, "map", PHYSAD_F32, 2, any));
     PHYSAD__TRY(check_photo(photo, map->shape, "physad_regions_of_map"));
-    physad_regions *r = physad__alloc_zero(&context->mem, sizeof(*r), "regions");
-    if (r == NULL)
-        return PHYSAD_ERR_NOMEM;
-    r->ctx = physad__context_retain(context);
-    r->level = level;
-    const physad_status status = map->shape[0] > 0 && map->shape[1] > 0 ? find(r, map, photo) : PHYSAD_OK;
-    if (status != PHYSAD_OK) {
-        physad_regions_free(r);
-        return status;
-    }
-    *out = r;
-    return PHYSAD_OK;
+    return physad__regions_beside(out, context, map, photo, NULL, level);
 }
 
 physad_status physad_regions_find(physad_regions **out, const physad_result *result, const physad_view *photo,
@@ -302,8 +365,10 @@ physad_status physad_regions_find(physad_regions **out, const physad_result *res
         return PHYSAD_ERR_NOMEM;
     const physad_view map = physad_view_array(scores, PHYSAD_F32, 2, size);
     physad_status status = physad_result_map(result, &map);
+    const int64_t shape[3] = { result->map_height, result->map_width, 3 };
+    const physad_view reference = physad_view_array(result->reference, PHYSAD_U8, 3, shape);
     if (status == PHYSAD_OK)
-        status = physad_regions_of_map(out, ctx, &map, photo, level);
+        status = physad__regions_beside(out, ctx, &map, photo, result->reference != NULL ? &reference : NULL, level);
     physad__free(scores);
     return status;
 }

@@ -5,6 +5,7 @@
  * whose colour is foreign to the ring are taken apart, and their shape counts beside the region's. Nothing depends on
  * how many pixels a defect has: that is the camera's distance. */
 #include "detect/detect_region.h"
+#include "detect/detect_region_beside_table.h"
 #include "detect/detect_region_table.h"
 #include "metrics/metrics.h"
 
@@ -15,20 +16,7 @@ static const double FOREIGN = 1.75;    /* deviations of the ring's colour */
 static const double LEAST_SPREAD = 0.03;
 static const double LEAST_SIGNAL = 0.01; /* added to what is divided or made a logarithm */
 
-enum { INSIDE = 1, RING = 2 };
-
-/* The region and what lies around it: rows top .. bottom - 1 of the photo, all planes without gaps. */
-typedef struct window {
-    const physad__scenery *s;
-    int64_t top, left, height, width, radius;
-    uint8_t *part;   /* INSIDE, RING or 0 */
-    float *gradient; /* of the lightness */
-    float *fine;     /* departure of the lightness from its mean around */
-    double *sums;    /* (height + 1, width + 1): integral image */
-    double *sorted;  /* height * width */
-    uint8_t *foreign;
-    int32_t *piece;
-} window;
+typedef physad__region_window window;
 
 static float lightness(const window *w, int64_t y, int64_t x)
 {
@@ -71,8 +59,7 @@ static void window_free(window *w)
     physad__free(w->piece);
 }
 
-/* The sum of a box of the window, from the integral image, and how many places it has there. */
-static double box_sum(const window *w, int64_t y, int64_t x, int64_t radius, int64_t *places)
+double physad__region_box(const window *w, int64_t y, int64_t x, int64_t radius, int64_t *places)
 {
     const int64_t y0 = physad__max(y - radius, 0), y1 = physad__min(y + radius + 1, w->height);
     const int64_t x0 = physad__max(x - radius, 0), x1 = physad__min(x + radius + 1, w->width), row = w->width + 1;
@@ -80,7 +67,7 @@ static double box_sum(const window *w, int64_t y, int64_t x, int64_t radius, int
     return w->sums[y1 * row + x1] - w->sums[y0 * row + x1] - w->sums[y1 * row + x0] + w->sums[y0 * row + x0];
 }
 
-static void integrate(window *w, bool inside)
+void physad__region_integrate(window *w, const float *plane)
 {
     const int64_t row = w->width + 1;
     for (int64_t x = 0; x <= w->width; x++)
@@ -89,7 +76,7 @@ static void integrate(window *w, bool inside)
         double sum = 0;
         w->sums[(y + 1) * row] = 0;
         for (int64_t x = 0; x < w->width; x++) {
-            sum += inside ? (double)(w->part[y * w->width + x] == INSIDE) : (double)lightness(w, y, x);
+            sum += (double)plane[y * w->width + x];
             w->sums[(y + 1) * row + x + 1] = w->sums[y * row + x + 1] + sum;
         }
     }
@@ -101,26 +88,31 @@ static void take_parts(window *w, int32_t number)
     const physad__scenery *s = w->s;
     const int64_t n = w->height * w->width;
     for (int64_t i = 0; i < n; i++)
-        w->part[i] = s->region[(w->top + i / w->width) * s->width + w->left + i % w->width] == number ? INSIDE : 0;
-    integrate(w, true);
+        w->part[i] =
+            s->region[(w->top + i / w->width) * s->width + w->left + i % w->width] == number ? PHYSAD__INSIDE : 0;
+    for (int64_t i = 0; i < n; i++)
+        w->fine[i] = w->part[i];
+    physad__region_integrate(w, w->fine);
     for (int64_t i = 0; i < n; i++) {
         const int64_t y = i / w->width, x = i % w->width, at = (w->top + y) * s->width + w->left + x;
         int64_t places;
-        if (s->region[at] == 0 && !isnan(s->map[at]) && box_sum(w, y, x, w->radius, &places) > 0.5 &&
-            box_sum(w, y, x, 1, &places) < 0.5)
-            w->part[i] = RING;
+        if (s->region[at] == 0 && !isnan(s->map[at]) && physad__region_box(w, y, x, w->radius, &places) > 0.5 &&
+            physad__region_box(w, y, x, 1, &places) < 0.5)
+            w->part[i] = PHYSAD__RING;
     }
 }
 
 static void take_light(window *w)
 {
-    integrate(w, false);
+    for (int64_t i = 0; i < w->height * w->width; i++)
+        w->fine[i] = lightness(w, i / w->width, i % w->width);
+    physad__region_integrate(w, w->fine);
     for (int64_t i = 0; i < w->height * w->width; i++) {
         const int64_t y = i / w->width, x = i % w->width;
         const double gy = (double)(lightness(w, y + 1, x) - lightness(w, y - 1, x)) / 2;
         const double gx = (double)(lightness(w, y, x + 1) - lightness(w, y, x - 1)) / 2;
         int64_t places;
-        const double mean = box_sum(w, y, x, w->radius / 2, &places) / (double)places;
+        const double mean = physad__region_box(w, y, x, w->radius / 2, &places) / (double)places;
         w->gradient[i] = (float)sqrt(gy * gy + gx * gx);
         w->fine[i] = (float)fabs((double)lightness(w, y, x) - mean);
     }
@@ -172,7 +164,7 @@ static double take_foreign(window *w, const summary *ring)
     const int64_t plane = s->height * s->width;
     double sum = 0, count = 0;
     for (int64_t i = 0; i < w->height * w->width; i++) {
-        if (w->part[i] != INSIDE)
+        if (w->part[i] != PHYSAD__INSIDE)
             continue;
         const float *at = s->colour + (w->top + i / w->width) * s->width + w->left + i % w->width;
         double square = 0;
@@ -187,8 +179,7 @@ static double take_foreign(window *w, const summary *ring)
     return sum / fmax(count, 1);
 }
 
-/* The largest connected part of what is foreign: its elongation and its size; 0 and 0 without one. */
-static physad_status largest_piece(window *w, physad__mem *mem, double *elongation, double *places)
+physad_status physad__region_piece(window *w, physad__mem *mem, double *elongation, double *places)
 {
     int32_t count = 0, best = 0;
     int64_t most = 0;
@@ -225,7 +216,7 @@ static double sharpest(const window *w)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < w->height * w->width; i++)
-        if (w->part[i] == INSIDE)
+        if (w->part[i] == PHYSAD__INSIDE)
             w->sorted[n++] = (double)w->gradient[i];
     physad__sort_doubles(w->sorted, n);
     return n > 0 ? w->sorted[(n - 1) * 19 / 20] : 0;
@@ -233,13 +224,13 @@ static double sharpest(const window *w)
 
 static physad_status take_look(physad__look *out, window *w, physad__mem *mem, const double axes[3])
 {
-    const summary inside = summarise(w, INSIDE), ring = summarise(w, RING);
+    const summary inside = summarise(w, PHYSAD__INSIDE), ring = summarise(w, PHYSAD__RING);
     double elongation, places, foreign = 0;
     out->known = ring.count >= LEAST_RING && inside.count > 0;
     if (!out->known)
         return PHYSAD_OK;
     const double deviation = take_foreign(w, &ring), n = (double)inside.count;
-    PHYSAD__TRY(largest_piece(w, mem, &elongation, &places));
+    PHYSAD__TRY(physad__region_piece(w, mem, &elongation, &places));
     for (int64_t i = 0; i < w->height * w->width; i++)
         foreign += w->foreign[i];
     double step[3], spread[2] = { 0, 0 };
@@ -263,7 +254,8 @@ static physad_status take_look(physad__look *out, window *w, physad__mem *mem, c
         log(deviation + LEAST_SIGNAL),
     };
     memcpy(out->value, value, sizeof(value));
-    return PHYSAD_OK;
+    out->has_reference = w->s->reference != NULL;
+    return out->has_reference ? physad__region_beside(out->beside, w, mem, value[0]) : PHYSAD_OK;
 }
 
 physad_status physad__region_look(physad__look *out, physad__mem *mem, const physad__scenery *s, int32_t number,
@@ -293,9 +285,16 @@ void physad__region_kinds(const physad__look *look, double out[PHYSAD_DEFECTS])
 {
     double sum = 0;
     for (int k = 0; k < PHYSAD_DEFECTS; k++) {
-        double z = look->known ? LOOK_BIAS[k] : 0;
-        for (int i = 0; look->known && i < PHYSAD__LOOKS; i++)
-            z += LOOK_WEIGHT[k][i] * (look->value[i] - LOOK_MEAN[i]) / LOOK_SPREAD[i];
+        double z = 0;
+        if (look->known && look->has_reference) {
+            z = BESIDE_BIAS[k];
+            for (int i = 0; i < PHYSAD__BESIDES; i++)
+                z += BESIDE_WEIGHT[k][i] * (look->beside[i] - BESIDE_MEAN[i]) / BESIDE_SPREAD[i];
+        } else if (look->known) {
+            z = LOOK_BIAS[k];
+            for (int i = 0; i < PHYSAD__LOOKS; i++)
+                z += LOOK_WEIGHT[k][i] * (look->value[i] - LOOK_MEAN[i]) / LOOK_SPREAD[i];
+        }
         out[k] = exp(fmin(z, 50));
         sum += out[k];
     }

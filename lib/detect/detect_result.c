@@ -161,6 +161,7 @@ physad_status physad_result_strip(physad_result **out, const physad_result *resu
     r->map = r->frame_maps = r->nearest_distance = NULL;
     r->nearest_sample = NULL;
     r->nearest_position = NULL;
+    r->reference = NULL;
     r->map_height = r->map_width = r->grid_height = r->grid_width = 0;
     r->frame_scores = NULL;
     r->frame_count = r->frame_capacity = 0;
@@ -180,6 +181,7 @@ void physad_result_free(physad_result *result)
         return;
     physad__free(result->map);
     physad__free(result->frame_maps);
+    physad__free(result->reference);
     physad__free(result->nearest_sample);
     physad__free(result->nearest_position);
     physad__free(result->nearest_distance);

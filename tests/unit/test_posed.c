@@ -3,6 +3,8 @@
 #include "failing.h"
 #include "posed_help.h"
 
+#include "detect/detect_region.h"
+
 #include <physad/evaluate.h>
 #include <physad/group.h>
 
@@ -31,6 +33,35 @@ static void check_place(const physad_detector *det, uint8_t *memory)
     physad_result_free(r);
 }
 
+/* A result whose pose is known keeps what should be seen there: the photo without its patch. Regions are told by it. */
+static void check_reference(const physad_detector *det, const uint8_t *good, uint8_t *bad)
+{
+    const physad_view photo = picture(bad);
+    physad_result *r = NULL, *stripped = NULL;
+    physad_regions *regions = NULL;
+    double off[2] = { 0, 0 };
+    assert_ok(physad_detector_score(det, &photo, &r));
+    assert_true((r->reference != NULL) == (r->sight != NULL));
+    assert_ok(physad_result_strip(&stripped, r));
+    assert_null(stripped->reference);
+    if (r->reference != NULL) {
+        assert_true(r->map_height == HEIGHT && r->map_width == WIDTH);
+        for (int i = 0; i < 3 * PATCH * PATCH; i++) {
+            const int at = 3 * ((PATCH_Y + i / 3 / PATCH) * WIDTH + PATCH_X + i / 3 % PATCH) + i % 3;
+            off[0] += abs(r->reference[at] - good[at]);
+            off[1] += abs(r->reference[at] - bad[at]);
+        }
+        assert_true(off[0] < off[1] / 2);
+        assert_ok(physad_regions_find(&regions, r, &photo, NAN));
+        assert_true(physad_regions_count(regions) > 0);
+        assert_true(regions->look[0].has_reference == regions->look[0].known);
+        physad_regions_free(regions);
+    }
+    assert_true(r->reference != NULL || strcmp(physad_detector_method(det), "splat-bank") != 0);
+    physad_result_free(stripped);
+    physad_result_free(r);
+}
+
 static void test_score(void **state)
 {
     static uint8_t good[HEIGHT * WIDTH * 3], bad[HEIGHT * WIDTH * 3];
@@ -54,6 +85,7 @@ static void test_score(void **state)
         assert_true(odd > normal);
         assert_true(inside > outside);
         check_place(det, bad);
+        check_reference(det, good, bad);
 
         assert_true(score(alone, bad, again) == odd); /* whatever the threads */
         assert_memory_equal(map, again, sizeof(map));

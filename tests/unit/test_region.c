@@ -71,6 +71,117 @@ static void looks_are_those_of_the_script(void **state)
     end_context(ctx);
 }
 
+/* As find(), beside a picture of what should be there; the script's has another light and lies a pixel off. */
+static physad_regions *find_beside(physad_context *ctx, int index, uint8_t should[SIDE][SIDE][3])
+{
+    static uint8_t rgb[SIDE][SIDE][3];
+    static float map[SIDE][SIDE];
+    physad_regions *r = NULL;
+    draw(index, rgb, map);
+    const physad_view scores = plane(map, PHYSAD_F32, SIDE, SIDE), photo = colours(rgb, PHYSAD_U8),
+                      reference = colours(should, PHYSAD_U8);
+    assert_ok(physad__regions_beside(&r, ctx, &scores, &photo, &reference, 0.5));
+    assert_int_equal(physad_regions_count(r), 1);
+    return r;
+}
+
+static void draw_whole(uint8_t rgb[SIDE][SIDE][3])
+{
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            for (int c = 0; c < 3; c++)
+                rgb[y][x][c] = (uint8_t)(80 + (7 * x + 13 * y + 29 * c + 3) % 31);
+}
+
+static void looks_beside_a_reference_are_those_of_the_script(void **state)
+{
+    static uint8_t should[SIDE][SIDE][3];
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/region_beside.json", getenv("PHYSAD_TEST_GOLDEN"));
+    json_t *golden = json_load_file(path, 0, NULL);
+    physad_context *ctx = new_context(1);
+    assert_non_null(golden);
+    draw_whole(should);
+    for (int k = 0; k < 3; k++) {
+        physad_regions *with = find_beside(ctx, k, should), *without = find(ctx, k);
+        assert_true(with->look[0].known && with->look[0].has_reference && !without->look[0].has_reference);
+        for (int i = 0; i < PHYSAD__BESIDES; i++)
+            assert_near(with->look[0].beside[i],
+                        json_number_value(json_array_get(json_array_get(golden, (size_t)k), (size_t)i)), 1e-4);
+        assert_memory_equal(with->look[0].value, without->look[0].value, sizeof(with->look[0].value));
+        physad_regions_free(with);
+        physad_regions_free(without);
+    }
+    json_decref(golden);
+    end_context(ctx);
+}
+
+/* --- one defect of each kind, painted over a picture that is known --- */
+
+enum { WIDE = 128 };
+
+static double pattern(double y, double x, int c)
+{
+    return 120 + 40 * sin(0.45 * x + 0.2 * c) * cos(0.37 * y) + 30 * sin(0.9 * y + 0.31 * x + c);
+}
+
+static void paint_kind(int kind, uint8_t rgb[WIDE][WIDE][3], float map[WIDE][WIDE])
+{
+    for (int y = 0; y < WIDE; y++)
+        for (int x = 0; x < WIDE; x++) {
+            const double dy = y - 60, dx = x - 66, r = sqrt(dy * dy + dx * dx), in = r < 14 ? 1 : exp(-(r - 14));
+            const double along = dx * 0.8 + dy * 0.6, across = dy * 0.8 - dx * 0.6;
+            const double cut = fabs(along) < 26 ? exp(-across * across / 1.5) : 0;
+            const double bend = 5 * fmax(1 - r * r / 256, 0);
+            map[y][x] = (float)(kind == PHYSAD_DEFECT_LINE
+                                    ? exp(-across * across / 18) * (fabs(along) < 26 ? 1 : exp(26 - fabs(along)))
+                                    : 1 / (1 + exp((r - 15) / 2)));
+            for (int c = 0; c < 3; c++) {
+                double v = pattern(y, x, c);
+                if (kind == PHYSAD_DEFECT_HOLE)
+                    v = v * (1 - in) + (40 + 3 * sin(0.2 * x)) * in;
+                else if (kind == PHYSAD_DEFECT_LINE)
+                    v = v * (1 - cut) + 230 * cut;
+                else if (kind == PHYSAD_DEFECT_TINT)
+                    v *= 1 - in * (c == 0 ? 0.15 : c == 1 ? 0.4 : 0.65);
+                else
+                    v = pattern(y - bend, x + bend, c);
+                rgb[y][x][c] = (uint8_t)(fmin(fmax(v, 0), 255) + 0.5);
+            }
+        }
+}
+
+/* Whatever the size of the reference, and its light. */
+static void kinds_are_told_by_a_reference(void **state)
+{
+    static uint8_t rgb[WIDE][WIDE][3], should[WIDE][WIDE][3];
+    static float map[WIDE][WIDE];
+    static const int64_t photo_shape[3] = { WIDE, WIDE, 3 };
+    physad_context *ctx = new_context(1);
+    for (int light = 0; light < 2; light++)
+        for (int kind = 0; kind < PHYSAD_DEFECTS; kind++) {
+            const int64_t side = light ? WIDE / 2 : WIDE, shape[3] = { side, side, 3 };
+            physad_regions *r = NULL;
+            physad_region region = PHYSAD_REGION_INIT;
+            paint_kind(kind, rgb, map);
+            for (int64_t i = 0; i < side * side * 3; i++) {
+                const double scale = light ? 2 : 1, y = ((double)(i / 3 / side) + 0.5) * scale - 0.5,
+                             x = ((double)(i / 3 % side) + 0.5) * scale - 0.5;
+                ((uint8_t *)should)[i] = (uint8_t)(pattern(y, x, (int)(i % 3)) * (light ? 0.85 : 1) + 0.5);
+            }
+            const physad_view scores = plane(map, PHYSAD_F32, WIDE, WIDE),
+                              photo = physad_view_array(rgb, PHYSAD_U8, 3, photo_shape),
+                              reference = physad_view_array(should, PHYSAD_U8, 3, shape);
+            assert_ok(physad__regions_beside(&r, ctx, &scores, &photo, &reference, 0.5));
+            assert_int_equal(physad_regions_count(r), 1);
+            assert_ok(physad_regions_get(r, 0, &region));
+            assert_string_equal(physad_defect_name(region.kind), physad_defect_name(kind));
+            assert_near(region.hole + region.line + region.tint + region.deformation, 1, 1e-12);
+            physad_regions_free(r);
+        }
+    end_context(ctx);
+}
+
 static void a_line_is_told_from_a_blob(void **state)
 {
     physad_context *ctx = new_context(1);
@@ -318,10 +429,12 @@ static void wrong_calls(void **state)
 
 static void memory_runs_out(void **state)
 {
-    static uint8_t rgb[SIDE][SIDE][3];
+    static uint8_t rgb[SIDE][SIDE][3], should[SIDE][SIDE][3];
     static float map[SIDE][SIDE];
     draw(1, rgb, map);
-    const physad_view scores = plane(map, PHYSAD_F32, SIDE, SIDE), photo = colours(rgb, PHYSAD_U8);
+    draw_whole(should);
+    const physad_view scores = plane(map, PHYSAD_F32, SIDE, SIDE), photo = colours(rgb, PHYSAD_U8),
+                      reference = colours(should, PHYSAD_U8);
     physad_context_options o = PHYSAD_CONTEXT_OPTIONS_INIT;
     o.allocator = &failing_allocator;
     physad_context *ctx = NULL;
@@ -332,7 +445,7 @@ static void memory_runs_out(void **state)
         physad_types *t = NULL;
         assert_true(n < 100);
         atomic_store(&allocations_left, n);
-        status = physad_regions_of_map(&r, ctx, &scores, &photo, NAN);
+        status = physad__regions_beside(&r, ctx, &scores, &photo, &reference, NAN);
         if (status == PHYSAD_OK)
             status = physad_types_new(&t, ctx);
         if (status == PHYSAD_OK)
@@ -350,6 +463,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(looks_are_those_of_the_script),
+        cmocka_unit_test(looks_beside_a_reference_are_those_of_the_script),
+        cmocka_unit_test(kinds_are_told_by_a_reference),
         cmocka_unit_test(a_line_is_told_from_a_blob),
         cmocka_unit_test(regions_come_by_their_peaks),
         cmocka_unit_test(large_photos_keep_small_defects),
