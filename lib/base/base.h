@@ -90,6 +90,12 @@ int physad__natural_compare(const char *a, const char *b);
 size_t physad__utf8_character(const char *p);
 bool physad__has_suffix(const char *text, const char *suffix); /* ASCII case is ignored */
 
+/* --- sorting (base_sort.c) --- */
+
+/* Ascending; where one is not a number the order is any. */
+void physad__sort_floats(float *values, int64_t n);
+void physad__sort_doubles(double *values, int64_t n);
+
 /* --- options structures --- */
 
 /* Copies a caller's options of any older or newer size over `out` (filled with defaults by zeros): too small is ARG, a

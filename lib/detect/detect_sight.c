@@ -15,12 +15,6 @@
 
 /* --- making --- */
 
-static int ascending(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* The map's level that one pixel in twenty exceeds, and how much farther one in two hundred lies. */
 static physad_status learn_scale(double *level, double *decade, physad__mem *mem, const float *map,
                                  const uint8_t *missing, int64_t n)
@@ -34,7 +28,7 @@ static physad_status learn_scale(double *level, double *decade, physad__mem *mem
             sorted[kept++] = map[i];
     *level = *decade = 0;
     if (kept > 0) {
-        qsort(sorted, (size_t)kept, sizeof(float), ascending);
+        physad__sort_floats(sorted, kept);
         *level = (double)sorted[(int64_t)(COMMON * (double)(kept - 1))];
         *decade = (double)sorted[(int64_t)(RARE * (double)(kept - 1))] - *level;
     }

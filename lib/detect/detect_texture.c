@@ -9,7 +9,6 @@
 #include "detect/detect.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { SUMS = 6 }; /* pixels, logarithm, its square, the square of its steps along x, along y, of its bends */
 
@@ -118,15 +117,9 @@ static void smooth(const look *l)
     }
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static float median(float *values, int64_t n)
 {
-    qsort(values, (size_t)n, sizeof(*values), ascending);
+    physad__sort_floats(values, n);
     return (values[(n - 1) / 2] + values[n / 2]) / 2;
 }
 

@@ -5,7 +5,6 @@
 #include "metrics/metrics.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { FOLDS = 4, LEAST_EPISODES = 3, LEAST_QUOTA = 64, STEADY_VIDEOS = 4 };
 static const double ALIKE = 1.25;        /* the longest episode to the shortest */
@@ -132,12 +131,6 @@ static void sum_up(physad__motion_gathered *f, int64_t video, const physad__cour
     }
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The first video tells at which size all are looked at, the middle one of those that say it at which rate. */
 static physad_status take_size(physad__motion_gathered *f)
 {
@@ -159,7 +152,7 @@ static physad_status take_size(physad__motion_gathered *f)
             return physad__error_prefix(status, "%s", sample_of(f, i)->path);
     }
     if (said > 0)
-        qsort(f->length, (size_t)said, sizeof(*f->length), ascending);
+        physad__sort_doubles(f->length, said);
     m->untimed = said == 0;
     m->rate = said > 0 ? f->length[(said - 1) / 2] : UNTOLD_RATE;
     return PHYSAD_OK;

@@ -123,12 +123,6 @@ static double leftover(const uint8_t *frame, const uint8_t *const *near, int64_t
     return sum / ODDEST / ((double)whole / (double)(rows * columns) + 1);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Frames first .. last - 1 of the normal ones stay out. */
 static double odd_of(const physad__looks *m, const uint8_t *frame, int64_t first, int64_t last)
 {
@@ -159,7 +153,7 @@ static double middle_of(const physad__looks *m, const uint8_t *cells, int64_t co
     double odd[KEPT];
     for (int64_t i = 0; i < count; i++)
         odd[i] = odd_of(m, cells + i * m->rows * m->columns, first, last);
-    qsort(odd, (size_t)count, sizeof(*odd), ascending);
+    physad__sort_doubles(odd, count);
     return (odd[(count - 1) / 2] + odd[count / 2]) / 2;
 }
 

@@ -5,7 +5,6 @@
 #include "detect/motion.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { COARSE = 4 };  /* a take is coarse where one plane of so many lies between frames */
 enum { LONGEST = 4 }; /* a take of so many normal ones' length is kept no further */
@@ -19,18 +18,12 @@ double physad__usual_z(const physad__usual *usual, double value)
     return (log(value + NOTHING) - usual->middle) / usual->spread;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 void physad__usual_learn(physad__usual *usual, double *values, int64_t count)
 {
     double sum = 0, square = 0;
     for (int64_t i = 0; i < count; i++)
         values[i] = log(values[i] + NOTHING);
-    qsort(values, (size_t)count, sizeof(*values), ascending);
+    physad__sort_doubles(values, count);
     usual->middle = (values[(count - 1) / 2] + values[count / 2]) / 2;
     for (int64_t i = 0; i < count; i++)
         sum += values[i] / (double)count;
@@ -83,7 +76,7 @@ void physad__motion_pools(const double *scores, int64_t count, double *room, dou
 {
     const int64_t top = physad__max(1, count / 16);
     memcpy(room, scores, (size_t)count * sizeof(*room));
-    qsort(room, (size_t)count, sizeof(*room), ascending);
+    physad__sort_doubles(room, count);
     memset(pools, 0, PHYSAD__POOLS * sizeof(*pools));
     pools[PHYSAD__POOL_MAX] = room[count - 1];
     for (int64_t i = 0; i < count; i++) {

@@ -7,7 +7,6 @@
 #include <cblas.h>
 #include <lapacke.h>
 #include <math.h>
-#include <stdlib.h>
 
 #define SAME_SIDE 0.35 /* radians: how far a view's distances count for another side */
 #define PRIOR 4.0      /* cells' worth of the whole set's mean and spread in each place's */
@@ -298,12 +297,6 @@ void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explain
 
 /* --- tails --- */
 
-static int compare(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static void learn_moments(physad__splat_bank *b, int way)
 {
     tally t = { 0 };
@@ -340,7 +333,7 @@ static physad_status learn_tail(physad__splat_bank *b, int way, bool local)
         n += kept;
     }
     if (status == PHYSAD_OK && n > 0) {
-        qsort(z, (size_t)n, sizeof(float), compare);
+        physad__sort_floats(z, n);
         b->usual[way].tail[0] = (double)z[(int64_t)(0.99 * (double)(n - 1))];
         b->usual[way].tail[1] = fmax((double)z[(int64_t)(0.999 * (double)(n - 1))] - b->usual[way].tail[0], 0.1);
     }

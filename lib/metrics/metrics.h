@@ -29,7 +29,6 @@ physad_status physad__names_rank(const physad__names *names, int32_t *rank);
 typedef int (*physad__compare_fn)(int32_t a, int32_t b, const void *user);
 /* Stable; scratch holds n. */
 void physad__sort_ids(int32_t *ids, int32_t *scratch, int64_t n, physad__compare_fn compare, const void *user);
-void physad__sort_doubles(double *values, int64_t n); /* ascending, in place; no NaN */
 double physad__median(double *values, int64_t n);     /* of n > 0, which it sorts */
 
 /* An unsigned number in the order of the float: -inf lowest, -0 as +0. Not for NaN. */

@@ -27,35 +27,6 @@ void physad__sort_ids(int32_t *ids, int32_t *scratch, int64_t n, physad__compare
         memcpy(ids, from, (size_t)n * sizeof(*ids));
 }
 
-static void sift(double *v, int64_t root, int64_t n)
-{
-    const double x = v[root];
-    for (;;) {
-        int64_t child = 2 * root + 1;
-        if (child >= n)
-            break;
-        if (child + 1 < n && v[child + 1] > v[child])
-            child++;
-        if (!(v[child] > x))
-            break;
-        v[root] = v[child];
-        root = child;
-    }
-    v[root] = x;
-}
-
-void physad__sort_doubles(double *values, int64_t n)
-{
-    for (int64_t i = n / 2 - 1; i >= 0; i--)
-        sift(values, i, n);
-    for (int64_t i = n - 1; i > 0; i--) {
-        const double top = values[0];
-        values[0] = values[i];
-        values[i] = top;
-        sift(values, 0, i);
-    }
-}
-
 double physad__median(double *values, int64_t n)
 {
     physad__sort_doubles(values, n);

@@ -5,7 +5,6 @@
 #include "scene/scene.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define TRIES 256           /* triples of cameras that a first similarity comes from */
 #define ROUNDS 10
@@ -132,17 +131,11 @@ static double apart(const physad__similarity *s, const pairs *p, int64_t i)
     return sqrt(square);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(double *values, int64_t n)
 {
     if (n == 0)
         return 0;
-    qsort(values, (size_t)n, sizeof(*values), ascending);
+    physad__sort_doubles(values, n);
     return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 

@@ -188,12 +188,6 @@ static bool is_common(const sweep *s, const eye *e, double z)
     return false;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Narrows the depths to those of the points that came with the poses, but for the outermost fiftieths, and a quarter
  * more. `depths`: room for all points. */
 static void keep_to_known(const sweep *s, const eye *e, float *depths, double *near, double *far)
@@ -209,7 +203,7 @@ static void keep_to_known(const sweep *s, const eye *e, float *depths, double *n
     }
     if (n < LEAST_KNOWN)
         return;
-    qsort(depths, (size_t)n, sizeof(*depths), ascending);
+    physad__sort_floats(depths, n);
     *near = fmax(*near, (double)depths[n / 50] / 1.25);
     *far = fmin(*far, (double)depths[n - 1 - n / 50] * 1.25);
 }

@@ -67,6 +67,32 @@ static void names_are_guessed(void **state)
     assert_null(physad__nearest_name("co", options, 3)); /* too little to mean anything */
 }
 
+static void numbers_sort_ascending(void **state)
+{
+    physad__rng rng;
+    float single[257];
+    double twice[257];
+    (void)state;
+    physad__rng_seed(&rng, 3, 0);
+    for (int64_t n = 0; n <= 257; n += 1 + n / 2) {
+        double sum = 0, sorted = 0;
+        for (int64_t i = 0; i < n; i++) {
+            single[i] = (float)physad__rng_below(&rng, 40) - 20; /* many of a kind */
+            twice[i] = (double)single[i];
+            sum += twice[i] * twice[i];
+        }
+        physad__sort_floats(single, n);
+        physad__sort_doubles(twice, n);
+        for (int64_t i = 0; i < n; i++) {
+            assert_true((double)single[i] == twice[i] && (i == 0 || twice[i - 1] <= twice[i]));
+            sorted += twice[i] * twice[i];
+        }
+        assert_true(sorted == sum);
+    }
+    physad__sort_floats(NULL, 0);
+    physad__sort_doubles(NULL, 0);
+}
+
 static void names_sort_as_people_count(void **state)
 {
     assert_true(physad__natural_compare("9.png", "10.png") < 0);
@@ -195,11 +221,16 @@ static void random_numbers_are_pinned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_names_are_pinned),   cmocka_unit_test(error_text_may_quote_itself),
+        cmocka_unit_test(status_names_are_pinned),
+        cmocka_unit_test(error_text_may_quote_itself),
         cmocka_unit_test(messages_are_text),
-        cmocka_unit_test(numbers_know_no_locale),    cmocka_unit_test(names_are_guessed),
-        cmocka_unit_test(names_sort_as_people_count), cmocka_unit_test(memory_is_counted_and_limited),
-        cmocka_unit_test(blocks_grow),               cmocka_unit_test(views_are_checked),
+        cmocka_unit_test(numbers_know_no_locale),
+        cmocka_unit_test(names_are_guessed),
+        cmocka_unit_test(names_sort_as_people_count),
+        cmocka_unit_test(numbers_sort_ascending),
+        cmocka_unit_test(memory_is_counted_and_limited),
+        cmocka_unit_test(blocks_grow),
+        cmocka_unit_test(views_are_checked),
         cmocka_unit_test(blocks_change_their_size),
         cmocka_unit_test(random_numbers_are_pinned),
     };
