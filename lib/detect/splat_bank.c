@@ -8,7 +8,6 @@
 #include "detect/splat_bank.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define FINE_CELL 4 /* pixels of a fine cell, each way */
 #define LEAST_SURPRISE (-2.0f)
@@ -33,7 +32,7 @@ static const physad__option rows[] = {
       "compare with every patch of every training photo: as much as it tells painted photos from clean ones that a "
       "trial fit never saw, where no pose fits, always by half, or never",
       "PatchCore, whole bank" },
-    { "paintings", PHYSAD_OPTION_INT, "4", 1, 100, NULL,
+    { "paintings", PHYSAD_OPTION_INT, "8", 1, 100, NULL,
       "of each photo that `plain=weighed` keeps from its trial fit, which takes `fold_steps` as well", NULL },
     { "folds", PHYSAD_OPTION_INT, "0", 0, 20, NULL,
       "scenes fitted without a share of the photos, to learn what `render` usually misses by; 0: by the scene that saw "
@@ -224,16 +223,10 @@ static physad_status surprise(const physad_detector *det, const physad__splat_ba
     return status;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-/* Takes `share` of the map's 95th percentile off the score: blur, exposure and a pose that is off surprise everywhere,
- * a defect in a few places. */
-static physad_status take_off_own(double *score, physad__mem *mem, const float *map, const float *weight, int64_t n,
-                                  double share)
+/* `share` of the map's 95th percentile, to be taken off the score: blur, exposure and a pose that is off surprise
+ * everywhere, a defect in a few places. */
+static physad_status find_own(double *own, physad__mem *mem, const float *map, const float *weight, int64_t n,
+                              double share)
 {
     float *sorted = physad__alloc_array(mem, n, sizeof(float), "pooling");
     int64_t kept = 0;
@@ -242,16 +235,17 @@ static physad_status take_off_own(double *score, physad__mem *mem, const float *
     for (int64_t i = 0; i < n; i++)
         if (weight[i] > 0)
             sorted[kept++] = map[i];
-    qsort(sorted, (size_t)kept, sizeof(float), ascending);
+    physad__sort_floats(sorted, kept);
+    *own = 0;
     if (kept > 0)
-        *score -= share * (double)sorted[(int64_t)(0.95 * (double)(kept - 1))];
+        *own = share * (double)sorted[(int64_t)(0.95 * (double)(kept - 1))];
     physad__free(sorted);
     return PHYSAD_OK;
 }
 
 /* What the photo's place explains. */
 static physad_status ask_posed(const physad_detector *det, const physad__splat_bank *b, const physad__posed_query *q,
-                               float *map, double *score)
+                               float *map, double *score, double *own)
 {
     const physad__posed_model *m = b->model;
     physad__mem *mem = &det->ctx->mem;
@@ -272,7 +266,8 @@ static physad_status ask_posed(const physad_detector *det, const physad__splat_b
     if (status == PHYSAD_OK)
         status = physad__posed_top(score, mem, map, cover, plane, physad__option_real(det, "top_share"));
     if (status == PHYSAD_OK && physad__option_real(det, "own") > 0)
-        status = take_off_own(score, mem, map, cover, plane, physad__option_real(det, "own"));
+        status = find_own(own, mem, map, cover, plane, physad__option_real(det, "own"));
+    *score -= *own;
     physad__free(raw);
     physad__free(cover);
     return status;
@@ -311,10 +306,12 @@ physad_status physad__splat_bank_ask(const physad_detector *det, const physad__s
 {
     const bool plain = b->ways[PHYSAD__BY_PLAIN];
     const bool posed = q->poses[0].fit >= physad__option_real(det, "least_fit") || !plain;
+    out->own[PHYSAD__PART_POSED] = out->own[PHYSAD__PART_PLAIN] = 0;
     out->has[PHYSAD__PART_POSED] = posed && (all || b->parts[PHYSAD__PART_POSED].weight > 0);
     out->has[PHYSAD__PART_PLAIN] = plain && (all || !posed || b->parts[PHYSAD__PART_PLAIN].weight > 0);
     if (out->has[PHYSAD__PART_POSED])
-        PHYSAD__TRY(ask_posed(det, b, q, out->map[PHYSAD__PART_POSED], &out->score[PHYSAD__PART_POSED]));
+        PHYSAD__TRY(ask_posed(det, b, q, out->map[PHYSAD__PART_POSED], &out->score[PHYSAD__PART_POSED],
+                              &out->own[PHYSAD__PART_POSED]));
     if (out->has[PHYSAD__PART_PLAIN])
         PHYSAD__TRY(ask_plain(det, b, q, out->map[PHYSAD__PART_PLAIN], &out->score[PHYSAD__PART_PLAIN]));
     return PHYSAD_OK;

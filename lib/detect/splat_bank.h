@@ -92,6 +92,7 @@ void physad__splat_bank_free(void *bank);
 /* What each part says of a photo. */
 typedef struct physad__splat_said {
     double score[PHYSAD__PARTS];
+    double own[PHYSAD__PARTS]; /* of the map, what its score leaves out as usual for the whole photo */
     bool has[PHYSAD__PARTS]; /* the posed one not where no pose fits */
     float *map[PHYSAD__PARTS]; /* (height, width) each, given by the caller */
 } physad__splat_said;

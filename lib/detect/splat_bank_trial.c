@@ -12,8 +12,11 @@
 #define MOST_KEPT 12   /* photos */
 #define LEAST_TAUGHT 3 /* with fewer photos left there is no trial */
 #define LIKELY 0.5     /* spread of scores, in decades, that a part begins with, for two photos */
-#define TRUST 1e-5     /* of the plain bank, which needs no pose, before powers are compared */
-#define DOUBT 0.36     /* deviation of a power by chance, about, for one photo */
+#define TRUST 1e-4     /* of the plain bank, which needs no pose, before gains are compared */
+#define RAREST 1e-4    /* share of clean pixels below which nothing becomes rarer */
+#define SMALL 0.02     /* share of the photo that a painting may cover: larger ones tell little */
+#define CHANGED 0.02   /* brightness by which a painted pixel differs at least */
+#define TRIES 16       /* to paint one as small */
 
 typedef struct trial {
     const physad_detector *det;
@@ -21,8 +24,15 @@ typedef struct trial {
     physad__posed_model model;       /* photos are borrowed */
     int64_t *taught, *kept;          /* photos of `main` */
     int64_t n_taught, n_kept, paintings;
-    double *scores[PHYSAD__PARTS]; /* (n_kept, 1 + paintings), the clean one first; not a number: says nothing */
-    float *maps;                   /* (PARTS, height, width) */
+    physad__pose *poses;           /* (n_kept, POSES) */
+    int64_t *n_poses;              /* (n_kept) */
+    double *scores[PHYSAD__PARTS]; /* (n_kept), of clean photos; not a number: says nothing */
+    float *clean[PHYSAD__PARTS];   /* (n_kept, height, width), less what is usual for each photo */
+    float *sorted[PHYSAD__PARTS];  /* all of these, ascending */
+    int64_t n_sorted[PHYSAD__PARTS];
+    float *maps;                /* (PARTS, height, width), of the photo that is looked at */
+    bool *painted;              /* (height, width): what differs from the clean photo */
+    double gain[PHYSAD__PARTS]; /* mean, decades */
 } trial;
 
 static void close_trial(trial *t)
@@ -36,8 +46,11 @@ static void close_trial(trial *t)
     physad__free(m->fine.views);
     physad__free(t->taught);
     physad__free(t->kept);
+    physad__free(t->poses);
+    physad__free(t->n_poses);
     physad__free(t->scores[0]);
     physad__free(t->maps);
+    physad__free(t->painted);
 }
 
 /* Every fourth photo that has the model's size, evenly thinned to `MOST_KEPT`. */
@@ -70,6 +83,11 @@ static physad_status take_views(physad__scene_views *out, physad__mem *mem, cons
     return PHYSAD_OK;
 }
 
+static int64_t map_size(const trial *t)
+{
+    return t->main->height * t->main->width;
+}
+
 static physad_status open_trial(trial *t, const physad__splat_bank *b)
 {
     const physad__posed_model *m = t->main;
@@ -80,11 +98,20 @@ static physad_status open_trial(trial *t, const physad__splat_bank *b)
     if (t->taught == NULL || t->kept == NULL)
         return PHYSAD_ERR_NOMEM;
     choose_kept(t, b);
-    const int64_t each = t->n_kept * (1 + t->paintings);
-    t->scores[0] = physad__alloc_array(mem, PHYSAD__PARTS * each, sizeof(double), "scores of a trial");
-    t->scores[1] = t->scores[0] + each;
-    t->maps = physad__alloc_array(mem, PHYSAD__PARTS * m->height * m->width, sizeof(float), "maps of a trial");
-    return t->scores[0] != NULL && t->maps != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    const int64_t kept = t->n_kept, plane = map_size(t);
+    t->poses = physad__alloc_array(mem, kept * PHYSAD__POSES, sizeof(*t->poses), "poses of a trial");
+    t->n_poses = physad__alloc_array(mem, kept, sizeof(*t->n_poses), "poses of a trial");
+    t->scores[0] = physad__alloc_array(mem, PHYSAD__PARTS * kept, sizeof(double), "scores of a trial");
+    t->maps = physad__alloc_array(mem, PHYSAD__PARTS * (1 + 2 * kept) * plane, sizeof(float), "maps of a trial");
+    t->painted = physad__alloc_array(mem, plane, sizeof(bool), "maps of a trial");
+    if (t->poses == NULL || t->n_poses == NULL || t->scores[0] == NULL || t->maps == NULL || t->painted == NULL)
+        return PHYSAD_ERR_NOMEM;
+    for (int k = 0; k < PHYSAD__PARTS; k++) {
+        t->scores[k] = t->scores[0] + k * kept;
+        t->clean[k] = t->maps + (PHYSAD__PARTS + k * kept) * plane;
+        t->sorted[k] = t->clean[k] + PHYSAD__PARTS * kept * plane;
+    }
+    return PHYSAD_OK;
 }
 
 /* --- the second fit --- */
@@ -201,6 +228,17 @@ static void take_paint(physad__scene_view *to, const physad__scene_view *origina
     }
 }
 
+static void mark_painted(const trial *t, const physad__scene_view *painted, const physad__scene_view *clean)
+{
+    const int64_t plane = map_size(t);
+    for (int64_t i = 0; i < plane; i++) {
+        double change = 0;
+        for (int ch = 0; ch < 3; ch++)
+            change = fmax(change, fabs((double)(painted->pixels[ch * plane + i] - clean->pixels[ch * plane + i])));
+        t->painted[i] = change > CHANGED;
+    }
+}
+
 static physad_status paint(canvas *c, const trial *t, int64_t k, int64_t painting)
 {
     const physad__posed_model *m = t->main;
@@ -213,47 +251,107 @@ static physad_status paint(canvas *c, const trial *t, int64_t k, int64_t paintin
                                      .height = 1,
                                      .width = 1,
                                      .std = { 1, 1, 1 } };
-    float cover;
-    PHYSAD__TRY(physad__paint(&front, c->clean, c->other, t->det->seed, (uint64_t)(view * t->paintings + painting), 1,
-                              c->painted, &cover));
+    const uint64_t first = (uint64_t)(view * t->paintings + painting) * TRIES;
+    float cover = 1;
+    for (uint64_t i = 0; i < TRIES && (double)cover > SMALL; i++)
+        PHYSAD__TRY(physad__paint(&front, c->clean, c->other, t->det->seed, first + i, 1, c->painted, &cover));
     take_paint(&c->photo, &m->views.views[view], c, from);
     if (fine)
         take_paint(&c->fine, &m->fine.views[view], c, from);
+    mark_painted(t, &c->photo, &m->views.views[view]);
     return PHYSAD_OK;
 }
 
 /* --- looking --- */
 
-static physad_status look(const trial *t, const canvas *c, int64_t at)
+/* Of clean photos the pose is sought; painted ones keep it, so that they differ by what was painted alone. */
+static physad_status look(const trial *t, const canvas *c, int64_t kept, physad__splat_said *said)
 {
     const physad__posed_model *m = &t->model;
-    const int64_t plane = m->height * m->width;
-    physad__pose poses[PHYSAD__POSES];
-    physad__posed_query q = {
-        .photo = &c->photo, .fine = c->fine.pixels != NULL ? &c->fine : NULL, .poses = poses, .view = -1
-    };
-    physad__splat_said said = { .map = { t->maps, t->maps + plane } };
-    PHYSAD__TRY(physad__locator_find(&m->locator, &c->photo, -1, poses, &q.n));
-    PHYSAD__TRY(physad__splat_bank_ask(t->det, m->state, &q, true, &said));
+    physad__posed_query q = { .photo = &c->photo,
+                              .fine = c->fine.pixels != NULL ? &c->fine : NULL,
+                              .poses = t->poses + kept * PHYSAD__POSES,
+                              .n = t->n_poses[kept],
+                              .view = -1 };
     for (int k = 0; k < PHYSAD__PARTS; k++)
-        t->scores[k][at] = said.has[k] ? said.score[k] : NAN;
+        said->map[k] = t->maps + k * map_size(t);
+    return physad__splat_bank_ask(t->det, m->state, &q, true, said);
+}
+
+static physad_status look_at_clean(trial *t, physad__call *call)
+{
+    const int64_t plane = map_size(t);
+    physad__call_stage(call, "photos of a trial", t->n_kept);
+    for (int64_t i = 0; i < t->n_kept; i++) {
+        canvas c = { 0 };
+        physad__splat_said said = { 0 };
+        physad_status status = open_canvas(&c, t, i);
+        if (status == PHYSAD_OK)
+            status =
+                physad__locator_find(&t->model.locator, &c.photo, -1, t->poses + i * PHYSAD__POSES, &t->n_poses[i]);
+        if (status == PHYSAD_OK)
+            status = look(t, &c, i, &said);
+        close_canvas(&c);
+        PHYSAD__TRY(status);
+        for (int k = 0; k < PHYSAD__PARTS; k++) {
+            float *clean = t->clean[k] + i * plane, *sorted = t->sorted[k] + t->n_sorted[k];
+            t->scores[k][i] = said.has[k] ? said.score[k] : NAN;
+            for (int64_t p = 0; said.has[k] && p < plane; p++)
+                clean[p] = sorted[p] = said.map[k][p] - (float)said.own[k];
+            t->n_sorted[k] += said.has[k] ? plane : 0;
+        }
+        PHYSAD__TRY(physad__call_tick(call, i + 1));
+    }
+    for (int k = 0; k < PHYSAD__PARTS; k++)
+        physad__sort_floats(t->sorted[k], t->n_sorted[k]);
     return PHYSAD_OK;
 }
 
-static physad_status look_at_all(const trial *t, physad__call *call)
+/* The share of clean photos' pixels that surprise as much, its logarithm to the base of ten. */
+static double rareness(const trial *t, int part, float surprise)
 {
-    const int64_t each = 1 + t->paintings;
-    physad__call_stage(call, "painted photos", t->n_kept * each);
-    for (int64_t k = 0; k < t->n_kept; k++) {
+    int64_t from = 0, to = t->n_sorted[part];
+    while (from < to) {
+        const int64_t middle = (from + to) / 2;
+        if (t->sorted[part][middle] < surprise)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return log10(fmax((double)(t->n_sorted[part] - from) / (double)t->n_sorted[part], RAREST));
+}
+
+/* How many times rarer, in decades, the greatest surprise of a painted place is than that of the same place clean. */
+static double gain_of(const trial *t, int part, int64_t kept, const physad__splat_said *said, const bool *painted)
+{
+    const int64_t plane = map_size(t);
+    const float *clean = t->clean[part] + kept * plane;
+    float before = -INFINITY, after = -INFINITY;
+    if (!said->has[part] || isnan(t->scores[part][kept]))
+        return 0;
+    for (int64_t p = 0; p < plane; p++)
+        if (painted[p]) {
+            before = fmaxf(before, clean[p]);
+            after = fmaxf(after, said->map[part][p] - (float)said->own[part]);
+        }
+    return rareness(t, part, before) - rareness(t, part, after);
+}
+
+static physad_status look_at_painted(trial *t, physad__call *call)
+{
+    physad__call_stage(call, "painted photos", t->n_kept * t->paintings);
+    for (int64_t i = 0; i < t->n_kept; i++) {
         canvas c = { 0 };
-        physad_status status = open_canvas(&c, t, k);
-        for (int64_t p = 0; status == PHYSAD_OK && p < each; p++) {
-            if (p > 0)
-                status = paint(&c, t, k, p - 1);
+        physad_status status = open_canvas(&c, t, i);
+        for (int64_t p = 0; status == PHYSAD_OK && p < t->paintings; p++) {
+            physad__splat_said said = { 0 };
+            status = paint(&c, t, i, p);
             if (status == PHYSAD_OK)
-                status = look(t, &c, k * each + p);
+                status = look(t, &c, i, &said);
+            for (int k = 0; status == PHYSAD_OK && k < PHYSAD__PARTS; k++)
+                t->gain[k] += gain_of(t, k, i, &said, t->painted) / (double)(t->n_kept * t->paintings);
             if (status == PHYSAD_OK)
-                status = physad__call_tick(call, k * each + p + 1);
+                status = physad__call_tick(call, i * t->paintings + p + 1);
         }
         close_canvas(&c);
         PHYSAD__TRY(status);
@@ -263,27 +361,11 @@ static physad_status look_at_all(const trial *t, physad__call *call)
 
 /* --- the verdict --- */
 
-/* The share of pairs of a painted and a clean photo that a part has in order, beyond a half; where it says nothing, a
- * pair is a tie. */
-static double power_of(const trial *t, int part)
-{
-    const int64_t each = 1 + t->paintings;
-    const double *s = t->scores[part];
-    double ordered = 0;
-    for (int64_t i = 0; i < t->n_kept; i++)
-        for (int64_t j = 0; j < t->n_kept * each; j++) {
-            const double clean = s[i * each], painted = s[j];
-            if (j % each != 0)
-                ordered += painted > clean ? 1 : painted < clean ? 0 : 0.5;
-        }
-    return fmax(ordered / (double)(t->n_kept * t->n_kept * t->paintings) - 0.5, 0);
-}
-
 static void learn_scale(physad__splat_part *part, const trial *t, int which)
 {
     double n = 0, sum = 0, square = 0;
     for (int64_t i = 0; i < t->n_kept; i++) {
-        const double s = t->scores[which][i * (1 + t->paintings)];
+        const double s = t->scores[which][i];
         if (isnan(s))
             continue;
         n++;
@@ -294,23 +376,22 @@ static void learn_scale(physad__splat_part *part, const trial *t, int which)
     part->spread = sqrt((fmax(square - sum * part->mean, 0) + 2 * LIKELY * LIKELY) / (fmax(n - 1, 0) + 2));
 }
 
-/* Powers count by their fourth: what one part sees less well than the other is mostly noise to it. What stands on poses
- * and a scene has to show more than chance would give it: the square of that comes off the square of its power. */
+/* Gains count by their fourth power: what one part sees less well than the other is mostly noise to it. */
 static void decide(physad__splat_bank *b, const trial *t)
 {
-    const double posed = power_of(t, PHYSAD__PART_POSED), plain = power_of(t, PHYSAD__PART_PLAIN);
-    for (int k = 0; k < PHYSAD__PARTS; k++)
+    double sum = 0;
+    for (int k = 0; k < PHYSAD__PARTS; k++) {
         learn_scale(&b->parts[k], t, k);
-    b->parts[PHYSAD__PART_POSED].weight = pow(fmax(posed * posed - DOUBT * DOUBT / (double)t->n_kept, 0), 2);
-    b->parts[PHYSAD__PART_PLAIN].weight = TRUST + pow(plain, 4);
-    const double sum = b->parts[PHYSAD__PART_POSED].weight + b->parts[PHYSAD__PART_PLAIN].weight;
+        sum += b->parts[k].weight = pow(fmax(t->gain[k], 0), 4) + (k == PHYSAD__PART_PLAIN ? TRUST : 0);
+    }
     for (int k = 0; k < PHYSAD__PARTS; k++)
         b->parts[k].weight /= sum;
-    physad__log(t->det->ctx, PHYSAD_LOG_INFO,
-                "splat-bank: %lld photos kept from a trial, %lld paintings of each: in order are %.3f of pairs by pose "
-                "and %.3f by the plain bank; they weigh %.3f and %.3f",
-                (long long)t->n_kept, (long long)t->paintings, 0.5 + posed, 0.5 + plain,
-                b->parts[PHYSAD__PART_POSED].weight, b->parts[PHYSAD__PART_PLAIN].weight);
+    physad__log(
+        t->det->ctx, PHYSAD_LOG_INFO,
+        "splat-bank: %lld photos kept from a trial, %lld paintings of each: painted places become rarer by %.2f "
+        "decades by pose and %.2f by the plain bank; they weigh %.3f and %.3f",
+        (long long)t->n_kept, (long long)t->paintings, t->gain[PHYSAD__PART_POSED], t->gain[PHYSAD__PART_PLAIN],
+        b->parts[PHYSAD__PART_POSED].weight, b->parts[PHYSAD__PART_PLAIN].weight);
 }
 
 physad_status physad__splat_bank_weigh(physad__splat_bank *b, const physad_detector *det, physad__call *call)
@@ -324,7 +405,9 @@ physad_status physad__splat_bank_weigh(physad__splat_bank *b, const physad_detec
         if (status == PHYSAD_OK)
             status = fit_trial(&t, call);
         if (status == PHYSAD_OK)
-            status = look_at_all(&t, call);
+            status = look_at_clean(&t, call);
+        if (status == PHYSAD_OK)
+            status = look_at_painted(&t, call);
         if (status == PHYSAD_OK)
             decide(b, &t);
     }

@@ -85,6 +85,8 @@ static void test_weighed(void **state)
     assert_near(parts[0][0] + parts[1][0], 1, 1e-12);
     for (int k = 0; k < PARTS; k++)
         assert_true(parts[k][0] >= 0 && parts[k][2] > 0);
+    assert_true(parts[0][0] >
+                0.8); /* the poses are right, and small patches seen by a network of chance are not much */
 
     /* At 1 and 0 each part speaks alone; between them deviations from what is normal are averaged. */
     double said[3], deviation[PARTS];
@@ -121,6 +123,31 @@ static void test_weighed(void **state)
     end_context(ctx);
 }
 
+/* Where no pose fits, what needs none has all the weight. */
+static void test_lost_poses(void **state)
+{
+    char folder[256], path[512];
+    double parts[PARTS][FACTS];
+    physad_context *ctx = new_context(2);
+    physad_detector *det = new_detector(ctx, "splat-bank");
+    physad_dataset *set = NULL;
+    make_set(ctx, folder, sizeof(folder), 0);
+    assert_ok(physad_detector_set(det, "plain", "weighed"));
+    assert_ok(physad_detector_set(det, "steps", "2"));
+    assert_ok(physad_detector_set(det, "paintings", "2"));
+    assert_ok(physad_detector_set(det, "least_fit", "1"));
+    assert_ok(physad_dataset_open(&set, ctx, folder, NULL));
+    assert_ok(physad_detector_fit(det, set, NULL));
+    snprintf(path, sizeof(path), "%s/lost.physad", folder);
+    assert_ok(physad_detector_save(det, path));
+    read_parts(ctx, path, parts);
+    assert_true(parts[0][0] == 0 && parts[1][0] == 1);
+    physad_dataset_free(set);
+    physad_detector_free(det);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
 /* With too few photos for a trial nothing speaks for poses; `always` is a half each. */
 static void test_not_weighed(void **state)
 {
@@ -145,6 +172,7 @@ static void test_not_weighed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_weighed), cmocka_unit_test(test_not_weighed) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_weighed), cmocka_unit_test(test_lost_poses),
+                                        cmocka_unit_test(test_not_weighed) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
