@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well defects are found on drawn objects, against what the set gives: training photos, errors of their poses, light, gloss.
 
-    accuracy.py --build BUILD --work FOLDER [--category A[,B...]] [--method A[,B...]] [--only KNOB] [--doc FILE]
+    accuracy.py --build BUILD --work FOLDER [--category A[,B...]] [--method A[,B...]] [--only KNOB] [--threads N] [--doc FILE]
     accuracy.py --build BUILD --work FOLDER --photos DATA [--part gain|without|cameras|kinds]... [--threads N] [--doc FILE]
 
 One knob of `physad synth rad` is turned at a time, the others stay where they are in the first row. Sets and results are kept in the
@@ -38,7 +38,7 @@ def key_of(category, knobs):
     return "-".join([category, *(f"{k}{v:g}" for k, v in knobs.items())])
 
 
-def measure(command, work, category, knobs, methods):
+def measure(command, work, category, knobs, methods, threads):
     """Draws the set where it is not there yet, and scores it."""
     key = key_of(category, knobs)
     root, result = work / key, work / f"{key}.json"
@@ -52,8 +52,8 @@ def measure(command, work, category, knobs, methods):
             subprocess.run([command, "synth", "rad", root, "--category", category, *SHAPE, *knob_options, "--replace"], check=True,
                            stdout=subprocess.DEVNULL)
         out = work / f"{key}.eval.json"
-        subprocess.run([command, "eval", root / category, "--method", ",".join(missing), "--json", out], check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run([command, "eval", root / category, "--method", ",".join(missing), "--json", out, "--threads", str(threads)],
+                       check=True, stdout=subprocess.DEVNULL)
         known |= {r["method"]: r for r in json.loads(out.read_text())["results"]}
         result.write_text(json.dumps([{k: r[k] for k in ("method", "image_auroc", "pixel_ap", "aupro", "n_train", "n_test")}
                                       for r in known.values()], indent=1) + "\n")
@@ -271,7 +271,7 @@ def main():
     p.add_argument("--only", choices=("usual", *KNOBS))
     p.add_argument("--photos", help="a set of photos with poses")
     p.add_argument("--part", action="append", choices=("gain", "without", "cameras", "kinds"), help="with --photos; default: all")
-    p.add_argument("--threads", type=int, default=1, help="with --photos")
+    p.add_argument("--threads", type=int, default=2)
     p.add_argument("--doc")
     args = p.parse_args()
     sys.path.insert(0, str(HERE))
@@ -288,7 +288,7 @@ def main():
     command, methods, categories = pathlib.Path(args.build).resolve() / "tools/physad", args.method.split(","), args.category.split(",")
     for knob, knobs in points():
         if args.only in (None, knob):
-            found = [measure(command, work, c, knobs, methods) for c in categories]
+            found = [measure(command, work, c, knobs, methods, args.threads) for c in categories]
             print(table([(knob, knobs, found)], methods).splitlines()[-1], flush=True)
     text = table(known_rows(work, categories, methods), methods)
     if args.doc:
