@@ -170,11 +170,11 @@ static physad_status search(const physad__locator *l, physad__aligner *a, const 
     const int32_t last = photo->count - 1, middle = photo->count > 2 ? 1 : 0;
     PHYSAD__TRY(refine(a, photo, last, 0, false, guesses, *n));
     *n = keep_distinct(guesses, *n, KEPT_FIRST, extent);
-    PHYSAD__TRY(refine(a, photo, last, 10, false, guesses, *n));
+    PHYSAD__TRY(refine(a, photo, last, 25, false, guesses, *n));
     *n = keep_distinct(guesses, *n, KEPT_COARSE, extent);
     drop_worse(guesses, n, 1.6);
     for (int32_t level = last - 1; level >= middle; level--)
-        PHYSAD__TRY(refine(a, photo, level, 10, false, guesses, *n));
+        PHYSAD__TRY(refine(a, photo, level, 20, false, guesses, *n));
     *n = keep_distinct(guesses, *n, KEPT_FINE, extent);
     drop_worse(guesses, n, 1 + 5 * COST_SCALE); /* e to the fifth times less likely */
     if (middle > 0)
@@ -259,34 +259,80 @@ static void turn_back(physad_camera *pose, const physad_camera *lens, int quarte
     *pose = back;
 }
 
-/* From matches of the photo as it is, or of its three other quarters: the network knows things by their upright look.
- */
-static physad_status guess(const physad__locator *l, const physad__scene_view *view, bool turned,
+/* --- photos from much nearer or farther than others --- */
+
+/* The photo in a picture of its size, everything `zoom` times as large, about the middle. */
+static physad_status scale(physad__scene_view *out, physad__mem *mem, const physad__scene_view *in, double zoom)
+{
+    const physad_camera *c = &in->camera;
+    const int64_t w = c->width, h = c->height, plane = w * h, fine = (int64_t)ceil(1 / zoom) * 2;
+    *out = (physad__scene_view){ .camera = *c, .lens = in->lens };
+    out->pixels = physad__alloc_zero(mem, (size_t)(3 * plane) * sizeof(float), "a scaled photo");
+    out->missing = physad__alloc(mem, (size_t)plane, "a scaled photo");
+    if (out->pixels == NULL || out->missing == NULL)
+        return PHYSAD_ERR_NOMEM;
+    out->camera.fx *= zoom;
+    out->camera.fy *= zoom;
+    out->camera.cx = (c->cx - (double)w / 2) * zoom + (double)w / 2;
+    out->camera.cy = (c->cy - (double)h / 2) * zoom + (double)h / 2;
+    for (int64_t i = 0; i < plane; i++) {
+        float sum[3] = { 0 }, n = 0;
+        for (int64_t k = 0; k < fine * fine; k++) { /* parts of a pixel */
+            const double x = (double)(i % w) + ((double)(k % fine) + 0.5) / (double)fine - (double)w / 2,
+                         y = (double)(i / w) + ((double)(k / fine) + 0.5) / (double)fine - (double)h / 2;
+            const int64_t u = (int64_t)floor(x / zoom + (double)w / 2), v = (int64_t)floor(y / zoom + (double)h / 2);
+            if (u < 0 || v < 0 || u >= w || v >= h || (in->missing != NULL && in->missing[v * w + u]))
+                continue;
+            n++;
+            for (int ch = 0; ch < 3; ch++)
+                sum[ch] += in->pixels[ch * plane + v * w + u];
+        }
+        out->missing[i] = 2 * n < (float)(fine * fine);
+        for (int ch = 0; ch < 3 && n > 0; ch++)
+            out->pixels[ch * plane + i] = sum[ch] / n;
+    }
+    return PHYSAD_OK;
+}
+
+/* --- guesses --- */
+
+/* How the photo is matched: as it is; its three other quarters, for the network knows things by their upright look;
+ * smaller and larger, for it knows them by their size as well. */
+enum { AS_IT_IS, TURNED, SCALED, MANNERS };
+
+static physad_status change(physad__scene_view *out, physad__mem *mem, const physad__scene_view *view, int manner,
+                            int index)
+{
+    static const double zooms[2] = { 0.6, 1.6 };
+    return manner == SCALED ? scale(out, mem, view, zooms[index]) : turn(out, mem, view, index + 1);
+}
+
+static physad_status guess(const physad__locator *l, const physad__scene_view *view, int manner,
                            physad__guess *guesses, int64_t *n)
 {
     *n = 0;
-    if (!turned)
+    if (manner == AS_IT_IS)
         return physad__matcher_guess(&l->matcher, view, MOST_VIEWS, guesses, n);
-    for (int quarters = 1; quarters < 4; quarters++) {
+    for (int index = 0; index < (manner == SCALED ? 2 : 3); index++) {
         physad__scene_view other;
         int64_t more = 0;
-        physad_status status = turn(&other, &l->ctx->mem, view, quarters);
+        physad_status status = change(&other, &l->ctx->mem, view, manner, index);
         if (status == PHYSAD_OK)
             status = physad__matcher_guess(&l->matcher, &other, MOST_VIEWS, guesses + *n, &more);
         physad__scene_view_clear(&other);
         PHYSAD__TRY(status);
         for (int64_t i = 0; i < more; i++)
-            turn_back(&guesses[*n + i].pose, &view->camera, quarters);
+            turn_back(&guesses[*n + i].pose, &view->camera, manner == TURNED ? index + 1 : 0);
         *n += more;
     }
     return PHYSAD_OK;
 }
 
 static physad_status find(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo,
-                          const physad__scene_view *view, bool turned, physad__pose poses[PHYSAD__POSES], int64_t *n)
+                          const physad__scene_view *view, int manner, physad__pose poses[PHYSAD__POSES], int64_t *n)
 {
-    physad__guess guesses[3 * 2 * MOST_VIEWS];
-    PHYSAD__TRY(guess(l, view, turned, guesses, n));
+    physad__guess guesses[3 * (2 * MOST_VIEWS + PHYSAD__JOINT_GUESSES)];
+    PHYSAD__TRY(guess(l, view, manner, guesses, n));
     PHYSAD__TRY(search(l, a, photo, guesses, n));
     return judge(l, a, photo, guesses, *n, poses);
 }
@@ -297,15 +343,16 @@ physad_status physad__locator_find(const physad__locator *l, const physad__scene
     physad__pose other[PHYSAD__POSES];
     physad__align_photo photo;
     physad__aligner a;
-    int64_t count = 0, others = 0;
+    int64_t count = 0;
     *n = 0;
     PHYSAD__TRY(physad__align_photo_make(&photo, &l->ctx->mem, view));
     physad_status status =
         physad__aligner_open(&a, l->ctx, l->scene, l->background, view->camera.width, view->camera.height);
     if (status == PHYSAD_OK)
-        status = find(l, &a, &photo, view, false, poses, &count);
-    if (status == PHYSAD_OK && poses[0].fit < PHYSAD__LEAST_FIT) {
-        status = find(l, &a, &photo, view, true, other, &others);
+        status = find(l, &a, &photo, view, AS_IT_IS, poses, &count);
+    for (int manner = TURNED; status == PHYSAD_OK && manner < MANNERS && poses[0].fit < PHYSAD__LEAST_FIT; manner++) {
+        int64_t others = 0;
+        status = find(l, &a, &photo, view, manner, other, &others);
         if (status == PHYSAD_OK && other[0].fit > poses[0].fit) {
             memcpy(poses, other, sizeof(other));
             count = others;
@@ -326,7 +373,7 @@ physad_status physad__locator_find(const physad__locator *l, const physad__scene
 
 physad_status physad__locator_most_alike(const physad__locator *l, const physad__scene_view *view, physad__pose *pose)
 {
-    physad__guess guesses[2];
+    physad__guess guesses[2 + PHYSAD__JOINT_GUESSES];
     int64_t n;
     PHYSAD__TRY(physad__matcher_guess(&l->matcher, view, 1, guesses, &n));
     *pose = (physad__pose){ .camera = guesses[0].pose, .view = guesses[0].view, .fit = 1, .confidence = 1, .loss = 1 };

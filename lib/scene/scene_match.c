@@ -327,6 +327,26 @@ static void take(physad__guess *guess, const physad_camera *lens, const physad_c
     memcpy(guess->pose.translation, pose->translation, sizeof(pose->translation));
 }
 
+/* The matches of the `most` views that are most alike, moved together: where each shares little with the photo, what
+ * they say together still stands out. */
+static int64_t make_joint_guesses(physad__guess *out, const physad__matcher *m, const physad_camera *lens,
+                                  const ranked *views, int64_t most, match *all)
+{
+    resection s = { m, lens, all, 0 };
+    int64_t n = 0;
+    most = physad__min(most, m->count);
+    for (int64_t i = 0; i < most; i++) {
+        memcpy(all + s.n, views[i].matches, (size_t)views[i].n * sizeof(*all));
+        s.n += views[i].n;
+    }
+    for (int64_t i = 0; i < physad__min(most, PHYSAD__JOINT_GUESSES); i++) {
+        physad_camera pose = m->cameras[views[i].view];
+        if (resect(&s, &pose))
+            take(&out[n++], lens, &pose, views[i].view, views[i].likeness);
+    }
+    return n;
+}
+
 static int64_t make_guesses(physad__guess *out, const physad__matcher *m, const physad_camera *lens,
                             const ranked *views, int64_t most)
 {
@@ -348,7 +368,7 @@ physad_status physad__matcher_guess(const physad__matcher *m, const physad__scen
     const int64_t cells = m->height * m->width;
     float *query = physad__alloc_array(mem, cells * m->dim, sizeof(float), "matches");
     float *likeness = physad__alloc_array(mem, m->ctx->threads * cells * cells, sizeof(float), "matches");
-    match *matches = physad__alloc_array(mem, m->count * cells, sizeof(*matches), "matches");
+    match *matches = physad__alloc_array(mem, 2 * m->count * cells, sizeof(*matches), "matches");
     ranked *views = physad__alloc_array(mem, m->count, sizeof(*views), "matches");
     const bool room = query != NULL && likeness != NULL && matches != NULL && views != NULL;
     physad_status status = room ? raw_cells(query, m, photo) : PHYSAD_ERR_NOMEM;
@@ -358,8 +378,10 @@ physad_status physad__matcher_guess(const physad__matcher *m, const physad__scen
         status = rank_views(views, m, query, matches, likeness);
         physad__call_widen(wide);
     }
-    if (status == PHYSAD_OK)
+    if (status == PHYSAD_OK) {
         *n = make_guesses(out, m, &photo->camera, views, most);
+        *n += make_joint_guesses(out + *n, m, &photo->camera, views, most, matches + m->count * cells);
+    }
     physad__free(query);
     physad__free(likeness);
     physad__free(matches);

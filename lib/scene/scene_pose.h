@@ -63,8 +63,10 @@ typedef struct physad__guess {
 physad_status physad__matcher_learn(physad__matcher *m, physad__aligner *a, const physad__scene_views *views,
                                     physad__call *call);
 void physad__matcher_close(physad__matcher *m); /* zeroed is fine */
-/* Poses from the `most` views that are most alike: the view's own and that which its matches give; `out` has room for
- * twice as many. */
+#define PHYSAD__JOINT_GUESSES 4
+
+/* Poses from the `most` views that are most alike: the view's own and that which its matches give; then those that the
+ * matches of all of them give together, from the first few. `out` has room for 2 * most + PHYSAD__JOINT_GUESSES. */
 physad_status physad__matcher_guess(const physad__matcher *m, const physad__scene_view *photo, int64_t most,
                                     physad__guess *out, int64_t *n);
 

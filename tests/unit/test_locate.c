@@ -110,6 +110,35 @@ static void test_turned(void **state)
     end_context(ctx);
 }
 
+/* From about half the distance of all training photos: what is shown is nearly twice as large. */
+static void test_near(void **state)
+{
+    char folder[256];
+    uint8_t memory[HEIGHT * WIDTH * 3];
+    const physad_view photo = picture(memory);
+    physad_context *ctx = new_context(2);
+    scratch_make(folder, sizeof(folder));
+    write_photos(ctx, folder);
+    physad_scene *scene = known_scene(ctx, folder);
+    physad_locator *locator = open_locator(scene, folder);
+    int met = 0;
+    for (int i = 0; i < 9; i++) {
+        physad_camera c = query_at(i);
+        physad_pose pose;
+        int64_t n;
+        c.translation[2] *= 0.55;
+        assert_ok(physad_scene_render(scene, &c, NULL, &photo, NULL, NULL));
+        (void)!physad_locator_find(locator, &photo, &pose, 1, &n);
+        met += n == 1 && physad__pose_angle(&c, &pose.camera) * 180 / M_PI < 0.5;
+    }
+    print_message("%d of 9 queries from near by within 0.5 degrees\n", met);
+    assert_true(met >= 8);
+    physad_locator_free(locator);
+    physad_scene_free(scene);
+    scratch_remove(folder);
+    end_context(ctx);
+}
+
 static void test_kinds(void **state)
 {
     char folder[256];
@@ -265,8 +294,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known),    cmocka_unit_test(test_turned),
-        cmocka_unit_test(test_kinds),  cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_measures), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_near),     cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_measures),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
