@@ -285,8 +285,9 @@ const tool_command tool_commands[] = {
     { .name = "scene locate",
       .operands = "SCENE DATA PHOTO...",
       .summary = "Find where photos of a scene were taken from.",
-      .details = "SCENE is a PLY that was fitted to DATA. Poses are world to camera, in the frame of DATA; a photo may "
-                 "have several.",
+      .details =
+          "SCENE was fitted to DATA: PLY or safetensors. Poses are world to camera, in the frame of DATA; a photo may "
+          "have several.",
       OPTIONS(scene_locate_options),
       .least = 3,
       .most = -1,

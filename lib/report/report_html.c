@@ -172,9 +172,12 @@ static void put_summary(physad__text *out, const physad_evaluation *e)
     physad__html_raw(out, "<h2 id=\"summary\">Summary</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
                           "aria-label=\"Metrics\"><table><thead><tr><th scope=\"col\">method</th><th scope=\"col\" "
                           "class=\"left\">category</th>");
+    bool pro = false;
     for (int64_t i = 0; i < physad__figure_count; i++) {
-        if (is_shown(e, &physad__figures[i]))
-            physad__html_format(out, "<th scope=\"col\">%s</th>", physad__figures[i].title);
+        if (!is_shown(e, &physad__figures[i]))
+            continue;
+        pro = pro || strncmp(physad__figures[i].title, "AUPRO", 5) == 0;
+        physad__html_format(out, "<th scope=\"col\">%s</th>", physad__figures[i].title);
     }
     physad__html_raw(out, "</tr></thead><tbody>\n");
     for (int64_t m = 0; m < e->methods; m++) {
@@ -186,7 +189,8 @@ static void put_summary(physad__text *out, const physad_evaluation *e)
     physad__html_raw(out,
                      "</tbody></table></div>\n<p class=\"soft\">Small: 95 % intervals by bootstrap over groups, where "
                      "there are any. F1-max and accuracy are an oracle&#39;s figures: their threshold is chosen on "
-                     "these very labels. AUPRO: up to a false-positive rate of 0.3, or of 0.05.");
+                     "these very labels.");
+    physad__html_raw(out, pro ? " AUPRO: up to a false-positive rate of 0.3, or of 0.05." : "");
     physad__html_raw(out, e->methods > 1 ? " Bold: the highest of the methods.</p>\n" : "</p>\n");
     if (categories > 1)
         put_breaks(out, e->reports, e->methods, categories, categories);
@@ -199,6 +203,15 @@ static const physad__report_group *find_thing(const physad__report *r, const cha
         if (strcmp(r->samples[r->groups[i].photos[0]].group, name) == 0)
             return &r->groups[i];
     return NULL;
+}
+
+/* Whether a method says where in space things are odd: those with poses do. */
+static bool has_places(const physad__report *r)
+{
+    bool any = false;
+    for (int64_t i = 0; i < r->group_count && !any; i++)
+        any = r->groups[i].place_count > 0;
+    return any;
 }
 
 static void put_thing(physad__text *out, const physad__report *reports, int64_t count, int64_t stride, int64_t index)
@@ -216,7 +229,10 @@ static void put_thing(physad__text *out, const physad__report *reports, int64_t 
         physad__html_raw(out, "<td>");
         if (same != NULL)
             physad__html_number(out, same->score);
-        physad__html_raw(out, "</td><td class=\"left\">");
+        physad__html_raw(out, "</td>");
+        if (!has_places(r))
+            continue;
+        physad__html_raw(out, "<td class=\"left\">");
         if (same != NULL && same->place_count > 0) {
             const physad_place *p = &same->places[0];
             physad__html_format(out, "%.3g, %.3g, %.3g (%.2g), %d of %d photos", p->position[0], p->position[1],
@@ -233,6 +249,7 @@ static void put_things(physad__text *out, const physad__report *reports, int64_t
 {
     const physad__report *first = &reports[0];
     int64_t n = 0;
+    bool in_space = false;
     for (int64_t i = 0; i < first->group_count; i++)
         n += first->groups[i].photo_count > 1;
     if (n == 0)
@@ -245,15 +262,20 @@ static void put_things(physad__text *out, const physad__report *reports, int64_t
     for (int64_t k = 0; k < count; k++) {
         physad__html_raw(out, "<th scope=\"col\">");
         physad__html_text(out, reports[k * stride].method);
-        physad__html_raw(out, "</th><th scope=\"col\" class=\"left\">oddest at</th>");
+        const bool places = has_places(&reports[k * stride]);
+        physad__html_raw(out, places ? "</th><th scope=\"col\" class=\"left\">oddest at</th>" : "</th>");
+        in_space = in_space || places;
     }
     physad__html_raw(out, "</tr></thead><tbody>\n");
     for (int64_t i = 0; i < first->group_count; i++)
         if (first->groups[i].photo_count > 1)
             put_thing(out, reports, count, stride, i);
-    physad__html_raw(out, "</tbody></table></div>\n<p class=\"soft\">Places are x, y, z in the frame of the training "
-                          "photos&#39; poses, with the "
-                          "radius of what is odd, and in how many of the photos that see the place it is odd.</p>\n");
+    physad__html_raw(out, "</tbody></table></div>\n");
+    if (in_space)
+        physad__html_raw(out,
+                         "<p class=\"soft\">Places are x, y, z in the frame of the training photos&#39; poses, with "
+                         "the radius of what is odd, and in how many of the photos that see the place it is "
+                         "odd.</p>\n");
 }
 
 /* A row per type, two columns per method. Types are those of the first method that has any. */
@@ -546,8 +568,9 @@ static physad_status put_page(physad__text *out, const physad_evaluation *e, con
                      "first. Pictures are kept of the highest and lowest scores of each type. The colour of a score "
                      "map begins at the map&#39;s median score and is full at the threshold, or at the map&#39;s "
                      "highest score where there is none. Below it the patch with the highest score, and beside that "
-                     "the patch of the normal training samples that is nearest to it. Of a video by each method the "
-                     "frame with the highest score, beside it the moment of a normal training video that is most like "
+                     "the patch of the normal training samples that is nearest to it, or what the fitted scene shows "
+                     "from the photo&#39;s place and how the photo differs. Of a video by each method the frame with "
+                     "the highest score, beside it the moment of a normal training video that is most like "
                      "it, the scores of all frames over time, and what is odd in words, as far as the method tells "
                      "them.</p>\n");
     physad__html_scale(out);

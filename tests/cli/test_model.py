@@ -234,6 +234,8 @@ class Model(Case):
         self.assertEqual(sorted(files), ["report.html", "results.csv", "results.json"])
         page = files["report.html"].decode()
         self.assertEqual(page.count("<article "), len(self.photos))
+        self.assertIn("Things of several photos", page)
+        self.assertNotIn("oddest at", page)  # no column without places
         self.assertGreater(page.count('alt="score map"'), 0)
         plain = self.place / "plain"
         self.ok(run("eval", self.data, "--category", "can", "--method", "patchcore", *NET, "--replicates", "0", "--gallery", "0",

@@ -155,6 +155,7 @@ static void test_evaluation(void **state)
     assert_true(memmem(page, size, "the scene from there", 20) != NULL &&
                 memmem(page, size, "what differs from it", 20) != NULL);
     assert_non_null(memmem(page, size, "Things of several photos", 24));
+    assert_non_null(memmem(page, size, "oddest at", 9));
     physad__free(page);
     physad_evaluation_free(e);
     physad_dataset_free(set);
