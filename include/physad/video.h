@@ -12,8 +12,9 @@
  * averaging in the same pass; grey is the stream's own luma. Numbers count decoded frames from 0; each has its own
  * time, so variable frame rates are no special case.
  *
- * Nothing is printed: FFmpeg's messages are turned off on each object that it lets be silenced. What its inner parsers
- * say of damaged streams follows the process-wide av_log_set_level(), which is the program's to set, never ours.
+ * Nothing is printed: FFmpeg's messages are turned off on each object of ours; the program's own level and callback of
+ * av_log() are never touched. Its inner parsers cannot be reached: where a container makes them needless (H.264, HEVC,
+ * AV1, VP8 and VP9 in mp4, mov, mkv and webm) they are left out, elsewhere they take their silence from our options.
  *
  * Thread safety: one thread at a time per video; different videos are independent.
  */

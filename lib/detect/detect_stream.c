@@ -69,9 +69,10 @@ physad_status physad_stream_new(physad_stream **out, const physad_detector *dete
     *out = NULL;
     PHYSAD__TRY(check_detector(detector));
     PHYSAD__TRY(physad__options_read(&o, sizeof(o), sizeof(o), options, "physad_stream_options"));
-    if (o.pool < PHYSAD_POOL_TOP || o.pool > PHYSAD_POOL_MEAN || !(o.frame_rate >= 0 && o.frame_rate < 1e6))
+    if (o.pool < PHYSAD_POOL_TOP || o.pool > PHYSAD_POOL_MEAN ||
+        !(o.frame_rate == 0 || (o.frame_rate >= 1e-6 && o.frame_rate < 1e6)))
         return physad__error(PHYSAD_ERR_ARG,
-                             "physad_stream_options: pool is %d, frame_rate %g; want PHYSAD_POOL_*, and 0 or more",
+                             "physad_stream_options: pool is %d, frame_rate %g; want PHYSAD_POOL_*, 0 or 1e-6 on",
                              o.pool, o.frame_rate);
     physad_stream *s = physad__alloc_zero(&detector->ctx->mem, sizeof(*s), "stream");
     if (s == NULL)

@@ -489,6 +489,10 @@ physad_status physad__motion_fit(physad_detector *det, const physad_dataset *nor
                                  double *scores, physad__call *call, void **model)
 {
     physad__motion_gathered f = { .det = det, .normals = normals, .call = call, .mem = &det->ctx->mem };
+    const double rate = physad__option_real(det, "fps");
+    if (rate != 0 && !physad__motion_is_rate(rate))
+        return physad__error(PHYSAD_ERR_ARG, "%s: option fps is %g; want 0, or from 1e-6 to 1000 frames per second",
+                             det->method->name, rate);
     PHYSAD__TRY(physad__motion_new(&f.m, det));
     physad_status status = begin(&f, aside);
     if (status == PHYSAD_OK)

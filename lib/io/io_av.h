@@ -15,9 +15,10 @@
 
 #define PHYSAD__AV_UTIL(X)                                                                                             \
     X(avutil_version)                                                                                                  \
-    X(av_malloc) X(av_free) X(av_freep) X(av_strerror) X(av_dict_set) X(av_dict_get) X(av_dict_parse_string)           \
-        X(av_dict_free) X(av_frame_alloc) X(av_frame_free) X(av_frame_unref) X(av_frame_get_buffer)                    \
-            X(av_frame_make_writable) X(av_pix_fmt_desc_get) X(av_opt_set_int) X(av_opt_set_from_string)
+    X(av_malloc) X(av_free) X(av_freep) X(av_strerror) X(av_dict_set) X(av_dict_set_int) X(av_dict_get)                \
+        X(av_dict_parse_string) X(av_dict_free) X(av_frame_alloc) X(av_frame_free) X(av_frame_unref)                   \
+            X(av_frame_get_buffer) X(av_frame_make_writable) X(av_pix_fmt_desc_get) X(av_opt_set_int)                  \
+                X(av_opt_set_from_string)
 #define PHYSAD__AV_CODEC(X)                                                                                            \
     X(avcodec_version)                                                                                                 \
     X(avcodec_find_decoder) X(avcodec_find_encoder_by_name) X(avcodec_alloc_context3) X(avcodec_free_context)          \

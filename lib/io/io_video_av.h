@@ -20,6 +20,9 @@ typedef struct physad__av_input {
     uint64_t total;  /* bytes read from a pipe */
     double deadline; /* physad__seconds() */
     bool guessed;    /* FFmpeg read a little to find out what the header lacks */
+    int64_t reached; /* where the last packet's bytes end; 0: not told */
+    int64_t largest; /* bytes of a packet of any stream */
+    double until;    /* end of the last packet of the stream, seconds as they are stored; -INFINITY: not told */
     const char *cut; /* why reading was ended by us; NULL: it was not */
     AVClass class;   /* of the format context */
     AVIOContext *io;
@@ -33,6 +36,9 @@ physad_status physad__av_input_open(physad__av_input *in, const physad__av *av, 
 void physad__av_input_close(physad__av_input *in); /* zeroed is fine */
 /* The next packet of the stream. `end`: there is none. FORMAT when the file is damaged or cut off, a limit included. */
 physad_status physad__av_input_read(physad__av_input *in, AVPacket *packet, bool *end);
+/* Whether no more of the file than part of a packet lies behind what was read: what is missing was cut off, else it is
+ * damaged. */
+bool physad__av_input_cut(const physad__av_input *in);
 
 /* --- io_video_convert.c: frames to pixels --- */
 

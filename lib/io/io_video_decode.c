@@ -39,8 +39,8 @@ static physad_status feed(physad__av_source *s)
     physad_status status = physad__av_input_read(&s->input, s->packet, &end);
     PHYSAD__TRY(physad__video_stopped(&s->base));
     if (status == PHYSAD_OK && !end && (s->packet->flags & AV_PKT_FLAG_CORRUPT) != 0 && s->begun)
-        status = physad__error(PHYSAD_ERR_FORMAT, "%s: the packet at byte %lld is damaged", s->base.name,
-                               (long long)s->packet->pos);
+        status = physad__error(PHYSAD_ERR_FORMAT, "%s: the packet at byte %lld is %s", s->base.name,
+                               (long long)s->packet->pos, physad__av_input_cut(&s->input) ? "cut off" : "damaged");
     if (status == PHYSAD_ERR_NOMEM)
         return status;
     if (status != PHYSAD_OK || end) {
@@ -92,12 +92,20 @@ static double said_end(const physad__av_source *s)
     return f->nb_streams == 1 && f->duration > 0 ? start + (double)f->duration / AV_TIME_BASE : 0;
 }
 
-/* Some containers that lack their end do not notice: a good part of what was said never came. */
+/* Some containers that lack their end do not notice: a good part of what was said never came. Where packets came up to
+ * the end, or more of the file follows, frames were lost in between instead. */
 static void check_length(physad__av_source *s)
 {
     const AVRational rate = s->input.stream->avg_frame_rate;
     const double frame = rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) : 0.2, said = said_end(s);
-    if (s->damage.status == PHYSAD_OK && said > 0 && s->last_seconds + 2.5 * frame < said * 0.99)
+    if (s->damage.status != PHYSAD_OK || !(said > 0) || s->last_seconds + 2.5 * frame >= said * 0.99)
+        return;
+    if (s->input.until + 2.5 * frame >= said * 0.99 || !physad__av_input_cut(&s->input))
+        physad__fault_take(&s->damage, physad__error(PHYSAD_ERR_FORMAT,
+                                                     "%s: damaged: nothing after %.2f s can be decoded, its header "
+                                                     "says %.2f s",
+                                                     s->base.name, s->last_seconds + frame, said));
+    else
         physad__fault_take(&s->damage,
                            physad__error(PHYSAD_ERR_FORMAT, "%s: cut off: it ends at %.2f s, its header says %.2f s",
                                          s->base.name, s->last_seconds + frame, said));

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 1 << 16, POLL_MILLISECONDS = 50 };
+enum { LEAST_REST = 64, MOST_AROUND = 256 }; /* bytes that a container has around a packet */
 
 /* --- called by FFmpeg ----------------------------------------------------------------------------------------------
  */
@@ -187,14 +189,47 @@ static bool tells_all(const physad__av_input *in)
     return known;
 }
 
+/* FFmpeg decodes the beginning in contexts of its own, which its parsers go on to complain through: they are told to
+ * be silent by the options that they are opened with. */
+static physad_status guess_streams(physad__av_input *in)
+{
+    const unsigned count = in->format->nb_streams; /* more may come while it reads */
+    AVDictionary **options =
+        count > 0 ? physad__alloc_zero(&in->source->ctx->mem, count * sizeof(AVDictionary *), "video") : NULL;
+    if (count > 0 && options == NULL)
+        return PHYSAD_ERR_NOMEM;
+    int code = 0;
+    in->guessed = true;
+    for (unsigned i = 0; i < count && code >= 0; i++)
+        code = in->av->av_dict_set_int(&options[i], "log_level_offset", PHYSAD__AV_SILENT, 0);
+    if (code >= 0)
+        code = in->av->avformat_find_stream_info(in->format, options);
+    for (unsigned i = 0; i < count; i++)
+        in->av->av_dict_free(&options[i]);
+    physad__free(options);
+    return code < 0 ? input_error(in, code, "the streams cannot be told") : PHYSAD_OK;
+}
+
+/* In containers that tell all, a packet of these is a whole picture by their definition: a parser, which nobody can
+ * tell to be silent there, has nothing to find. */
+static bool needs_no_parser(const AVCodecParameters *p)
+{
+    switch (p->codec_id) {
+    case AV_CODEC_ID_H264:
+    case AV_CODEC_ID_HEVC: /* with lengths, not start codes, before its units */
+        return p->extradata_size > 0 && p->extradata[0] == 1;
+    case AV_CODEC_ID_AV1:
+    case AV_CODEC_ID_VP8:
+    case AV_CODEC_ID_VP9: return true;
+    default: return false;
+    }
+}
+
 static physad_status find_stream(physad__av_input *in)
 {
-    if (!tells_all(in)) {
-        in->guessed = true;
-        const int code = in->av->avformat_find_stream_info(in->format, NULL);
-        if (code < 0)
-            return input_error(in, code, "the streams cannot be told");
-    }
+    const bool all = tells_all(in);
+    if (!all)
+        PHYSAD__TRY(guess_streams(in));
     const int best = in->av->av_find_best_stream(in->format, AVMEDIA_TYPE_VIDEO, -1, -1, &in->decoder, 0);
     if (best == AVERROR_DECODER_NOT_FOUND)
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: this FFmpeg has no decoder for its video", in->from.name);
@@ -206,6 +241,8 @@ static physad_status find_stream(physad__av_input *in)
             in->format->streams[i]->discard = AVDISCARD_ALL;
     in->stream = in->format->streams[best];
     const AVCodecParameters *p = in->stream->codecpar;
+    if (all && needs_no_parser(p))
+        in->format->flags |= AVFMT_FLAG_NOPARSE;
     if (p->width > 0 && p->height > 0 && (uint64_t)p->height > in->source->options.max_pixels / (uint64_t)p->width)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: frames of %d x %d pixels; the limit is %llu in all", in->from.name,
                              p->width, p->height, (unsigned long long)in->source->options.max_pixels);
@@ -215,7 +252,7 @@ static physad_status find_stream(physad__av_input *in)
 physad_status physad__av_input_open(physad__av_input *in, const physad__av *av, physad__video_source *source,
                                     const physad__video_input *from)
 {
-    *in = (physad__av_input){ .av = av, .source = source, .from = *from, .fd = -1 };
+    *in = (physad__av_input){ .av = av, .source = source, .from = *from, .fd = -1, .until = -INFINITY };
     in->deadline = physad__seconds() + source->options.max_seconds;
     physad_status status = open_bytes(in);
     if (status == PHYSAD_OK)
@@ -240,6 +277,38 @@ void physad__av_input_close(physad__av_input *in)
     *in = (physad__av_input){ .fd = -1 };
 }
 
+/* Matroska's demuxer passes over what it cannot read, up to where it can, and tells nobody. A packet that is later than
+ * it should be, behind bytes that are no packet's, in a file of nothing else: those were packets. */
+static bool passed_over(const physad__av_input *in, const AVPacket *packet, double seconds)
+{
+    const AVRational rate = in->stream->avg_frame_rate;
+    const double frame = rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) : 0.2;
+    return in->format->nb_streams == 1 && strncmp(in->format->iformat->name, "matroska,", 9) == 0 && in->reached > 0 &&
+           packet->pos > in->reached + MOST_AROUND && seconds > in->until + 1.5 * frame;
+}
+
+static physad_status note_packet(physad__av_input *in, AVPacket *packet)
+{
+    const AVStream *stream = in->format->streams[packet->stream_index];
+    const int64_t at = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    if (at != AV_NOPTS_VALUE && passed_over(in, packet, (double)at * av_q2d(stream->time_base))) {
+        in->av->av_packet_unref(packet);
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: damaged: what follows byte %lld cannot be read", in->from.name,
+                             (long long)in->reached);
+    }
+    in->largest = physad__max(in->largest, packet->size);
+    if (packet->pos >= 0)
+        in->reached = physad__max(in->reached, packet->pos + packet->size);
+    if (stream == in->stream && at != AV_NOPTS_VALUE)
+        in->until = fmax(in->until, ((double)at + (double)packet->duration) * av_q2d(stream->time_base));
+    return PHYSAD_OK;
+}
+
+bool physad__av_input_cut(const physad__av_input *in)
+{
+    return !in->regular || in->size - in->reached < LEAST_REST + in->largest;
+}
+
 physad_status physad__av_input_read(physad__av_input *in, AVPacket *packet, bool *end)
 {
     *end = false;
@@ -252,7 +321,9 @@ physad_status physad__av_input_read(physad__av_input *in, AVPacket *packet, bool
             return PHYSAD_OK;
         }
         if (code < 0)
-            return input_error(in, code == AVERROR_EOF ? AVERROR(EIO) : code, "cut off or damaged");
+            return input_error(in, code == AVERROR_EOF ? AVERROR(EIO) : code,
+                               physad__av_input_cut(in) ? "cut off" : "damaged");
+        PHYSAD__TRY(note_packet(in, packet));
         if (packet->stream_index == in->stream->index)
             return PHYSAD_OK;
         in->av->av_packet_unref(packet);

@@ -5,6 +5,7 @@
  * start. */
 #include "io/io_video_av.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { NEAR_FRAMES = 4 }; /* decoding these is cheaper than anything else */
@@ -145,6 +146,8 @@ static physad_status by_key(physad__av_source *s, const physad__av_key *key, int
     s->pending = s->draining = s->begun = false;
     s->passed_over = 0;
     s->base.position = key->rank;
+    s->input.reached = 0; /* what comes next does not follow what came */
+    s->input.until = -INFINITY;
     if (s->av.av_seek_frame(s->input.format, s->input.stream->index, key->seek, AVSEEK_FLAG_BACKWARD) < 0)
         return PHYSAD_OK;
     s->av.avcodec_flush_buffers(s->codec);

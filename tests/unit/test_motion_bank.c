@@ -441,6 +441,9 @@ static void rules_can_be_edited(void **state)
     assert_fails(PHYSAD_ERR_FORMAT, "odd-rules.json: entry 1 of the rules: rule \"speed\": low is 3 and high is 2",
                  physad_detector_fit(det, drawers, NULL));
     assert_ok(physad_detector_set(det, "rules", full("rules.json")));
+    assert_ok(physad_detector_set(det, "fps", "0.0000001"));
+    assert_fails(PHYSAD_ERR_ARG, "fps is 1e-07", physad_detector_fit(det, drawers, NULL));
+    assert_ok(physad_detector_set(det, "fps", "0"));
     assert_ok(physad_detector_set(det, "bank_rows", "500"));
     assert_ok(physad_detector_set(det, "calibration", "0"));
     assert_ok(physad_detector_fit(det, drawers, NULL));
@@ -738,6 +741,9 @@ static void streams_refuse_nonsense(void **state)
     assert_fails(PHYSAD_ERR_ARG, "NULL", physad_stream_new(&stream, NULL, NULL));
     o.pool = 7;
     assert_fails(PHYSAD_ERR_ARG, "pool is 7", physad_stream_new(&stream, fitted, &o));
+    o.pool = PHYSAD_POOL_TOP;
+    o.frame_rate = 1e-7;
+    assert_fails(PHYSAD_ERR_ARG, "frame_rate 1e-07", physad_stream_new(&stream, fitted, &o));
     assert_ok(physad_stream_new(&stream, fitted, NULL));
     assert_fails(PHYSAD_ERR_SHAPE, "no frame", physad_stream_end(stream, &r));
     assert_ok(physad_stream_push(stream, &v));

@@ -8,6 +8,7 @@
 #include <physad/image.h>
 #include <physad/video.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -340,6 +341,63 @@ static void test_folder(void **state)
     end(ctx);
 }
 
+/* What is wrong with a file, read to its end, or NULL; and how many bytes are printed meanwhile. */
+static const char *said_of(physad_context *ctx, const char *name, const unsigned char *bytes, size_t size,
+                           int64_t *printed)
+{
+    physad_video *v;
+    physad_frame f = PHYSAD_FRAME_INIT;
+    struct stat st;
+    fflush(stderr);
+    const int kept = dup(2), file = open(place("printed"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_true(kept >= 0 && file >= 0 && dup2(file, 2) == 2);
+    physad_status status = physad_video_open_memory(&v, ctx, bytes, size, name, NULL);
+    do {
+        if (status == PHYSAD_OK)
+            status = physad_video_read(v, &f);
+    } while (status == PHYSAD_OK && f.pixels.data != NULL);
+    fflush(stderr);
+    assert_true(dup2(kept, 2) == 2 && fstat(file, &st) == 0);
+    close(kept);
+    close(file);
+    *printed = (int64_t)st.st_size;
+    physad_video_free(v);
+    assert_true(status == PHYSAD_OK || status == PHYSAD_ERR_FORMAT);
+    return status == PHYSAD_OK ? NULL : physad_last_error();
+}
+
+/* What ends early was cut off; what is hurt in the middle was not. Neither is printed by FFmpeg. */
+static void test_cut_or_damaged(void **state)
+{
+    static const char *const names[] = { "hurt.mp4", "hurt.mkv", "hurt.ts", "hurt.h264" };
+    const physad__video_writer_options plain = { .between = 2, .key_every = 10 };
+    physad_context *ctx = new_context();
+    for (int k = 0; k < 4; k++) {
+        unsigned char *bytes;
+        size_t size;
+        int64_t printed;
+        if (!write_video(ctx, place(names[k]), &plain, 60, 0))
+            continue;
+        assert_ok(physad__file_read(&bytes, &size, &ctx->mem, place(names[k]), 0));
+        if (k == 1) { /* the others' index is at the end, or they have no length */
+            assert_non_null(strstr(said_of(ctx, "short", bytes, size * 6 / 10, &printed), "cut off"));
+            assert_int_equal(printed, 0);
+        }
+        for (int fill = 0; fill < 3; fill++) {
+            for (size_t i = 0; i < 400; i++)
+                bytes[size / 2 + i] = (unsigned char)(fill == 0 ? 0xA5 : fill == 1 ? 0 : i * i * 7 + (i >> 3));
+            const char *said = said_of(ctx, names[k], bytes, size, &printed);
+            if (k < 2 && said == NULL) /* a bare stream may lose whole frames so that nothing shows it */
+                fail_msg("%s: fill %d is not noticed", names[k], fill);
+            if (said != NULL && (strstr(said, "cut off") != NULL || strstr(said, names[k]) == NULL))
+                fail_msg("%s", said);
+            assert_int_equal(printed, 0);
+        }
+        physad__free(bytes);
+    }
+    end(ctx);
+}
+
 /* Truncated and damaged files: an error that names the file, or a flagged short video. Never a frame that was not
  * there. */
 static void test_damage(void **state)
@@ -662,11 +720,21 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_containers), cmocka_unit_test(test_same_bits),       cmocka_unit_test(test_variable_rate),
-        cmocka_unit_test(test_rotation),   cmocka_unit_test(test_depth_and_color), cmocka_unit_test(test_folder),
-        cmocka_unit_test(test_damage),     cmocka_unit_test(test_references),      cmocka_unit_test(test_pipes),
-        cmocka_unit_test(test_limits),     cmocka_unit_test(test_arguments),       cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_no_memory),  cmocka_unit_test(test_real),
+        cmocka_unit_test(test_containers),
+        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_variable_rate),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_depth_and_color),
+        cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_cut_or_damaged),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_pipes),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_real),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
