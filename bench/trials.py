@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trials of the methods on videos, with things and circumstances that `physad synth phys` does not draw.
 
-    trials.py --physad COMMAND --work FOLDER [--half choosing|reporting|both] [--scenes A,B] [--knobs A,B] [--methods A,B]
+    trials.py --physad COMMAND --work FOLDER [--half choosing|reporting|both] [--scenes A,B] [--knobs 'A;B'] [--methods A,B]
               [--photos FOLDER] [--threads N]
 
 Eight things in use are drawn with numpy and Pillow: on four of them what motion-bank does may be chosen, the other four are for reporting
@@ -21,6 +21,7 @@ import pathlib
 import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -389,7 +390,7 @@ def write_set(root, takes, knob):
         training += learns
         if learns and knob.endswith("training videos") and training > int(knob.split()[0]):
             continue
-        r = np.random.default_rng([i, len(knob)])
+        r = np.random.default_rng([i, zlib.crc32(knob.encode())])
         frames, rate, noise, quality = circumstances(clip, r, knob, learns)
         frames = np.clip(frames + r.normal(0, noise, frames.shape), 0, 255).astype(np.uint8)
         write_video(root / folder / f"{i:03}.avi", frames, rate, quality)

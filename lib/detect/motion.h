@@ -386,11 +386,11 @@ typedef struct physad__motion_run {
     int64_t dropped;           /* planes that left the course (streams) */
     int64_t planes;            /* that the frames gave */
     int64_t patched, scored;   /* of them, that have a patch score, and a score */
-    double *scores;            /* of planes, those before `left` left out */
+    double *scores;            /* of planes from `scores_from` on; those before `left` were taken */
     physad__oddest *oddest;
-    int64_t left;
-    int64_t *ends;             /* of frames, those that were taken left out: planes when it had come */
-    int64_t taken, end_capacity;
+    int64_t left, scores_from;
+    int64_t *ends;             /* of frames from `ends_from` on, `taken` of all taken: planes when it had come */
+    int64_t taken, ends_from, end_capacity;
     double last_score;         /* of the plane before `left` */
     double worst_score;
     int64_t worst_plane, worst_frame;
@@ -399,12 +399,13 @@ typedef struct physad__motion_run {
     bool any_clip;
     double clip_score;         /* the greatest */
     double clip_values[PHYSAD__RULES];
-    int64_t clip_from;
 } physad__motion_run;
 
 /* `rate`: frames per second that are said to come; 0: as the model's. */
 physad_status physad__motion_run_open(physad__motion_run *run, const physad__motion_model *model, double rate);
 void physad__motion_run_close(physad__motion_run *run);
+/* The course without its first planes, from which nothing is wanted any more. */
+void physad__motion_run_drop(physad__motion_run *run, int64_t planes);
 /* A frame, H x W u8 grey with pixels side by side, shown at `seconds` (see physad__motion_pace_push). Without a bank in
  * the model nothing is scored: `patches` wait to be taken by `taken`, where given, after each plane. */
 physad_status physad__motion_run_push(physad__motion_run *run, const physad_view *grey, double seconds,
@@ -426,7 +427,7 @@ enum { /* where z of what begins: first one of each view; a part of the action i
 };
 typedef struct physad__take_finding {
     double score;
-    bool part, trimmed;          /* judged as a part of the action; without the rest around it */
+    bool part;                   /* judged as a part of the action */
     double odds[PHYSAD__ODDS];   /* 0: not told */
     double values[PHYSAD__RULES];
     physad__part_finding beside;
@@ -452,6 +453,8 @@ double physad__view_distance(const physad__motion_model *m, int64_t view, const 
 physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, physad__call *call);
 physad_status physad__motion_open(const physad_detector *det, const physad_sample *s, physad_video **out);
 double physad__motion_rate(const physad_video *video); /* frames per second; 0: it does not say */
+/* Whether a video's frames go by the times that they say, not by their number. */
+bool physad__motion_by_time(const physad__motion_model *m, const physad_video *video);
 bool physad__motion_is_rate(double rate); /* what a video or a model may claim: a frame in days to 1000 per second */
 
 physad_status physad__motion_new(physad__motion_model **out, const physad_detector *det);

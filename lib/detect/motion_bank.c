@@ -46,10 +46,15 @@ physad_status physad__motion_open(const physad_detector *det, const physad_sampl
     return physad_video_open(out, det->ctx, s->file, &o);
 }
 
+bool physad__motion_by_time(const physad__motion_model *m, const physad_video *video)
+{
+    return m->untimed ? physad__video_asked_rate(video) > 0 : physad__motion_rate(video) > 0;
+}
+
 physad_status physad__motion_feed(physad__motion_run *run, physad_video *video, physad__call *call)
 {
     physad_frame f = PHYSAD_FRAME_INIT;
-    const bool by_time = run->model->untimed ? physad__video_asked_rate(video) > 0 : physad__motion_rate(video) > 0;
+    const bool by_time = physad__motion_by_time(run->model, video);
     for (;;) {
         PHYSAD__TRY(physad_video_read(video, &f));
         if (f.pixels.data == NULL)

@@ -97,6 +97,7 @@ typedef struct draw {
     physad__motion_gathered *f;
     int64_t video, seen;
     bool end;
+    double energy, flow; /* of all planes */
     physad__rng rng;
 } draw;
 
@@ -118,17 +119,12 @@ static physad_status draw_patches(void *user, physad__motion_run *run)
             f->kept[d->video] = physad__max(f->kept[d->video], slot + 1);
         }
     }
-    return PHYSAD_OK;
-}
-
-static void sum_up(physad__motion_gathered *f, int64_t video, const physad__course *c)
-{
-    f->length[video] = (double)c->frames;
-    f->energy[video] = f->flow[video] = 0;
-    for (int64_t i = 0; i < c->frames; i++) {
-        f->energy[video] += (double)c->moments[i].energy / (double)c->frames;
-        f->flow[video] += (double)c->moments[i].flow / (double)c->frames;
+    for (int64_t i = 0; i < run->course.frames; i++) {
+        d->energy += (double)run->course.moments[i].energy;
+        d->flow += (double)run->course.moments[i].flow;
     }
+    physad__motion_run_drop(run, run->course.frames);
+    return PHYSAD_OK;
 }
 
 /* The first video tells at which size all are looked at, the middle one of those that say it at which rate. */
@@ -168,6 +164,7 @@ static physad_status follow_camera(physad__motion_gathered *f, int64_t video, do
     physad_frame frame = PHYSAD_FRAME_INIT;
     const physad__motion_model *m = f->m;
     PHYSAD__TRY(physad__motion_open(f->det, sample_of(f, video), &v));
+    const bool by_time = physad__motion_by_time(m, v);
     physad_status status =
         physad__motion_pace_open(&pace, m->ctx, m->height, m->width, m->rate, physad__motion_rate(v));
     if (status == PHYSAD_OK)
@@ -178,11 +175,14 @@ static physad_status follow_camera(physad__motion_gathered *f, int64_t video, do
             break;
         status = physad__cancelled(m->ctx);
         if (status == PHYSAD_OK)
-            status = physad__motion_pace_push(&pace, &frame.pixels, NAN);
-        if (status == PHYSAD_OK)
-            status = physad__motion_pace_next(&pace, false, &plane);
-        if (status == PHYSAD_OK && plane != NULL)
-            physad__motion_steady_push(&steady, plane);
+            status = physad__motion_pace_push(&pace, &frame.pixels, by_time ? frame.seconds : NAN);
+        do {
+            plane = NULL;
+            if (status == PHYSAD_OK)
+                status = physad__motion_pace_next(&pace, false, &plane);
+            if (plane != NULL)
+                physad__motion_steady_push(&steady, plane);
+        } while (plane != NULL);
     }
     *farthest = steady.farthest;
     physad__motion_steady_close(&steady);
@@ -227,8 +227,9 @@ static physad_status survey_video(physad__motion_gathered *f, int64_t video)
         d.end = true;
         if (status == PHYSAD_OK)
             status = draw_patches(&d, &run);
-        if (status == PHYSAD_OK)
-            sum_up(f, video, &run.course);
+        f->length[video] = (double)run.dropped;
+        f->energy[video] = d.energy / fmax(1, f->length[video]);
+        f->flow[video] = d.flow / fmax(1, f->length[video]);
         physad__motion_run_close(&run);
     }
     physad_video_free(v);
@@ -349,23 +350,55 @@ static physad_status note_part(physad__motion_gathered *f, const physad__course 
     return PHYSAD_OK;
 }
 
-static physad_status note_course(physad__motion_gathered *f, int64_t video, const physad__course *c, double rate)
+/* The patch scores of a course's first planes. */
+static physad_status note_scores(physad__motion_gathered *f, const physad__course *c, int64_t count)
 {
     PHYSAD__TRY(
-        physad__grow(f->mem, &f->frames, &f->frame_capacity, f->frame_count + c->frames, sizeof(double), "scores"));
-    for (int64_t i = 0; i < c->frames; i++)
+        physad__grow(f->mem, &f->frames, &f->frame_capacity, f->frame_count + count, sizeof(double), "scores"));
+    for (int64_t i = 0; i < count; i++)
         if (c->patches[i] > 0)
             f->frames[f->frame_count++] = c->patches[i];
-    if (f->m->episodes) {
-        PHYSAD__TRY(note_part(f, c));
-        for (int64_t v = 0; v < PHYSAD__VIEWS; v++)
-            physad__view_kinds[v].fill(c, &f->m->scale, f->m->view[v].rows + video * physad__view_kinds[v].dim);
-        return note_take(f, video, c, 0, c->frames, rate);
+    return PHYSAD_OK;
+}
+
+static physad_status note_episode(physad__motion_gathered *f, int64_t video, const physad__course *c)
+{
+    PHYSAD__TRY(note_scores(f, c, c->frames));
+    PHYSAD__TRY(note_part(f, c));
+    for (int64_t v = 0; v < PHYSAD__VIEWS; v++)
+        physad__view_kinds[v].fill(c, &f->m->scale, f->m->view[v].rows + video * physad__view_kinds[v].dim);
+    return note_take(f, video, c, 0, c->frames, f->m->rate);
+}
+
+typedef struct stream_notes {
+    physad__motion_gathered *f;
+    int64_t video;
+} stream_notes;
+
+/* A stream's clips that are whole; what lies before the next is let go, so that a stream may be as long as it likes. */
+static physad_status note_clips(void *user, physad__motion_run *run)
+{
+    const stream_notes *n = user;
+    const physad__course *c = &run->course;
+    int64_t frame;
+    double score;
+    for (; run->next_clip + PHYSAD__CLIP <= run->patched; run->next_clip += PHYSAD__CLIP_STEP) {
+        const int64_t from = run->next_clip - run->dropped;
+        PHYSAD__TRY(note_take(n->f, n->video, c, from, from + PHYSAD__CLIP, n->f->m->rate));
+        PHYSAD__TRY(note_scores(n->f, c, PHYSAD__CLIP_STEP));
+        physad__motion_run_drop(run, PHYSAD__CLIP_STEP);
     }
-    int64_t from = 0;
-    for (; from + PHYSAD__CLIP <= c->frames; from += PHYSAD__CLIP_STEP)
-        PHYSAD__TRY(note_take(f, video, c, from, from + PHYSAD__CLIP, rate));
-    return from == 0 ? note_take(f, video, c, 0, c->frames, rate) : PHYSAD_OK;
+    while (physad__motion_run_take(run, &frame, &score))
+        continue;
+    return PHYSAD_OK;
+}
+
+static physad_status note_stream_end(const stream_notes *n, physad__motion_run *run)
+{
+    PHYSAD__TRY(note_clips((void *)n, run));
+    PHYSAD__TRY(note_scores(n->f, &run->course, run->course.frames));
+    return run->next_clip == 0 ? note_take(n->f, n->video, &run->course, 0, run->course.frames, n->f->m->rate)
+                               : PHYSAD_OK;
 }
 
 /* One video against the bank of the other folds. */
@@ -373,7 +406,9 @@ static physad_status measure_video(physad__motion_gathered *f, int64_t video, ph
 {
     physad__motion_run run;
     physad_video *v;
-    physad__motion_model whole = *f->m; /* keeps all of the course, scores nothing but patches */
+    stream_notes notes = { f, video };
+    const physad__motion_drain into = { note_clips, &notes };
+    physad__motion_model whole = *f->m; /* scores nothing but patches, and lets go of nothing by itself */
     whole.episodes = true;
     whole.scale.frames = 0;
     whole.count = 0;
@@ -382,12 +417,13 @@ static physad_status measure_video(physad__motion_gathered *f, int64_t video, ph
     PHYSAD__TRY(physad__motion_open(f->det, sample_of(f, video), &v));
     physad_status status = physad__motion_run_open(&run, &whole, physad__motion_rate(v));
     if (status == PHYSAD_OK) {
+        run.drain = f->m->episodes ? NULL : &into;
         status = physad__motion_feed(&run, v, f->call);
         if (status == PHYSAD_OK)
             status = physad__motion_run_end(&run, f->call);
         run.course.coarse = false; /* all of it is learned */
         if (status == PHYSAD_OK)
-            status = note_course(f, video, &run.course, f->m->rate);
+            status = f->m->episodes ? note_episode(f, video, &run.course) : note_stream_end(&notes, &run);
         if (status == PHYSAD_OK && f->m->episodes)
             status = physad__looks_add(f, &run.look);
         physad__motion_run_close(&run);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* motion-bank: what a fit gathers, for motion_fit.c and motion_learn.c alone. */
+/* motion-bank: what a fit gathers, for motion_fit.c, motion_learn.c, motion_look.c and motion_part.c alone. */
 #ifndef PHYSAD__MOTION_FIT_H
 #define PHYSAD__MOTION_FIT_H
 

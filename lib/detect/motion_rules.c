@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { MOST_LAG_SHARE = 2 };
+enum { MOST_LAG_SHARE = 2, MOST_LAG = 4096 };
 
 enum {
     DURATION,
@@ -163,7 +163,8 @@ static double decay(const take *t)
     return (double)(end - top) / t->rate;
 }
 
-/* The strongest rhythm of the flow, by its correlation with itself. */
+/* The strongest rhythm of the flow, by its correlation with itself. One slower than MOST_LAG is not looked for: hours
+ * would take hours. */
 static double rate_of(const take *t)
 {
     double best = 0, norm = 0;
@@ -172,7 +173,7 @@ static double rate_of(const take *t)
     const physad__moment *m = t->c->moments + t->from;
     for (int64_t i = 0; i < t->count; i++)
         norm += (double)(m[i].u * m[i].u + m[i].v * m[i].v);
-    for (int64_t k = 2; k < t->count / MOST_LAG_SHARE; k++) {
+    for (int64_t k = 2; k < physad__min(t->count / MOST_LAG_SHARE, MOST_LAG); k++) {
         double sum = 0;
         for (int64_t i = 0; i + k < t->count; i++)
             sum += (double)(m[i].u * m[i + k].u + m[i].v * m[i + k].v);

@@ -178,7 +178,7 @@ static physad_status score_patches(physad__motion_run *run, bool end, physad__ca
 {
     const physad__motion_model *m = run->model;
     while (m->bank != NULL && physad__patches_next(&run->patches, end)) {
-        const int64_t t = run->patched, at = t - run->dropped, kept = t - run->left;
+        const int64_t t = run->patched, at = t - run->dropped, kept = t - run->scores_from;
         double score;
         float *row = run->patches.rows_of;
         for (int64_t i = 0; i < run->patches.count; i++)
@@ -202,7 +202,7 @@ static physad_status score_planes(physad__motion_run *run, bool end)
     const physad__motion_model *m = run->model;
     for (; run->scored < run->patched; run->scored++) {
         PHYSAD__TRY(physad__cancelled(run->pace.ctx)); /* at a long take's end many wait */
-        const int64_t t = run->scored, kept = t - run->left;
+        const int64_t t = run->scored, kept = t - run->scores_from;
         double z[2] = { run->scores[kept], 0 };
         if (m->episodes && m->count > 0 && t < run->course.frames) {
             const int64_t point = physad__view_point_of(&m->scale, t);
@@ -226,10 +226,11 @@ static physad_status score_planes(physad__motion_run *run, bool end)
 
 int64_t physad__motion_run_frame(const physad__motion_run *run, int64_t plane)
 {
+    const int64_t *ends = run->ends + (run->taken - run->ends_from);
     int64_t low = 0, high = physad__max(0, run->pace.frames - run->taken - 1);
     while (low < high) { /* the first that had come when more than `plane` were there */
         const int64_t middle = (low + high) / 2;
-        if (run->ends[middle] > plane)
+        if (ends[middle] > plane)
             high = middle;
         else
             low = middle + 1;
@@ -237,24 +238,50 @@ int64_t physad__motion_run_frame(const physad__motion_run *run, int64_t plane)
     return run->taken + low;
 }
 
+/* Lets go of what was taken, once it is as much as what was not: each is moved once or twice in all. */
+static void let_go(physad__motion_run *run)
+{
+    const int64_t planes = run->left - run->scores_from, rest = run->patched - run->left;
+    const int64_t frames = run->taken - run->ends_from, others = run->pace.frames - run->taken;
+    if (planes >= rest) {
+        memmove(run->scores, run->scores + planes, (size_t)rest * sizeof(*run->scores));
+        memmove(run->oddest, run->oddest + planes, (size_t)rest * sizeof(*run->oddest));
+        run->scores_from = run->left;
+    }
+    if (frames >= others) {
+        memmove(run->ends, run->ends + frames, (size_t)others * sizeof(*run->ends));
+        run->ends_from = run->taken;
+    }
+}
+
 /* A frame's score is the highest of the planes that came with it; without any, that of the one before. */
 bool physad__motion_run_take(physad__motion_run *run, int64_t *frame, double *score)
 {
-    if (run->taken == run->pace.frames || run->ends[0] > run->scored || run->scored == 0)
+    if (run->taken == run->pace.frames || run->scored == 0 || run->ends[run->taken - run->ends_from] > run->scored)
         return false;
-    const int64_t count = run->ends[0] - run->left;
+    const int64_t count = run->ends[run->taken - run->ends_from] - run->left;
+    const double *scores = run->scores + (run->left - run->scores_from);
     for (int64_t i = 0; i < count; i++)
-        run->last_score = i == 0 || run->scores[i] > run->last_score ? run->scores[i] : run->last_score;
+        run->last_score = i == 0 || scores[i] > run->last_score ? scores[i] : run->last_score;
     *score = run->last_score;
     *frame = run->taken++;
     if (count > 0)
-        run->last_score = run->scores[count - 1];
+        run->last_score = scores[count - 1];
     run->left += count;
-    const size_t rest = (size_t)(run->patched - run->left), frames = (size_t)(run->pace.frames - run->taken);
-    memmove(run->scores, run->scores + count, rest * sizeof(*run->scores));
-    memmove(run->oddest, run->oddest + count, rest * sizeof(*run->oddest));
-    memmove(run->ends, run->ends + 1, frames * sizeof(*run->ends));
+    let_go(run);
     return true;
+}
+
+void physad__motion_run_drop(physad__motion_run *run, int64_t planes)
+{
+    physad__course *c = &run->course;
+    if (planes == 0)
+        return;
+    c->frames -= planes;
+    run->dropped += planes;
+    memmove(c->moments, c->moments + planes, (size_t)c->frames * sizeof(*c->moments));
+    memmove(c->patches, c->patches + planes, (size_t)c->frames * sizeof(*c->patches));
+    memmove(c->tiny, c->tiny + planes * PHYSAD__TINY, (size_t)(c->frames * PHYSAD__TINY) * sizeof(float));
 }
 
 /* A stream's clips, one every few frames; what lies before the next is let go. */
@@ -278,16 +305,11 @@ static void score_clips(physad__motion_run *run, bool end)
         if (!run->any_clip || score > run->clip_score) {
             run->any_clip = true;
             run->clip_score = score;
-            run->clip_from = from;
             memcpy(run->clip_values, values, sizeof(values));
         }
         run->next_clip += PHYSAD__CLIP_STEP;
         const int64_t drop = physad__max(0, run->next_clip - PHYSAD__CLIP_STEP - run->dropped);
-        c->frames -= drop;
-        run->dropped += drop;
-        memmove(c->moments, c->moments + drop, (size_t)c->frames * sizeof(*c->moments));
-        memmove(c->patches, c->patches + drop, (size_t)c->frames * sizeof(*c->patches));
-        memmove(c->tiny, c->tiny + drop * PHYSAD__TINY, (size_t)(c->frames * PHYSAD__TINY) * sizeof(float));
+        physad__motion_run_drop(run, drop);
         if (rest)
             return;
     }
@@ -322,7 +344,7 @@ static physad_status take_planes(physad__motion_run *run, bool end, physad__call
         PHYSAD__TRY(physad__motion_pace_next(&run->pace, end, &plane));
         if (plane == NULL)
             return PHYSAD_OK;
-        run->ends[run->pace.frames - run->taken - 1] = run->pace.planes;
+        run->ends[run->pace.frames - run->ends_from - 1] = run->pace.planes;
         PHYSAD__TRY(take_plane(run, plane, call));
     }
 }
@@ -330,7 +352,7 @@ static physad_status take_planes(physad__motion_run *run, bool end, physad__call
 physad_status physad__motion_run_push(physad__motion_run *run, const physad_view *grey, double seconds,
                                       physad__call *call)
 {
-    const int64_t waiting = run->pace.frames - run->taken;
+    const int64_t waiting = run->pace.frames - run->ends_from;
     PHYSAD__TRY(physad__grow(run->mem, &run->ends, &run->end_capacity, waiting + 1, sizeof(*run->ends), "a take"));
     PHYSAD__TRY(physad__motion_pace_push(&run->pace, grey, seconds));
     run->ends[waiting] = run->pace.planes;

@@ -39,7 +39,7 @@ physad_status physad__motion_take_score(const physad__motion_model *m, physad__m
     const physad__parts *p = &m->parts;
     physad__course c;
     *f = (physad__take_finding){ 0 };
-    f->trimmed = physad__part_trim(p, course, &m->scale, PHYSAD__STILL * m->scale.energy, &c);
+    physad__part_trim(p, course, &m->scale, PHYSAD__STILL * m->scale.energy, &c);
     physad__rules_measure(&c, 0, c.frames, &m->scale, m->rate, f->values);
     if (p->takes > 1)
         PHYSAD__TRY(physad__part_look(p, &c, &m->scale, mem, &f->beside));

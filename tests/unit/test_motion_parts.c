@@ -7,8 +7,11 @@
 #include "detect/motion.h"
 #include "io/io.h"
 
+#include <physad/image.h>
+
 #include <math.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static physad_detector *fitted;
 
@@ -16,10 +19,11 @@ static physad_detector *fitted;
 
 enum { H = 144, W = 192 };
 
+static uint32_t noise = 12345; /* each frame's own, as it goes on */
+
 /* A pattern that a camera sees from (dy, dx); a disc that goes by itself. */
 static void look(float *out, double dy, double dx, double disc, bool wall)
 {
-    uint32_t noise = 12345;
     for (int y = 0; y < H; y++)
         for (int x = 0; x < W; x++) {
             const double a = y + dy, b = x + dx;
@@ -53,7 +57,7 @@ static void shaking_is_taken_out(void **state)
     physad__motion_steady_close(&s);
 }
 
-/* To the bit, and whatever moves before a camera that stands still. */
+/* To the bit, where frames have no noise of their own, and whatever moves before a camera that stands still. */
 static void still_cameras_change_nothing(void **state)
 {
     static float plane[H * W];
@@ -61,6 +65,7 @@ static void still_cameras_change_nothing(void **state)
         physad__motion_steady s;
         assert_ok(physad__motion_steady_open(&s, shared, H, W));
         for (int i = 0; i < 12; i++) {
+            noise = 12345; /* the same on each frame */
             look(plane, 0, 0, 40 + 4 * i, wall != 0);
             assert_ptr_equal(physad__motion_steady_push(&s, plane), plane);
             assert_true(s.step == 0);
@@ -87,6 +92,66 @@ static void slow_drift_is_followed_up_to_a_limit(void **state)
     assert_ok(physad__motion_steady_open(&s, shared, 63, 200)); /* too small for it */
     assert_true(!s.on && physad__motion_steady_push(&s, plane) == plane);
     physad__motion_steady_close(&s);
+}
+
+/* Four takes in which a disc goes by while the camera shakes by a pixel and goes `pan` pixels a frame. */
+static void draw_takes(const char *name, double pan)
+{
+    static float plane[H * W];
+    static uint8_t grey[H * W];
+    const int64_t shape[2] = { H, W };
+    char path[64];
+    static const char *const above[] = { "", "/train", "/train/good" };
+    for (int k = 0; k < 3; k++) {
+        snprintf(path, sizeof(path), "%s%s", name, above[k]);
+        assert_int_equal(mkdir(full(path), 0777), 0);
+    }
+    for (int take = 0; take < 4; take++) {
+        snprintf(path, sizeof(path), "%s/train/good/%03d", name, take);
+        assert_int_equal(mkdir(full(path), 0777), 0);
+        for (int i = 0; i < 20; i++) {
+            look(plane, sin(i * 2.1 + take), pan * i + cos(i * 1.7 + take), 40 + 5 * i + pan * i + take, false);
+            for (int k = 0; k < H * W; k++)
+                grey[k] = (uint8_t)fmin(fmax((double)plane[k], 0), 255);
+            snprintf(path, sizeof(path), "%s/train/good/%03d/%03d.png", name, take, i);
+            const physad_view v = physad_view_array(grey, PHYSAD_U8, 2, shape);
+            assert_ok(physad_image_write(shared, full(path), &v, NULL));
+        }
+    }
+}
+
+static bool steady_after(const char *name, const char *wanted, bool *camera)
+{
+    physad_dataset *ds;
+    physad_detector *det;
+    assert_ok(physad_dataset_open(&ds, shared, full(name), NULL));
+    assert_ok(physad_detector_new(&det, shared, "motion-bank"));
+    assert_ok(physad_detector_set(det, "bank_rows", "500"));
+    assert_ok(physad_detector_set(det, "calibration", "0"));
+    assert_ok(physad_detector_set(det, "fps", "25"));
+    assert_ok(physad_detector_set(det, "steady", wanted));
+    assert_ok(physad_detector_fit(det, ds, NULL));
+    const physad__motion_model *m = det->model;
+    const bool steady = m->steady;
+    assert_string_equal(physad__rule_kinds[PHYSAD__RULES - 1].name, "camera");
+    *camera = m->rules[PHYSAD__RULES - 1].used;
+    /* a shaking that was taken out is known, and none is where none was */
+    assert_true((m->rules[PHYSAD__RULES - 1].middle > 0.3) == steady);
+    physad_detector_free(det);
+    physad_dataset_free(ds);
+    return steady;
+}
+
+/* Where the normal videos' camera goes far, and where it is asked not to be, nothing is taken out. */
+static void cameras_that_go_far_are_left(void **state)
+{
+    bool camera;
+    draw_takes("shakes", 0);
+    draw_takes("pans", 3);
+    assert_true(steady_after("shakes", "true", &camera));
+    assert_false(camera); /* no fault of the thing's, unless the rules that are given say so */
+    assert_false(steady_after("shakes", "false", &camera));
+    assert_false(steady_after("pans", "true", &camera));
 }
 
 /* --- parts --- */
@@ -254,6 +319,7 @@ int main(void)
         cmocka_unit_test(shaking_is_taken_out),
         cmocka_unit_test(still_cameras_change_nothing),
         cmocka_unit_test(slow_drift_is_followed_up_to_a_limit),
+        cmocka_unit_test(cameras_that_go_far_are_left),
         cmocka_unit_test(parts_are_judged_where_they_fit),
         cmocka_unit_test(hurried_takes_are_no_parts),
         cmocka_unit_test(a_pause_before_counts_for_nothing),
