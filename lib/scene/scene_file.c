@@ -7,6 +7,7 @@
 #define KIND "scene"
 #define NEAREST "nearest" /* from where on cameras see */
 #define LENS 6 /* fx fy cx cy width height */
+#define MOST_LENS 1e7
 
 void physad__scene_parts_free(physad__scene_parts *p)
 {
@@ -154,20 +155,15 @@ static physad_status take_gaussians(physad__gaussians *g, physad__mem *mem, cons
     return PHYSAD_OK;
 }
 
-static bool is_camera(const physad_camera *c, const double lens[LENS])
+static bool is_lens(const double lens[LENS])
 {
-    bool good = lens[0] > 0 && lens[1] > 0 && lens[4] >= 1 && lens[5] >= 1 && lens[4] <= 32768 && lens[5] <= 32768;
-    for (int k = 0; k < LENS; k++)
-        good = good && isfinite(lens[k]);
-    for (int k = 0; k < 3; k++)
-        good = good && isfinite(c->translation[k]);
-    for (int a = 0; a < 3; a++)
-        for (int b = 0; b <= a; b++) {
-            const double *r = c->rotation,
-                         dot = r[a * 3] * r[b * 3] + r[a * 3 + 1] * r[b * 3 + 1] + r[a * 3 + 2] * r[b * 3 + 2];
-            good = good && fabs(dot - (a == b)) < 1e-3;
-        }
-    return good;
+    for (int k = 0; k < 4; k++)
+        if (!(fabs(lens[k]) <= MOST_LENS))
+            return false;
+    for (int k = 4; k < LENS; k++)
+        if (!(lens[k] >= 1 && lens[k] <= 32768 && lens[k] == floor(lens[k])))
+            return false;
+    return lens[0] > 0 && lens[1] > 0;
 }
 
 static physad_status take_cameras(physad__scene_parts *p, physad__mem *mem, const physad_tensors *file,
@@ -197,16 +193,23 @@ static physad_status take_cameras(physad__scene_parts *p, physad__mem *mem, cons
             memcpy(one.stride, from[k]->stride + 1, 2 * sizeof(int64_t));
             PHYSAD__TRY(physad__view_copy(&out, &one));
         }
-        if (!is_camera(c, l))
+        if (!is_lens(l))
             return physad__error(PHYSAD_ERR_FORMAT,
-                                 "%s: camera %lld is none: want a rotation, focal lengths above 0, 1 to 32768 pixels",
-                                 name, (long long)i);
+                                 "%s: camera %lld is none: want focal lengths above 0 and a middle, %g pixels at most, "
+                                 "and a picture of 1 to 32768 whole pixels each way",
+                                 name, (long long)i, MOST_LENS);
         c->fx = l[0];
         c->fy = l[1];
         c->cx = l[2];
         c->cy = l[3];
         c->width = (int64_t)l[4];
         c->height = (int64_t)l[5];
+        for (int k = 0; k < 3; k++)
+            if (!isfinite(c->translation[k]))
+                return physad__error(PHYSAD_ERR_FORMAT, "%s: camera %lld is nowhere: its translation is not finite",
+                                     name, (long long)i);
+        if (physad__camera_check(c, name) != PHYSAD_OK)
+            return physad__error_prefix(PHYSAD_ERR_FORMAT, "camera %lld", (long long)i);
     }
     p->n_cameras = n;
     return PHYSAD_OK;
@@ -243,8 +246,9 @@ static physad_status take_nearest(physad__gaussians *g, const physad_tensors *fi
 {
     const char *text = physad_tensors_metadata(file, NEAREST);
     double value = 0;
-    if (text != NULL && !(physad__parse_double(text, &value) && value > 0 && value <= 1e6))
-        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"" NEAREST "\" is %.40s, want a distance above 0", name, text);
+    if (text != NULL && !(physad__parse_double(text, &value) && (float)value > 0 && value <= 1e6))
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: \"" NEAREST "\" is %.40s, want a distance above 0, at most 1e6",
+                             name, text);
     g->nearest = (float)value;
     return PHYSAD_OK;
 }

@@ -389,15 +389,32 @@ static physad_status copy_points(physad__scene_views *v, physad__mem *mem, const
     return PHYSAD_OK;
 }
 
+/* The view with this file, or -1. */
+static int64_t view_with(const physad__scene_views *v, const char *path)
+{
+    for (int64_t i = 0; i < v->count; i++)
+        if (strcmp(v->views[i].path, path) == 0)
+            return i;
+    return -1;
+}
+
+static physad_status check_same(const double rotation[9], const double translation[3], const physad__posed *posed,
+                                const char *data)
+{
+    if (memcmp(rotation, posed->rotation, sizeof(posed->rotation)) == 0 &&
+        memcmp(translation, posed->translation, sizeof(posed->translation)) == 0)
+        return PHYSAD_OK;
+    return physad__error(PHYSAD_ERR_FORMAT, "%s: the photo %s has two poses that contradict each other", data,
+                         posed->name);
+}
+
 /* Photos are sorted by name: two poses of one lie side by side. */
 static physad_status check_poses(const physad__poses *poses, const char *data)
 {
     for (int64_t i = 1; i < poses->n_photos; i++) {
         const physad__posed *a = &poses->photos[i - 1], *b = &poses->photos[i];
-        if (strcmp(a->name, b->name) == 0 && (memcmp(a->rotation, b->rotation, sizeof(a->rotation)) != 0 ||
-                                              memcmp(a->translation, b->translation, sizeof(a->translation)) != 0))
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: the photo %s has two poses that contradict each other", data,
-                                 a->name);
+        if (strcmp(a->name, b->name) == 0)
+            PHYSAD__TRY(check_same(a->rotation, a->translation, b, data));
     }
     return PHYSAD_OK;
 }
@@ -428,7 +445,12 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
             physad__free(path);
         else if (path == NULL)
             physad__photo_absent(ctx, data, poses->photos[i].name, &absent);
-        else
+        else if (view_with(v, path) >= 0) { /* once more, or under another name: 1.png and 1 */
+            const physad_camera *had = &v->views[view_with(v, path)].camera;
+            const physad_status status = check_same(had->rotation, had->translation, &poses->photos[i], data);
+            physad__free(path);
+            PHYSAD__TRY(status);
+        } else
             PHYSAD__TRY(add_view(v, ctx, &poses->photos[i], path, max_side, chosen));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
@@ -437,15 +459,6 @@ static physad_status read_all(physad__scene_views *v, physad_context *ctx, const
 }
 
 /* --- cameras of transforms.json, points of COLMAP's model --- */
-
-/* The view with this file, or -1. */
-static int64_t view_with(const physad__scene_views *v, const char *path)
-{
-    for (int64_t i = 0; i < v->count; i++)
-        if (strcmp(v->views[i].path, path) == 0)
-            return i;
-    return -1;
-}
 
 static physad_status match_photos(int64_t *view_of, physad_context *ctx, const physad__poses *model,
                                   const physad__scene_views *v, const char *data)
@@ -515,7 +528,6 @@ static physad_status open_views(physad__scene_views *out, physad_context *ctx, p
                                 physad__poses *model, const char *data, int32_t max_side,
                                 const physad__scene_choice *chosen, physad__call *call)
 {
-    PHYSAD__TRY(check_poses(poses, data));
     PHYSAD__TRY(check_poses(model, data));
     PHYSAD__TRY(read_all(out, ctx, poses, data, max_side, chosen, model->n_photos, call));
     if (out->count == 0 && model->n_photos > 0) { /* transforms.json may be of other photos */

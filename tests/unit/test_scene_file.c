@@ -110,6 +110,8 @@ static void test_lies(void **state)
         const char *key, *value, *says;
     } texts[] = { { "physad", NULL, "no scene" },
                   { "physad", "model", "no scene" },
+                  { "nearest", "1e-50", "at most 1e6" },
+                  { "nearest", "2e6", "at most 1e6" },
                   { "photos", NULL, "no list of 12 names" },
                   { "photos", "[\"a\"]", "no list of 12 names" },
                   { "photos", "{", "line 1" },
@@ -157,7 +159,21 @@ static void test_lies(void **state)
     refuse(ctx, to, "camera 0 is none");
     view = physad_view_array(lens, PHYSAD_F64, 3, rotations);
     rewrite(ctx, to, path, "cameras.rotation", NULL, NULL, &view);
-    refuse(ctx, to, "camera 0 is none");
+    refuse(ctx, to, "camera 0: ");
+    for (int i = 0; i < VIEWS; i++)
+        lens[9 * i] = 1, lens[9 * i + 4] = 1, lens[9 * i + 8] = -1;
+    rewrite(ctx, to, path, "cameras.rotation", NULL, NULL, &view);
+    refuse(ctx, to, "mirror image");
+    static const double lying[][6] = { { 50, 50, 8, 8, 1.5, 16 },
+                                       { 1e300, 50, 8, 8, 16, 16 },
+                                       { 50, 50, 1e300, 8, 16, 16 } };
+    view = physad_view_array(lens, PHYSAD_F64, 2, lenses);
+    for (int64_t k = 0; k < PHYSAD__COUNT(lying); k++) {
+        for (int i = 0; i < VIEWS; i++)
+            memcpy(lens + 6 * i, lying[k], sizeof(lying[k]));
+        rewrite(ctx, to, path, "cameras.lens", NULL, NULL, &view);
+        refuse(ctx, to, "camera 0 is none");
+    }
     free(numbers);
     scratch_remove(folder);
     end_context(ctx);

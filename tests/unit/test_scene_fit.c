@@ -521,9 +521,18 @@ static void test_contradiction(void **state)
     json_array_set_new(json_array_get(json_object_get(again, "transform_matrix"), 0), 3, json_real(7));
     json_array_append_new(frames, again);
     assert_ok(physad__json_write(&ctx->mem, path, root));
-    json_decref(root);
     assert_fails(PHYSAD_ERR_FORMAT, "has two poses that contradict each other",
                  physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    json_object_set_new(again, "file_path", json_string("3.png")); /* of the same photo, which 3 stands for as well */
+    assert_ok(physad__json_write(&ctx->mem, path, root));
+    assert_fails(PHYSAD_ERR_FORMAT, "has two poses that contradict each other",
+                 physad_scene_fit(&scene, ctx, folder, &o, NULL));
+    json_object_set(again, "transform_matrix", json_object_get(json_array_get(frames, 3), "transform_matrix"));
+    assert_ok(physad__json_write(&ctx->mem, path, root));
+    json_decref(root);
+    assert_ok(physad_scene_fit(&scene, ctx, folder, &o, NULL)); /* the same pose once more is no harm */
+    assert_int_equal(physad_scene_cameras(scene), VIEWS);
+    physad_scene_free(scene);
     scratch_remove(folder);
     end_context(ctx);
 }
