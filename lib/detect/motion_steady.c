@@ -4,15 +4,16 @@
  *
  * Where a plane looks is Lucas and Kanade's shift (1981) of all of it against a slow mean of those before, at a quarter
  * and a half of its size, its pixels weighed by Cauchy's function so that things that move by themselves hardly count.
- * The shift is believed where blocks in at least three quarters of the picture, and a fourth of all, agree better with
- * it than with the one before, and next to none agrees worse: a thing that moves before a plain wall is no camera. A
- * camera that stands still leaves every plane as it is, to the bit. */
+ * The shift is believed where some blocks in at least three quarters of the picture, and a fourth of all, agree better
+ * with it than with the one before, and next to none agrees worse: a thing that moves before a plain wall is no camera.
+ * A camera that stands still leaves every plane as it is, to the bit. */
 #include "detect/motion.h"
 
 #include <math.h>
 
 enum { ROUNDS = 4, LEAST_SIDE = 64, BLOCK = 12, MARGIN = 2, HISTOGRAM = 512 };
 static const double BETTER = 0.8;     /* share of the squared difference, from which a block agrees */
+static const double MUCH_BETTER = 0.6; /* than as far off on the other side, where the error is twice as large */
 static const double MOST_SHARE = 0.1; /* of the shorter side: farther off it looks elsewhere */
 static const double LEARN = 0.125;    /* of a plane, into the mean */
 static const float LEAST_SCALE = 1;   /* grey levels of difference that are noise */
@@ -188,25 +189,29 @@ static double difference(const physad__steady_level *l, inner b, double dy, doub
     return sum;
 }
 
-/* Whether blocks all over the picture agree with a shift. */
+/* Whether blocks all over the picture agree with a shift: more than with the one before, and more than with what lies
+ * as far off on its other side. Between pixels noise is averaged away, by as much on either side, and each shift there
+ * would agree better than a camera that stands still. */
 static bool believed(const steady *s, double dy, double dx, float light)
 {
     const physad__steady_level *l = &s->level[0];
-    const double ny = dy / 2, nx = dx / 2, oy = s->y / 2, ox = s->x / 2;
-    const inner in = inner_of(l, fmax(reach_of(ny, nx), reach_of(oy, ox)));
+    const double ny = dy / 2, nx = dx / 2, oy = s->y / 2, ox = s->x / 2, ay = 2 * oy - ny, ax = 2 * ox - nx;
+    const inner in = inner_of(l, fmax(fmax(reach_of(ny, nx), reach_of(oy, ox)), reach_of(ay, ax)));
     int64_t blocks = 0, better = 0, worse = 0;
-    bool quarter[4] = { false };
+    int64_t quarter[4] = { 0 }, agreeing = 0;
     for (int64_t y = in.y0; y + BLOCK <= in.y1; y += BLOCK)
         for (int64_t x = in.x0; x + BLOCK <= in.x1; x += BLOCK, blocks++) {
             const inner b = { y, y + BLOCK, x, x + BLOCK };
             const double now = difference(l, b, ny, nx, light), before = difference(l, b, oy, ox, light);
             worse += before < BETTER * now;
-            if (now < BETTER * before) {
+            if (now < BETTER * before && now < MUCH_BETTER * difference(l, b, ay, ax, light)) {
                 better++;
-                quarter[2 * (2 * y + BLOCK > l->height) + (2 * x + BLOCK > l->width)] = true;
+                quarter[2 * (2 * y + BLOCK > l->height) + (2 * x + BLOCK > l->width)]++;
             }
         }
-    return 4 * better >= blocks && 4 * worse <= better && quarter[0] + quarter[1] + quarter[2] + quarter[3] >= 3;
+    for (int k = 0; k < 4; k++)
+        agreeing += quarter[k] > blocks / 24; /* one may agree by chance */
+    return 4 * better >= blocks && 4 * worse <= better && agreeing >= 3;
 }
 
 /* --- planes --------------------------------------------------------------------------------------------------------

@@ -57,16 +57,18 @@ static void shaking_is_taken_out(void **state)
     physad__motion_steady_close(&s);
 }
 
-/* To the bit, where frames have no noise of their own, and whatever moves before a camera that stands still. */
+/* To the bit, with each frame's noise its own or all the same, and whatever moves before a camera that stands still. */
 static void still_cameras_change_nothing(void **state)
 {
     static float plane[H * W];
-    for (int wall = 0; wall < 2; wall++) {
+    for (int which = 0; which < 4; which++) {
+        const bool wall = which % 2 != 0, own_noise = which > 1;
         physad__motion_steady s;
         assert_ok(physad__motion_steady_open(&s, shared, H, W));
         for (int i = 0; i < 12; i++) {
-            noise = 12345; /* the same on each frame */
-            look(plane, 0, 0, 40 + 4 * i, wall != 0);
+            if (!own_noise)
+                noise = 12345;
+            look(plane, 0, 0, 40 + 4 * i, wall);
             assert_ptr_equal(physad__motion_steady_push(&s, plane), plane);
             assert_true(s.step == 0);
         }
