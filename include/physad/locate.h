@@ -40,7 +40,7 @@ typedef struct physad_pose {
     double agreement;     /**< mean correlation of small windows of photo and picture, -1..1 */
     double confidence; /**< 0..1: how well it fits (0: as a wrong place, 1: as a training photo), times its share among
                           the hypotheses; things that look alike from several sides have several */
-    int64_t view;         /**< index of the training photo whose pose it was found from */
+    int64_t view;      /**< index of the training photo whose camera is nearest, by place and by where it looks */
 } physad_pose;
 
 /** Reads the training photos and learns how they look from where.

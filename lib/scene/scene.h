@@ -191,7 +191,7 @@ typedef struct physad__pose {
     double agreement;  /* -1..1: mean correlation of small windows */
     double fit;        /* 0..1: agreement between that of wrong places and that of training photos */
     double confidence; /* fit times the hypothesis' share */
-    int64_t view;      /* training view it was found from */
+    int64_t view;      /* training view whose camera is nearest */
 } physad__pose;
 
 /* The network for guesses, for photos of a camera's proportions. `file`: holds the weights as "backbone.*"; may be

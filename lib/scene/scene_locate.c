@@ -185,6 +185,23 @@ static physad_status search(const physad__locator *l, physad__aligner *a, const 
     return PHYSAD_OK;
 }
 
+/* The training photo whose camera is nearest. */
+static int64_t nearest(const physad__matcher *m, const physad_camera *pose)
+{
+    const double extent = mean_distance(m);
+    int64_t best = 0;
+    double least = INFINITY;
+    for (int64_t i = 0; i < m->count; i++) {
+        const double apart =
+            physad__pose_angle(pose, &m->cameras[i]) + physad__pose_distance(pose, &m->cameras[i]) / extent;
+        if (apart < least) {
+            least = apart;
+            best = i;
+        }
+    }
+    return best;
+}
+
 /* Which hypotheses are the likely ones, and how well they fit at all: the most confident first. */
 static physad_status judge(const physad__locator *l, physad__aligner *a, const physad__align_photo *photo,
                            const physad__guess *guesses, int64_t n, physad__pose *poses)
@@ -196,9 +213,10 @@ static physad_status judge(const physad__locator *l, physad__aligner *a, const p
         double agreement;
         PHYSAD__TRY(physad__align_agreement(a, photo, middle_level(photo), &guesses[i].pose, &agreement));
         const double fit = (agreement - l->foreign) / fmax(l->normal - l->foreign, 0.05);
-        poses[i] = (physad__pose){
-            .camera = guesses[i].pose, .loss = guesses[i].cost, .agreement = agreement, .view = guesses[i].view
-        };
+        poses[i] = (physad__pose){ .camera = guesses[i].pose,
+                                   .loss = guesses[i].cost,
+                                   .agreement = agreement,
+                                   .view = nearest(&l->matcher, &guesses[i].pose) };
         poses[i].fit = fmin(fmax(fit, 0), 1);
         poses[i].confidence = poses[i].fit * exp(-(guesses[i].cost / guesses[0].cost - 1) / COST_SCALE) / sum;
         for (int64_t at = i; at > 0 && poses[at].confidence > poses[at - 1].confidence; at--) {
