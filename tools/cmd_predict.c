@@ -365,7 +365,7 @@ static int prepare(predict *p, const char *model)
     physad_method_info method = PHYSAD_METHOD_INFO_INIT;
     p->batch = 8;
     if (!tool_int(t, "batch", &p->batch, 1, MOST_AT_ONCE) || !tool_real(t, "threshold", &threshold, -1e300, 1e300) ||
-        !tool_real(t, "fps", &p->fps, 1e-3, 1000) ||
+        !tool_real(t, "fps", &p->fps, 1e-3, 1000) || !tool_int(t, "max-frames", &p->max_frames, 1, INT64_C(1) << 40) ||
         !tool_choice(t, "pool", pools, TOOL_COUNT(pools), &p->pool) || !tool_skips(t, &p->skip) ||
         !predict_groups_how(t, &p->group))
         return TOOL_USAGE;

@@ -55,12 +55,14 @@ int cmd_rules(tool *t)
     int code = TOOL_DONE;
     if (use != NULL && model == NULL)
         return tool_usage(t, "--use wants -o MODEL, the model with these rules");
+    if (use == NULL && model != NULL)
+        return tool_usage(t, "-o is for the model with other rules and wants --use FILE; --json OUT is for the rules");
     physad_status status = physad_detector_load(&detector, t->ctx, t->operands[0]);
     if (status == PHYSAD_OK && use != NULL)
         status = use_rules(detector, use, &code);
     if (status == PHYSAD_OK && code == TOOL_DONE && model != NULL)
         status = physad_detector_save(detector, model);
-    if (status == PHYSAD_OK && code == TOOL_DONE && model == NULL) {
+    if (status == PHYSAD_OK && code == TOOL_DONE && (model == NULL || tool_given(t, "json"))) {
         status = physad_detector_rules(detector, &json);
         if (status == PHYSAD_OK)
             code = tool_write(tool_text(t, "json", "-"), json, strlen(json));

@@ -24,6 +24,7 @@ typedef struct predict {
     bool skip, lines;
     bool shorten; /* damaged videos end before the damage */
     double fps;   /* of folders of frames; 0: not told */
+    int64_t max_frames; /* longer videos are endless; 0: the library's */
     int pool;
     int64_t batch;
     const char *maps; /* folder or NULL */

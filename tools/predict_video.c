@@ -4,6 +4,14 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+/* What can be read once only: a pipe, as from another program's standard output. */
+static bool is_pipe(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
 
 /* The frame with the highest score, and what the method knows of it. */
 static physad_worst find_worst(const physad_result *r, bool *told)
@@ -82,7 +90,12 @@ static bool was_shortened(const predict *p, physad_video *video, const char *pat
         physad_video_describe(video, &info) != PHYSAD_OK || info.shortened == 0)
         return false;
     tool_progress_end();
-    fprintf(stderr, "physad: %s: damaged or cut off: scored by the %lld frames before that\n", path, (long long)frames);
+    if (p->max_frames > 0 && frames >= p->max_frames)
+        fprintf(stderr, "physad: %s: longer than --max-frames: scored by its first %lld frames\n", path,
+                (long long)frames);
+    else
+        fprintf(stderr, "physad: %s: damaged or cut off: scored by the %lld frames before that\n", path,
+                (long long)frames);
     return true;
 }
 
@@ -91,7 +104,7 @@ static int report(predict *p, const char *path, const physad_result *r, double r
     bool told;
     char *map = NULL;
     const physad_worst worst = find_worst(r, &told);
-    int code = p->maps != NULL ? write_worst(p, path, r, worst.frame, &map) : TOOL_DONE;
+    int code = p->maps != NULL && !is_pipe(path) ? write_worst(p, path, r, worst.frame, &map) : TOOL_DONE;
     if (code == TOOL_DONE)
         code = predict_report(p, path, r, map, NULL,
                               p->samples != NULL ? describe(r, &worst, told, rate, shortened) : NULL);
@@ -99,8 +112,31 @@ static int report(predict *p, const char *path, const physad_result *r, double r
     return code;
 }
 
+/* Frame by frame as they come. */
+static physad_status score_pipe(const predict *p, physad_video *video, physad_result **out)
+{
+    physad_stream *stream = NULL;
+    physad_frame f = PHYSAD_FRAME_INIT;
+    physad_stream_options o = PHYSAD_STREAM_OPTIONS_INIT;
+    o.pool = p->pool;
+    o.frame_rate = p->fps;
+    physad_status status = physad_stream_new(&stream, p->detector, &o);
+    while (status == PHYSAD_OK) {
+        status = physad_video_read(video, &f);
+        if (status == PHYSAD_OK && f.pixels.data == NULL) {
+            status = physad_stream_end(stream, out);
+            break;
+        }
+        if (status == PHYSAD_OK)
+            status = physad_stream_push_at(stream, &f.pixels, f.seconds);
+    }
+    physad_stream_free(stream);
+    return status;
+}
+
 int predict_video(predict *p, const char *path)
 {
+    const bool once = is_pipe(path);
     physad_video *video = NULL;
     physad_result *result = NULL;
     physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
@@ -112,11 +148,15 @@ int predict_video(predict *p, const char *path)
         return tool_failed(PHYSAD_ERR_CANCELLED);
     o.on_error = p->shorten ? PHYSAD_VIDEO_SHORTEN : PHYSAD_VIDEO_STOP;
     o.frame_rate = p->fps;
+    o.max_frames = p->max_frames;
+    if (once)
+        o.channels = p->wants_videos ? 1 : 3; /* what the method would ask for */
     physad_status status = physad_video_open(&video, p->t->ctx, path, &o);
     if (status == PHYSAD_OK)
         status = physad_video_describe(video, &info);
     if (status == PHYSAD_OK)
-        status = physad_detector_score_video(p->detector, video, p->pool, &result);
+        status =
+            once ? score_pipe(p, video, &result) : physad_detector_score_video(p->detector, video, p->pool, &result);
     code = status == PHYSAD_OK ? report(p, path, result, info.frame_rate, was_shortened(p, video, path))
                                : predict_skip(p, path, status, physad_last_error());
     physad_result_free(result);

@@ -95,6 +95,8 @@ static const tool_option predict_options[] = {
     TOOL_BATCH_OPTION,
     TOOL_ERROR_OPTION,
     { "shorten", NULL, "score a damaged, cut off or endless video by the frames before that, and say so", 0, false },
+    { "max-frames", "N", "a longer video is endless: an error, or with --shorten scored by its first N (default 2^20)",
+      0, false },
     { "fps", "N",
       "frames per second of folders of frames (default: as the training videos had)", 0,
       false },

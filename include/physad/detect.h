@@ -380,7 +380,8 @@ PHYSAD_API void physad_stream_free(physad_stream *stream);
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_stream_push(physad_stream *stream, const physad_view *frame);
 
 /** The same of a frame that says when it is, as from a camera whose frames do not come evenly. What judges motion goes
- * by it; others do as physad_stream_push(). Frames of a take are pushed by one of the two.
+ * by it, unless neither the training videos nor the stream's options told a rate; others do as physad_stream_push().
+ * Frames of a take are pushed by one of the two.
  * @param[in] seconds  when it is shown, on any clock that goes forward; a frame that is not behind the one before
  * counts as following it at the stream's frame rate, and more than four seconds between two as four
  * @return as physad_stream_push(); PHYSAD_ERR_ARG: seconds is no number @since 0.1 */

@@ -277,7 +277,7 @@ typedef struct physad__part_finding {
     bool part; /* of the action is all that it shows; a short take may show all of it, hurried */
     physad__part_place place;
     double length, from;             /* of the normal length; frames into the action */
-    double speed;                    /* ratio to that of the take beside it */
+    double speed;                    /* ratio to that of the take beside it, where both move */
     double z[PHYSAD__PART_PATCHES];
 } physad__part_finding;
 
@@ -375,6 +375,7 @@ typedef struct physad__motion_run {
     const physad__motion_model *model;
     physad__mem *mem;
     const physad__motion_drain *drain; /* NULL: none */
+    bool by_time;              /* of streams: frames count at the times that they say */
     physad__motion_pace pace;
     physad__motion_steady steady;
     physad__motion_front front;

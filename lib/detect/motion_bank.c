@@ -159,6 +159,7 @@ static physad_status stream_open(const physad_detector *det, double rate, void *
     if (run == NULL)
         return PHYSAD_ERR_NOMEM;
     const physad_status status = physad__motion_run_open(run, det->model, rate);
+    run->by_time = !((const physad__motion_model *)det->model)->untimed || rate > 0;
     if (status == PHYSAD_OK)
         *state = run;
     else
@@ -169,7 +170,8 @@ static physad_status stream_open(const physad_detector *det, double rate, void *
 static physad_status stream_push(const physad_detector *det, void *state, const physad_view *grey, double seconds,
                                  physad__call *call)
 {
-    return physad__motion_run_push(state, grey, seconds, call);
+    physad__motion_run *run = state;
+    return physad__motion_run_push(run, grey, run->by_time ? seconds : NAN, call);
 }
 
 static bool stream_next(const physad_detector *det, void *state, int64_t *frame, double *score)

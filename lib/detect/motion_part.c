@@ -18,6 +18,8 @@ enum {
     DIM = PHYSAD__PART_DIM,
     STATE = PHYSAD__PART_STATE,
     CURVES = DIM - STATE,
+    ENERGY = 0, /* logarithms, of the curves */
+    SPEED = 2,
     GROUPS = 6,
     TINY_HEIGHT = PHYSAD__TINY_HEIGHT / 4,
     TINY_WIDTH = PHYSAD__TINY_WIDTH / 4,
@@ -47,9 +49,9 @@ int64_t physad__part_points(const physad__course *c, const physad__scale *s)
 
 static void describe(const physad__moment *m, const float *tiny, const physad__scale *s, double share, double *sum)
 {
-    sum[0] += share * log((double)m->energy + 0.05 * s->energy);
+    sum[ENERGY] += share * log((double)m->energy + 0.05 * s->energy);
     sum[1] += share * log((double)m->flow + 0.05 * s->flow);
-    sum[2] += share * log((double)m->speed + LEAST_SPEED);
+    sum[SPEED] += share * log((double)m->speed + LEAST_SPEED);
     for (int k = 0; k < PHYSAD__MOTION_DIRECTIONS; k++)
         sum[3 + k] += share * sqrt((double)m->toward[k]);
     sum[CURVES - 2] += share * (double)m->x;
@@ -211,8 +213,16 @@ static void fill_table(const physad__parts *p, const physad__course *c, const ph
             table[i * width + k] = distance(rows + i * DIM, p->rows + k * DIM);
 }
 
-/* How a part's curve differs on the mean from the take's that it lies beside: e to that is the ratio. */
-static double ratio_of(const physad__parts *p, const float *rows, int64_t count, physad__part_place place, int curve)
+/* Whether anything moves at a point. */
+static bool moves(const physad__parts *p, const physad__scale *s, const float *row)
+{
+    return (double)row[ENERGY] > log((PHYSAD__STILL + 0.05) * s->energy) * (double)p->inverse[ENERGY];
+}
+
+/* How a part's speed differs on the mean from that of the take that it lies beside, where both move: e to that is the
+ * ratio. */
+static double speed_of(const physad__parts *p, const physad__scale *s, const float *rows, int64_t count,
+                       physad__part_place place)
 {
     int64_t at = 0, used = 0;
     double sum = 0;
@@ -222,10 +232,13 @@ static double ratio_of(const physad__parts *p, const float *rows, int64_t count,
         const int64_t other = i + place.shift;
         if (other < 0 || other >= p->length[place.take])
             continue;
-        sum += (double)(rows[i * DIM + curve] - p->rows[(at + other) * DIM + curve]);
+        const float *mine = rows + i * DIM, *its = p->rows + (at + other) * DIM;
+        if (!moves(p, s, mine) || !moves(p, s, its))
+            continue;
+        sum += (double)(mine[SPEED] - its[SPEED]);
         used++;
     }
-    return p->inverse[curve] > 0 && used > 0 ? exp(sum / (double)used / (double)p->inverse[curve]) : 1;
+    return p->inverse[SPEED] > 0 && used > 0 ? exp(sum / (double)used / (double)p->inverse[SPEED]) : 1;
 }
 
 /* Of the scene's states alone. */
@@ -273,7 +286,7 @@ physad_status physad__part_look(const physad__parts *p, const physad__course *c,
     lay_all(p, table, width, count, -1, odd, &out->place);
     out->length = (double)c->frames / s->frames;
     out->from = (double)out->place.shift * step_of(s);
-    out->speed = ratio_of(p, rows, count, out->place, 2);
+    out->speed = speed_of(p, s, rows, count, out->place);
     for (int k = 0; k < PHYSAD__PART_PATCHES; k++) {
         const physad__usual usual = usual_of(p, k, out->length);
         out->z[k] = physad__usual_z(&usual, odd[k]);

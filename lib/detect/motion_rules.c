@@ -460,7 +460,8 @@ static physad_status read_rule(physad__rule *rules, const json_t *one, bool *giv
     if (used != NULL && !json_is_boolean(used))
         return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": used is %s, want true or false",
                              physad__rule_kinds[k].name, shown(used, got, sizeof(got)));
-    PHYSAD__TRY(read_range(&rules[k], k, one));
+    if (used == NULL || json_object_get(one, "low") != NULL || json_object_get(one, "high") != NULL)
+        PHYSAD__TRY(read_range(&rules[k], k, one)); /* {"rule": name, "used": false} says enough */
     rules[k].used = used == NULL ? rules[k].used : json_is_true(used);
     given[k] = true;
     return PHYSAD_OK;
@@ -483,11 +484,22 @@ physad_status physad__rules_from_json(physad__rule *rules, const json_t *json)
     return PHYSAD_OK;
 }
 
+/* What it means to lie outside. Where normal takes have no rhythm one is not too fast, and none at all not too slow. */
+static const char *meaning_of(int64_t index, const physad__rule *rule, double value)
+{
+    const physad__rule_kind *kind = &physad__rule_kinds[index];
+    if (index == PULSE && value > rule->high && rule->low <= 0 && rule->middle <= 0)
+        return "has a rhythm, and normal ones none";
+    if (index == PULSE && value < rule->low && value <= 0)
+        return "has no rhythm";
+    return value < rule->low ? kind->low : kind->high;
+}
+
 void physad__rule_say(char *out, size_t size, int64_t index, const physad__rule *rule, double value)
 {
     const physad__rule_kind *kind = &physad__rule_kinds[index];
     const char *unit = unit_of(index);
     const double low = fmax(told(index, rule->low), 0), high = told(index, rule->high);
-    physad__snprintf(out, size, "%s (%s %.3g%s%s; normal: %.3g to %.3g)", value < rule->low ? kind->low : kind->high,
-                     kind->name, told(index, value), *unit != '\0' ? " " : "", unit, low, high);
+    physad__snprintf(out, size, "%s (%s %.3g%s%s; normal: %.3g to %.3g)", meaning_of(index, rule, value), kind->name,
+                     told(index, value), *unit != '\0' ? " " : "", unit, low, high);
 }

@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-static const double CLEAR = 2;    /* z from which a view is odd by itself */
+static const double CLEAR = 3;    /* z from which a view is odd by itself: as far off as a broken rule */
+static const double MANY = 2.5;   /* a score from which many are, though none of them is by itself */
 static const double SLOWER = 0.8; /* than normal, from which a part is said to be slow; its inverse: fast */
 
 /* --- scores --------------------------------------------------------------------------------------------------------
@@ -124,13 +125,14 @@ static void say_part(const physad__motion_model *m, const physad__take_finding *
                      beside && pace != NULL ? pace : words_of(odd), f->beside.speed);
 }
 
-/* The greatest z, unless that is none to speak of: -1. */
+/* The greatest z, unless that is none to speak of: -1. A normal take lies two spreads off in one of so many views
+ * often, which is no news. */
 static int64_t oddest_of(const physad__take_finding *f)
 {
     int64_t odd = f->part ? PHYSAD__ODDS_POOLS : 0;
     for (int64_t i = odd + 1; i < PHYSAD__ODDS; i++)
         odd = f->odds[i] > f->odds[odd] ? i : odd;
-    return f->odds[odd] > CLEAR ? odd : -1;
+    return f->odds[odd] > CLEAR || f->score > MANY ? odd : -1;
 }
 
 void physad__motion_say(const physad__motion_model *m, const double *values, const physad__take_finding *f,

@@ -171,6 +171,8 @@ static physad_status open_format(physad__av_input *in)
     if (code >= 0)
         code = av->avformat_open_input(&in->format, in->from.name, demuxer, &options);
     av->av_dict_free(&options);
+    if (code < 0 && in->regular && in->size == 0)
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: it is empty", in->from.name);
     return code < 0 ? input_error(in, code, "not a video that FFmpeg knows") : PHYSAD_OK;
 }
 

@@ -352,6 +352,39 @@ class Videos(Case):
         videos = [s["video"] for s in json.loads(short.stdout)["samples"]]
         self.assertEqual([(v.get("shortened"), len(v["frame_scores"])) for v in videos], [(True, 9), (None, 24)])
 
+    def test_pipes(self):
+        good = self.test / "good" / "000"
+        if not self.ok(run("info")).stdout.count("FFmpeg"):
+            self.skipTest("no FFmpeg")
+        pipe = self.place / "pipe"
+        os.mkfifo(pipe)
+
+        def through(times, *more):
+            frames = b"".join(p.read_bytes() for p in sorted(good.iterdir()))
+
+            def write():
+                try:
+                    pipe.write_bytes(frames * times)
+                except BrokenPipeError:
+                    pass
+            writer = threading.Thread(target=write)
+            writer.start()
+            done = run("predict", self.model, pipe, *more, timeout=60)
+            writer.join()
+            return done
+        plain = float(self.ok(run("predict", self.model, good)).stdout.split()[1])
+        line = self.ok(through(1)).stdout.split()
+        self.assertEqual(line[0], str(pipe))
+        self.assertAlmostEqual(float(line[1]), plain, delta=0.1)  # grey of RGB is rounded elsewhere
+        # One that never ends, to its reader.
+        self.fails(through(400, "--max-frames", "24"), 1, "more than max_frames (24)")
+        done = self.ok(through(400, "--max-frames", "24", "--shorten", "--json", "-"))
+        self.assertIn("scored by its first 24 frames", done.stderr)
+        sample = json.loads(done.stdout)["samples"][0]
+        self.assertEqual((len(sample["video"]["frame_scores"]), sample["video"]["shortened"]), (24, True))
+        self.assertAlmostEqual(sample["score"], plain, delta=0.1)
+        self.fails(run("predict", self.model, good, "--max-frames", "0"), 2, "max-frames")
+
     def test_rules(self):
         rules = self.place / "rules.json"
         self.ok(run("rules", self.model, "--json", rules))
@@ -371,6 +404,11 @@ class Videos(Case):
         back, plain = (float(self.ok(run("predict", m, good)).stdout.split()[1]) for m in (self.place / "back.physad", self.model))
         self.assertAlmostEqual(back, plain, delta=1e-3)
         self.fails(run("rules", self.model, "--use", edited), 2, "-o MODEL")
+        self.fails(run("rules", self.model, "-o", self.place / "x"), 2, "--json OUT is for the rules")  # no copy of the model
+        self.assertFalse((self.place / "x").exists())
+        edited.write_text('{"rules": [{"rule": "speed", "used": false}]}')
+        done = self.ok(run("rules", self.model, "--use", edited, "-o", self.place / "lax.physad", "--json", "-"))
+        self.assertEqual(next(r for r in json.loads(done.stdout)["rules"] if r["rule"] == "speed"), dict(speed, used=False))
         self.fails(run("rules", self.model, "--use", self.place / "none.json", "-o", self.place / "x"), 1, "none.json")
         edited.write_text('[{"rule": "sped", "low": 1, "high": 2}]')
         self.fails(run("rules", self.model, "--use", edited, "-o", self.place / "x"), 1, 'edited.json: entry 1 of the rules: there is no rule "sped"; did you mean "speed"')

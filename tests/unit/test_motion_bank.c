@@ -387,6 +387,54 @@ static void scores_beyond_range_are_no_verdict(void **state)
     physad_detector_free(det);
 }
 
+/* A rhythm where normal takes have none is not too fast a one. */
+static void rhythms_are_told(void **state)
+{
+    enum { RATE = 10 };
+    static const struct {
+        physad__rule rule;
+        double value;
+        const char *words;
+    } wants[] = {
+        { { 0, 0.02, -0.06, 0.06, true },
+          1.25,
+          "has a rhythm, and normal ones none (rate 1.25 Hz; normal: 0 to 0.06)" },
+        { { 2, 0.1, 1.7, 2.3, true }, 3, "its rhythm is too fast (rate 3 Hz; normal: 1.7 to 2.3)" },
+        { { 2, 0.1, 1.7, 2.3, true }, 1, "its rhythm is too slow (rate 1 Hz; normal: 1.7 to 2.3)" },
+        { { 2, 0.1, 1.7, 2.3, true }, 0, "has no rhythm (rate 0 Hz; normal: 1.7 to 2.3)" },
+    };
+    assert_string_equal(physad__rule_kinds[RATE].name, "rate");
+    for (int64_t i = 0; i < PHYSAD__COUNT(wants); i++) {
+        char text[256];
+        physad__rule_say(text, sizeof(text), RATE, &wants[i].rule, wants[i].value);
+        assert_string_equal(text, wants[i].words);
+    }
+}
+
+/* Nothing is said of a normal take, which in one of so many views lies two spreads off often. */
+static void what_is_odd_is_told(void **state)
+{
+    static const struct {
+        double odd, score;
+        const char *words;
+    } wants[] = {
+        { 2.4, 1.8, "" }, { 3.1, 2, "the course of its speed" }, { 2.4, 2.6, "the course of its speed" },
+    };
+    enum { SPEED = 2 };
+    const physad__motion_model *m = fitted->model;
+    physad__take_finding finding = { 0 };
+    assert_string_equal(physad__view_kinds[SPEED].name, "speed");
+    for (int64_t k = 0; k < PHYSAD__RULES; k++)
+        finding.values[k] = (m->rules[k].low + m->rules[k].high) / 2;
+    for (int64_t i = 0; i < PHYSAD__COUNT(wants); i++) {
+        char text[512];
+        finding.odds[SPEED] = wants[i].odd;
+        finding.score = wants[i].score;
+        physad__motion_say(m, finding.values, &finding, 0, 5, text, sizeof(text));
+        assert_true(*wants[i].words != '\0' ? strstr(text, wants[i].words) != NULL : *text == '\0');
+    }
+}
+
 static void rules_can_be_edited(void **state)
 {
     const char *json;
@@ -405,6 +453,12 @@ static void rules_can_be_edited(void **state)
     assert_non_null(strstr(physad_result_verdict(after), "over too early"));
     const double edited = physad_result_score(after);
     physad_result_free(after);
+    assert_ok(physad_detector_set_rules(det, "[{\"rule\": \"duration\", \"used\": false}]")); /* its range stays */
+    after = score(det, sample_of("good")->file);
+    assert_true(physad_result_score(after) < edited);
+    assert_null(strstr(physad_result_verdict(after), "over too early"));
+    physad_result_free(after);
+    assert_ok(physad_detector_set_rules(det, "[{\"rule\": \"duration\", \"used\": true}]"));
     assert_fails(PHYSAD_ERR_FORMAT, "did you mean \"speed\"",
                  physad_detector_set_rules(det, "[{\"rule\": \"sped\", \"low\": 2, \"high\": 3}]"));
     static const struct {
@@ -417,6 +471,8 @@ static void rules_can_be_edited(void **state)
         { "[[]]", "entry 1 of the rules: it is a list, want {" },
         { "[{\"low\": 2}]", "entry 1 of the rules: \"rule\" is nothing, want the name of a rule" },
         { "[{\"rule\": null}]", "\"rule\" is null, want the name" },
+        { "[{\"rule\": \"speed\"}]", "rule \"speed\": low is nothing, want a number" },
+        { "[{\"rule\": \"speed\", \"high\": 3, \"used\": true}]", "rule \"speed\": low is nothing, want a number" },
         { "[{\"rule\": \"speed\", \"high\": 3}]", "rule \"speed\": low is nothing, want a number" },
         { "[{\"rule\": \"speed\", \"low\": 2, \"high\": \"fast\"}]", "high is \"fast\", want a number" },
         { "[{\"rule\": \"speed\", \"low\": 4, \"high\": 3}]", "low is 4 and high is 3, want low < high" },
@@ -875,6 +931,8 @@ int main(void)
         cmocka_unit_test(rates_are_bounded),
         cmocka_unit_test(crafted_models_are_refused),
         cmocka_unit_test(scores_beyond_range_are_no_verdict),
+        cmocka_unit_test(rhythms_are_told),
+        cmocka_unit_test(what_is_odd_is_told),
         cmocka_unit_test(rules_can_be_edited),
         cmocka_unit_test(takes_that_are_alike_are_told),
         cmocka_unit_test(streams_equal_files),

@@ -234,6 +234,13 @@ static void parts_are_judged_where_they_fit(void **state)
     }
 }
 
+/* How fast a part goes is told by the moments at which both it and the normal take beside it move. */
+static void slow_parts_are_called_slow(void **state)
+{
+    const cut most = { 0, 26, 0, 1, false };
+    number_of("slow", 0, most, "too slow");
+}
+
 /* All of it in half the time is no part. */
 static void hurried_takes_are_no_parts(void **state)
 {
@@ -323,6 +330,7 @@ int main(void)
         cmocka_unit_test(slow_drift_is_followed_up_to_a_limit),
         cmocka_unit_test(cameras_that_go_far_are_left),
         cmocka_unit_test(parts_are_judged_where_they_fit),
+        cmocka_unit_test(slow_parts_are_called_slow),
         cmocka_unit_test(hurried_takes_are_no_parts),
         cmocka_unit_test(a_pause_before_counts_for_nothing),
         cmocka_unit_test(odd_looks_count),
