@@ -399,7 +399,8 @@ PHYSAD_API int64_t physad_stream_latency(const physad_stream *stream);
  * of one take of at most four times the usual length, or of one clip of a stream, and 8 bytes for each frame whose
  * score was not taken; for others 8 bytes a frame.
  * @param[out] out  the result; NULL on failure; its frames are those whose scores were not taken by
- * physad_stream_next()
+ * physad_stream_next(). Of a take that `motion-bank` finds to show a part of the action these go by the part's place in
+ * it, which is known at the end; those taken before went by the time from the first frame
  * @return as physad_stream_push(); PHYSAD_ERR_SHAPE when fewer frames came than the method needs @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_stream_end(physad_stream *stream, physad_result **out);
 

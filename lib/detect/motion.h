@@ -170,12 +170,12 @@ typedef struct physad__view_kind {
     int channels;
 } physad__view_kind;
 extern const physad__view_kind physad__view_kinds[PHYSAD__VIEWS];
-/* Such a view at one point. */
+/* Such a view at one point, of a course that begins at frame `phase` of the action. */
 void physad__view_point(const physad__course *c, const physad__scale *s, const physad__view_kind *kind, int64_t point,
-                        float *out);
+                        double phase, float *out);
 /* Frames from `first` on tell a point; behind `last` it does not change any more. */
 int64_t physad__view_point_last(const physad__scale *s, int64_t point);
-int64_t physad__view_point_of(const physad__scale *s, int64_t frame); /* the nearest */
+int64_t physad__view_point_of(const physad__scale *s, double frame); /* the nearest */
 
 /* --- rules: numbers with names and words (motion_rules.c) --- */
 
@@ -370,6 +370,13 @@ typedef struct physad__motion_drain {
     void *user;
 } physad__motion_drain;
 
+/* The plane with the highest score. */
+typedef struct physad__motion_worst {
+    double score;
+    int64_t plane, frame; /* -1: none yet */
+    physad__oddest oddest;
+} physad__motion_worst;
+
 /* A take as it comes. */
 typedef struct physad__motion_run {
     const physad__motion_model *model;
@@ -393,9 +400,7 @@ typedef struct physad__motion_run {
     int64_t *ends;             /* of frames from `ends_from` on, `taken` of all taken: planes when it had come */
     int64_t taken, ends_from, end_capacity;
     double last_score;         /* of the plane before `left` */
-    double worst_score;
-    int64_t worst_plane, worst_frame;
-    physad__oddest worst;
+    physad__motion_worst worst, gone; /* of all; of those that were taken */
     int64_t score_capacity, oddest_capacity, next_clip;
     bool any_clip;
     double clip_score;         /* the greatest */
@@ -429,6 +434,7 @@ enum { /* where z of what begins: first one of each view; a part of the action i
 typedef struct physad__take_finding {
     double score;
     bool part;                   /* judged as a part of the action */
+    double phase;                /* frame of the action at which the take begins; below 0: so many before it */
     double odds[PHYSAD__ODDS];   /* 0: not told */
     double values[PHYSAD__RULES];
     physad__part_finding beside;

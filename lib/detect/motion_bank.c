@@ -197,7 +197,7 @@ static int64_t stream_latency(const physad_detector *det, double rate)
     const double ratio = rate > 0 ? rate / m->rate : 1;
     int64_t most = PHYSAD__PATCH_LATENCY;
     for (int64_t t = 0; m->episodes && (double)t < m->scale.frames; t++)
-        most = physad__max(most, physad__view_point_last(&m->scale, physad__view_point_of(&m->scale, t)) - t);
+        most = physad__max(most, physad__view_point_last(&m->scale, physad__view_point_of(&m->scale, (double)t)) - t);
     return ratio == 1 ? most : (int64_t)fmin(ceil(((double)most + 1) * ratio), 1e15) + 1;
 }
 

@@ -100,7 +100,7 @@ double physad__motion_deviation(const physad__motion_model *m, int64_t view, int
 }
 
 /* That of a take, the mean over the views that can be told there. */
-static double deviation_of(const physad__motion_model *m, const physad__course *c, int64_t point)
+static double deviation_of(const physad__motion_model *m, const physad__course *c, int64_t point, double phase)
 {
     float row[PHYSAD__VIEW_MOST_CHANNELS];
     double sum = 0;
@@ -108,7 +108,7 @@ static double deviation_of(const physad__motion_model *m, const physad__course *
     for (int64_t v = 0; v < PHYSAD__VIEWS; v++) {
         if (physad__view_kinds[v].curve == NULL)
             continue;
-        physad__view_point(c, &m->scale, &physad__view_kinds[v], point, row);
+        physad__view_point(c, &m->scale, &physad__view_kinds[v], point, phase, row);
         sum += physad__motion_deviation(m, v, point, row);
         views++;
     }
@@ -121,7 +121,7 @@ static double deviation_of(const physad__motion_model *m, const physad__course *
 physad_status physad__motion_run_open(physad__motion_run *run, const physad__motion_model *model, double rate)
 {
     physad__mem *mem = &model->ctx->mem;
-    *run = (physad__motion_run){ .model = model, .mem = mem };
+    *run = (physad__motion_run){ .model = model, .mem = mem, .worst.plane = -1, .gone.plane = -1 };
     physad_status status =
         physad__motion_pace_open(&run->pace, model->ctx, model->height, model->width, model->rate, rate);
     if (status == PHYSAD_OK)
@@ -196,6 +196,14 @@ static physad_status score_patches(physad__motion_run *run, bool end, physad__ca
     return PHYSAD_OK;
 }
 
+static void keep_worst(physad__motion_worst *worst, const physad__motion_run *run, int64_t plane)
+{
+    const int64_t kept = plane - run->scores_from;
+    if (worst->plane < 0 || run->scores[kept] > worst->score)
+        *worst =
+            (physad__motion_worst){ run->scores[kept], plane, physad__motion_run_frame(run, plane), run->oddest[kept] };
+}
+
 /* In an episode a plane is also odd by what it does at its time, once what lies around it has come. */
 static physad_status score_planes(physad__motion_run *run, bool end)
 {
@@ -205,18 +213,32 @@ static physad_status score_planes(physad__motion_run *run, bool end)
         const int64_t t = run->scored, kept = t - run->scores_from;
         double z[2] = { run->scores[kept], 0 };
         if (m->episodes && m->count > 0 && t < run->course.frames) {
-            const int64_t point = physad__view_point_of(&m->scale, t);
+            const int64_t point = physad__view_point_of(&m->scale, (double)t);
             if (!end && run->course.frames <= physad__view_point_last(&m->scale, point))
                 return PHYSAD_OK;
-            z[1] = physad__usual_z(&m->point, deviation_of(m, &run->course, point));
+            z[1] = physad__usual_z(&m->point, deviation_of(m, &run->course, point, 0));
         }
         run->scores[kept] = physad__motion_join(z, m->episodes ? 2 : 1);
-        if (t == 0 || run->scores[kept] > run->worst_score) {
-            run->worst_score = run->scores[kept];
-            run->worst_plane = t;
-            run->worst_frame = physad__motion_run_frame(run, t);
-            run->worst = run->oddest[kept];
+        keep_worst(&run->worst, run, t);
+    }
+    return PHYSAD_OK;
+}
+
+/* Once it is known at which frame of the action a take begins, planes whose scores were not taken yet are odd by what
+ * they do in the action, not by what they do so long after the take's beginning. */
+static physad_status score_anew(physad__motion_run *run, double phase)
+{
+    const physad__motion_model *m = run->model;
+    run->worst = run->gone;
+    for (int64_t t = run->left; t < run->scored; t++) {
+        PHYSAD__TRY(physad__cancelled(run->pace.ctx));
+        if (t < run->course.frames) {
+            const int64_t point = physad__view_point_of(&m->scale, (double)t + phase);
+            const double z[2] = { physad__usual_z(&m->frame, run->course.patches[t]),
+                                  physad__usual_z(&m->point, deviation_of(m, &run->course, point, phase)) };
+            run->scores[t - run->scores_from] = physad__motion_join(z, 2);
         }
+        keep_worst(&run->worst, run, t);
     }
     return PHYSAD_OK;
 }
@@ -261,6 +283,8 @@ bool physad__motion_run_take(physad__motion_run *run, int64_t *frame, double *sc
         return false;
     const int64_t count = run->ends[run->taken - run->ends_from] - run->left;
     const double *scores = run->scores + (run->left - run->scores_from);
+    for (int64_t i = 0; i < count; i++)
+        keep_worst(&run->gone, run, run->left + i);
     for (int64_t i = 0; i < count; i++)
         run->last_score = i == 0 || scores[i] > run->last_score ? scores[i] : run->last_score;
     *score = run->last_score;
@@ -379,12 +403,12 @@ static physad_status tell(const physad__motion_run *run, physad_result *r, const
                           const physad__take_finding *finding)
 {
     char text[1024];
-    const physad__oddest *o = &run->worst;
+    const physad__oddest *o = &run->worst.oddest;
     const double cell_y = (double)run->pace.source_height / (double)run->front.height * PHYSAD__MOTION_CELL;
     const double cell_x = (double)run->pace.source_width / (double)run->front.width * PHYSAD__MOTION_CELL;
-    physad__motion_say(run->model, values, finding, run->clip_score, run->worst_plane, text, sizeof(text));
+    physad__motion_say(run->model, values, finding, run->clip_score, run->worst.plane, text, sizeof(text));
     r->verdict = physad__strdup(run->mem, text);
-    r->worst_frame = run->worst_frame;
+    r->worst_frame = run->worst.frame;
     r->worst_distance = o->distance;
     r->worst_y = o->sample < 0 ? NAN : ((double)(o->place / run->front.columns) + 1.5) * cell_y;
     r->worst_x = o->sample < 0 ? NAN : ((double)(o->place % run->front.columns) + 1.5) * cell_x;
@@ -396,10 +420,14 @@ static physad_status tell(const physad__motion_run *run, physad_result *r, const
 physad_status physad__motion_run_finish(physad__motion_run *run, physad_result *r, physad__call *call)
 {
     const physad__motion_model *m = run->model;
-    physad__take_finding finding;
+    physad__take_finding finding = { 0 };
     int64_t frame;
     double score;
     PHYSAD__TRY(physad__motion_run_end(run, call));
+    if (m->episodes)
+        PHYSAD__TRY(physad__motion_take_score(m, run->mem, &run->course, &run->look, &finding));
+    if (finding.phase != 0)
+        PHYSAD__TRY(score_anew(run, finding.phase));
     r->photo_height = run->pace.source_height;
     r->photo_width = run->pace.source_width;
     while (physad__motion_run_take(run, &frame, &score))
@@ -408,7 +436,6 @@ physad_status physad__motion_run_finish(physad__motion_run *run, physad_result *
         r->score = run->clip_score;
         return tell(run, r, run->clip_values, NULL);
     }
-    PHYSAD__TRY(physad__motion_take_score(m, run->mem, &run->course, &run->look, &finding));
     r->score = finding.score;
     return tell(run, r, finding.values, &finding);
 }

@@ -50,6 +50,7 @@ physad_status physad__motion_take_score(const physad__motion_model *m, physad__m
     for (int k = 0; k < PHYSAD__PART_PATCHES && p->takes > 1; k++)
         f->odds[PHYSAD__ODDS_PARTS + k] = f->beside.z[k];
     f->part = f->beside.part;
+    f->phase = f->part ? f->beside.from : -(double)(c.moments - course->moments);
     f->odds[PHYSAD__ODDS_LOOKS] = physad__look_z(&m->looks, look);
     if (f->part) {
         physad__motion_pools(c.patches, c.frames, room, pools);

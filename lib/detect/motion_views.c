@@ -80,17 +80,18 @@ int64_t physad__view_point_last(const physad__scale *s, int64_t point)
     return (int64_t)time_of(s, point) + reach_of(s);
 }
 
-int64_t physad__view_point_of(const physad__scale *s, int64_t frame)
+int64_t physad__view_point_of(const physad__scale *s, double frame)
 {
-    const int64_t point = (int64_t)((double)frame * (POINTS - 1) / fmax(1, s->frames - 1) + 0.5);
-    return physad__min(point, POINTS - 1);
+    return (int64_t)fmin(fmax(frame, 0) * (POINTS - 1) / fmax(1, s->frames - 1) + 0.5, POINTS - 1);
 }
 
-/* A curve at a time, the mean under a narrow Gaussian; behind its end a take stays as it was. */
+/* A curve at a time, the mean under a narrow Gaussian; behind its end, and before its beginning, a take stays as it is
+ * there. The take begins at frame `phase` of the action. */
 static void sample_point(const physad__course *c, const physad__scale *s, physad__curve_fn curve, int channels,
-                         int64_t point, float *out)
+                         int64_t point, double phase, float *out)
 {
-    const double sigma = fmax(1, s->frames / 48), t = fmin(time_of(s, point), (double)(c->frames - 1));
+    const double sigma = fmax(1, s->frames / 48);
+    const double t = fmax(fmin(time_of(s, point) - phase, (double)(c->frames - 1)), 0);
     const int64_t reach = reach_of(s);
     const int64_t from = physad__max(0, (int64_t)t - reach), to = physad__min(c->frames - 1, (int64_t)t + reach);
     for (int k = 0; k < channels; k++) {
@@ -107,13 +108,13 @@ static void sample_point(const physad__course *c, const physad__scale *s, physad
 static void sample(const physad__course *c, const physad__scale *s, physad__curve_fn curve, int channels, float *out)
 {
     for (int64_t i = 0; i < POINTS; i++)
-        sample_point(c, s, curve, channels, i, out + i * channels);
+        sample_point(c, s, curve, channels, i, 0, out + i * channels);
 }
 
 void physad__view_point(const physad__course *c, const physad__scale *s, const physad__view_kind *kind, int64_t point,
-                        float *out)
+                        double phase, float *out)
 {
-    sample_point(c, s, kind->curve, kind->channels, point, out);
+    sample_point(c, s, kind->curve, kind->channels, point, phase, out);
 }
 
 static double mean_of(const physad__course *c, physad__curve_fn curve, int k, const physad__scale *s)

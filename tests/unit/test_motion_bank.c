@@ -585,9 +585,11 @@ static void streams_equal_files(void **state)
 }
 
 /* All frames of a folder that come at `rate`, into a stream that is told so by its options or frame by frame; the
- * scores must be those of the folder opened at that rate. */
-static double same_at_rate(const char *file, double rate, bool say)
+ * scores must be those of the folder opened at that rate. Where a take is no whole one, scores that are taken on the
+ * way know less than those at its end. */
+static double same_at_rate(const char *file, double rate, bool say, bool take)
 {
+    const bool known = !take || fabs(rate / 25 - 1) < 0.1;
     physad_video_options o = PHYSAD_VIDEO_OPTIONS_INIT;
     physad_stream_options so = PHYSAD_STREAM_OPTIONS_INIT;
     physad_frame f = PHYSAD_FRAME_INIT;
@@ -608,11 +610,11 @@ static double same_at_rate(const char *file, double rate, bool say)
             break;
         assert_ok(say ? physad_stream_push_at(stream, &f.pixels, f.seconds + 3)
                       : physad_stream_push(stream, &f.pixels));
-        while (physad_stream_next(stream, &frame, &s)) {
+        for (; take && physad_stream_next(stream, &frame, &s); given++) {
             assert_int_equal(frame, given);
-            assert_true(s == physad_result_frame_scores(whole)[given++]);
+            assert_true(!known || s == physad_result_frame_scores(whole)[given]);
         }
-        assert_true(given >= pushed + 1 - latency);
+        assert_true(!take || given >= pushed + 1 - latency);
     }
     assert_ok(physad_stream_end(stream, &end));
     assert_int_equal(physad_result_frame_count(whole), pushed);
@@ -621,7 +623,8 @@ static double same_at_rate(const char *file, double rate, bool say)
         assert_true(physad_result_frame_scores(end)[k - given] == physad_result_frame_scores(whole)[k]);
     s = physad_result_score(whole);
     assert_true(physad_result_score(end) == s);
-    assert_string_equal(physad_result_verdict(end), physad_result_verdict(whole));
+    if (known)
+        assert_string_equal(physad_result_verdict(end), physad_result_verdict(whole));
     physad_result_free(whole);
     physad_result_free(end);
     physad_stream_free(stream);
@@ -638,13 +641,13 @@ static void streams_keep_time(void **state)
     const physad_view view = physad_view_gray8(grey, 64, 64, 64);
     for (int64_t i = 0; i < PHYSAD__COUNT(rates); i++) {
         const char *file = sample_of(i % 2 == 0 ? "good" : "sticks")->file;
-        const double a = same_at_rate(file, rates[i], false), b = same_at_rate(file, rates[i], true);
-        assert_true(a == b);
+        const double a = same_at_rate(file, rates[i], false, false), b = same_at_rate(file, rates[i], true, false);
+        assert_true(a == b && a == same_at_rate(file, rates[i], i % 2 == 0, true));
     }
-    const double as_is = same_at_rate(sample_of("good")->file, 25, true);
-    assert_near(same_at_rate(sample_of("good")->file, 24.95, true), as_is, 0.3);
-    assert_true(same_at_rate(sample_of("good")->file, 50, true) > as_is + 1);
-    assert_true(same_at_rate(sample_of("good")->file, 10, true) > as_is + 1);
+    const double as_is = same_at_rate(sample_of("good")->file, 25, true, false);
+    assert_near(same_at_rate(sample_of("good")->file, 24.95, true, false), as_is, 0.3);
+    assert_true(same_at_rate(sample_of("good")->file, 50, true, false) > as_is + 1);
+    assert_true(same_at_rate(sample_of("good")->file, 10, true, false) > as_is + 1);
     assert_ok(physad_stream_new(&stream, fitted, NULL));
     assert_fails(PHYSAD_ERR_ARG, "seconds is", physad_stream_push_at(stream, &view, NAN));
     assert_fails(PHYSAD_ERR_ARG, "the stream is NULL", physad_stream_push_at(NULL, &view, 0));

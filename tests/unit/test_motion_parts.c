@@ -234,6 +234,33 @@ static void parts_are_judged_where_they_fit(void **state)
     }
 }
 
+/* Mean difference of the frames' scores from those of the whole take. */
+static double frames_off(const char *type, int64_t number, cut c)
+{
+    const cut all = { 0, 1000, 0, 1, false };
+    physad_result *whole = score_cut(type, number, all), *part = score_cut(type, number, c);
+    const int64_t count = physad_result_frame_count(part);
+    double sum = 0;
+    for (int64_t i = 4 + c.before; i < count - 4; i++) /* what lies around a cut is not known */
+        sum += fabs(physad_result_frame_scores(part)[i] - physad_result_frame_scores(whole)[i + c.from - c.before]) /
+               (double)(count - 8 - c.before);
+    print_message("%s %lld, %d..%d: frames %.3f off\n", type, (long long)number, c.from, c.to, sum);
+    physad_result_free(whole);
+    physad_result_free(part);
+    return sum;
+}
+
+/* The frames of a part of the action, or of one that begins late, are odd by what they do in the action. */
+static void frames_go_by_their_place_in_the_action(void **state)
+{
+    static const cut cuts[] = {
+        { 6, 26, 0, 1, false }, { 10, 30, 0, 1, false }, { 12, 24, 0, 1, false }, { 0, 1000, 20, 1, false }
+    };
+    for (int64_t i = 0; i < PHYSAD__COUNT(cuts); i++)
+        for (int64_t n = 0; n < 2; n++)
+            assert_true(frames_off("good", n, cuts[i]) < 0.8); /* by the time from the first frame: 1.2 or more */
+}
+
 /* How fast a part goes is told by the moments at which both it and the normal take beside it move. */
 static void slow_parts_are_called_slow(void **state)
 {
@@ -330,6 +357,7 @@ int main(void)
         cmocka_unit_test(slow_drift_is_followed_up_to_a_limit),
         cmocka_unit_test(cameras_that_go_far_are_left),
         cmocka_unit_test(parts_are_judged_where_they_fit),
+        cmocka_unit_test(frames_go_by_their_place_in_the_action),
         cmocka_unit_test(slow_parts_are_called_slow),
         cmocka_unit_test(hurried_takes_are_no_parts),
         cmocka_unit_test(a_pause_before_counts_for_nothing),
