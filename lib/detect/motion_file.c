@@ -7,28 +7,88 @@
 enum {
     MOST_POINTS = PHYSAD__PART_MOST,
     MOST_LOOKS = PHYSAD__PART_TAKES * PHYSAD__LOOK_KEPT,
-    NUMBERS = 17,
-    USUALS = PHYSAD__VIEWS + 3 + PHYSAD__POOLS
+    USUALS = PHYSAD__VIEWS + 3 + PHYSAD__POOLS,
+    RULE_NUMBERS = 5,
+    BASICS = 4, /* arrays that each model has */
+    VIEW_ARRAYS = 3 * PHYSAD__VIEWS,
+    ARRAYS = BASICS + VIEW_ARRAYS + 5
 };
+_Static_assert(sizeof(physad__usual) == 2 * sizeof(double), "arrays of physad__usual are arrays of pairs");
 
-static void view_name(char *out, size_t size, int view, const char *what)
+/* --- single numbers ------------------------------------------------------------------------------------------------
+ */
+
+enum { REAL, INTEGER, BOOLEAN };
+typedef struct number {
+    const char *name; /* in messages */
+    size_t at;        /* in the model */
+    int type;
+    double least, most;
+} number;
+
+#define NUMBER(field, type, least, most)                                                                               \
+    {                                                                                                                  \
+#field, offsetof(physad__motion_model, field), type, least, most                                               \
+    }
+static const double MOST = 1e7;
+static const number numbers[] = {
+    NUMBER(height, INTEGER, 32, 1080),
+    NUMBER(width, INTEGER, 32, 8192),
+    NUMBER(most_rows, INTEGER, 32, 1080),
+    NUMBER(episodes, BOOLEAN, 0, 1),
+    NUMBER(rate, REAL, 1e-6, 1000),
+    NUMBER(scale.frames, REAL, 1, MOST),
+    NUMBER(scale.energy, REAL, 1e-9, MOST),
+    NUMBER(scale.flow, REAL, 1e-9, MOST),
+    NUMBER(count, INTEGER, 0, MOST),
+    NUMBER(untimed, BOOLEAN, 0, 1),
+    NUMBER(steady, BOOLEAN, 0, 1),
+    NUMBER(parts.shortest, REAL, 0, MOST),
+    NUMBER(parts.longest, REAL, 0, MOST),
+    NUMBER(parts.begin, REAL, 0, MOST),
+    NUMBER(looks.takes, INTEGER, 0, PHYSAD__PART_TAKES),
+    NUMBER(looks.usual.middle, REAL, -MOST, MOST),
+    NUMBER(looks.usual.spread, REAL, 0, MOST),
+};
+enum { NUMBERS = PHYSAD__COUNT(numbers) };
+
+static double number_of(const physad__motion_model *m, const number *n)
 {
-    physad__snprintf(out, size, "motion.%s.%s", physad__view_kinds[view].name, what);
+    const void *at = (const char *)m + n->at;
+    return n->type == REAL      ? *(const double *)at
+           : n->type == INTEGER ? (double)*(const int64_t *)at
+                                : (double)*(const bool *)at;
 }
 
-static const int64_t numbers_shape[1] = { NUMBERS }, usual_shape[2] = { USUALS, 2 },
-                     rules_shape[2] = { PHYSAD__RULES, 5 }, inverse_shape[1] = { PHYSAD__PATCH_DIM };
-
-static const int64_t part_usual_shape[3] = { PHYSAD__PART_LENGTHS, PHYSAD__PART_ODDS, 2 },
-                     part_inverse_shape[1] = { PHYSAD__PART_DIM };
-
-static int64_t points_of(const physad__parts *p)
+static physad_status set_number(physad__motion_model *m, const number *n, double value)
 {
-    int64_t sum = 0;
-    for (int64_t n = 0; n < p->takes; n++)
-        sum += p->length[n];
-    return sum;
+    void *at = (char *)m + n->at;
+    if (!(value >= n->least && value <= n->most))
+        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: %s is %g, want %g to %g", n->name, value, n->least,
+                             n->most);
+    if (n->type == REAL)
+        *(double *)at = value;
+    else if (n->type == INTEGER)
+        *(int64_t *)at = (int64_t)value;
+    else
+        *(bool *)at = value != 0;
+    return PHYSAD_OK;
 }
+
+/* --- arrays --------------------------------------------------------------------------------------------------------
+ */
+
+/* What a model has in other forms than a file. */
+typedef struct packed {
+    double numbers[NUMBERS], usual[USUALS][2], rules[PHYSAD__RULES][RULE_NUMBERS];
+} packed;
+
+typedef struct array {
+    char name[64];
+    int32_t dtype, ndim;
+    int64_t shape[3];
+    void *data;
+} array;
 
 static physad__usual *usual_at(physad__motion_model *m, int i)
 {
@@ -38,174 +98,128 @@ static physad__usual *usual_at(physad__motion_model *m, int i)
     return i == 0 ? &m->point : i == 1 ? &m->rule : i == 2 ? &m->frame : &m->pool[i - 3];
 }
 
-static physad_status declare_parts(const physad__motion_model *m, physad__tensors_writer *w)
+static void pack(physad__motion_model *m, packed *p)
 {
-    const int64_t rows[2] = { points_of(&m->parts), PHYSAD__PART_DIM };
-    PHYSAD__TRY(physad__tensors_writer_declare(w, "motion.parts.points", PHYSAD_I64, 1, &m->parts.takes));
-    PHYSAD__TRY(physad__tensors_writer_declare(w, "motion.parts.rows", PHYSAD_F32, 2, rows));
-    PHYSAD__TRY(physad__tensors_writer_declare(w, "motion.parts.inverse", PHYSAD_F32, 1, part_inverse_shape));
-    PHYSAD__TRY(physad__tensors_writer_declare(w, "motion.parts.usual", PHYSAD_F64, 3, part_usual_shape));
-    const int64_t looks[3] = { m->looks.count, m->looks.rows, m->looks.columns };
-    return physad__tensors_writer_declare(w, "motion.looks", PHYSAD_U8, 3, looks);
+    for (int i = 0; i < NUMBERS; i++)
+        p->numbers[i] = number_of(m, &numbers[i]);
+    for (int i = 0; i < USUALS; i++) {
+        p->usual[i][0] = usual_at(m, i)->middle;
+        p->usual[i][1] = usual_at(m, i)->spread;
+    }
+    for (int i = 0; i < PHYSAD__RULES; i++) {
+        const physad__rule *r = &m->rules[i];
+        const double row[RULE_NUMBERS] = { r->middle, r->spread, r->low, r->high, r->used };
+        memcpy(p->rules[i], row, sizeof(row));
+    }
 }
 
-static physad_status write_parts(physad__motion_model *m, physad__tensors_writer *w)
+static int64_t points_of(const physad__parts *p)
 {
-    const int64_t rows_shape[2] = { points_of(&m->parts), PHYSAD__PART_DIM };
-    double usual[PHYSAD__PART_LENGTHS][PHYSAD__PART_ODDS][2];
-    for (int i = 0; i < PHYSAD__PART_LENGTHS; i++)
-        for (int k = 0; k < PHYSAD__PART_ODDS; k++) {
-            usual[i][k][0] = m->parts.usual[i][k].middle;
-            usual[i][k][1] = m->parts.usual[i][k].spread;
-        }
-    const physad_view points = physad_view_array(m->parts.length, PHYSAD_I64, 1, &m->parts.takes),
-                      rows = physad_view_array(m->parts.rows, PHYSAD_F32, 2, rows_shape),
-                      inverse = physad_view_array(m->parts.inverse, PHYSAD_F32, 1, part_inverse_shape),
-                      usuals = physad_view_array(usual, PHYSAD_F64, 3, part_usual_shape);
-    PHYSAD__TRY(physad__tensors_writer_append(w, "motion.parts.points", &points));
-    PHYSAD__TRY(physad__tensors_writer_append(w, "motion.parts.rows", &rows));
-    PHYSAD__TRY(physad__tensors_writer_append(w, "motion.parts.inverse", &inverse));
-    PHYSAD__TRY(physad__tensors_writer_append(w, "motion.parts.usual", &usuals));
-    const int64_t looks_shape[3] = { m->looks.count, m->looks.rows, m->looks.columns };
-    const physad_view looks = physad_view_array(m->looks.cells, PHYSAD_U8, 3, looks_shape);
-    return physad__tensors_writer_append(w, "motion.looks", &looks);
+    int64_t sum = 0;
+    for (int64_t n = 0; n < p->takes; n++)
+        sum += p->length[n];
+    return sum;
+}
+
+/* All arrays of a model in the order of its file, but for the bank's; how many there are. Those behind the BASICS are
+ * of episodes. */
+static int64_t list_arrays(physad__motion_model *m, packed *p, array *out)
+{
+    enum { PATCH = PHYSAD__PATCH_DIM, PART = PHYSAD__PART_DIM };
+    const array basics[BASICS] = { { "motion.numbers", PHYSAD_F64, 1, { NUMBERS }, p->numbers },
+                                   { "motion.usual", PHYSAD_F64, 2, { USUALS, 2 }, p->usual },
+                                   { "motion.rules", PHYSAD_F64, 2, { PHYSAD__RULES, RULE_NUMBERS }, p->rules },
+                                   { "motion.inverse", PHYSAD_F32, 1, { PATCH }, m->inverse } };
+    const array parts[] = {
+        { "motion.parts.points", PHYSAD_I64, 1, { m->parts.takes }, m->parts.length },
+        { "motion.parts.rows", PHYSAD_F32, 2, { points_of(&m->parts), PART }, m->parts.rows },
+        { "motion.parts.inverse", PHYSAD_F32, 1, { PART }, m->parts.inverse },
+        { "motion.parts.usual", PHYSAD_F64, 3, { PHYSAD__PART_LENGTHS, PHYSAD__PART_ODDS, 2 }, m->parts.usual },
+        { "motion.looks", PHYSAD_U8, 3, { m->looks.count, m->looks.rows, m->looks.columns }, m->looks.cells },
+    };
+    static const char *const whats[] = { "rows", "mean", "inverse" };
+    _Static_assert(PHYSAD__COUNT(parts) == ARRAYS - BASICS - VIEW_ARRAYS, "each has room");
+    memcpy(out, basics, sizeof(basics));
+    for (int i = 0; i < VIEW_ARRAYS; i++) {
+        const physad__view_kind *kind = &physad__view_kinds[i / 3];
+        const physad__view_model *v = &m->view[i / 3];
+        float *const data[] = { v->rows, v->mean, v->inverse };
+        array *a = &out[BASICS + i];
+        *a = i % 3 == 0 ? (array){ "", PHYSAD_F32, 2, { m->count, kind->dim }, data[0] }
+                        : (array){ "", PHYSAD_F32, 1, { kind->dim }, data[i % 3] };
+        physad__snprintf(a->name, sizeof(a->name), "motion.%s.%s", kind->name, whats[i % 3]);
+    }
+    memcpy(out + BASICS + VIEW_ARRAYS, parts, sizeof(parts));
+    return m->count > 0 ? ARRAYS : BASICS;
 }
 
 physad_status physad__motion_declare(const physad_detector *det, physad__tensors_writer *w, json_t *config)
 {
-    const physad__motion_model *m = det->model;
-    char name[64];
-    PHYSAD__TRY(physad__tensors_writer_declare(w, "motion.numbers", PHYSAD_F64, 1, numbers_shape));
-    PHYSAD__TRY(physad__tensors_writer_declare(w, "motion.usual", PHYSAD_F64, 2, usual_shape));
-    PHYSAD__TRY(physad__tensors_writer_declare(w, "motion.rules", PHYSAD_F64, 2, rules_shape));
-    PHYSAD__TRY(physad__tensors_writer_declare(w, "motion.inverse", PHYSAD_F32, 1, inverse_shape));
-    for (int v = 0; v < PHYSAD__VIEWS && m->count > 0; v++) {
-        const int64_t dim = physad__view_kinds[v].dim, shape[2] = { m->count, dim };
-        view_name(name, sizeof(name), v, "rows");
-        PHYSAD__TRY(physad__tensors_writer_declare(w, name, PHYSAD_F32, 2, shape));
-        view_name(name, sizeof(name), v, "mean");
-        PHYSAD__TRY(physad__tensors_writer_declare(w, name, PHYSAD_F32, 1, &dim));
-        view_name(name, sizeof(name), v, "inverse");
-        PHYSAD__TRY(physad__tensors_writer_declare(w, name, PHYSAD_F32, 1, &dim));
-    }
-    if (m->count > 0)
-        PHYSAD__TRY(declare_parts(m, w));
+    physad__motion_model *m = det->model;
+    packed p;
+    array a[ARRAYS];
+    const int64_t count = list_arrays(m, &p, a);
+    for (int64_t i = 0; i < count; i++)
+        PHYSAD__TRY(physad__tensors_writer_declare(w, a[i].name, a[i].dtype, a[i].ndim, a[i].shape));
     return physad__bank_declare(m->bank, w, "bank.");
-}
-
-static physad_status write_view(const physad__motion_model *m, physad__tensors_writer *w, int view)
-{
-    const physad__view_model *v = &m->view[view];
-    const int64_t dim = physad__view_kinds[view].dim, shape[2] = { m->count, dim };
-    const physad_view all = physad_view_array(v->rows, PHYSAD_F32, 2, shape),
-                      mean = physad_view_array(v->mean, PHYSAD_F32, 1, &dim),
-                      inverse = physad_view_array(v->inverse, PHYSAD_F32, 1, &dim);
-    char name[64];
-    view_name(name, sizeof(name), view, "rows");
-    PHYSAD__TRY(physad__tensors_writer_append(w, name, &all));
-    view_name(name, sizeof(name), view, "mean");
-    PHYSAD__TRY(physad__tensors_writer_append(w, name, &mean));
-    view_name(name, sizeof(name), view, "inverse");
-    return physad__tensors_writer_append(w, name, &inverse);
 }
 
 physad_status physad__motion_write(const physad_detector *det, physad__tensors_writer *w)
 {
     physad__motion_model *m = det->model;
-    double numbers[NUMBERS] = { (double)m->height,
-                                (double)m->width,
-                                (double)m->most_rows,
-                                m->episodes,
-                                m->rate,
-                                m->scale.frames,
-                                m->scale.energy,
-                                m->scale.flow,
-                                (double)m->count,
-                                m->untimed,
-                                m->steady,
-                                m->parts.shortest,
-                                m->parts.longest,
-                                m->parts.begin,
-                                (double)m->looks.takes,
-                                m->looks.usual.middle,
-                                m->looks.usual.spread };
-    double usual[USUALS][2], rules[PHYSAD__RULES][5];
-    for (int i = 0; i < USUALS; i++) {
-        usual[i][0] = usual_at(m, i)->middle;
-        usual[i][1] = usual_at(m, i)->spread;
+    packed p;
+    array a[ARRAYS];
+    pack(m, &p);
+    const int64_t count = list_arrays(m, &p, a);
+    for (int64_t i = 0; i < count; i++) {
+        const physad_view view = physad_view_array(a[i].data, a[i].dtype, a[i].ndim, a[i].shape);
+        PHYSAD__TRY(physad__tensors_writer_append(w, a[i].name, &view));
     }
-    for (int i = 0; i < PHYSAD__RULES; i++) {
-        const double row[5] = { m->rules[i].middle, m->rules[i].spread, m->rules[i].low, m->rules[i].high,
-                                m->rules[i].used };
-        memcpy(rules[i], row, sizeof(row));
-    }
-    const physad_view views[4] = { physad_view_array(numbers, PHYSAD_F64, 1, numbers_shape),
-                                   physad_view_array(usual, PHYSAD_F64, 2, usual_shape),
-                                   physad_view_array(rules, PHYSAD_F64, 2, rules_shape),
-                                   physad_view_array(m->inverse, PHYSAD_F32, 1, inverse_shape) };
-    static const char *const names[4] = { "motion.numbers", "motion.usual", "motion.rules", "motion.inverse" };
-    for (int i = 0; i < 4; i++)
-        PHYSAD__TRY(physad__tensors_writer_append(w, names[i], &views[i]));
-    for (int v = 0; v < PHYSAD__VIEWS && m->count > 0; v++)
-        PHYSAD__TRY(write_view(m, w, v));
-    if (m->count > 0)
-        PHYSAD__TRY(write_parts(m, w));
     return physad__bank_write(m->bank, w, "bank.");
 }
 
-static physad_status take(const physad_tensors *file, const char *name, int32_t dtype, int32_t ndim,
-                          const int64_t *shape, void *to)
+/* --- reading -------------------------------------------------------------------------------------------------------
+ */
+
+static physad_status take(const physad_tensors *file, const array *a)
 {
-    physad_view from, out = physad_view_array(to, dtype, ndim, shape);
-    PHYSAD__TRY(physad__tensors_want(file, name, dtype, ndim, shape, &from));
+    physad_view from, out = physad_view_array(a->data, a->dtype, a->ndim, a->shape);
+    PHYSAD__TRY(physad__tensors_want(file, a->name, a->dtype, a->ndim, a->shape, &from));
     PHYSAD__TRY(physad__view_copy(&out, &from));
-    const int64_t n = physad__view_count(&out);
+    const int64_t n = a->dtype == PHYSAD_F64 || a->dtype == PHYSAD_F32 ? physad__view_count(&out) : 0;
     for (int64_t i = 0; i < n; i++)
-        if (!isfinite(dtype == PHYSAD_F64 ? ((const double *)to)[i] : (double)((const float *)to)[i]))
-            return physad__error(PHYSAD_ERR_FORMAT, "%s: number %lld is not finite", name, (long long)i);
+        if (!isfinite(a->dtype == PHYSAD_F64 ? ((const double *)a->data)[i] : (double)((const float *)a->data)[i]))
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: number %lld is not finite", a->name, (long long)i);
     return PHYSAD_OK;
 }
 
-static physad_status read_numbers(physad__motion_model *m, const physad_tensors *file)
+/* What one number alone does not tell. */
+static physad_status check_numbers(const physad__motion_model *m)
 {
-    double n[NUMBERS], usual[USUALS][2], rules[PHYSAD__RULES][5];
-    PHYSAD__TRY(take(file, "motion.numbers", PHYSAD_F64, 1, numbers_shape, n));
-    PHYSAD__TRY(take(file, "motion.usual", PHYSAD_F64, 2, usual_shape, usual));
-    PHYSAD__TRY(take(file, "motion.rules", PHYSAD_F64, 2, rules_shape, rules));
-    PHYSAD__TRY(take(file, "motion.inverse", PHYSAD_F32, 1, inverse_shape, m->inverse));
-    if (!(n[0] >= 32 && n[0] <= 1080 && n[1] >= 32 && n[1] <= 8192 && n[5] >= 1 && n[5] < 1e7 && n[6] > 0 && n[7] > 0 &&
-          n[8] >= 0 && n[8] < 1e7))
-        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers has a number out of range");
-    if (!physad__motion_is_rate(n[4]))
-        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: %g frames per second, want 1e-6 to 1000", n[4]);
-    m->height = (int64_t)n[0];
-    m->width = (int64_t)n[1];
-    m->episodes = n[3] != 0;
-    m->rate = n[4];
-    m->scale = (physad__scale){ n[5], n[6], n[7] };
-    m->count = (int64_t)n[8];
-    m->untimed = n[9] != 0;
-    m->steady = n[10] != 0;
-    m->parts.shortest = n[11];
-    m->parts.longest = n[12];
-    m->parts.begin = n[13];
-    if (!(n[14] >= 0 && n[14] <= PHYSAD__PART_TAKES && (n[14] < 2 || n[16] > 0)))
-        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: looks of %g takes with a spread of %g", n[14], n[16]);
-    m->looks.takes = (int64_t)n[14];
-    m->looks.usual = (physad__usual){ n[15], n[16] };
-    if (!(n[11] >= 0 && n[12] >= n[11] && n[12] < 1e7 && n[13] >= 0 && n[13] < 1e7))
-        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: takes of %g to %g frames that begin at %g", n[11],
-                             n[12], n[13]);
+    if (m->parts.longest < m->parts.shortest)
+        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: takes of %g to %g frames", m->parts.shortest,
+                             m->parts.longest);
+    if (m->looks.takes > 1 && !(m->looks.usual.spread > 0))
+        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: looks of %lld takes with a spread of %g",
+                             (long long)m->looks.takes, m->looks.usual.spread);
     if (m->episodes != (m->count > 0))
         return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: a model of %s with %lld takes",
                              m->episodes ? "episodes" : "streams", (long long)m->count);
+    return PHYSAD_OK;
+}
+
+static physad_status unpack(physad__motion_model *m, const packed *p)
+{
+    for (int i = 0; i < NUMBERS; i++)
+        PHYSAD__TRY(set_number(m, &numbers[i], p->numbers[i]));
+    PHYSAD__TRY(check_numbers(m));
     for (int i = 0; i < USUALS; i++) {
-        *usual_at(m, i) = (physad__usual){ usual[i][0], usual[i][1] };
-        if (!(usual[i][1] > 0) && (m->count > 0 || i > PHYSAD__VIEWS))
-            return physad__error(PHYSAD_ERR_FORMAT, "motion.usual: spread %d is %g", i, usual[i][1]);
+        *usual_at(m, i) = (physad__usual){ p->usual[i][0], p->usual[i][1] };
+        if (!(p->usual[i][1] > 0) && (m->count > 0 || i > PHYSAD__VIEWS))
+            return physad__error(PHYSAD_ERR_FORMAT, "motion.usual: spread %d is %g", i, p->usual[i][1]);
     }
     for (int i = 0; i < PHYSAD__RULES; i++) {
-        const double *r = rules[i];
+        const double *r = p->rules[i];
         if (!(r[1] > 0 && r[2] < r[3]))
             return physad__error(PHYSAD_ERR_FORMAT, "motion.rules: row %d is no rule", i);
         if (!physad__rule_can_be_told(i, r[2]) || !physad__rule_can_be_told(i, r[3]))
@@ -216,41 +230,18 @@ static physad_status read_numbers(physad__motion_model *m, const physad_tensors 
     return PHYSAD_OK;
 }
 
-static physad_status read_views(physad__motion_model *m, const physad_tensors *file)
-{
-    char name[64];
-    for (int v = 0; v < PHYSAD__VIEWS; v++) { /* before room is made for as many as the numbers say */
-        const int64_t shape[2] = { m->count, physad__view_kinds[v].dim };
-        physad_view rows;
-        view_name(name, sizeof(name), v, "rows");
-        PHYSAD__TRY(physad__tensors_want(file, name, PHYSAD_F32, 2, shape, &rows));
-    }
-    PHYSAD__TRY(physad__motion_views(m, m->count));
-    for (int v = 0; v < PHYSAD__VIEWS; v++) {
-        const int64_t dim = physad__view_kinds[v].dim, shape[2] = { m->count, dim };
-        view_name(name, sizeof(name), v, "rows");
-        PHYSAD__TRY(take(file, name, PHYSAD_F32, 2, shape, m->view[v].rows));
-        view_name(name, sizeof(name), v, "mean");
-        PHYSAD__TRY(take(file, name, PHYSAD_F32, 1, &dim, m->view[v].mean));
-        view_name(name, sizeof(name), v, "inverse");
-        PHYSAD__TRY(take(file, name, PHYSAD_F32, 1, &dim, m->view[v].inverse));
-    }
-    return PHYSAD_OK;
-}
-
-/* How many takes there are is told by the tensor itself. */
-static physad_status read_points(physad__parts *p, physad__mem *mem, const physad_tensors *file)
+/* How many takes there are, and of how many points, is told by the tensor itself. */
+static physad_status make_parts(physad__parts *p, physad__mem *mem, const physad_tensors *file)
 {
     physad_view from;
-    int64_t sum = 0;
+    int64_t length[PHYSAD__PART_TAKES], sum = 0;
     PHYSAD__TRY(physad_tensors_find(file, "motion.parts.points", &from));
     if (from.dtype != PHYSAD_I64 || from.ndim != 1 || from.shape[0] < 1 || from.shape[0] > PHYSAD__PART_TAKES)
         return physad__error(PHYSAD_ERR_FORMAT, "motion.parts.points is no list of 1 to %d numbers",
                              PHYSAD__PART_TAKES);
-    int64_t length[PHYSAD__PART_TAKES];
-    physad_view to = physad_view_array(length, PHYSAD_I64, 1, from.shape);
+    const physad_view to = physad_view_array(length, PHYSAD_I64, 1, from.shape);
     PHYSAD__TRY(physad__view_copy(&to, &from));
-    for (int64_t n = 0; n < from.shape[0]; n++) {
+    for (int64_t n = 0; n < to.shape[0]; n++) {
         if (length[n] < 1 || length[n] > MOST_POINTS)
             return physad__error(PHYSAD_ERR_FORMAT, "motion.parts.points: take %lld has %lld points, want 1 to %d",
                                  (long long)n, (long long)length[n], MOST_POINTS);
@@ -261,27 +252,10 @@ static physad_status read_points(physad__parts *p, physad__mem *mem, const physa
     PHYSAD__TRY(physad__parts_open(p, mem, to.shape[0], sum));
     p->takes = to.shape[0];
     memcpy(p->length, length, (size_t)p->takes * sizeof(*length));
-    return take(file, "motion.parts.rows", PHYSAD_F32, 2, rows, p->rows);
-}
-
-static physad_status read_parts(physad__motion_model *m, const physad_tensors *file)
-{
-    physad__parts *p = &m->parts;
-    double usual[PHYSAD__PART_LENGTHS][PHYSAD__PART_ODDS][2];
-    PHYSAD__TRY(read_points(p, &m->ctx->mem, file));
-    PHYSAD__TRY(take(file, "motion.parts.inverse", PHYSAD_F32, 1, part_inverse_shape, p->inverse));
-    PHYSAD__TRY(take(file, "motion.parts.usual", PHYSAD_F64, 3, part_usual_shape, usual));
-    for (int i = 0; i < PHYSAD__PART_LENGTHS; i++)
-        for (int k = 0; k < PHYSAD__PART_ODDS; k++) {
-            p->usual[i][k] = (physad__usual){ usual[i][k][0], usual[i][k][1] };
-            if (p->takes > 1 && !(usual[i][k][1] > 0))
-                return physad__error(PHYSAD_ERR_FORMAT, "motion.parts.usual: spread %d of length %d is %g", k, i,
-                                     usual[i][k][1]);
-        }
     return PHYSAD_OK;
 }
 
-static physad_status read_looks(physad__motion_model *m, const physad_tensors *file)
+static physad_status make_looks(physad__motion_model *m, const physad_tensors *file)
 {
     physad__looks *l = &m->looks;
     physad_view from;
@@ -292,13 +266,43 @@ static physad_status read_looks(physad__motion_model *m, const physad_tensors *f
         return physad__error(PHYSAD_ERR_FORMAT, "motion.looks: want 1 to %d frames of %lld x %lld cells of u8",
                              MOST_LOOKS, (long long)rows, (long long)columns);
     l->cells = physad__alloc_array(&m->ctx->mem, physad__view_count(&from), sizeof(*l->cells), "frames");
-    if (l->cells == NULL)
-        return PHYSAD_ERR_NOMEM;
-    const physad_view to = physad_view_array(l->cells, PHYSAD_U8, 3, from.shape);
     l->count = from.shape[0];
     l->rows = rows;
     l->columns = columns;
-    return physad__view_copy(&to, &from);
+    return l->cells != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+}
+
+/* The arrays of episodes; room is made for what the file has, not for what its numbers say. */
+static physad_status read_takes(physad__motion_model *m, packed *p, const physad_tensors *file)
+{
+    array a[ARRAYS];
+    physad_view rows;
+    list_arrays(m, p, a);
+    for (int i = BASICS; i < BASICS + VIEW_ARRAYS; i++)
+        PHYSAD__TRY(physad__tensors_want(file, a[i].name, a[i].dtype, a[i].ndim, a[i].shape, &rows));
+    PHYSAD__TRY(physad__motion_views(m, m->count));
+    PHYSAD__TRY(make_parts(&m->parts, &m->ctx->mem, file));
+    PHYSAD__TRY(make_looks(m, file));
+    list_arrays(m, p, a);
+    for (int i = BASICS; i < ARRAYS; i++)
+        PHYSAD__TRY(take(file, &a[i]));
+    for (int i = 0; i < PHYSAD__PART_LENGTHS; i++)
+        for (int k = 0; k < PHYSAD__PART_ODDS; k++)
+            if (m->parts.takes > 1 && !(m->parts.usual[i][k].spread > 0))
+                return physad__error(PHYSAD_ERR_FORMAT, "motion.parts.usual: spread %d of length %d is %g", k, i,
+                                     m->parts.usual[i][k].spread);
+    return PHYSAD_OK;
+}
+
+static physad_status read_model(physad__motion_model *m, const physad_tensors *file)
+{
+    packed p;
+    array a[ARRAYS];
+    list_arrays(m, &p, a);
+    for (int i = 0; i < BASICS; i++)
+        PHYSAD__TRY(take(file, &a[i]));
+    PHYSAD__TRY(unpack(m, &p));
+    return m->count > 0 ? read_takes(m, &p, file) : PHYSAD_OK;
 }
 
 static physad_status read_bank(const physad_detector *det, physad__motion_model *m, physad_tensors *file)
@@ -319,13 +323,7 @@ physad_status physad__motion_read(physad_detector *det, physad_tensors *file, co
 {
     physad__motion_model *m;
     PHYSAD__TRY(physad__motion_new(&m, det));
-    physad_status status = read_numbers(m, file);
-    if (status == PHYSAD_OK && m->count > 0)
-        status = read_views(m, file);
-    if (status == PHYSAD_OK && m->count > 0)
-        status = read_parts(m, file);
-    if (status == PHYSAD_OK && m->count > 0)
-        status = read_looks(m, file);
+    physad_status status = read_model(m, file);
     if (status == PHYSAD_OK)
         status = read_bank(det, m, file);
     if (status != PHYSAD_OK) {

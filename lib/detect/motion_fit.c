@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* motion-bank: what the normal videos are gathered into, in two passes over them: first lengths, amounts and patches,
- * then each video against the bank of the other folds. What is usual is learned from that in motion_learn.c. */
+/* motion-bank: what the normal videos are gathered into. Each is opened for its size and rate, and a few are read for
+ * how far their camera goes; then all are read twice: first for lengths, amounts and patches, then each against the
+ * bank of the other folds. What is usual is learned from that in motion_learn.c. */
 #include "detect/motion_fit.h"
 #include "metrics/metrics.h"
 

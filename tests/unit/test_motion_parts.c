@@ -323,8 +323,15 @@ static void odd_files_are_refused(void **state)
     const physad__usual usual = m->parts.usual[2][1];
     m->looks.takes = PHYSAD__PART_TAKES + 1;
     assert_ok(physad_detector_save(fitted, full("odd.physad")));
-    assert_fails(PHYSAD_ERR_FORMAT, "looks of", physad_detector_load(&back, shared, full("odd.physad")));
+    assert_fails(PHYSAD_ERR_FORMAT, "looks.takes is 33, want 0 to 32",
+                 physad_detector_load(&back, shared, full("odd.physad")));
     m->looks.takes = takes;
+    const double spread = m->looks.usual.spread;
+    m->looks.usual.spread = 0;
+    assert_ok(physad_detector_save(fitted, full("odd.physad")));
+    assert_fails(PHYSAD_ERR_FORMAT, "takes with a spread of 0",
+                 physad_detector_load(&back, shared, full("odd.physad")));
+    m->looks.usual.spread = spread;
     m->parts.usual[2][1].spread = 0;
     assert_ok(physad_detector_save(fitted, full("odd.physad")));
     assert_fails(PHYSAD_ERR_FORMAT, "spread 1 of length 2", physad_detector_load(&back, shared, full("odd.physad")));
