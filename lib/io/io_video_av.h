@@ -4,6 +4,7 @@
 #define PHYSAD__IO_VIDEO_AV_H
 
 #include "io/io_av.h"
+#include "io/io_h264.h"
 #include "io/io_video_source.h"
 
 /* --- io_video_input.c: bytes to packets --- */
@@ -70,6 +71,8 @@ typedef struct physad__av_source {
     bool pending;        /* `frame` is the one that next() gives */
     bool draining;       /* no more packets */
     bool begun;          /* a frame has come out since the codec was opened */
+    bool bare;           /* a stream of H.264 in no container */
+    physad__h264_order order; /* of that */
     int32_t passed_over; /* packets that did not decode before the first frame */
     physad__fault damage;
     physad__fault sunk;  /* of reading on */

@@ -32,15 +32,29 @@ static void note_damage(physad__av_source *s, physad_status status)
     s->draining = true;
 }
 
+/* Whether a packet is to be used. */
+static physad_status check_packet(physad__av_source *s)
+{
+    const AVPacket *p = s->packet;
+    const bool lost = s->bare && physad__h264_lost(&s->order, p->data, p->size);
+    if (!s->begun)
+        return PHYSAD_OK;
+    if ((p->flags & AV_PKT_FLAG_CORRUPT) != 0)
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: the packet at byte %lld is %s", s->base.name, (long long)p->pos,
+                             physad__av_input_cut(&s->input) ? "cut off" : "damaged");
+    return lost ? physad__error(PHYSAD_ERR_FORMAT, "%s: damaged: frames are missing before byte %lld", s->base.name,
+                                (long long)p->pos)
+                : PHYSAD_OK;
+}
+
 /* One packet to the decoder, or the news that there are no more. */
 static physad_status feed(physad__av_source *s)
 {
     bool end = false;
     physad_status status = physad__av_input_read(&s->input, s->packet, &end);
     PHYSAD__TRY(physad__video_stopped(&s->base));
-    if (status == PHYSAD_OK && !end && (s->packet->flags & AV_PKT_FLAG_CORRUPT) != 0 && s->begun)
-        status = physad__error(PHYSAD_ERR_FORMAT, "%s: the packet at byte %lld is %s", s->base.name,
-                               (long long)s->packet->pos, physad__av_input_cut(&s->input) ? "cut off" : "damaged");
+    if (status == PHYSAD_OK && !end)
+        status = check_packet(s);
     if (status == PHYSAD_ERR_NOMEM)
         return status;
     if (status != PHYSAD_OK || end) {
@@ -56,8 +70,10 @@ static physad_status feed(physad__av_source *s)
         return physad__av_error(&s->av, code, s->base.name, "decoding");
     if (code >= 0 || (!s->begun && ++s->passed_over < MOST_PASSED_OVER))
         return PHYSAD_OK;
-    physad__av_error(&s->av, code, s->base.name, "decoding");
-    note_damage(s, physad__error_prefix(PHYSAD_ERR_FORMAT, "packet at byte %lld", (long long)place));
+    char what[64];
+    physad__snprintf(what, sizeof(what), "the packet at byte %lld cannot be decoded", (long long)place);
+    physad__av_error(&s->av, code, s->base.name, what);
+    note_damage(s, PHYSAD_ERR_FORMAT);
     s->av.avcodec_send_packet(s->codec, NULL);
     return PHYSAD_OK;
 }
@@ -205,6 +221,8 @@ static physad_status open_codec(physad__av_source *s)
     s->codec->pkt_timebase = s->input.stream->time_base;
     s->codec->thread_count = o->threads;
     s->codec->max_pixels = (int64_t)o->max_pixels;
+    if (s->codec->codec_id == AV_CODEC_ID_MJPEG) /* a photo whose data end too early passes for a whole one else */
+        s->codec->err_recognition |= AV_EF_EXPLODE;
     const int code = av->avcodec_open2(s->codec, s->input.decoder, NULL);
     return code < 0 ? physad__av_error(av, code, s->base.name, "the decoder cannot be opened") : PHYSAD_OK;
 }
@@ -261,6 +279,8 @@ physad_status physad__av_source_begin(physad__av_source *s)
     s->damage.status = s->sunk.status = PHYSAD_OK;
     PHYSAD__TRY(physad__av_input_open(&s->input, &s->av, &s->base, &s->from));
     PHYSAD__TRY(open_codec(s));
+    s->bare = strcmp(s->input.format->iformat->name, "h264") == 0;
+    s->order = (physad__h264_order){ 0 };
     PHYSAD__TRY(physad__av_source_pull(s, &end));
     if (end)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: no frame of it can be decoded (codec %s)", s->base.name,

@@ -148,6 +148,7 @@ static physad_status by_key(physad__av_source *s, const physad__av_key *key, int
     s->base.position = key->rank;
     s->input.reached = 0; /* what comes next does not follow what came */
     s->input.until = -INFINITY;
+    s->order.begun = false;
     if (s->av.av_seek_frame(s->input.format, s->input.stream->index, key->seek, AVSEEK_FLAG_BACKWARD) < 0)
         return PHYSAD_OK;
     s->av.avcodec_flush_buffers(s->codec);

@@ -398,6 +398,85 @@ static void test_cut_or_damaged(void **state)
     end(ctx);
 }
 
+/* Units of a bare H.264 stream that hold a picture: where the n-th begins, and where the next unit does. */
+static bool find_picture(const unsigned char *bytes, size_t size, int n, size_t *from, size_t *to)
+{
+    size_t begin = 0;
+    bool found = false;
+    for (size_t i = 0; i + 4 < size; i++) {
+        if (bytes[i] != 0 || bytes[i + 1] != 0 || bytes[i + 2] != 1)
+            continue;
+        const int kind = bytes[i + 3] & 31;
+        if (found) {
+            *from = begin;
+            *to = i;
+            return true;
+        }
+        if ((kind == 1 || kind == 5) && n-- == 0) {
+            begin = i;
+            found = true;
+        }
+    }
+    return false;
+}
+
+/* A bare stream has no times: a picture that is gone shows in the others' numbers, unless none goes by it. */
+static void test_lost_frames(void **state)
+{
+    physad_context *ctx = new_context();
+    for (int between = 0; between <= 2; between += 2) {
+        const physad__video_writer_options kind = { .between = between, .key_every = 20 };
+        unsigned char *bytes;
+        size_t size, from = 0, to = 0;
+        int64_t printed;
+        int told = 0;
+        if (!write_video(ctx, place("bare.h264"), &kind, 60, 0))
+            skip();
+        assert_ok(physad__file_read(&bytes, &size, &ctx->mem, place("bare.h264"), 0));
+        assert_null(said_of(ctx, "bare.h264", bytes, size, &printed));
+        for (int n = 22; n < 40; n++) {
+            assert_true(find_picture(bytes, size, n, &from, &to));
+            unsigned char *less = test_malloc(size);
+            memcpy(less, bytes, from);
+            memcpy(less + from, bytes + to, size - to);
+            const char *said = said_of(ctx, "bare.h264", less, size - (to - from), &printed);
+            if (said != NULL && strstr(said, "bare.h264: damaged: frames are missing before byte") == NULL)
+                fail_msg("without picture %d: %s", n, said);
+            told += said != NULL;
+            assert_int_equal(printed, 0);
+            test_free(less);
+        }
+        print_message("%d between: %d of 18 pictures are missed\n", between, told);
+        assert_true(told >= (between == 0 ? 14 : 4));
+        physad__free(bytes);
+    }
+    end(ctx);
+}
+
+/* Motion JPEG: each frame is a photo, and one whose data cannot be decoded is no frame. (Zeros can: they are codes.) */
+static void test_damaged_photos(void **state)
+{
+    physad_context *ctx = new_context();
+    const physad__video_writer_options kind = { .codec = "mjpeg", .extra = "strict=unofficial" };
+    unsigned char *bytes;
+    size_t size;
+    int64_t printed;
+    if (!write_video(ctx, place("photos.mov"), &kind, 30, 0))
+        skip();
+    assert_ok(physad__file_read(&bytes, &size, &ctx->mem, place("photos.mov"), 0));
+    assert_null(said_of(ctx, "photos.mov", bytes, size, &printed));
+    for (int fill = 0; fill < 2; fill++) {
+        for (size_t i = 0; i < 300; i++)
+            bytes[size / 2 + i] = (unsigned char)(fill == 0 ? 0xA5 : i * i * 7 + (i >> 3));
+        const char *said = said_of(ctx, "photos.mov", bytes, size, &printed);
+        if (said == NULL || strstr(said, "photos.mov: the packet at byte") == NULL)
+            fail_msg("fill %d: %s", fill, said != NULL ? said : "nothing is noticed");
+        assert_int_equal(printed, 0);
+    }
+    physad__free(bytes);
+    end(ctx);
+}
+
 /* Truncated and damaged files: an error that names the file, or a flagged short video. Never a frame that was not
  * there. */
 static void test_damage(void **state)
@@ -727,6 +806,8 @@ int main(void)
         cmocka_unit_test(test_depth_and_color),
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_cut_or_damaged),
+        cmocka_unit_test(test_lost_frames),
+        cmocka_unit_test(test_damaged_photos),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_pipes),
