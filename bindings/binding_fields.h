@@ -173,8 +173,8 @@ BINDING_STRUCT(physad_pose, { .loss = 0 }, F(S, camera), F(S, loss), F(S, agreem
 BINDING_STRUCT(physad_scene_options, PHYSAD_SCENE_OPTIONS_INIT, F(S, steps), F(S, harmonics), F(S, hold_out),
                F(S, max_side), F(S, max_gaussians), F(S, random_points), F(S, measure_every), F(S, densify_from),
                F(S, densify_until), F(S, densify_every), F(S, densify_gradient), F(S, background), F(S, densify),
-               F(S, exposure), F(S, coarse), F(S, checkpoint_every), F(S, swept_points), F(S, resume), F(S, checkpoint),
-               F(S, masks))
+               F(S, exposure), F(S, coarse), F(S, checkpoint_every), F(S, swept_points), F(S, trust_poses),
+               F(S, resume), F(S, checkpoint), F(S, masks))
 #undef S
 #define S physad_splat_options
 BINDING_STRUCT(physad_splat_options, PHYSAD_SPLAT_OPTIONS_INIT, F(S, harmonics), F(S, background), F(S, nearest))

@@ -26,6 +26,7 @@ static bool read_fit(const tool *t, physad_scene_options *o)
     o->harmonics = (degree + 1) * (degree + 1);
     o->densify = densify;
     o->exposure = tool_given(t, "exposure");
+    o->trust_poses = tool_given(t, "trust-poses");
     o->resume = tool_given(t, "resume");
     o->checkpoint = tool_text(t, "checkpoint", NULL);
     o->masks = tool_text(t, "masks", NULL);

@@ -136,6 +136,7 @@ static const tool_option scene_fit_options[] = {
     { "measure-every", "N", "measure the photos left out every N steps; the JSON's \"history\"", 0, false },
     { "densify", "HOW", "split (default): clone, split and prune; mcmc: move and add up to the budget", 0, false },
     { "exposure", NULL, "learn each photo's exposure and white balance along", 0, false },
+    { "trust-poses", NULL, "keep photos whose poses contradict what those beside them show", 0, false },
     { "coarse", "N", "begin with photos halved N times, 0 to 3 (default 0)", 0, false },
     { "masks", "DIR", "masks by the photos' names, .png; what is 0 is not looked at", 0, false },
     { "background", "R,G,B", "colour behind everything, and behind photos with alpha, 0 to 1 (default 0,0,0)", 0,

@@ -57,7 +57,7 @@ typedef struct physad_scene_options {
     int32_t checkpoint_every; /**< steps between writes of `checkpoint`; 0: 1000 */
     int32_t swept_points;     /**< Gaussians to begin with beside the points that come with the poses, on places where
                                    photos agree, at most; 0: 20000; negative: none */
-    int32_t reserved;         /**< zero */
+    int32_t trust_poses;      /**< 1: photos whose poses contradict what those beside them show are not left out */
     int32_t resume;         /**< 1: go on from `checkpoint` where there is one, to the same bits */
     const char *checkpoint; /**< file (safetensors) that tells where the fit stands, written on the way and when it is
                                cancelled, removed when it ends; NULL: none */
@@ -94,13 +94,15 @@ typedef struct physad_scene_quality {
  * poses.csv, .json, .txt or .npy, or a file for each photo beside it or in poses/, matrices or positions with
  * quaternions, with camera.json (docs/poses.md; what cannot be told from the cameras is FORMAT and names the key to
  * give; the log, level INFO, says what was found). Photos are looked for by their names in the folder itself, in
- * images, in train/good and in train
+ * images, in train/good and in train. Of five and more, those whose poses contradict what the photos beside them show
+ * are left out, each with a warning (`trust_poses` keeps them)
  * @param[in]  options  copied; NULL for defaults
  * @param[in]  call     progress; NULL for none
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_IO (no poses, or not one of their photos, in the folder);
  * PHYSAD_ERR_FORMAT (a file lies, photo and camera differ in proportion); PHYSAD_ERR_UNSUPPORTED (a lens model);
- * PHYSAD_ERR_NUMERIC (all cameras in one place); PHYSAD_ERR_NOMEM; PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork) Any
- * thread. One seed and one data set give one scene, whatever the number of threads.
+ * PHYSAD_ERR_NUMERIC (all cameras in one place; the poses fit no better than each other's); PHYSAD_ERR_NOMEM;
+ * PHYSAD_ERR_CANCELLED; PHYSAD_ERR_STATE (fork) Any thread. One seed and one data set give one scene, whatever the
+ * number of threads.
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_fit(physad_scene **out, physad_context *context,
                                                            const char *data, const physad_scene_options *options,

@@ -13,6 +13,11 @@ static const physad__option posed_rows[] = {
       NULL },
     { "steps", PHYSAD_OPTION_INT, "4000", 1, 10000000, NULL, "photos shown while the scene is fitted", "3DGS: 30000" },
     { "max_gaussians", PHYSAD_OPTION_INT, "150000", 100, 20000000, NULL, "of the scene, at most", NULL },
+    { "poses", PHYSAD_OPTION_CHOICE, "checked", 0, 0, "checked|trusted",
+      "what becomes of training photos whose poses contradict what those beside them show: left out, with a warning, "
+      "or "
+      "used",
+      NULL },
     { "random_points", PHYSAD_OPTION_INT, "30000", 10, 20000000, NULL,
       "Gaussians to begin with where the poses bring no points, at most", "SplatPose: 100000" },
     { "harmonics", PHYSAD_OPTION_INT, "3", 0, 3, NULL, "degree of the colours' change with direction", "3DGS" },
@@ -149,7 +154,9 @@ static physad_status read_views(physad__scene_views *out, const physad_detector 
     physad_status status = paths != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
     for (int64_t i = 0; status == PHYSAD_OK && i < n; i++)
         paths[i] = physad_dataset_sample(normals, i)->file;
-    const physad__scene_choice chosen = { .paths = paths, .count = n, .shifts = true };
+    const physad__scene_choice chosen = {
+        .paths = paths, .count = n, .trusted = physad__option_is(det, "poses", "trusted"), .shifts = true
+    };
     if (status == PHYSAD_OK)
         status =
             physad__scene_views_open(out, det->ctx, folder, (int32_t)physad__option_int(det, "side"), 0, &chosen, call);

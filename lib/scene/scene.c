@@ -72,6 +72,7 @@ static physad_status read_options(physad_scene_options *o, const physad_scene_op
     PHYSAD__TRY(range("densify", o->densify, 0, PHYSAD_SCENE_DENSIFY_MCMC));
     PHYSAD__TRY(range("exposure", o->exposure, 0, 1));
     PHYSAD__TRY(range("coarse", o->coarse, 0, PHYSAD__COARSE_MOST));
+    PHYSAD__TRY(range("trust_poses", o->trust_poses, 0, 1));
     PHYSAD__TRY(range("checkpoint_every", o->checkpoint_every, 1, 10000000));
     PHYSAD__TRY(range("resume", o->resume, 0, 1));
     if (o->resume && o->checkpoint == NULL)
@@ -151,7 +152,9 @@ physad_status physad__scene_fit_views(physad__gaussians *out, physad_context *ct
 static physad_status fit(physad_scene *scene, const char *data, const physad_scene_options *o, physad__call *call)
 {
     physad__scene_views views;
-    const physad__scene_choice choice = { .masks = o->masks, .background = o->background, .shifts = true };
+    const physad__scene_choice choice = {
+        .masks = o->masks, .background = o->background, .trusted = o->trust_poses != 0, .shifts = true
+    };
     PHYSAD__TRY(physad__scene_views_open(&views, scene->ctx, data, o->max_side, o->hold_out, &choice, call));
     physad_status status = physad__scene_points_check(&views, data);
     if (status == PHYSAD_OK)

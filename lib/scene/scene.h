@@ -47,6 +47,7 @@ typedef struct physad__scene_choice {
     const char *masks; /* folder: NAME.png, or the photo's name with .png in place of its suffix; 0 there: not looked
                           at; NULL: none */
     const float *background; /* 3: photos with alpha lie over it; NULL: alpha is dropped */
+    bool trusted;            /* their poses, whatever they show */
     bool shifts;             /* views are to be fitted to: with what half a pixel further is seen */
 } physad__scene_choice;
 

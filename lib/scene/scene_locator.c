@@ -44,7 +44,8 @@ static physad_status open_locator(physad_locator *l, const physad_scene *scene, 
                                   const physad_locator_options *o, physad__call *call)
 {
     physad__scene_views views;
-    PHYSAD__TRY(physad__scene_views_open(&views, l->ctx, data, o->max_side, 0, NULL, call));
+    const physad__scene_choice all = { .trusted = true }; /* a wrong one only adds a wrong guess */
+    PHYSAD__TRY(physad__scene_views_open(&views, l->ctx, data, o->max_side, 0, &all, call));
     physad_status status =
         physad__matcher_network(&l->features, l->ctx, &views.views[0].camera, o->backbone, o->weights, NULL);
     if (status == PHYSAD_OK)

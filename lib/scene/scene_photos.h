@@ -30,6 +30,11 @@ void physad__photos_absent(physad_context *ctx, const char *data, int64_t count)
 /* Warns (the log) of cameras that look away from the place where all axes meet. */
 physad_status physad__photos_check_looks(const physad__scene_views *v, physad_context *ctx, const char *data);
 
+/* Leaves out, with a warning (the log), photos whose poses contradict what those beside them show; NUMERIC where all
+ * do. `v` are all, none held out (scene_contradict.c). */
+physad_status physad__scene_contradictions(physad__scene_views *v, physad_context *ctx, const char *data,
+                                           physad__call *call);
+
 /* Photos of a folder, by their names from there on. */
 typedef struct physad__photo_list {
     char **names; /* sorted as people number them */

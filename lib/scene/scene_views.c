@@ -544,7 +544,11 @@ static physad_status open_views(physad__scene_views *out, physad_context *ctx, p
         PHYSAD__TRY(join_model(out, ctx, model, data, max_side, chosen));
     PHYSAD__TRY(copy_points(out, &ctx->mem, model->n_photos > 0 ? model : poses));
     PHYSAD__TRY(measure_extent(out, data));
-    return physad__photos_check_looks(out, ctx, data);
+    PHYSAD__TRY(physad__photos_check_looks(out, ctx, data));
+    if (chosen->trusted)
+        return PHYSAD_OK;
+    PHYSAD__TRY(physad__scene_contradictions(out, ctx, data, call));
+    return measure_extent(out, data);
 }
 
 physad_status physad__scene_views_open(physad__scene_views *out, physad_context *ctx, const char *data,

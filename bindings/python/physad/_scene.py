@@ -146,7 +146,7 @@ class Scene(Handle):
     def fit(cls, data: str | os.PathLike[str] | Dataset, *, steps: int = 0, harmonics: int = 0, hold_out: int = 0, max_side: int = 0,
             max_gaussians: int = 0, random_points: int = 0, swept_points: int = 0, densify_from: int = 0, densify_until: int = 0, densify_every: int = 0,
             densify_gradient: float = 0.0, background: Sequence[float] = (0, 0, 0), densify: str = "split", exposure: bool = False,
-            coarse: int = 0, masks: str | os.PathLike[str] | None = None, checkpoint: str | os.PathLike[str] | None = None,
+            trust_poses: bool = False, coarse: int = 0, masks: str | os.PathLike[str] | None = None, checkpoint: str | os.PathLike[str] | None = None,
             checkpoint_every: int = 0, resume: bool = False, measure_every: int = 0, progress: Progress = None,
             context: _context.Context | None = None) -> Scene:
         """Fits a scene to a folder with transforms.json or a COLMAP model.
@@ -157,7 +157,7 @@ class Scene(Handle):
         beside the poses' own, where photos agree (0: 20000; -1: none). densify_*: when more are made.
         background: colour behind everything, 0..1, also behind photos with alpha. The context's seed decides the order of photos.
         densify: "split" (clone, split, prune) or "mcmc" (move, and add up to the budget). exposure: each photo's change of colour is
-        learnt along. coarse: begin with photos halved so often (0 to 3). masks: a folder of PHOTO.png; what is 0 there is not looked at.
+        learnt along. trust_poses: photos whose poses contradict what those beside them show are kept. coarse: begin with photos halved so often (0 to 3). masks: a folder of PHOTO.png; what is 0 there is not looked at.
         checkpoint: a file that tells where the fit stands, written every `checkpoint_every` steps (0: 1000) and when it is cancelled,
         removed at its end; resume: go on from it, to the same bits. measure_every: steps between entries of `history` (0: none).
         Raises FileError (no poses, no photos), FormatError, UnsupportedError (a lens model), NumericError, CancelledError.
@@ -168,7 +168,7 @@ class Scene(Handle):
         options = {"steps": steps, "harmonics": harmonics, "hold_out": hold_out, "max_side": max_side, "max_gaussians": max_gaussians,
                    "random_points": random_points, "swept_points": swept_points, "densify_from": densify_from, "densify_until": densify_until,
                    "densify_every": densify_every, "densify_gradient": densify_gradient, "background": background,
-                   "densify": _DENSIFY.index(densify), "exposure": int(exposure), "coarse": coarse, "masks": masks,
+                   "densify": _DENSIFY.index(densify), "exposure": int(exposure), "trust_poses": int(trust_poses), "coarse": coarse, "masks": masks,
                    "checkpoint": checkpoint, "checkpoint_every": checkpoint_every, "resume": int(resume),
                    "measure_every": measure_every}
         with Reporter(progress) as call:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cameras and scenes of Gaussians."""
+import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +26,27 @@ def test_fit(scene, rad):
     seen = []
     physad.Scene.fit(physad.Dataset(rad.root + "/bowl"), steps=2, random_points=100, progress=lambda *a: seen.append(a))
     assert seen
+
+
+def test_wrong_poses(rad, tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / name).symlink_to(rad.root + "/bowl/" + name)
+    poses = json.loads(Path(rad.root, "bowl/transforms.json").read_text())
+    frames = poses["frames"]
+    first, other = (frames[i]["transform_matrix"] for i in (0, 12))
+    frames[0]["transform_matrix"], frames[12]["transform_matrix"] = other, first
+    (tmp_path / "transforms.json").write_text(json.dumps(poses))
+    options = {"steps": 1, "random_points": 300, "harmonics": 1}
+    fitted = physad.Scene.fit(tmp_path, **options)
+    left = {frame["file_path"] for frame in frames} - {camera.name for camera in fitted.cameras}
+    assert left == {frames[0]["file_path"], frames[12]["file_path"]}
+    assert len(physad.Scene.fit(tmp_path, trust_poses=True, **options).cameras) == 24
+    matrices = [frame["transform_matrix"] for frame in frames]
+    for i, frame in enumerate(frames):  # 7 and 24 have no divisor in common
+        frame["transform_matrix"] = matrices[(7 * i + 3) % 24]
+    (tmp_path / "transforms.json").write_text(json.dumps(poses))
+    with pytest.raises(physad.NumericError, match="poses contradict what the photos show"):
+        physad.Scene.fit(tmp_path, **options)
 
 
 def test_ways(rad, tmp_path):
