@@ -13,6 +13,7 @@
 /* physad_bank_add becomes bank_add; structures come and go as dicts and tables, so no class is wrapped. */
 %rename("%(strip:[physad_])s") "";
 %rename("$ignore", %$isclass) "";
+%ignore physad_context_new; /* binding_context_new has its name: the log comes along */
 %ignore physad_tensors_open_memory; /* borrows memory for the life of the handle: the package reads files */
 %ignore physad_video_open_memory;
 %ignore physad_view_array;
@@ -117,6 +118,8 @@ PHYSAD_OPTIONS(physad_stream_options)
 
 %include <physad/base.h>
 %include <physad/context.h>
+%rename(context_new) binding_context_new;
+physad_status binding_context_new(physad_context **out, const physad_context_options *options);
 %include <physad/image.h>
 %include <physad/dataset.h>
 PHYSAD_VIEW_WRITTEN(physad_view *out)

@@ -9,6 +9,7 @@
 #include <lua.h>
 
 #include "../binding_fields.h"
+#include "../binding_log.h"
 
 #include <math.h>
 #include <stdarg.h>

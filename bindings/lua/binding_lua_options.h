@@ -162,6 +162,33 @@ static void lua_mark_busy(lua_State *L, int last, int by)
     }
 }
 
+#define LUA_LOG "physad.log" /* function(level, text) */
+
+static int lua_set_log(lua_State *L)
+{
+    lua_settop(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOG);
+    return 0;
+}
+
+/* Hands over what the library has said; what the function raises is dropped. */
+static void lua_tell(lua_State *L)
+{
+    binding_line *line = lua_checkstack(L, 6) ? binding_log_take() : NULL;
+    for (; line != NULL; line = binding_log_take()) {
+        const int top = lua_gettop(L);
+        char text[1024];
+        const int level = (int)line->level;
+        snprintf(text, sizeof(text), "%s", line->text);
+        free(line); /* what follows may jump when memory runs out */
+        lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOG);
+        lua_pushinteger(L, level);
+        lua_pushstring(L, text);
+        lua_pcall(L, 2, 0, 0);
+        lua_settop(L, top);
+    }
+}
+
 static int lua_progress(const physad_progress *progress, void *user)
 {
     const lua_hook *call = user;
@@ -225,6 +252,7 @@ static void lua_push_poses(lua_State *L, const physad_pose *poses, int64_t count
 /* After each call: what the callback raised comes before the status that it caused. */
 static int lua_check_status(lua_State *L, physad_status status)
 {
+    lua_tell(L);
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_PENDING);
     if (!lua_isnil(L, -1)) {
         lua_pushnil(L);

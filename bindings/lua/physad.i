@@ -247,6 +247,8 @@ PHYSAD_NUMBER_OUT(double, lua_pushnumber(L, *$1), photo_x)
     lua_setfield(L, -2, "close");
     lua_pushcfunction(L, lua_box_closed);
     lua_setfield(L, -2, "closed");
+    lua_pushcfunction(L, lua_set_log);
+    lua_setfield(L, -2, "set_log");
     lua_pushcfunction(L, lua_box_lend);
     lua_setfield(L, -2, "lend");
 %}

@@ -14,6 +14,13 @@ local core = require "physad.core"
 local physad = { array = core.array, version = core.version(), build_info = core.build_info() }
 local unpack = table.unpack or unpack
 
+-- What the library has to say, after the call in which it said so: level is "error", "warning" or "info".
+function physad.log(level, text)
+  if level ~= "info" then io.stderr:write("physad: ", text, "\n") end
+end
+local levels = { "error", "warning" }
+core.set_log(function(level, text) if physad.log then physad.log(levels[level] or "info", text) end end)
+
 local error_type = {}
 error_type.__index = error_type
 error_type.__tostring = function(e) return e.message end

@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "../binding_fields.h"
+#include "../binding_log.h"
 
 /* --- errors: the package gives a callable (status, message) -> exception ------------------------- */
 
@@ -30,9 +31,41 @@ static void py_raise_text(physad_status status, const char *text)
     }
 }
 
+static PyObject *py_log_target = NULL; /* callable(level, text) */
+
+static PyObject *py_set_log_target(PyObject *target)
+{
+    Py_XINCREF(target);
+    Py_XSETREF(py_log_target, target);
+    Py_RETURN_NONE;
+}
+
+/* Hands over what the library has said; an exception that is on its way stays. */
+static void py_tell(void)
+{
+    PyObject *type, *value, *trace;
+    binding_line *line = binding_log_take();
+    if (line == NULL)
+        return;
+    PyErr_Fetch(&type, &value, &trace);
+    for (; line != NULL; line = binding_log_take()) {
+        PyObject *text = PyUnicode_DecodeUTF8(line->text, (Py_ssize_t)strlen(line->text), "backslashreplace");
+        PyObject *answer = text == NULL || py_log_target == NULL
+                               ? NULL
+                               : PyObject_CallFunction(py_log_target, "iO", (int)line->level, text);
+        if (PyErr_Occurred())
+            PyErr_WriteUnraisable(py_log_target);
+        Py_XDECREF(answer);
+        Py_XDECREF(text);
+        free(line);
+    }
+    PyErr_Restore(type, value, trace);
+}
+
 /* An exception of the progress callback, or of a signal handler that it ran, comes before the status that it caused. */
 static int py_failed(physad_status status)
 {
+    py_tell();
     if (PyErr_Occurred())
         return 1;
     if (status == PHYSAD_OK)

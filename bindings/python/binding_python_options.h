@@ -303,6 +303,7 @@ static int py_progress(const physad_progress *progress, void *user)
 {
     PyObject *callable = user;
     const PyGILState_STATE state = PyGILState_Ensure();
+    py_tell();
     int stop = PyErr_Occurred() != NULL || PyErr_CheckSignals() != 0;
     if (!stop && callable != NULL) {
         PyObject *answer =

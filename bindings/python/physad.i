@@ -366,13 +366,16 @@ PHYSAD_NUMBER_OUT(double, PyFloat_FromDouble, photo_x)
     "$result = SWIG_Python_AppendOutput($result, Py_BuildValue(\"(LL)\", (long long)$1[0], (long long)$1[1]));"
 
 %rename(set_error_factory) py_set_error_factory;
+%rename(set_log_target) py_set_log_target;
 %rename(struct_fields) py_struct_fields;
 %rename(keep) py_keep;
 %nothread py_keep;
 PyObject *py_keep(PyObject *capsule, PyObject *owner);
 %nothread py_set_error_factory;
+%nothread py_set_log_target;
 %nothread py_struct_fields;
 PyObject *py_set_error_factory(PyObject *factory);
+PyObject *py_set_log_target(PyObject *target);
 PyObject *py_struct_fields(const char *name);
 
 %include "../common.i"

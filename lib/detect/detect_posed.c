@@ -206,8 +206,9 @@ static physad_status arrange(physad__posed_model *m, physad_detector *det, const
         det->origin->sizes[m->samples[i]][1] = view->lens.width;
     }
     if (v->count < n)
-        physad__log(det->ctx, PHYSAD_LOG_WARNING, "%s: %lld of %lld training photos have no pose and are not used",
-                    det->method->name, (long long)(n - v->count), (long long)n);
+        physad__log(det->ctx, PHYSAD_LOG_WARNING,
+                    "%s: %lld of %lld training photos have no pose that serves, and are not used", det->method->name,
+                    (long long)(n - v->count), (long long)n);
     if (*kept < 2)
         return physad__error(PHYSAD_ERR_ARG, "%s: %lld training photos with poses, want 2 at least", det->method->name,
                              (long long)*kept);

@@ -2,6 +2,7 @@
 """Imports the private module, and says which package is missing when the loader does not find a library."""
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,23 @@ def explain(text: str) -> str:
     return f"{text}; physad needs this system library: {hint} (Debian 12; the name may differ elsewhere)"
 
 
+#: Where the library's log goes: with no handler set up, Python writes warnings to standard error.
+LOGGER = logging.getLogger("physad")
+_LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO}
+
+
+def tell(level: int, text: str) -> None:
+    """A line of the library's log."""
+    LOGGER.log(_LEVELS.get(level, logging.DEBUG), "%s", text)
+
+
 def load() -> Any:
     try:
         from . import _physad
     except ImportError as error:
         raise ImportError(explain(str(error)), name=error.name, path=error.path) from None
     _physad.set_error_factory(_errors.make)
+    _physad.set_log_target(tell)
     return _physad
 
 

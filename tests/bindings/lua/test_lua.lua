@@ -371,6 +371,32 @@ test("scenes", function()
   raises("PHYSAD_ERR_ARG", "did you mean", physad.locator, again, folder .. "/rad/bowl", { leastfit = 1 })
 end)
 
+test("log", function()
+  local path = folder .. "/rad/bowl/transforms.json"
+  local file = assert(io.open(path))
+  local poses = file:read("*a")
+  file:close()
+  local function write(text)
+    local out = assert(io.open(path, "w"))
+    out:write(text)
+    out:close()
+  end
+  local said, usual = {}, physad.log
+  write((poses:gsub("train/good/000", "train/good/gone", 1)))
+  function physad.log(level, text) said[#said + 1] = level .. ": " .. text end
+  local options = { steps = 1, random_points = 200 }
+  local ok, why = pcall(physad.fit_scene, folder .. "/rad/bowl", options)
+  function physad.log() error("lost") end
+  local also = pcall(physad.fit_scene, folder .. "/rad/bowl", options)
+  physad.log = nil
+  local silent = pcall(physad.fit_scene, folder .. "/rad/bowl", options)
+  physad.log = usual
+  write(poses)
+  assert(ok and also and silent, tostring(why))
+  local lines = table.concat(said, "\n")
+  assert(lines:find("warning: .-gone.png has a pose and is not there") and lines:find("info: "), lines)
+end)
+
 test("gaussians", function()
   local n, numbers = 20, { xyz = {}, log_scale = {}, quaternion = {}, opacity = {}, harmonics = {} }
   for i = 1, n do

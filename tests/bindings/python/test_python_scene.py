@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cameras and scenes of Gaussians."""
 import json
+import logging
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,7 @@ def test_fit(scene, rad):
     assert seen
 
 
-def test_wrong_poses(rad, tmp_path):
+def test_wrong_poses(rad, tmp_path, caplog):
     for name in ("train", "test"):
         (tmp_path / name).symlink_to(rad.root + "/bowl/" + name)
     poses = json.loads(Path(rad.root, "bowl/transforms.json").read_text())
@@ -38,6 +40,7 @@ def test_wrong_poses(rad, tmp_path):
     (tmp_path / "transforms.json").write_text(json.dumps(poses))
     options = {"steps": 1, "random_points": 300, "harmonics": 1}
     fitted = physad.Scene.fit(tmp_path, **options)
+    assert [r.levelname for r in caplog.records] == ["WARNING"] * 2 and "contradicts" in caplog.text and caplog.records[0].name == "physad"
     left = {frame["file_path"] for frame in frames} - {camera.name for camera in fitted.cameras}
     assert left == {frames[0]["file_path"], frames[12]["file_path"]}
     assert len(physad.Scene.fit(tmp_path, trust_poses=True, **options).cameras) == 24
@@ -47,6 +50,25 @@ def test_wrong_poses(rad, tmp_path):
     (tmp_path / "transforms.json").write_text(json.dumps(poses))
     with pytest.raises(physad.NumericError, match="poses contradict what the photos show"):
         physad.Scene.fit(tmp_path, **options)
+
+
+def test_log(rad, tmp_path, caplog):
+    """What the library says reaches Python's log while the call goes on, from whatever thread, and raises nothing of its own."""
+    caplog.set_level("INFO", "physad")
+    seen = []
+    physad.Scene.fit(rad.root + "/bowl", steps=2, random_points=300, harmonics=1, progress=lambda *a: seen.append(len(caplog.records)))
+    assert 0 < max(seen) and all(r.levelname == "INFO" for r in caplog.records)
+    broken = logging.Handler()
+    broken.emit = lambda record: 1 / 0
+    logging.getLogger("physad").addHandler(broken)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pytest's, of the exception that nobody can take
+            physad.Scene.fit(rad.root + "/bowl", steps=1, random_points=300, harmonics=1)
+            with pytest.raises(physad.FileError):
+                physad.Scene.fit(tmp_path)
+    finally:
+        logging.getLogger("physad").removeHandler(broken)
 
 
 def test_ways(rad, tmp_path):
