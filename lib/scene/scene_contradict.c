@@ -21,6 +21,7 @@
 typedef struct judge {
     physad__depths depths;
     double *shares, *room; /* per photo; -1: not known */
+    bool *worst;
     physad__call *call;
 } judge;
 
@@ -84,23 +85,42 @@ static void leave_out(physad__depths *d, int64_t photo)
     }
 }
 
-/* The worst first: a wrong pose lowers its neighbours' shares as well. At the end, those that are out are compared with
- * what is left, and come back where that agrees. */
+/* Whether it is wrong, and none beside it more so: a wrong pose lowers its neighbours' shares as well. */
+static bool is_worst(const judge *j, int64_t photo, double median)
+{
+    const physad__depths *d = &j->depths;
+    if (d->eyes[photo].out || !is_wrong(j->shares[photo], median))
+        return false;
+    for (int64_t i = 0; i < d->count; i++) {
+        bool beside = false;
+        for (int64_t k = 0; k < PHYSAD__NEIGHBOURS; k++)
+            beside = beside || (k < d->eyes[i].n && d->eyes[i].near[k] == photo) ||
+                     (k < d->eyes[photo].n && d->eyes[photo].near[k] == i);
+        if (beside && !d->eyes[i].out && j->shares[i] >= 0 &&
+            (j->shares[i] < j->shares[photo] || (j->shares[i] <= j->shares[photo] && i < photo)))
+            return false;
+    }
+    return true;
+}
+
+/* The worst of each neighbourhood go, until none is wrong or half are gone. At the end, those that are out are compared
+ * with what is left, and come back where that agrees. */
 static physad_status part(judge *j, double *median, int64_t *out)
 {
     physad__depths *d = &j->depths;
-    *out = 0;
-    for (;;) {
+    bool more = true;
+    for (*out = 0; more;) {
         PHYSAD__TRY(physad__depths_find(d, j->call));
         *median = take_shares(j);
-        int64_t worst = -1;
+        more = false;
         for (int64_t i = 0; i < d->count; i++)
-            if (!d->eyes[i].out && j->shares[i] >= 0 && (worst < 0 || j->shares[i] < j->shares[worst]))
-                worst = i;
-        if (worst < 0 || !is_wrong(j->shares[worst], *median) || 2 * (*out + 1) > d->count)
-            break;
-        leave_out(d, worst);
-        ++*out;
+            j->worst[i] = is_worst(j, i, *median);
+        for (int64_t i = 0; i < d->count && 2 * (*out + 1) <= d->count; i++)
+            if (j->worst[i]) {
+                leave_out(d, i);
+                ++*out;
+                more = true;
+            }
     }
     for (int64_t i = 0; i < d->count; i++)
         if (d->eyes[i].out)
@@ -197,11 +217,11 @@ physad_status physad__scene_contradictions(physad__scene_views *v, physad_contex
     if (v->count < LEAST_PHOTOS)
         return PHYSAD_OK;
     j.shares = physad__alloc_array(&ctx->mem, 2 * v->count, sizeof(*j.shares), "photos that are judged");
-    if (j.shares == NULL)
-        return PHYSAD_ERR_NOMEM;
-    j.room = j.shares + v->count;
-    const physad_status status = judge_all(&j, v, data);
+    j.worst = physad__alloc_array(&ctx->mem, v->count, sizeof(*j.worst), "photos that are judged");
+    j.room = j.shares != NULL ? j.shares + v->count : NULL;
+    const physad_status status = j.shares != NULL && j.worst != NULL ? judge_all(&j, v, data) : PHYSAD_ERR_NOMEM;
     physad__depths_close(&j.depths);
     physad__free(j.shares);
+    physad__free(j.worst);
     return status;
 }

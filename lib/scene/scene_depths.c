@@ -391,8 +391,8 @@ static void check_one(const physad__depths *s, physad__eye *e)
         for (int64_t k = 0; k < e->n && e->depth[i] > 0; k++) {
             const physad__eye *o = &s->eyes[e->near[k]];
             double q[3];
-            if (!physad__camera_carry(c, &o->view.camera, (double)(i % c->width) + 0.5, (double)(i / c->width) + 0.5,
-                       (double)e->depth[i], q))
+            const double u = (double)(i % c->width) + 0.5, v = (double)(i / c->width) + 0.5;
+            if (!physad__camera_carry(c, &o->view.camera, u, v, (double)e->depth[i], q))
                 continue;
             const float theirs = o->depth[(int64_t)q[1] * o->view.camera.width + (int64_t)q[0]];
             agree += theirs > 0 && fabs(plane_at(o, q[2]) - plane_at(o, (double)theirs)) <= SAME;
@@ -423,13 +423,24 @@ static physad_status sweep_all(const physad__depths *s, physad__call *call)
     return PHYSAD_OK;
 }
 
+/* Whether what is sure in a photo may have changed. */
+static bool is_touched(const physad__depths *s, const physad__eye *e)
+{
+    bool touched = e->stale;
+    for (int64_t k = 0; k < e->n; k++)
+        touched = touched || s->eyes[e->near[k]].stale;
+    return touched;
+}
+
 physad_status physad__depths_find(physad__depths *s, physad__call *call)
 {
     PHYSAD__TRY(sweep_all(s, call));
-    for (int64_t i = 0; i < s->count; i++) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads(s->ctx->threads)
+    for (int64_t i = 0; i < s->count; i++)
+        if (is_touched(s, &s->eyes[i]))
+            check_one(s, &s->eyes[i]);
+    for (int64_t i = 0; i < s->count; i++)
         s->eyes[i].stale = false;
-        check_one(s, &s->eyes[i]);
-    }
     return PHYSAD_OK;
 }
 
