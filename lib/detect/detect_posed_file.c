@@ -208,6 +208,7 @@ static physad_status read_scene(physad__posed_model *m, const physad_tensors *fi
     m->views.extent = f[5];
     m->locator.lens =
         (physad__lens){ (int64_t)f[6], (int64_t)f[7], f[8], f[9], f[10], f[11], f[12], f[13], f[14], f[15], 0 };
+    PHYSAD__TRY(physad__lens_check(&m->locator.lens, "scene.facts"));
     const int64_t shape[2] = { physad__splat_plane_count(m->scene.degree), m->scene.stride };
     physad_view there; /* before room is made for as much */
     PHYSAD__TRY(physad__tensors_want(file, "scene.gaussians", PHYSAD_F32, 2, shape, &there));

@@ -57,6 +57,8 @@ double physad__quaternion_matrix(double out[9], const double q[4]);
 /* Intrinsics for a photo of this size: scaled where the file speaks of another size, from the angle where it knows no
  * more. FORMAT where the two have different proportions. */
 physad_status physad__lens_fit(physad__lens *lens, int64_t width, int64_t height, const char *name);
+/* FORMAT where no lens is like this: one that brings the photo's corners nowhere near them. */
+physad_status physad__lens_check(const physad__lens *lens, const char *name);
 /* Where the point (x, y) at distance 1 appears, in pixels. */
 void physad__lens_project(const physad__lens *lens, double x, double y, double *u, double *v);
 /* And back, by repeating the lens' equation. */

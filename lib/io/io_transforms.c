@@ -168,6 +168,31 @@ physad_status physad__transforms_read(physad__poses *out, physad__mem *mem, cons
 
 /* --- lenses --- */
 
+physad_status physad__lens_check(const physad__lens *lens, const char *name)
+{
+    static const double least = 0.1, most = 10, away = 10;
+    const double w = (double)lens->width, h = (double)lens->height;
+    if (!(lens->fx > 0 && lens->fy > 0 && fabs(lens->cx) <= away * w && fabs(lens->cy) <= away * h))
+        return physad__error(PHYSAD_ERR_FORMAT,
+                             "%s: focal lengths %.6g and %.6g, middle at (%.6g, %.6g) of %lld x %lld pixels: want "
+                             "lengths above 0 and a middle within %g photos",
+                             name, lens->fx, lens->fy, lens->cx, lens->cy, (long long)lens->width,
+                             (long long)lens->height, away);
+    for (int k = 0; k < 4; k++) {
+        const double corner[2] = { (k % 2) * w, (k / 2) * h };
+        const double x = (corner[0] - lens->cx) / lens->fx, y = (corner[1] - lens->cy) / lens->fy;
+        double u, v;
+        physad__lens_project(lens, x, y, &u, &v);
+        const double bent = hypot((u - lens->cx) / lens->fx, (v - lens->cy) / lens->fy) / hypot(x, y);
+        if (hypot(x, y) > 0 && !(bent >= least && bent <= most))
+            return physad__error(PHYSAD_ERR_FORMAT,
+                                 "%s: the lens (k1 %.6g, k2 %.6g, p1 %.6g, p2 %.6g) brings a corner of the photo to "
+                                 "%.3g times its distance from the middle, want %g to %g",
+                                 name, lens->k1, lens->k2, lens->p1, lens->p2, bent, least, most);
+    }
+    return PHYSAD_OK;
+}
+
 physad_status physad__lens_fit(physad__lens *lens, int64_t width, int64_t height, const char *name)
 {
     const double w = (double)width, h = (double)height;
@@ -193,7 +218,7 @@ physad_status physad__lens_fit(physad__lens *lens, int64_t width, int64_t height
     lens->cy *= sy;
     lens->width = width;
     lens->height = height;
-    return PHYSAD_OK;
+    return physad__lens_check(lens, name);
 }
 
 void physad__lens_project(const physad__lens *lens, double x, double y, double *u, double *v)

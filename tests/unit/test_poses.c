@@ -326,6 +326,23 @@ static void test_lens(void **state)
 }
 
 /* Both files of the photos tell one story: distances between cameras, up to one scale. */
+/* What no lens does to a photo. */
+static void test_lens_lies(void **state)
+{
+    const physad__lens usual = { 640, 480, 500, 500, 320, 240, -0.2, 0.05, 0.001, 0, 0 };
+    assert_ok(physad__lens_check(&usual, "photo"));
+    for (int kind = 0; kind < 8; kind++) {
+        physad__lens lens = usual;
+        double *const fields[] = { &lens.fx, &lens.fy, &lens.cx, &lens.cy, &lens.k1, &lens.k2, &lens.p1, &lens.p2 };
+        for (int wrong = 0; wrong < 3; wrong++) {
+            *fields[kind] = wrong == 0 ? 1e308 : wrong == 1 ? -1e9 : (double)NAN;
+            if (kind < 2 && wrong == 0) /* so far away that nothing is bent is a lens still */
+                continue;
+            assert_fails(PHYSAD_ERR_FORMAT, "photo: ", physad__lens_check(&lens, "photo"));
+        }
+    }
+}
+
 static void test_fox(void **state)
 {
     physad_context *ctx = fresh_context();
@@ -488,7 +505,7 @@ int main(void)
         cmocka_unit_test(test_many_cameras), cmocka_unit_test(test_colmap),     cmocka_unit_test(test_colmap_folder),
         cmocka_unit_test(test_colmap_cut), cmocka_unit_test(test_colmap_lies),
         cmocka_unit_test(test_transforms), cmocka_unit_test(test_transforms_lies),
-        cmocka_unit_test(test_lens),       cmocka_unit_test(test_fox),
+        cmocka_unit_test(test_lens), cmocka_unit_test(test_lens_lies),       cmocka_unit_test(test_fox),
         cmocka_unit_test(test_ply),        cmocka_unit_test(test_ply_ascii),
         cmocka_unit_test(test_ply_lies),
     };
