@@ -111,6 +111,7 @@ typedef struct physad__motion_steady {
     int64_t planes;
     double y, x;     /* how far the camera looks beside that; pixels */
     double step;     /* since the plane before */
+    int64_t shakes;  /* the last plane before which it clearly moved; 0: none yet */
     double farthest; /* so far */
     physad__steady_level level[PHYSAD__STEADY_LEVELS];
     float *plane, *room;

@@ -6,15 +6,18 @@
  * and a half of its size, its pixels weighed by Cauchy's function so that things that move by themselves hardly count.
  * The shift is believed where some blocks in at least three quarters of the picture, and a fourth of all, agree better
  * with it than with the one before, and next to none agrees worse: a thing that moves before a plain wall is no camera.
+ * Of a camera that moved a moment ago less is asked, for it is seldom still, and its small steps are not clear.
  * A camera that stands still leaves every plane as it is, to the bit. */
 #include "detect/motion.h"
 
 #include <math.h>
 
 enum { ROUNDS = 4, LEAST_SIDE = 64, BLOCK = 12, MARGIN = 2, HISTOGRAM = 512 };
-static const double BETTER = 0.8;     /* share of the squared difference, from which a block agrees */
+enum { RECENT = 16 };                  /* planes */
+static const double SMALL = 0.015;     /* of the shorter side: a step that need not be clear */
+static const double BETTER = 0.8;      /* share of the squared difference, from which a block agrees */
 static const double MUCH_BETTER = 0.6; /* than as far off on the other side, where the error is twice as large */
-static const double MOST_SHARE = 0.1; /* of the shorter side: farther off it looks elsewhere */
+static const double MOST_SHARE = 0.1;  /* of the shorter side: farther off it looks elsewhere */
 static const double LEARN = 0.125;    /* of a plane, into the mean */
 static const float LEAST_SCALE = 1;   /* grey levels of difference that are noise */
 
@@ -191,9 +194,11 @@ static double difference(const physad__steady_level *l, inner b, double dy, doub
 
 /* Whether blocks all over the picture agree with a shift: more than with the one before, and more than with what lies
  * as far off on its other side. Between pixels noise is averaged away, by as much on either side, and each shift there
- * would agree better than a camera that stands still. */
-static bool believed(const steady *s, double dy, double dx, float light)
+ * would agree better than a camera that stands still. Of one that `shakes`, as many may agree less as
+ * more. */
+static bool believed(const steady *s, double dy, double dx, float light, bool shakes)
 {
+    const double share = shakes ? 1 : BETTER;
     const physad__steady_level *l = &s->level[0];
     const double ny = dy / 2, nx = dx / 2, oy = s->y / 2, ox = s->x / 2, ay = 2 * oy - ny, ax = 2 * ox - nx;
     const inner in = inner_of(l, fmax(fmax(reach_of(ny, nx), reach_of(oy, ox)), reach_of(ay, ax)));
@@ -203,15 +208,15 @@ static bool believed(const steady *s, double dy, double dx, float light)
         for (int64_t x = in.x0; x + BLOCK <= in.x1; x += BLOCK, blocks++) {
             const inner b = { y, y + BLOCK, x, x + BLOCK };
             const double now = difference(l, b, ny, nx, light), before = difference(l, b, oy, ox, light);
-            worse += before < BETTER * now;
-            if (now < BETTER * before && now < MUCH_BETTER * difference(l, b, ay, ax, light)) {
+            worse += before < share * now;
+            if (now < share * before && (shakes || now < MUCH_BETTER * difference(l, b, ay, ax, light))) {
                 better++;
                 quarter[2 * (2 * y + BLOCK > l->height) + (2 * x + BLOCK > l->width)]++;
             }
         }
     for (int k = 0; k < 4; k++)
         agreeing += quarter[k] > blocks / 24; /* one may agree by chance */
-    return 4 * better >= blocks && 4 * worse <= better && agreeing >= 3;
+    return agreeing >= 3 && (shakes ? better >= worse : 4 * better >= blocks && 4 * worse <= better);
 }
 
 /* --- planes --------------------------------------------------------------------------------------------------------
@@ -292,7 +297,12 @@ const float *physad__motion_steady_push(physad__motion_steady *s, const float *p
     double y = s->y, x = s->x;
     for (int k = 0; k < PHYSAD__STEADY_LEVELS; k++)
         gradients(&s->level[k]);
-    if (find_shift(s, &y, &x, light) && believed(s, y, x, light)) {
+    const bool found = find_shift(s, &y, &x, light), clear = found && believed(s, y, x, light, false);
+    if (clear)
+        s->shakes = s->planes;
+    const bool small = hypot(y - s->y, x - s->x) <= SMALL * (double)physad__min(s->height, s->width);
+    const bool shakes = small && s->shakes > 0 && s->planes - s->shakes <= RECENT;
+    if (clear || (found && shakes && believed(s, y, x, light, true))) {
         s->step = hypot(y - s->y, x - s->x);
         s->y = y;
         s->x = x;

@@ -57,6 +57,29 @@ static void shaking_is_taken_out(void **state)
     physad__motion_steady_close(&s);
 }
 
+/* Small steps behind a large one, which noise half hides, and something that moves too. */
+static void shaking_is_followed_throughout(void **state)
+{
+    static float plane[H * W];
+    physad__motion_steady s;
+    double y = 0, x = 0, off = 0;
+    assert_ok(physad__motion_steady_open(&s, shared, H, W));
+    for (int i = 0; i < 60; i++) {
+        y = i == 0 ? 0 : i % 10 == 1 ? 2.5 : y - 0.45;
+        x = i == 0 ? 0 : i % 10 == 1 ? -2 : x + 0.45;
+        look(plane, y, x, 40 + 2 * (double)i, false);
+        for (int k = 0; k < H * W; k++) {
+            noise = noise * 1664525u + 1013904223u;
+            plane[k] = 128 + 0.3f * (plane[k] - 128) + (float)(noise >> 24) / 32 - 4;
+        }
+        physad__motion_steady_push(&s, plane);
+        off += hypot(s.y + y, s.x + x) / 60;
+    }
+    print_message("%.3f pixels off on the mean\n", off);
+    assert_true(off < 0.17); /* 0.207 where each step must be clear by itself */
+    physad__motion_steady_close(&s);
+}
+
 /* To the bit, with each frame's noise its own or all the same, and whatever moves before a camera that stands still. */
 static void still_cameras_change_nothing(void **state)
 {
@@ -360,6 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shaking_is_taken_out),
+        cmocka_unit_test(shaking_is_followed_throughout),
         cmocka_unit_test(still_cameras_change_nothing),
         cmocka_unit_test(slow_drift_is_followed_up_to_a_limit),
         cmocka_unit_test(cameras_that_go_far_are_left),
