@@ -151,6 +151,12 @@ struct physad_detector {
  * reason of the present message. The method looks at the others too, then fails; it is called again without all that
  * were noted. */
 physad_status physad__skip_sample(physad_detector *det, const physad_dataset *samples, int64_t index);
+/* What came of a sample that a method reads by itself: OK, also where it was noted just now, else an error that names
+ * it. */
+physad_status physad__sample_read(physad_detector *det, const physad_dataset *samples, int64_t index,
+                                  const physad__call *call, physad_status status);
+/* Fails where samples were noted behind the first `before`. */
+physad_status physad__all_samples_read(const physad_detector *det, int64_t before);
 void physad__skipped_clear(physad_detector *det);
 
 /* The transform whose output the method scores, owned by the detector; NULL: it takes photos as they are. */

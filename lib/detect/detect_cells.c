@@ -99,10 +99,7 @@ static physad_status read_all(reading *r, physad__loader *loader)
             break;
         PHYSAD__TRY(take_batch(r, &batch));
     }
-    if (r->skipped > 0)
-        return physad__error(PHYSAD_ERR_IO, "%lld samples cannot be used; the first: %s", (long long)r->skipped,
-                             r->det->skipped[r->det->skipped_count - r->skipped].reason);
-    return PHYSAD_OK;
+    return physad__all_samples_read(r->det, r->det->skipped_count - r->skipped);
 }
 
 physad_status physad__cells_read(physad_detector *det, const physad__frontend *front, const physad__reading *what,

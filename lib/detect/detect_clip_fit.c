@@ -284,27 +284,28 @@ static physad_status read_sample(const physad_detector *det, physad__clip_frames
     PHYSAD__TRY(physad_video_open(&v, det->ctx, s->file, &o));
     const physad_status status = physad__clip_frames_add(f, v);
     physad_video_free(v);
-    return status == PHYSAD_OK ? status : physad__error_prefix(status, "%s", s->path);
+    return status;
 }
 
-/* Frames of the samples with aside[i] == which. */
-static physad_status read_samples(const physad_detector *det, physad__clip_frames *f, const physad_dataset *normals,
-                                  const uint8_t *aside, uint8_t which, physad__call *call)
+/* Frames of the samples that are not kept aside. */
+static physad_status read_samples(physad_detector *det, physad__clip_frames *f, const physad_dataset *normals,
+                                  const uint8_t *aside, physad__call *call)
 {
-    const int64_t n = physad_dataset_count(normals);
+    const int64_t n = physad_dataset_count(normals), before = det->skipped_count;
     physad__call_stage(call, "frames", n);
     for (int64_t i = 0; i < n; i++) {
-        if ((aside[i] != 0) == which)
-            PHYSAD__TRY(read_sample(det, f, physad_dataset_sample(normals, i)));
+        if (aside[i] == 0)
+            PHYSAD__TRY(
+                physad__sample_read(det, normals, i, call, read_sample(det, f, physad_dataset_sample(normals, i))));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
-    return PHYSAD_OK;
+    return physad__all_samples_read(det, before);
 }
 
-static physad_status score_aside(const physad_detector *det, physad__clip_model *m, const physad_dataset *normals,
+static physad_status score_aside(physad_detector *det, physad__clip_model *m, const physad_dataset *normals,
                                  const uint8_t *aside, double *scores, physad__call *call)
 {
-    const int64_t n = physad_dataset_count(normals);
+    const int64_t n = physad_dataset_count(normals), before = det->skipped_count;
     physad__call_stage(call, "calibration", n);
     for (int64_t i = 0; i < n; i++) {
         physad__clip_frames f;
@@ -318,10 +319,10 @@ static physad_status score_aside(const physad_detector *det, physad__clip_model 
         scores[i] = r.score;
         physad__free(r.frame_scores);
         physad__clip_frames_clear(&f);
-        PHYSAD__TRY(status);
+        PHYSAD__TRY(physad__sample_read(det, normals, i, call, status));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
-    return PHYSAD_OK;
+    return physad__all_samples_read(det, before);
 }
 
 physad_status physad__clip_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside,
@@ -331,7 +332,7 @@ physad_status physad__clip_fit(physad_detector *det, const physad_dataset *norma
     physad__clip_model *m;
     PHYSAD__TRY(physad__clip_model_new(&m, det));
     physad__clip_frames_for(&f, det);
-    physad_status status = read_samples(det, &f, normals, aside, 0, call);
+    physad_status status = read_samples(det, &f, normals, aside, call);
     if (status == PHYSAD_OK && f.videos == 0)
         status = physad__error(PHYSAD_ERR_ARG, "%s: no normal video is left for the model", det->method->name);
     if (status == PHYSAD_OK)

@@ -173,6 +173,25 @@ physad_status physad__skip_sample(physad_detector *det, const physad_dataset *sa
     return s.path != NULL && s.reason != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
+physad_status physad__sample_read(physad_detector *det, const physad_dataset *samples, int64_t index,
+                                  const physad__call *call, physad_status status)
+{
+    const physad_sample *s = physad_dataset_sample(samples, index);
+    if (physad__may_skip(status) && call->on_error == PHYSAD_ERRORS_SKIP)
+        return physad__skip_sample(det, samples, index);
+    if (status == PHYSAD_OK || strncmp(physad_last_error(), s->file, strlen(s->file)) == 0)
+        return status;
+    return physad__error_prefix(status, "%s", s->path);
+}
+
+physad_status physad__all_samples_read(const physad_detector *det, int64_t before)
+{
+    const int64_t count = det->skipped_count - before;
+    return count > 0 ? physad__error(PHYSAD_ERR_IO, "%lld samples cannot be used; the first: %s", (long long)count,
+                                     det->skipped[before].reason)
+                     : PHYSAD_OK;
+}
+
 void physad__skipped_clear(physad_detector *det)
 {
     for (int64_t i = 0; i < det->skipped_count; i++) {

@@ -178,15 +178,12 @@ static physad_status fit_all(physad_detector *det, const physad_dataset *normals
     const int64_t n = physad_dataset_count(normals), before = det->skipped_count;
     physad__call_stage(call, "videos", n);
     for (int64_t i = 0; i < n; i++) {
-        physad_status status = measure_sample(det, physad_dataset_sample(normals, i), aside[i] != 0, e, &e->of[i]);
-        if (physad__may_skip(status) && call->on_error == PHYSAD_ERRORS_SKIP)
-            status = physad__skip_sample(det, normals, i);
-        PHYSAD__TRY(status);
+        const physad_status status =
+            measure_sample(det, physad_dataset_sample(normals, i), aside[i] != 0, e, &e->of[i]);
+        PHYSAD__TRY(physad__sample_read(det, normals, i, call, status));
         PHYSAD__TRY(physad__call_tick(call, i + 1));
     }
-    if (det->skipped_count > before)
-        return physad__error(PHYSAD_ERR_IO, "%lld videos cannot be used; the first: %s",
-                             (long long)(det->skipped_count - before), det->skipped[before].reason);
+    PHYSAD__TRY(physad__all_samples_read(det, before));
     if (e->video_count == 0)
         return physad__error(PHYSAD_ERR_ARG, "%s: no normal video is left for the model", det->method->name);
     m->frames = learn(e->frames, e->frame_count);

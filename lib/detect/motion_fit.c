@@ -29,6 +29,11 @@ static const physad_sample *sample_of(const physad__motion_gathered *f, int64_t 
     return physad_dataset_sample(f->normals, f->sample[video]);
 }
 
+static physad_status came_of(const physad__motion_gathered *f, int64_t video, physad_status status)
+{
+    return physad__sample_read(f->det, f->normals, f->sample[video], f->call, status);
+}
+
 /* The first video that shows the same thing; those of which nothing is known show one. */
 static void find_instances(physad__motion_gathered *f)
 {
@@ -132,6 +137,7 @@ static physad_status draw_patches(void *user, physad__motion_run *run)
 static physad_status take_size(physad__motion_gathered *f)
 {
     physad__motion_model *m = f->m;
+    const int64_t before = f->det->skipped_count;
     int64_t said = 0;
     for (int64_t i = 0; i < f->count; i++) {
         physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
@@ -145,9 +151,9 @@ static physad_status take_size(physad__motion_gathered *f)
         }
         if (status == PHYSAD_OK && i == 0)
             status = physad__motion_size(info.height, info.width, m->most_rows, &m->height, &m->width);
-        if (status != PHYSAD_OK)
-            return physad__error_prefix(status, "%s", sample_of(f, i)->path);
+        PHYSAD__TRY(came_of(f, i, status));
     }
+    PHYSAD__TRY(physad__all_samples_read(f->det, before));
     if (said > 0)
         physad__sort_doubles(f->length, said);
     m->untimed = said == 0;
@@ -198,17 +204,16 @@ static physad_status find_steady(physad__motion_gathered *f)
 {
     physad__motion_model *m = f->m;
     const int64_t looked = physad__min(f->count, STEADY_VIDEOS);
+    const int64_t before = f->det->skipped_count;
     const double most = STEADY_SHARE * (double)physad__min(m->height, m->width);
     m->steady = physad__option_bool(f->det, "steady");
     for (int64_t i = 0; i < looked && m->steady; i++) {
-        double farthest;
+        double farthest = 0;
         const int64_t video = i * f->count / looked;
-        const physad_status status = follow_camera(f, video, &farthest);
-        if (status != PHYSAD_OK)
-            return physad__error_prefix(status, "%s", sample_of(f, video)->path);
+        PHYSAD__TRY(came_of(f, video, follow_camera(f, video, &farthest)));
         m->steady = farthest <= most;
     }
-    return PHYSAD_OK;
+    return physad__all_samples_read(f->det, before);
 }
 
 static physad_status survey_video(physad__motion_gathered *f, int64_t video)
@@ -444,6 +449,8 @@ static physad_status measure_fold(physad__motion_gathered *f, int64_t fold)
         if (f->fold[v] != fold)
             continue;
         status = measure_video(f, v, bank);
+        if (status != PHYSAD_OK)
+            status = physad__error_prefix(status, "%s", sample_of(f, v)->path);
         if (status == PHYSAD_OK)
             status = physad__call_tick(f->call, ++f->done);
     }
@@ -473,12 +480,12 @@ static physad_status run_fit(physad__motion_gathered *f)
     PHYSAD__TRY(read_rules_file(f->det, m)); /* one that makes no sense is told before the work */
     PHYSAD__TRY(take_size(f));
     PHYSAD__TRY(find_steady(f));
+    const int64_t before = f->det->skipped_count;
     for (int64_t v = 0; v < f->count; v++) {
-        const physad_status status = survey_video(f, v);
-        if (status != PHYSAD_OK)
-            return physad__error_prefix(status, "%s", sample_of(f, v)->path);
+        PHYSAD__TRY(came_of(f, v, survey_video(f, v)));
         PHYSAD__TRY(physad__call_tick(f->call, ++f->done));
     }
+    PHYSAD__TRY(physad__all_samples_read(f->det, before));
     take_scale(f);
     PHYSAD__TRY(take_spread(f));
     PHYSAD__TRY(make_bank(f, -1, &m->bank));
@@ -502,6 +509,7 @@ static physad_status run_fit(physad__motion_gathered *f)
 /* Those kept aside, by the finished model. */
 static physad_status score_aside(const physad__motion_gathered *f, const uint8_t *aside, double *scores)
 {
+    const int64_t before = f->det->skipped_count;
     for (int64_t i = 0; i < physad_dataset_count(f->normals); i++) {
         physad_video *v;
         if (!aside[i])
@@ -516,10 +524,10 @@ static physad_status score_aside(const physad__motion_gathered *f, const uint8_t
         }
         scores[i] = r->score;
         physad_result_free(r);
-        PHYSAD__TRY(status);
+        PHYSAD__TRY(physad__sample_read(f->det, f->normals, i, f->call, status));
         PHYSAD__TRY(physad__call_tick(f->call, f->done));
     }
-    return PHYSAD_OK;
+    return physad__all_samples_read(f->det, before);
 }
 
 physad_status physad__motion_fit(physad_detector *det, const physad_dataset *normals, const uint8_t *aside,

@@ -213,6 +213,117 @@ static void test_real(void **state)
     physad_dataset_free(ds);
 }
 
+/* Training fans, and among them where `gaps` a file that is no video and one with a single frame. */
+static physad_dataset *some_fans(bool gaps)
+{
+    physad_dataset *ds;
+    int fans_taken = 0;
+    assert_ok(physad_dataset_new(&ds, shared));
+    for (int64_t i = 0; i < physad_dataset_count(fans) && fans_taken < 6; i++) {
+        const physad_sample *s = physad_dataset_sample(fans, i);
+        physad_item item = PHYSAD_ITEM_INIT, gone = PHYSAD_ITEM_INIT;
+        char path[2][160];
+        if (s->split != PHYSAD_SPLIT_TRAIN)
+            continue;
+        snprintf(path[0], sizeof(path[0]), "%s/text.mp4", folder);
+        snprintf(path[1], sizeof(path[1]), "%s/single", folder);
+        item.file = s->file;
+        gone.file = path[fans_taken == 4];
+        if (gaps && (fans_taken == 1 || fans_taken == 4))
+            assert_ok(physad_dataset_add(ds, &gone));
+        assert_ok(physad_dataset_add(ds, &item));
+        fans_taken++;
+    }
+    return ds;
+}
+
+static void write_gaps(void)
+{
+    static uint8_t grey[64 * 64];
+    char path[160];
+    const physad_view v = physad_view_gray8(grey, 64, 64, 64);
+    snprintf(path, sizeof(path), "%s/text.mp4", folder);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_true(fputs("no video", f) >= 0 && fclose(f) == 0);
+    snprintf(path, sizeof(path), "%s/single", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/single/0.png", folder);
+    assert_ok(physad_image_write(shared, path, &v, NULL));
+}
+
+static void same_files(const physad_detector *a, const physad_detector *b)
+{
+    char path[2][160];
+    uint8_t *bytes[2];
+    long sizes[2];
+    for (int k = 0; k < 2; k++) {
+        snprintf(path[k], sizeof(path[k]), "%s/%d.physad", folder, k);
+        assert_ok(physad_detector_save(k == 0 ? a : b, path[k]));
+        FILE *f = fopen(path[k], "rb");
+        assert_non_null(f);
+        fseek(f, 0, SEEK_END);
+        sizes[k] = ftell(f);
+        rewind(f);
+        bytes[k] = malloc((size_t)sizes[k]);
+        assert_int_equal(fread(bytes[k], 1, (size_t)sizes[k], f), sizes[k]);
+        fclose(f);
+    }
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(bytes[0], bytes[1], (size_t)sizes[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+}
+
+/* By every method that learns from videos; calibrated on some, so that one that is kept aside may be what is left out.
+ */
+static void broken_videos_are_left_out(void **state)
+{
+    static const struct {
+        const char *method;
+        int broken; /* a video of one frame is enough for networks that see one */
+        const char *settings[6][2];
+    } cases[] = {
+        { "motion-energy", 1, { { "calibration", "0.34" }, { "alpha", "0.34" } } },
+        { "motion-bank", 2, { { "calibration", "0.34" }, { "alpha", "0.34" }, { "bank_rows", "200" } } },
+        { "mnad-recon",
+          1,
+          { { "calibration", "0.34" },
+            { "alpha", "0.34" },
+            { "size", "32" },
+            { "width", "4" },
+            { "epochs", "1" },
+            { "epoch_clips", "32" } } },
+    };
+    write_gaps();
+    for (size_t m = 0; m < sizeof(cases) / sizeof(cases[0]); m++) {
+        physad_detector *det[2];
+        physad_dataset *gaps = some_fans(true), *whole = some_fans(false);
+        physad_call_options call = PHYSAD_CALL_OPTIONS_INIT;
+        for (int k = 0; k < 2; k++) {
+            assert_ok(physad_detector_new(&det[k], shared, cases[m].method));
+            for (int i = 0; i < 6 && cases[m].settings[i][0] != NULL; i++)
+                assert_ok(physad_detector_set(det[k], cases[m].settings[i][0], cases[m].settings[i][1]));
+        }
+        assert_int_not_equal(physad_detector_fit(det[0], gaps, NULL), PHYSAD_OK);
+        assert_non_null(strstr(physad_last_error(), "text.mp4"));
+        assert_int_equal(physad_detector_skipped_count(det[0]), 0);
+        call.on_error = PHYSAD_ERRORS_SKIP;
+        assert_ok(physad_detector_fit(det[0], gaps, &call));
+        assert_int_equal(physad_detector_skipped_count(det[0]), cases[m].broken);
+        assert_non_null(strstr(physad_detector_skipped(det[0], 0, NULL), "text.mp4"));
+        if (cases[m].broken > 1) {
+            assert_non_null(strstr(physad_detector_skipped(det[0], 1, NULL), "single"));
+            assert_ok(physad_detector_fit(det[1], whole, NULL));
+            same_files(det[0], det[1]);
+        }
+        for (int k = 0; k < 2; k++)
+            physad_detector_free(det[k]);
+        physad_dataset_free(gaps);
+        physad_dataset_free(whole);
+    }
+}
+
 static int make(void **state)
 {
     physad_context_options c = PHYSAD_CONTEXT_OPTIONS_INIT;
@@ -248,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_energy),    cmocka_unit_test(test_sides),     cmocka_unit_test(test_saved),
         cmocka_unit_test(test_pooling), cmocka_unit_test(test_arguments), cmocka_unit_test(test_real),
+        cmocka_unit_test(broken_videos_are_left_out),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }
