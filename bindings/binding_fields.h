@@ -321,13 +321,14 @@ static size_t binding_distance(const char *a, const char *b)
     return row[n];
 }
 
-/* The name that looks most like the one that was given. */
+/* The name that looks most like the one that was given; one that is a part of it ("rate" of frame_rate) does. */
 static const char *binding_nearest(const binding_struct *s, const char *name)
 {
     const char *best = s->fields[0].name;
     size_t least = SIZE_MAX;
     for (const binding_field *f = s->fields; f->name != NULL; f++) {
-        const size_t distance = binding_distance(name, f->name);
+        const int part = strlen(name) >= 3 && strstr(f->name, name) != NULL;
+        const size_t distance = part ? 1 : binding_distance(name, f->name);
         if (distance < least) {
             least = distance;
             best = f->name;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MOST_BYTES (1 << 20)
 
@@ -48,6 +49,12 @@ static physad_status use_rules(physad_detector *detector, const char *path, int 
     return status;
 }
 
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 int cmd_rules(tool *t)
 {
     const char *use = tool_text(t, "use", NULL), *model = tool_text(t, "output", NULL), *json;
@@ -57,6 +64,8 @@ int cmd_rules(tool *t)
         return tool_usage(t, "--use wants -o MODEL, the model with these rules");
     if (use == NULL && model != NULL)
         return tool_usage(t, "-o is for the model with other rules and wants --use FILE; --json OUT is for the rules");
+    if (use != NULL && same_file(use, model))
+        return tool_usage(t, "-o is the file of rules that --use names; want another, for a model");
     physad_status status = physad_detector_load(&detector, t->ctx, t->operands[0]);
     if (status == PHYSAD_OK && use != NULL)
         status = use_rules(detector, use, &code);

@@ -341,7 +341,8 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_result_strip(physad_result **ou
  * PHYSAD_ERR_NOMEM
  * @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_rules(physad_detector *detector, const char **json);
-/** Sets ranges of rules and which are used; rules that `json` does not name stay as they are. Needs the detector for
+/** Sets ranges of rules and which are used; rules that `json` does not name stay as they are. Words ("below", "above")
+ * are not taken; another unit than the rule's, or a key that rules do not have, is an error. Needs the detector for
  * itself. The threshold stays that of the rules it was made with.
  * @return PHYSAD_OK; PHYSAD_ERR_FORMAT (says which rule; nothing is changed); as physad_detector_rules() @since 0.1 */
 PHYSAD_API PHYSAD_NODISCARD physad_status physad_detector_set_rules(physad_detector *detector, const char *json);

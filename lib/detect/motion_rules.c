@@ -377,24 +377,6 @@ json_t *physad__rules_to_json(const physad__rule *rules)
     return list;
 }
 
-static int64_t find_rule(const char *name)
-{
-    for (int64_t k = 0; k < PHYSAD__RULES; k++)
-        if (strcmp(physad__rule_kinds[k].name, name) == 0)
-            return k;
-    return -1;
-}
-
-static physad_status unknown_rule(const char *name)
-{
-    const char *names[PHYSAD__RULES];
-    for (int64_t k = 0; k < PHYSAD__RULES; k++)
-        names[k] = physad__rule_kinds[k].name;
-    const char *near = physad__nearest_name(name, names, PHYSAD__RULES);
-    return physad__error(PHYSAD_ERR_FORMAT, "there is no rule \"%.60s\"; did you mean \"%s\"?", name,
-                         near != NULL ? near : names[0]);
-}
-
 /* What stands there, for a message: a number or a short text as it is, else what kind of thing it is. */
 static const char *shown(const json_t *value, char *out, size_t size)
 {
@@ -409,6 +391,56 @@ static const char *shown(const json_t *value, char *out, size_t size)
     else
         return json_is_object(value) ? "an object" : json_is_array(value) ? "a list" : "null";
     return out;
+}
+
+static int64_t find_rule(const char *name)
+{
+    for (int64_t k = 0; k < PHYSAD__RULES; k++)
+        if (strcmp(physad__rule_kinds[k].name, name) == 0)
+            return k;
+    return -1;
+}
+
+static physad_status unknown_rule(const char *name)
+{
+    const char *names[PHYSAD__RULES];
+    char all[400] = "";
+    size_t used = 0;
+    for (int64_t k = 0; k < PHYSAD__RULES; k++)
+        names[k] = physad__rule_kinds[k].name;
+    const char *near = physad__nearest_name(name, names, PHYSAD__RULES);
+    if (near != NULL)
+        return physad__error(PHYSAD_ERR_FORMAT, "there is no rule \"%.60s\"; did you mean \"%s\"?", name, near);
+    for (int64_t k = 0; k < PHYSAD__RULES; k++)
+        used += (size_t)physad__snprintf(all + used, sizeof(all) - used, "%s%s", k > 0 ? ", " : "", names[k]);
+    return physad__error(PHYSAD_ERR_FORMAT, "there is no rule \"%.60s\"; there are %s", name, all);
+}
+
+/* What stands in a rule: a misspelt "used" would leave it as it is, and pass. The words are for reading. */
+static const char *const fields[] = { "rule", "unit", "used", "low", "high", "below", "above" };
+
+static physad_status check_fields(int64_t k, const json_t *one)
+{
+    const char *key, *name = physad__rule_kinds[k].name;
+    const json_t *unit = json_object_get(one, "unit");
+    for (void *at = json_object_iter((json_t *)(uintptr_t)one); at != NULL;
+         at = json_object_iter_next((json_t *)(uintptr_t)one, at)) {
+        bool known = false;
+        key = json_object_iter_key(at);
+        for (int64_t i = 0; i < PHYSAD__COUNT(fields); i++)
+            known = known || strcmp(key, fields[i]) == 0;
+        const char *near = known ? NULL : physad__nearest_name(key, fields, PHYSAD__COUNT(fields));
+        if (!known)
+            return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\" has no \"%.60s\"; %s%s%s", name, key,
+                                 near != NULL ? "did you mean \"" : "it has low, high and used",
+                                 near != NULL ? near : "", near != NULL ? "\"?" : "");
+    }
+    if (unit != NULL && (!json_is_string(unit) || strcmp(json_string_value(unit), unit_of(k)) != 0)) {
+        char got[64];
+        return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": unit is %s, want \"%s\"", name,
+                             shown(unit, got, sizeof(got)), unit_of(k));
+    }
+    return PHYSAD_OK;
 }
 
 static const double MOST_TOLD = 1e100;
@@ -457,6 +489,7 @@ static physad_status read_rule(physad__rule *rules, const json_t *one, bool *giv
         return unknown_rule(json_string_value(name));
     if (given[k])
         return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\" is there twice, want it once", physad__rule_kinds[k].name);
+    PHYSAD__TRY(check_fields(k, one));
     if (used != NULL && !json_is_boolean(used))
         return physad__error(PHYSAD_ERR_FORMAT, "rule \"%s\": used is %s, want true or false",
                              physad__rule_kinds[k].name, shown(used, got, sizeof(got)));

@@ -25,6 +25,7 @@ typedef struct physad__av_input {
     int64_t largest; /* bytes of a packet of any stream */
     double until;    /* end of the last packet of the stream, seconds as they are stored; -INFINITY: not told */
     const char *cut; /* why reading was ended by us; NULL: it was not */
+    bool late;       /* that is because no frame came within max_seconds */
     AVClass class;   /* of the format context */
     AVIOContext *io;
     AVFormatContext *format;

@@ -23,7 +23,8 @@ static int give_up(void *user)
     if (atomic_load(&in->source->ctx->cancelled) != 0)
         return 1;
     if (physad__seconds() > in->deadline) {
-        in->cut = "no frame came within max_seconds";
+        in->cut = "no frame came in time";
+        in->late = true;
         return 1;
     }
     return 0;
@@ -124,6 +125,9 @@ static physad_status no_memory(const physad__av_input *in)
 static physad_status input_error(const physad__av_input *in, int code, const char *what)
 {
     PHYSAD__TRY(physad__video_stopped(in->source));
+    if (in->late) /* whatever FFmpeg was about when it was told to give up */
+        return physad__error(PHYSAD_ERR_FORMAT, "%s: no frame came within %g s (max_seconds)", in->from.name,
+                             in->source->options.max_seconds);
     if (in->cut != NULL)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: %s: %s", in->from.name, what, in->cut);
     if (code == AVERROR(EPERM))

@@ -406,6 +406,9 @@ class Videos(Case):
         self.fails(run("rules", self.model, "--use", edited), 2, "-o MODEL")
         self.fails(run("rules", self.model, "-o", self.place / "x"), 2, "--json OUT is for the rules")  # no copy of the model
         self.assertFalse((self.place / "x").exists())
+        kept = edited.read_bytes()
+        self.fails(run("rules", self.model, "--use", edited, "-o", edited), 2, "-o is the file of rules")
+        self.assertEqual(edited.read_bytes(), kept)
         edited.write_text('{"rules": [{"rule": "speed", "used": false}]}')
         done = self.ok(run("rules", self.model, "--use", edited, "-o", self.place / "lax.physad", "--json", "-"))
         self.assertEqual(next(r for r in json.loads(done.stdout)["rules"] if r["rule"] == "speed"), dict(speed, used=False))

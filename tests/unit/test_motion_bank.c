@@ -499,6 +499,14 @@ static void rules_can_be_edited(void **state)
         { "[{\"rule\": \"speed\", \"low\": 2, \"high\": 3, \"used\": {}}]", "used is an object, want true or false" },
         { "[{\"rule\": \"end\", \"low\": 2, \"high\": 3}, {\"rule\": \"end\", \"low\": 2, \"high\": 3}]",
           "entry 2 of the rules: rule \"end\" is there twice" },
+        { "[{\"rule\": \"speed\", \"low\": 2, \"high\": 3, \"usd\": false}]",
+          "entry 1 of the rules: rule \"speed\" has no \"usd\"; did you mean \"used\"?" },
+        { "[{\"rule\": \"speed\", \"low\": 2, \"high\": 3, \"importance\": 2}]",
+          "has no \"importance\"; it has low, high and used" },
+        { "[{\"rule\": \"end\", \"unit\": \"ms\", \"low\": 2, \"high\": 3}]", "unit is \"ms\", want \"s\"" },
+        { "[{\"rule\": \"end\", \"unit\": 1, \"low\": 2, \"high\": 3}]", "unit is 1, want \"s\"" },
+        { "[{\"rule\": \"velocity\", \"low\": 2, \"high\": 3}]",
+          "there is no rule \"velocity\"; there are duration, energy, way, speed," },
     };
     for (size_t i = 0; i < PHYSAD__COUNT(bad); i++)
         assert_fails(PHYSAD_ERR_FORMAT, bad[i].said, physad_detector_set_rules(det, bad[i].json));

@@ -56,6 +56,7 @@ test("context", function()
   local c = physad.context { threads = 2, seed = 7 }
   assert(c.threads == 2 and c.seed == 7 and is_integer(c.threads))
   raises("PHYSAD_ERR_ARG", "did you mean 'threads'", physad.context, { thread = 1 })
+  raises("PHYSAD_ERR_ARG", "did you mean 'frame_rate'", physad.video, "none.mp4", { rate = 25 })
   raises("PHYSAD_ERR_ARG", "threads is string", physad.context, { threads = "x" })
   raises("PHYSAD_ERR_ARG", "integer", physad.context, { threads = 1.5 })
   raises("PHYSAD_ERR_ARG", "out of range", physad.context, { threads = 2 ^ 40 })
