@@ -289,7 +289,8 @@ PHYSAD_API int64_t physad_result_frame_count(const physad_result *result);
 PHYSAD_API const double *physad_result_frame_scores(const physad_result *result);
 
 /** What is odd about a scored video, in words: the rules that are broken, with the value and the normal range of each,
- * the worst first; or what is unlike any normal video. "" when nothing is, or the method has no words (and for NULL).
+ * the worst first, but what comes of others (what is slow hardly rests) behind them; three at most; or what is unlike
+ * any normal video. "" when nothing is, or the method has no words (and for NULL).
  * Owned by the result.
  * @since 0.1 */
 PHYSAD_API const char *physad_result_verdict(const physad_result *result);

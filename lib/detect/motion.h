@@ -187,7 +187,9 @@ typedef struct physad__rule_kind {
     bool fine; /* as of views */
     bool clip; /* also told of clips of a stream: not how much goes on there, for how many things pass is no rule */
     double least; /* spread that is none yet */
+    int cause;    /* below and above: whether that is what happens, and not what comes of it */
 } physad__rule_kind;
+enum { PHYSAD__RULE_BELOW = 1, PHYSAD__RULE_ABOVE = 2, PHYSAD__RULE_EITHER = 3 };
 extern const physad__rule_kind physad__rule_kinds[];
 enum { PHYSAD__RULES = 19 };
 

@@ -4,9 +4,10 @@
 
 #include <math.h>
 
-static const double CLEAR = 3;    /* z from which a view is odd by itself: as far off as a broken rule */
-static const double MANY = 2.5;   /* a score from which many are, though none of them is by itself */
-static const double SLOWER = 0.8; /* than normal, from which a part is said to be slow; its inverse: fast */
+static const double CLEAR = 3;        /* z from which a view is odd by itself: as far off as a broken rule */
+static const double MANY = 2.5;       /* a score from which many are, though none of them is by itself */
+static const double EFFECT = 1.0 / 3; /* by how much less a rule tells whose break comes of another's */
+static const double SLOWER = 0.8;     /* than normal, from which a part is said to be slow; its inverse: fast */
 
 /* --- scores --------------------------------------------------------------------------------------------------------
  */
@@ -82,7 +83,15 @@ double physad__motion_clip_score(const physad__motion_model *m, const physad__co
 /* --- words ---------------------------------------------------------------------------------------------------------
  */
 
-/* The broken rules, the worst first. */
+/* How much a broken rule tells: what comes of others (a slow thing does not rest) a third of what it deviates. */
+static double tells(const physad__motion_model *m, int64_t k, double value)
+{
+    const double d = physad__rule_deviation(&m->rules[k], value);
+    const int side = d < 0 ? PHYSAD__RULE_BELOW : PHYSAD__RULE_ABOVE;
+    return fabs(d) * ((physad__rule_kinds[k].cause & side) != 0 ? 1 : EFFECT);
+}
+
+/* The broken rules, those first that tell most. */
 static void say_rules(const physad__motion_model *m, const double *values, char *out, size_t size)
 {
     char one[256];
@@ -92,8 +101,7 @@ static void say_rules(const physad__motion_model *m, const double *values, char 
         int64_t k = -1;
         for (int64_t i = 0; i < PHYSAD__RULES; i++)
             if (m->rules[i].used && !told[i] && (values[i] < m->rules[i].low || values[i] > m->rules[i].high) &&
-                (k < 0 || fabs(physad__rule_deviation(&m->rules[i], values[i])) >
-                              fabs(physad__rule_deviation(&m->rules[k], values[k]))))
+                (k < 0 || tells(m, i, values[i]) > tells(m, k, values[k])))
                 k = i;
         if (k < 0)
             break;

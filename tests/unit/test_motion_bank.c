@@ -232,7 +232,10 @@ static void defects_are_odd_and_named(void **state)
     physad_result *good = score(fitted, sample_of("good")->file);
     static const struct {
         const char *type, *word;
-    } wants[] = { { "slow", "" }, { "short", "" }, { "sticks", "" }, { "returns", "" } };
+    } wants[] = { { "slow", "too slow (" },
+                  { "short", "stops early (" },
+                  { "sticks", "stalls (" },
+                  { "returns", "turns back (" } };
     for (int64_t i = 0; i < PHYSAD__COUNT(wants); i++) {
         physad_worst worst = PHYSAD_WORST_INIT;
         physad_result *r = score(fitted, sample_of(wants[i].type)->file);
@@ -240,7 +243,6 @@ static void defects_are_odd_and_named(void **state)
                       physad_result_verdict(r));
         assert_true(physad_result_score(r) > physad_result_score(good));
         assert_true(strstr(physad_result_verdict(r), wants[i].word) != NULL);
-        assert_true(*physad_result_verdict(r) != '\0');
         assert_int_equal(physad_result_frame_count(r), 32);
         assert_ok(physad_result_worst(r, &worst));
         assert_in_range(worst.frame, 0, 31);
