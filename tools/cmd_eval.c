@@ -181,25 +181,34 @@ static bool read_options(const tool *t, physad_evaluate_options *o)
     return true;
 }
 
+static int write_json(const char *path, const physad_evaluation *e)
+{
+    const char *text = physad_evaluation_json(e);
+    const size_t length = strlen(text);
+    const int code = tool_write(path, text, length);
+    if (code == TOOL_DONE && strcmp(path, "-") == 0 && (length == 0 || text[length - 1] != '\n'))
+        printf("\n");
+    return code;
+}
+
+/* What cannot be written takes nothing of the others along: an evaluation may have taken hours. */
 static int output(const tool *t, const physad_evaluation *e)
 {
     const char *json = tool_text(t, "json", NULL), *folder = tool_text(t, "report", NULL);
-    int code = TOOL_DONE;
+    int code = TOOL_DONE, other = TOOL_DONE;
+    if (json == NULL || strcmp(json, "-") != 0) {
+        code = print_table(e);
+        if (code == TOOL_DONE)
+            code = print_breaks(e);
+    }
+    if (json != NULL)
+        other = write_json(json, e);
+    code = code == TOOL_DONE ? other : code;
     if (folder != NULL) {
         const physad_status status = physad_evaluation_html(e, folder, NULL);
-        code = status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+        other = status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+        code = code == TOOL_DONE ? other : code;
     }
-    if (code == TOOL_DONE && json != NULL) {
-        const char *text = physad_evaluation_json(e);
-        const size_t length = strlen(text);
-        code = tool_write(json, text, length);
-        if (code == TOOL_DONE && strcmp(json, "-") == 0 && (length == 0 || text[length - 1] != '\n'))
-            printf("\n");
-    }
-    if (code == TOOL_DONE && (json == NULL || strcmp(json, "-") != 0))
-        code = print_table(e);
-    if (code == TOOL_DONE && (json == NULL || strcmp(json, "-") != 0))
-        code = print_breaks(e);
     return code;
 }
 

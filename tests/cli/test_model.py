@@ -5,11 +5,13 @@ import json
 import math
 import os
 import pathlib
+import resource
 import shutil
+import subprocess
 import threading
 import unittest
 
-from cli import Case, files_of, interrupt_when, run
+from cli import PHYSAD, Case, files_of, interrupt_when, run
 
 NET = ["--weights", "random:1", "--set", "input=64", "--set", "alpha=0.4"]
 DRAW = ["--train-views", "12", "--test-views", "4", "--instances", "1", "--instance-views", "2", "--size", "64"]
@@ -427,6 +429,16 @@ class Videos(Case):
         self.assertEqual(score(), score("--fps", "25"))  # as the training folders, which do not say theirs
         self.assertGreater(score("--fps", "75"), score() + 1)  # three times as fast
         self.fails(run("predict", self.model, good, "--fps", "0"), 2, "fps")
+
+    def test_what_cannot_be_written_takes_no_figures_along(self):
+        out, report = self.place / "results.json", self.place / "report"
+        done = subprocess.run([PHYSAD, "eval", self.data, "--method", "motion-energy", "--json", out, "--report", report, "--replicates", "0"],
+                              capture_output=True, text=True, check=False,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "results.json: .*File too large\n(.*\n)*.*report.html: .*File too large")
+        self.assertIn("video AUROC", done.stdout)
+        self.assertEqual([f for f in files_of(self.place) if not f.startswith("set")], [])
 
     def test_protocols(self):
         def split(*more):
