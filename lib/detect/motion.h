@@ -380,6 +380,12 @@ typedef struct physad__motion_worst {
     physad__oddest oddest;
 } physad__motion_worst;
 
+/* How odd a take is at a point of time. */
+typedef struct physad__motion_told {
+    int64_t point; /* -1: of none yet */
+    double z;
+} physad__motion_told;
+
 /* A take as it comes. */
 typedef struct physad__motion_run {
     const physad__motion_model *model;
@@ -404,6 +410,7 @@ typedef struct physad__motion_run {
     int64_t taken, ends_from, end_capacity;
     double last_score;         /* of the plane before `left` */
     physad__motion_worst worst, gone; /* of all; of those that were taken */
+    physad__motion_told told;  /* of episodes: at the point of the plane that was scored last */
     int64_t score_capacity, oddest_capacity, next_clip;
     bool any_clip;
     double clip_score;         /* the greatest */

@@ -66,6 +66,8 @@ static physad_status set_number(physad__motion_model *m, const number *n, double
     if (!(value >= n->least && value <= n->most))
         return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: %s is %g, want %g to %g", n->name, value, n->least,
                              n->most);
+    if (n->type != REAL && value != floor(value))
+        return physad__error(PHYSAD_ERR_FORMAT, "motion.numbers: %s is %g, want a whole number", n->name, value);
     if (n->type == REAL)
         *(double *)at = value;
     else if (n->type == INTEGER)

@@ -121,7 +121,7 @@ static double deviation_of(const physad__motion_model *m, const physad__course *
 physad_status physad__motion_run_open(physad__motion_run *run, const physad__motion_model *model, double rate)
 {
     physad__mem *mem = &model->ctx->mem;
-    *run = (physad__motion_run){ .model = model, .mem = mem, .worst.plane = -1, .gone.plane = -1 };
+    *run = (physad__motion_run){ .model = model, .mem = mem, .worst.plane = -1, .gone.plane = -1, .told.point = -1 };
     physad_status status =
         physad__motion_pace_open(&run->pace, model->ctx, model->height, model->width, model->rate, rate);
     if (status == PHYSAD_OK)
@@ -204,6 +204,15 @@ static void keep_worst(physad__motion_worst *worst, const physad__motion_run *ru
             (physad__motion_worst){ run->scores[kept], plane, physad__motion_run_frame(run, plane), run->oddest[kept] };
 }
 
+/* z at a point of time, all that tells it there: many planes of a long take lie nearest to one. */
+static double z_at(physad__motion_told *told, const physad__motion_run *run, int64_t point, double phase)
+{
+    const physad__motion_model *m = run->model;
+    if (told->point != point)
+        *told = (physad__motion_told){ point, physad__usual_z(&m->point, deviation_of(m, &run->course, point, phase)) };
+    return told->z;
+}
+
 /* In an episode a plane is also odd by what it does at its time, once what lies around it has come. */
 static physad_status score_planes(physad__motion_run *run, bool end)
 {
@@ -216,7 +225,7 @@ static physad_status score_planes(physad__motion_run *run, bool end)
             const int64_t point = physad__view_point_of(&m->scale, (double)t);
             if (!end && run->course.frames <= physad__view_point_last(&m->scale, point))
                 return PHYSAD_OK;
-            z[1] = physad__usual_z(&m->point, deviation_of(m, &run->course, point, 0));
+            z[1] = z_at(&run->told, run, point, 0);
         }
         run->scores[kept] = physad__motion_join(z, m->episodes ? 2 : 1);
         keep_worst(&run->worst, run, t);
@@ -229,13 +238,13 @@ static physad_status score_planes(physad__motion_run *run, bool end)
 static physad_status score_anew(physad__motion_run *run, double phase)
 {
     const physad__motion_model *m = run->model;
+    physad__motion_told told = { -1, 0 };
     run->worst = run->gone;
     for (int64_t t = run->left; t < run->scored; t++) {
         PHYSAD__TRY(physad__cancelled(run->pace.ctx));
         if (t < run->course.frames) {
             const int64_t point = physad__view_point_of(&m->scale, (double)t + phase);
-            const double z[2] = { physad__usual_z(&m->frame, run->course.patches[t]),
-                                  physad__usual_z(&m->point, deviation_of(m, &run->course, point, phase)) };
+            const double z[2] = { physad__usual_z(&m->frame, run->course.patches[t]), z_at(&told, run, point, phase) };
             run->scores[t - run->scores_from] = physad__motion_join(z, 2);
         }
         keep_worst(&run->worst, run, t);

@@ -374,6 +374,7 @@ static void crafted_models_are_refused(void **state)
                 { 3, 2, "episodes is 2, want 0 to 1" },      { 3, 0, "a model of streams with" },
                 { 4, 0, "rate is 0, want 1e-06 to 1000" },   { 5, 0.5, "scale.frames is 0.5, want 1" },
                 { 6, 0, "scale.energy is 0" },               { TAKES, -1, "count is -1" },
+                { 0, 40.5, "height is 40.5, want a whole" }, { 10, 0.5, "steady is 0.5, want a whole" },
                 { 11, 1e6, "takes of 1e+06 to" },            { 13, NAN, "number 13 is not finite" } };
     for (int64_t i = 0; i < PHYSAD__COUNT(odd); i++) {
         craft("motion.numbers", odd[i].at, odd[i].value, full("crafted"));
