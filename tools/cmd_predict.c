@@ -131,6 +131,7 @@ int predict_report(predict *p, const char *path, const physad_result *result, co
     char score[32];
     const int32_t anomalous = physad_result_is_anomalous(result);
     const char *verdict = physad_result_verdict(result);
+    p->undecided |= anomalous < 0;
     if (p->lines) {
         tool_put_name(path);
         printf(" %s %s%s%s", tool_number(score, physad_result_score(result)),
@@ -404,6 +405,16 @@ static int write_summary(predict *p, const char *json, const char *model, json_t
     return tool_write_json(json, all);
 }
 
+/* Why lines say "unknown", and what helps. */
+static void put_reason(const predict *p)
+{
+    physad_threshold threshold = PHYSAD_THRESHOLD_INIT;
+    const bool has = physad_detector_threshold(p->detector, &threshold) == PHYSAD_OK;
+    tool_progress_end();
+    fprintf(stderr, "physad: unknown: %s; --threshold T sets one\n",
+            has ? "the model's threshold is one for photos, and promises nothing on videos" : physad_last_error());
+}
+
 int cmd_predict(tool *t)
 {
     const char *json = tool_text(t, "json", NULL), *model = t->operands[0];
@@ -424,6 +435,8 @@ int cmd_predict(tool *t)
         code = predict_groups_new(p);
     if (code == TOOL_DONE)
         code = score_inputs(p);
+    if (code == TOOL_DONE && p->lines && p->undecided)
+        put_reason(p);
     if (code == TOOL_DONE)
         code = predict_groups_end(p, &groups);
     if (code == TOOL_DONE && json != NULL)

@@ -22,6 +22,7 @@ typedef struct predict {
     bool wants_videos; /* the method is one for videos */
     bool in_space;     /* the method is one for photos with poses */
     bool skip, lines;
+    bool undecided; /* a line said "unknown" */
     bool shorten; /* damaged videos end before the damage */
     double fps;   /* of folders of frames; 0: not told */
     int64_t max_frames; /* longer videos are endless; 0: the library's */

@@ -149,6 +149,15 @@ class Model(Case):
         self.assertEqual((high["threshold"], high["samples"][0]["anomalous"]), (1e9, False))
         self.assertIsNone(high["samples"][0]["map"])
 
+    def test_unknown(self):
+        bare = self.place / "bare.physad"
+        self.ok(run("fit", self.data, "--category", "can", "--method", "patchcore", "-o", bare, *NET, "--set", "calibration=0"))
+        done = self.ok(run("predict", bare, *self.photos[:2]))
+        self.assertTrue(all(line.endswith(" unknown") for line in done.stdout.splitlines()))
+        self.assertEqual(done.stderr.count("unknown: patchcore: no threshold: the detector was fitted with calibration=0"), 1)
+        self.assertIn("--threshold T", done.stderr)
+        self.assertNotIn("unknown", self.ok(run("predict", bare, self.photos[0], "--threshold", "1")).stderr)
+
     def test_bad_photos(self):
         bad = self.place / "bad.png"
         bad.write_bytes(self.photos[0].read_bytes()[:900])
