@@ -359,7 +359,7 @@ static physad_status bank_score(const physad_detector *det, const physad__posed_
 
 /* They are written and read as rows of f64. */
 _Static_assert(sizeof(physad__splat_part) == 3 * sizeof(double), "splat_bank.parts has rows of three");
-_Static_assert(sizeof(physad__usual) == 4 * sizeof(double), "splat_bank.usual has rows of four");
+_Static_assert(sizeof(physad__splat_usual) == 4 * sizeof(double), "splat_bank.usual has rows of four");
 
 static physad_status for_all(const physad__posed_model *m, physad__tensors_writer *w, bool append)
 {
@@ -446,7 +446,7 @@ static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *fi
         PHYSAD__TRY(physad__posed_take(b->plain_bank, file, "splat_bank.plain", PHYSAD_F32, 3, plain, true));
     PHYSAD__TRY(check_parts(b));
     for (int way = 0; way < PHYSAD__WAYS; way++) {
-        const physad__usual *u = &b->usual[way];
+        const physad__splat_usual *u = &b->usual[way];
         if (b->ways[way] && (!(fabs(u->mean) < BEYOND) || !(u->variance > 1 / BEYOND) || !(u->variance < BEYOND) ||
                              !(fabs(u->tail[0]) < BEYOND) || !(u->tail[1] > 1 / BEYOND)))
             return physad__error(PHYSAD_ERR_FORMAT, "splat_bank.usual row %d holds no mean, variance and tail", way);

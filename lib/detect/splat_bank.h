@@ -28,10 +28,10 @@ typedef struct physad__splat_grid {
 } physad__splat_grid;
 
 /* Mean, spread and tail of a way's distances on normal photos. */
-typedef struct physad__usual {
+typedef struct physad__splat_usual {
     double mean, variance;
     double tail[2]; /* z that one cell in a hundred exceeds, and how much farther one in a thousand is */
-} physad__usual;
+} physad__splat_usual;
 
 /* What a photo's score and map are made of, each by itself: what its pose explains, and the plain bank. */
 enum { PHYSAD__PART_POSED, PHYSAD__PART_PLAIN, PHYSAD__PARTS };
@@ -59,7 +59,7 @@ typedef struct physad__splat_bank {
                                 unknown */
     float *plain_maps;   /* (views, plain cells): the same; only while it learns */
     double trends[PHYSAD__FINE_WAYS][PHYSAD__TRAITS]; /* of logarithms of distances, by traits */
-    physad__usual usual[PHYSAD__WAYS];
+    physad__splat_usual usual[PHYSAD__WAYS];
     physad__splat_part parts[PHYSAD__PARTS];
 } physad__splat_bank;
 
@@ -159,6 +159,6 @@ physad_status physad__splat_bank_learn(physad__splat_bank *b, const physad_detec
 void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera,
                               int64_t view, int way, bool local, float *z);
 /* z to -log10 of the share of normal cells that exceed it. */
-float physad__splat_bank_surprise(const physad__usual *u, float z);
+float physad__splat_bank_surprise(const physad__splat_usual *u, float z);
 
 #endif

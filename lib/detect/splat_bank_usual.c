@@ -279,7 +279,7 @@ static void look_up(const physad__splat_bank *b, tally *t, int way, int64_t view
 void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera,
                               int64_t view, int way, bool local, float *z)
 {
-    const physad__usual *u = &b->usual[way];
+    const physad__splat_usual *u = &b->usual[way];
     const float *points = way < PHYSAD__COARSE_WAYS ? e->points : e->fine_points;
 #pragma omp parallel for schedule(static) num_threads(b->model->ctx->threads)
     for (int64_t i = 0; i < physad__splat_grid_cells(physad__splat_bank_grid(b, way)); i++) {
@@ -297,6 +297,7 @@ void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explain
 
 /* --- tails --- */
 
+/* The tail is that of a normal distribution, until one is known: a scene too thin to explain any cell has none. */
 static void learn_moments(physad__splat_bank *b, int way)
 {
     tally t = { 0 };
@@ -304,7 +305,7 @@ static void learn_moments(physad__splat_bank *b, int way)
         count_distance(&t, 1, map_of(b, way, 0)[i]);
     const double mean = t.n > 0 ? t.sum / t.n : 0;
     b->usual[way] =
-        (physad__usual){ .mean = mean, .variance = t.n > 0 ? fmax(t.square / t.n - mean * mean, 1e-12) : 1 };
+        (physad__splat_usual){ mean, t.n > 0 ? fmax(t.square / t.n - mean * mean, 1e-12) : 1, { 2.326, 0.764 } };
 }
 
 /* z of the training photos, each judged by the others. */
@@ -344,7 +345,7 @@ static physad_status learn_tail(physad__splat_bank *b, int way, bool local)
 
 /* Beyond one in a hundred the tail is taken as exponential: tail[1] farther, ten times rarer. Below, as if it went on
  * like that. */
-float physad__splat_bank_surprise(const physad__usual *u, float z)
+float physad__splat_bank_surprise(const physad__splat_usual *u, float z)
 {
     return (float)(2 + ((double)z - u->tail[0]) / u->tail[1]);
 }
