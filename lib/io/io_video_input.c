@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -231,11 +232,26 @@ static bool needs_no_parser(const AVCodecParameters *p)
     }
 }
 
+/* Sizes that no frame of FFmpeg's has: it would say so for each packet, in a way that nobody can silence. What lies in
+ * the packets tells a size as well, or the decoder cannot be opened. */
+static void forget_sizes(const physad__av_input *in)
+{
+    for (unsigned i = 0; i < in->format->nb_streams; i++) {
+        AVCodecParameters *p = in->format->streams[i]->codecpar;
+        const bool none = p->width < 0 || p->height < 0 ||
+                          ((int64_t)p->width + 128) * ((int64_t)p->height + 128) >= INT_MAX / 8;
+        if (p->codec_type == AVMEDIA_TYPE_VIDEO && none)
+            p->width = p->height = 0;
+    }
+}
+
 static physad_status find_stream(physad__av_input *in)
 {
     const bool all = tells_all(in);
-    if (!all)
+    if (!all) {
+        forget_sizes(in);
         PHYSAD__TRY(guess_streams(in));
+    }
     const int best = in->av->av_find_best_stream(in->format, AVMEDIA_TYPE_VIDEO, -1, -1, &in->decoder, 0);
     if (best == AVERROR_DECODER_NOT_FOUND)
         return physad__error(PHYSAD_ERR_UNSUPPORTED, "%s: this FFmpeg has no decoder for its video", in->from.name);

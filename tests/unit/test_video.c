@@ -477,6 +477,79 @@ static void test_damaged_photos(void **state)
     end(ctx);
 }
 
+static size_t put_chunk(unsigned char *out, const char *name, const void *data, size_t size)
+{
+    const uint32_t n = (uint32_t)size;
+    memcpy(out, name, 4);
+    memcpy(out + 4, &n, 4);
+    memmove(out + 8, data, size);
+    out[8 + size] = 0;
+    return 8 + size + size % 2;
+}
+
+/* An AVI file of three photos that claims frames of 64 x `height`. */
+static size_t make_avi(unsigned char *out, const unsigned char *photo, size_t size, int32_t height)
+{
+    enum { W = 64, H = 48 };
+    static unsigned char part[1 << 16], list[1 << 16];
+    const uint32_t main_header[14] = { 40000, 0, 0, 0x10, 3, 0, 1, 0, W, H };
+    uint32_t stream[14] = { 0, 0, 0, 0, 0, 1, 25, 0, 3 };
+    int32_t format[10] = { 40, W, height, 1 | 24 << 16 };
+    memcpy(&stream[0], "vids", 4);
+    memcpy(&stream[1], "MJPG", 4);
+    memcpy(&format[4], "MJPG", 4);
+    memcpy(list, "strl", 4);
+    size_t n = 4 + put_chunk(list + 4, "strh", stream, sizeof(stream));
+    n += put_chunk(list + n, "strf", format, sizeof(format));
+    memcpy(part, "hdrl", 4);
+    size_t m = 4 + put_chunk(part + 4, "avih", main_header, sizeof(main_header));
+    m += put_chunk(part + m, "LIST", list, n);
+    memcpy(out + 8, "AVI ", 4);
+    size_t all = 12 + put_chunk(out + 12, "LIST", part, m);
+    memcpy(list, "movi", 4);
+    n = 4;
+    for (int i = 0; i < 3; i++)
+        n += put_chunk(list + n, "00dc", photo, size);
+    all += put_chunk(out + all, "LIST", list, n);
+    const uint32_t rest = (uint32_t)all - 8;
+    memcpy(out, "RIFF", 4);
+    memcpy(out + 4, &rest, 4);
+    return all;
+}
+
+/* Of a size that no frame has FFmpeg says so with every packet, to everybody: it is not tried. The photos tell theirs.
+ */
+static void test_sizes_that_no_frame_has(void **state)
+{
+    static const int32_t heights[] = { 48, 0x03000030, INT32_MAX, -16777056 };
+    static unsigned char grey[48 * 64], avi[1 << 16];
+    const physad_view view = physad_view_gray8(grey, 48, 64, 64);
+    physad_context *ctx = new_context();
+    unsigned char *photo;
+    size_t size;
+    int64_t printed;
+    for (int i = 0; i < 48 * 64; i++)
+        grey[i] = (unsigned char)(i % 64 * 3);
+    assert_ok(physad_image_write(ctx, place("photo.jpg"), &view, NULL));
+    assert_ok(physad__file_read(&photo, &size, &ctx->mem, place("photo.jpg"), 0));
+    assert_true(size < 8000);
+    for (int i = 0; i < 4; i++) {
+        physad_video *v;
+        physad_video_info info = PHYSAD_VIDEO_INFO_INIT;
+        const size_t whole = make_avi(avi, photo, size, heights[i]);
+        const char *said = said_of(ctx, "photos.avi", avi, whole, &printed);
+        if (said != NULL)
+            fail_msg("%s", said);
+        assert_int_equal(printed, 0);
+        assert_ok(physad_video_open_memory(&v, ctx, avi, whole, "photos.avi", NULL));
+        assert_ok(physad_video_describe(v, &info));
+        assert_int_equal(info.height, 48);
+        physad_video_free(v);
+    }
+    physad__free(photo);
+    end(ctx);
+}
+
 /* Truncated and damaged files: an error that names the file, or a flagged short video. Never a frame that was not
  * there. */
 static void test_damage(void **state)
@@ -807,7 +880,7 @@ int main(void)
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_cut_or_damaged),
         cmocka_unit_test(test_lost_frames),
-        cmocka_unit_test(test_damaged_photos),
+        cmocka_unit_test(test_damaged_photos), cmocka_unit_test(test_sizes_that_no_frame_has),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_pipes),
