@@ -102,7 +102,8 @@ static void break_rows(const char **cells, char (*text)[40], const char *method,
 {
     size_t i;
     const json_t *entry;
-    json_array_foreach((json_t *)(uintptr_t)list, i, entry) {
+    json_array_foreach((json_t *)(uintptr_t)list, i, entry)
+    {
         const bool video = json_object_get(entry, "video_auroc") != NULL;
         const char *const names[] = { video ? "video_auroc" : "image_auroc", "pixel_auroc", "aupro" };
         const char **to = cells + *row * BREAK_COLUMNS;
@@ -124,14 +125,13 @@ static void break_rows(const char **cells, char (*text)[40], const char *method,
 /* The lists of the methods: of one result, or the means over all categories. */
 static int break_table(const physad_evaluation *e, const json_t *root)
 {
-    static const char *const titles[BREAK_COLUMNS] = { "method", "attribute", "value", "normal/anomalous", "AUROC",
-                                                       "pixel AUROC", "AUPRO" };
+    static const char *const titles[BREAK_COLUMNS] = { "method", "attribute",   "value", "normal/anomalous",
+                                                       "AUROC",  "pixel AUROC", "AUPRO" };
     const json_t *lists = json_object_get(root, "breakdowns"), *list;
     const char *method;
     size_t n = json_array_size(lists);
     int rows = 1;
-    json_object_foreach((json_t *)(uintptr_t)lists, method, list)
-        n += json_array_size(list);
+    json_object_foreach((json_t *)(uintptr_t)lists, method, list) n += json_array_size(list);
     if (n == 0)
         return TOOL_DONE;
     const char **cells = calloc((n + 1) * BREAK_COLUMNS, sizeof(*cells));
@@ -140,8 +140,7 @@ static int break_table(const physad_evaluation *e, const json_t *root)
         memcpy(cells, titles, sizeof(titles));
         if (json_is_array(lists))
             break_rows(cells, text, physad_evaluation_method(e, 0), lists, &rows);
-        json_object_foreach((json_t *)(uintptr_t)lists, method, list)
-            break_rows(cells, text, method, list, &rows);
+        json_object_foreach((json_t *)(uintptr_t)lists, method, list) break_rows(cells, text, method, list, &rows);
         printf("\nBy attribute%s; defects below 0.5 %% of the photo are small, those from 2 %% on large:\n",
                json_object_get(root, "results") != NULL ? ", means over the categories that have the value" : "");
         tool_table(cells, rows, BREAK_COLUMNS);
@@ -152,10 +151,41 @@ static int break_table(const physad_evaluation *e, const json_t *root)
     return made ? TOOL_DONE : tool_error("no memory for the table");
 }
 
-static int print_breaks(const physad_evaluation *e)
+/* What a result left out; `at`: which of several. */
+static const json_t *skipped_of(const json_t *root, size_t at)
+{
+    const json_t *results = json_object_get(root, "results");
+    return json_object_get(results != NULL ? json_array_get(results, at) : at == 0 ? root : NULL, "skipped");
+}
+
+static bool said_before(const json_t *root, size_t result, const char *reason)
+{
+    for (size_t r = 0; r < result; r++)
+        for (size_t i = 0; i < json_array_size(skipped_of(root, r)); i++)
+            if (strcmp(json_string_value(json_object_get(json_array_get(skipped_of(root, r), i), "reason")), reason) ==
+                0)
+                return true;
+    return false;
+}
+
+/* Once, though each method left it out. */
+static void say_what_went(const json_t *root)
+{
+    for (size_t r = 0; skipped_of(root, r) != NULL; r++)
+        for (size_t i = 0; i < json_array_size(skipped_of(root, r)); i++) {
+            const json_t *one = json_array_get(skipped_of(root, r), i);
+            const char *reason = json_string_value(json_object_get(one, "reason"));
+            if (!said_before(root, r, reason))
+                fprintf(stderr, "physad: left out: %s\n", reason);
+        }
+}
+
+/* What the results' own text tells beside the table. */
+static int print_rest(const physad_evaluation *e, bool tables)
 {
     json_t *root = json_loads(physad_evaluation_json(e), 0, NULL);
-    const int code = root != NULL ? break_table(e, root) : tool_error("no memory for the table");
+    const int code = root == NULL ? tool_error("no memory for the table") : tables ? break_table(e, root) : TOOL_DONE;
+    say_what_went(root);
     json_decref(root);
     return code;
 }
@@ -195,12 +225,10 @@ static int write_json(const char *path, const physad_evaluation *e)
 static int output(const tool *t, const physad_evaluation *e)
 {
     const char *json = tool_text(t, "json", NULL), *folder = tool_text(t, "report", NULL);
-    int code = TOOL_DONE, other = TOOL_DONE;
-    if (json == NULL || strcmp(json, "-") != 0) {
-        code = print_table(e);
-        if (code == TOOL_DONE)
-            code = print_breaks(e);
-    }
+    const bool tables = json == NULL || strcmp(json, "-") != 0;
+    int code = tables ? print_table(e) : TOOL_DONE, other = TOOL_DONE;
+    if (code == TOOL_DONE)
+        code = print_rest(e, tables);
     if (json != NULL)
         other = write_json(json, e);
     code = code == TOOL_DONE ? other : code;

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import resource
 import shutil
 import subprocess
@@ -287,6 +288,9 @@ class Model(Case):
         self.fails(run("fit", data, "--method", "patchcore", *NET, "-o", self.place / "m.physad"), 1, normal.name)
         done = self.ok(run("fit", data, "--method", "patchcore", *NET, "-o", self.place / "m.physad", "--on-error", "skip", "--batch", "3"))
         self.assertRegex(done.stderr, f"left out: .*{normal.name}")
+        done = self.ok(run("eval", data, "--method", "patchcore,padim", *NET, "--on-error", "skip", "--replicates", "0"))
+        for name in (normal.name, bad.name):  # once, though both methods left it out
+            self.assertEqual(len(re.findall(f"left out: .*{name}", done.stderr)), 1, done.stderr)
         skipped = self.evaluate("--on-error", "skip", data=data)["skipped"]
         self.assertEqual([s["path"].rsplit("/", 1)[-1] for s in skipped], [normal.name, bad.name])
 
