@@ -213,6 +213,8 @@ double physad__rules_oddness(const physad__rule *rules, const double *values, in
 bool physad__rule_can_be_told(int64_t index, double value);
 json_t *physad__rules_to_json(const physad__rule *rules);
 physad_status physad__rules_from_json(physad__rule *rules, const json_t *json);
+/* The broken rule beside which no other tells anything, as nothing moves; -1: none. */
+int64_t physad__rules_all_said(const physad__rule *rules, const double *values);
 /* "stalls: 0.61 s without motion; normal: 0 to 0.08 s" */
 void physad__rule_say(char *out, size_t size, int64_t index, const physad__rule *rule, double value);
 

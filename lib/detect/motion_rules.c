@@ -520,6 +520,11 @@ physad_status physad__rules_from_json(physad__rule *rules, const json_t *json)
     return PHYSAD_OK;
 }
 
+int64_t physad__rules_all_said(const physad__rule *rules, const double *values)
+{
+    return rules[END].used && values[END] < rules[END].low && values[END] <= 0 ? END : -1;
+}
+
 /* What it means to lie outside. Where normal takes have no rhythm one is not too fast, and none at all not too slow. */
 static const char *meaning_of(int64_t index, const physad__rule *rule, double value)
 {
@@ -528,6 +533,8 @@ static const char *meaning_of(int64_t index, const physad__rule *rule, double va
         return "has a rhythm, and normal ones none";
     if (index == PULSE && value < rule->low && value <= 0)
         return "has no rhythm";
+    if (index == END && value < rule->low && value <= 0)
+        return "does not move";
     return value < rule->low ? kind->low : kind->high;
 }
 

@@ -97,9 +97,10 @@ static void say_rules(const physad__motion_model *m, const double *values, char 
     char one[256];
     bool told[PHYSAD__RULES] = { false };
     size_t used = 0;
-    for (int n = 0; n < 3; n++) {
-        int64_t k = -1;
-        for (int64_t i = 0; i < PHYSAD__RULES; i++)
+    const int64_t only = physad__rules_all_said(m->rules, values);
+    for (int n = 0; n < (only < 0 ? 3 : 1); n++) {
+        int64_t k = only;
+        for (int64_t i = 0; i < PHYSAD__RULES && only < 0; i++)
             if (m->rules[i].used && !told[i] && (values[i] < m->rules[i].low || values[i] > m->rules[i].high) &&
                 (k < 0 || tells(m, i, values[i]) > tells(m, k, values[k])))
                 k = i;

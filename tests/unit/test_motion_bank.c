@@ -454,6 +454,13 @@ static void what_is_odd_is_told(void **state)
         physad__motion_say(m, finding.values, &finding, 0, 5, text, sizeof(text));
         assert_true(*wants[i].words != '\0' ? strstr(text, wants[i].words) != NULL : *text == '\0');
     }
+    char text[512]; /* of a thing that does not move all else comes of that */
+    enum { SPEED_RULE = 3, END_RULE = 7 };
+    finding.values[END_RULE] = 0;
+    finding.values[SPEED_RULE] = m->rules[SPEED_RULE].low - 9;
+    physad__motion_say(m, finding.values, &finding, 0, 25, text, sizeof(text));
+    assert_int_equal(strncmp(text, "does not move (end 0 s; normal: ", 32), 0);
+    assert_null(strstr(text, "too slow"));
 }
 
 static void rules_can_be_edited(void **state)
