@@ -15,8 +15,8 @@
  * Nothing is printed: FFmpeg's messages are turned off on each object of ours; the program's own level and callback of
  * av_log() are never touched. Its inner parsers cannot be reached: where a container makes them needless (H.264, HEVC,
  * AV1, VP8 and VP9 in mp4, mov, mkv and webm) they are left out, elsewhere they take their silence from our options.
- * What remains are a few kinds of lines that FFmpeg prints in nobody's name: of sizes ("Picture size ... is invalid")
- * and time bases within damaged streams that cannot be.
+ * What remains are a few kinds of lines that FFmpeg prints in nobody's name: of sizes ("Picture size ... is invalid"),
+ * time bases and units within damaged streams that cannot be.
  *
  * Thread safety: one thread at a time per video; different videos are independent.
  */
