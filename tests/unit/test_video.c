@@ -528,6 +528,12 @@ static void test_sizes_that_no_frame_has(void **state)
     unsigned char *photo;
     size_t size;
     int64_t printed;
+    if (physad_video_open_memory(&(physad_video *){ NULL }, ctx, avi, sizeof(avi), "zeros", NULL) ==
+        PHYSAD_ERR_UNSUPPORTED) {
+        print_message("not tried: %s\n", physad_last_error());
+        end(ctx);
+        skip();
+    }
     for (int i = 0; i < 48 * 64; i++)
         grey[i] = (unsigned char)(i % 64 * 3);
     assert_ok(physad_image_write(ctx, place("photo.jpg"), &view, NULL));
