@@ -228,8 +228,9 @@ PHYSAD_API PHYSAD_NODISCARD physad_status physad_scene_camera(const physad_scene
  * @param[in]  camera      from where
  * @param[in]  background  3 numbers, 0..1; NULL: black
  * @param[out] colour      f32 or u8, (height, width, 3), red first, 0..1 (may exceed 1) or 0..255; any strides
- * @param[out] depth       f32, (height, width): mean distance along the camera's axis of what is seen, 0 where nothing
- * is; NULL: not wanted
+ * @param[out] depth       f32, (height, width): distance along the camera's axis of what is seen: mean of what takes
+ * the middle half of the light, which a veil before it or something far behind does not move; 0 where less than a
+ * quarter of the light is taken; NULL: not wanted
  * @param[out] opacity     f32, (height, width), 0..1; NULL: not wanted
  * @return PHYSAD_OK; PHYSAD_ERR_ARG; PHYSAD_ERR_SHAPE; PHYSAD_ERR_DTYPE; PHYSAD_ERR_NOMEM; PHYSAD_ERR_STATE (fork)
  * Any thread.

@@ -101,7 +101,8 @@ typedef struct physad_splat_options {
  *                        NULL: none
  * @param[out] colour     (height, width, 3), red first, over the background
  * @param[out] depth      (height, width): sum of weight times distance along the camera's axis. Divided by the opacity
- *                        it is the mean distance of what is seen, as physad_scene_render() gives
+ *                        it is the mean distance of what is seen, which a little light from far away moves much;
+ *                        physad_scene_render() gives one that it does not move
  * @param[out] opacity    (height, width), 0..1: sum of the weights
  * @param[out] channels   (height, width, C): sum of weight times value
  * @return PHYSAD_OK; PHYSAD_ERR_ARG (NULL, a camera that is none, an option, channels without values);

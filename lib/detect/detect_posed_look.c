@@ -21,6 +21,7 @@ physad_status physad__posed_look_make(physad__posed_look *out, const physad__pos
                                .count = scene->count,
                                .degree = scene->degree,
                                .with_depth = true,
+                               .middle = true,
                                .camera = physad__scene_camera(camera, scene->nearest) };
     *out = (physad__posed_look){ .camera = *camera };
     out->colour = physad__alloc_array(&m->ctx->mem, 5 * plane, sizeof(float), "picture");
@@ -35,8 +36,6 @@ physad_status physad__posed_look_make(physad__posed_look *out, const physad__pos
         status = physad__splat_forward(splat, &in, &images);
         physad__splat_free(splat);
     }
-    for (int64_t i = 0; status == PHYSAD_OK && i < plane; i++)
-        out->depth[i] = out->opacity[i] > 1e-3f ? out->depth[i] / out->opacity[i] : 0;
     if (status != PHYSAD_OK)
         physad__posed_look_free(out);
     return status;

@@ -67,11 +67,14 @@ typedef struct physad__splat_project_back {
     double pose[6]; /* added to: by translation and rotation (in this order) of a motion of the camera's space */
 } physad__splat_project_back;
 
+#define PHYSAD__SPLAT_MIDDLE 0.25f
+
 typedef struct physad__splat_tile {
     const physad__splat_record *records;
     const float *features;
     int32_t channels;
-    int32_t x, y; /* its first pixel */
+    int32_t middle; /* channel 3 adds up only what is taken of the light from 1 - PHYSAD__SPLAT_MIDDLE down to that */
+    int32_t x, y;   /* its first pixel */
     const int32_t *list; /* Gaussians, near to far */
     int64_t n;
     uint16_t *reach;      /* n: blocks that each reaches, a bit each; forward writes them */

@@ -122,9 +122,16 @@ SPLAT_INLINE void splat_batch_fill(splat_gaussian *out, const physad__splat_tile
 
 /* --- forward: a batch at a time, block after block, whose pixels stay in registers --- */
 
+/* Of what a Gaussian takes of a pixel's light, the part in the middle half. */
+SPLAT_INLINE V splat_middle(const splat_touch *p)
+{
+    const V least = v_set(PHYSAD__SPLAT_MIDDLE), most = v_set(1 - PHYSAD__SPLAT_MIDDLE);
+    return v_clamp(p->before, least, most) - v_clamp(p->before - p->weight, least, most);
+}
+
 /* The Gaussians of `who` over one block. */
 SPLAT_INLINE void splat_block(const physad__splat_tile *t, const splat_gaussian *gaussians, uint64_t who, int block,
-                              const int channels)
+                              const int channels, const int middle)
 {
     enum { KEPT = 4 }; /* channels in registers */
     for (int k = 0; k < 16; k += LANES) {
@@ -138,7 +145,8 @@ SPLAT_INLINE void splat_block(const physad__splat_tile *t, const splat_gaussian 
             if (!splat_touch_at(&p, g, block, k, &transmittance))
                 continue;
             for (int ch = 0; ch < KEPT && ch < channels; ch++)
-                kept[ch] = v_fma(p.weight, v_set(g->feature[ch]), kept[ch]);
+                kept[ch] =
+                    v_fma(middle && ch == 3 ? splat_middle(&p) : p.weight, v_set(g->feature[ch]), kept[ch]);
             for (int ch = KEPT; ch < channels; ch++) {
                 float *out = t->out + ch * PHYSAD__SPLAT_PIXELS + at;
                 v_store(out, v_fma(p.weight, v_set(g->feature[ch]), v_load(out)));
@@ -150,7 +158,7 @@ SPLAT_INLINE void splat_block(const physad__splat_tile *t, const splat_gaussian 
     }
 }
 
-SPLAT_INLINE void splat_tile_run(const physad__splat_tile *t, const int channels)
+SPLAT_INLINE void splat_tile_run(const physad__splat_tile *t, const int channels, const int middle)
 {
     splat_gaussian gaussians[SPLAT_BATCH];
     uint16_t reach[SPLAT_BATCH] = { 0 };
@@ -166,7 +174,7 @@ SPLAT_INLINE void splat_tile_run(const physad__splat_tile *t, const int channels
             const uint64_t who = v_column(reach, block);
             if (who == 0)
                 continue;
-            splat_block(t, gaussians, who, block, channels);
+            splat_block(t, gaussians, who, block, channels, middle);
             if (splat_is_over(t->transmittance + block * 16))
                 live &= ~(1u << block);
         }
@@ -176,11 +184,13 @@ SPLAT_INLINE void splat_tile_run(const physad__splat_tile *t, const int channels
 static void SPLAT_ENTRY(tile)(const physad__splat_tile *t)
 {
     if (t->channels == 3)
-        splat_tile_run(t, 3);
+        splat_tile_run(t, 3, 0);
+    else if (t->channels == 4 && t->middle)
+        splat_tile_run(t, 4, 1);
     else if (t->channels == 4)
-        splat_tile_run(t, 4);
+        splat_tile_run(t, 4, 0);
     else
-        splat_tile_run(t, t->channels);
+        splat_tile_run(t, t->channels, t->middle);
 }
 
 /* --- backward: Gaussian after Gaussian, whose sums stay in registers --- */

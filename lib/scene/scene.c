@@ -355,7 +355,7 @@ static void put_all(const physad_view *colour, const physad_view *depth, const p
         for (int64_t ch = 0; ch < 3; ch++)
             put(colour, y, x, ch, memory[ch * plane + at]);
         if (depth != NULL)
-            put(depth, y, x, 0, solid > 1e-6f ? memory[3 * plane + at] / solid : 0);
+            put(depth, y, x, 0, memory[3 * plane + at]);
         if (opacity != NULL)
             put(opacity, y, x, 0, solid);
     }
@@ -371,6 +371,7 @@ static physad_status render(const physad_scene *scene, const physad_camera *came
                                .count = g->count,
                                .degree = g->degree,
                                .with_depth = true,
+                               .middle = true,
                                .camera = physad__scene_camera(camera, g->nearest) };
     physad__splat *splat;
     if (background != NULL)

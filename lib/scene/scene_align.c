@@ -126,6 +126,7 @@ static physad_status render(physad__aligner *a, look *l, const physad_camera *ca
                                .count = g->count,
                                .degree = g->degree,
                                .with_depth = true,
+                               .middle = true,
                                .camera = physad__scene_camera(camera, g->nearest) };
     memcpy(in.background, a->background, sizeof(in.background));
     l->colour = images.colour;
@@ -190,7 +191,7 @@ static bool motion(const look *l, const physad_camera *c, int64_t px, int64_t py
     const int64_t plane = c->width * c->height, at = py * c->width + px;
     if (l->opacity[at] < 0.3f)
         return false;
-    const float z = l->depth[at] / l->opacity[at], fx = (float)c->fx, fy = (float)c->fy;
+    const float z = l->depth[at], fx = (float)c->fx, fy = (float)c->fy;
     const float x = ((float)px + 0.5f - (float)c->cx) / fx * z, y = ((float)py + 0.5f - (float)c->cy) / fy * z;
     const float u[6] = { fx / z, 0, -fx * x / (z * z), -fx * x * y / (z * z), fx + fx * x * x / (z * z), -fx * y / z };
     const float v[6] = { 0, fy / z, -fy * y / (z * z), -fy - fy * y * y / (z * z), fy * x * y / (z * z), fy * x / z };
@@ -300,7 +301,7 @@ static double shift_of(const look *l, const physad_camera *c, const double x[6])
     double z = 0, n = 0;
     for (int64_t i = 0; i < c->width * c->height; i++)
         if (l->opacity[i] > 0.5f) {
-            z += (double)(l->depth[i] / l->opacity[i]);
+            z += (double)l->depth[i];
             n++;
         }
     z = n > 0 ? z / n : 1;

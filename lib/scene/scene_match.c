@@ -103,6 +103,7 @@ static physad_status locate_cells(physad__matcher *m, physad__aligner *a, int64_
     const physad__splat_input in = { .planes = physad__splat_planes_at(g->planes, g->stride),
                                      .count = g->count,
                                      .with_depth = true,
+                                     .middle = true,
                                      .camera = physad__scene_camera(c, g->nearest) };
     PHYSAD__TRY(physad__splat_forward(a->splat, &in, &images));
     for (int64_t i = 0; i < m->height * m->width; i++) {
@@ -110,7 +111,7 @@ static physad_status locate_cells(physad__matcher *m, physad__aligner *a, int64_
         const double v = ((double)(i / m->width) + 0.5) * (double)c->height / (double)m->height;
         const int64_t at = physad__min((int64_t)v, c->height - 1) * c->width + physad__min((int64_t)u, c->width - 1);
         float *out = m->points + 3 * (index * m->height * m->width + i);
-        const double z = images.opacity[at] > 0.7f ? (double)images.depth[at] / (double)images.opacity[at] : NAN;
+        const double z = images.opacity[at] > 0.7f ? (double)images.depth[at] : NAN;
         double p[3];
         physad__camera_unproject(c, u, v, z, p);
         for (int k = 0; k < 3; k++)

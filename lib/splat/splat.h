@@ -35,6 +35,7 @@ typedef struct physad__splat_input {
     int64_t count;
     int32_t degree;     /* of the harmonics in use, 0..3 */
     bool with_depth;    /* composite depth as well */
+    bool middle;        /* of the middle half of the light: few parts of it that come from elsewhere do not move it */
     int32_t extra;      /* further channels, (count, extra) */
     const float *extra_values;
     float background[3];
@@ -44,7 +45,9 @@ typedef struct physad__splat_input {
 /* Planar images (channels, height, width), the caller's; NULL: not wanted. */
 typedef struct physad__splat_images {
     float *colour;  /* 3, over the background */
-    float *depth;   /* 1: sum of weight * depth; wants with_depth */
+    /* 1; wants with_depth: sum of weight * depth; with `middle` the mean depth of what takes the light from three
+     * quarters to one, 0 where all takes less than a quarter; no gradients come back through that. */
+    float *depth;
     float *opacity; /* 1 */
     float *extra;   /* extra, over 0 */
 } physad__splat_images;

@@ -203,13 +203,23 @@ static physad__splat_tile tile_job(const physad__splat *s, int64_t tile)
 {
     float *memory = tile_memory(s, tile);
     const physad__splat_tile t = {
-        .records = s->records, .features = s->features, .channels = s->job.channels,
+        .records = s->records, .features = s->features, .channels = s->job.channels, .middle = s->input.middle,
         .x = (int32_t)(tile % s->tiles_x * PHYSAD__SPLAT_TILE), .y = (int32_t)(tile / s->tiles_x * PHYSAD__SPLAT_TILE),
         .list = s->lists + s->starts[tile], .n = s->starts[tile + 1] - s->starts[tile],
         .reach = s->reach + s->starts[tile],
         .transmittance = memory, .out = memory + PHYSAD__SPLAT_PIXELS,
     };
     return t;
+}
+
+/* From the sum over the middle half of the light to its mean. */
+static void middle_depth(float *depth, const physad__splat_tile *t)
+{
+    const float *sum = t->out + 3 * PHYSAD__SPLAT_PIXELS;
+    for (int i = 0; i < PHYSAD__SPLAT_PIXELS; i++) {
+        const float taken = 1 - PHYSAD__SPLAT_MIDDLE - fmaxf(fabsf(t->transmittance[i]), PHYSAD__SPLAT_MIDDLE);
+        depth[i] = taken > 1e-3f ? sum[i] / taken : 0;
+    }
 }
 
 static void render_tile(const physad__splat *s, const physad__splat_images *images, int64_t tile)
@@ -227,8 +237,12 @@ static void render_tile(const physad__splat *s, const physad__splat_images *imag
             over[i] = out[i] + fabsf(t.transmittance[i]) * background;
         scatter(images->colour + ch * plane, over, p);
     }
-    if (images->depth != NULL)
+    if (images->depth != NULL && s->input.middle) {
+        middle_depth(over, &t);
+        scatter(images->depth, over, p);
+    } else if (images->depth != NULL) {
         scatter(images->depth, t.out + 3 * PHYSAD__SPLAT_PIXELS, p);
+    }
     for (int i = 0; i < PHYSAD__SPLAT_PIXELS; i++)
         over[i] = 1 - fabsf(t.transmittance[i]);
     if (images->opacity != NULL)
@@ -242,7 +256,7 @@ physad_status physad__splat_forward(physad__splat *s, const physad__splat_input 
 {
     s->ready = false;
     PHYSAD__TRY(check_input(input));
-    if (images->depth != NULL && !input->with_depth)
+    if ((images->depth != NULL || input->middle) && !input->with_depth)
         return physad__error(PHYSAD_ERR_ARG, "an image of depth is wanted without with_depth");
     s->input = *input;
     s->tiles_x = (input->camera.width + PHYSAD__SPLAT_TILE - 1) / PHYSAD__SPLAT_TILE;
@@ -349,9 +363,9 @@ physad_status physad__splat_backward(physad__splat *s, const physad__splat_image
 {
     if (!s->ready)
         return physad__error(PHYSAD_ERR_STATE, "gradients are wanted before a picture was rendered");
-    if (grads->depth != NULL && !s->input.with_depth)
-        return physad__error(PHYSAD_ERR_ARG,
-                             "gradients of depth are given, but the picture was rendered without with_depth");
+    if (grads->depth != NULL && (!s->input.with_depth || s->input.middle))
+        return physad__error(PHYSAD_ERR_ARG, "gradients of depth are given, but the picture was rendered without %s",
+                             s->input.middle ? "its sum" : "with_depth");
     const int64_t tiles = s->tiles_x * s->tiles_y, size = PHYSAD__SPLAT_MOMENTS + s->job.channels;
     PHYSAD__TRY(physad__grow(&s->ctx->mem, &s->sums, &s->sums_size, s->n_pairs * size + 1, sizeof(float),
                              "gradients of tiles"));

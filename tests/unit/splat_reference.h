@@ -10,7 +10,7 @@
 
 typedef struct ref_scene {
     int64_t count;
-    int degree, extra;
+    int degree, extra, middle;
     double *planes; /* 11 + 3 (degree + 1)^2 planes of count, in the order of physad__splat_planes_at() */
     double *values; /* (count, extra) */
     double background[3];
@@ -131,7 +131,12 @@ static int ref_compare(const void *a, const void *b)
     return dx != dy ? (dx > dy) - (dx < dy) : (x->index > y->index) - (x->index < y->index);
 }
 
-/* `out` is (3 + depth + opacity + extra, height, width). */
+static double ref_middle(double through)
+{
+    return fmin(fmax(through, 0.25), 0.75);
+}
+
+/* `out` is (3 + depth + opacity + extra, height, width). Depth: the sum, or the mean over the middle half of light. */
 static void ref_render(double *out, const ref_scene *s)
 {
     ref_splat *all = malloc(sizeof(*all) * (size_t)(s->count + 1));
@@ -157,7 +162,8 @@ static void ref_render(double *out, const ref_scene *s)
                 break;
             for (int ch = 0; ch < 3; ch++)
                 out[ch * plane + at] += g->colour[ch] * alpha * through;
-            out[3 * plane + at] += g->depth * alpha * through;
+            out[3 * plane + at] += g->depth * (s->middle ? ref_middle(through) - ref_middle(through * (1 - alpha))
+                                                         : alpha * through);
             for (int ch = 0; ch < s->extra; ch++)
                 out[(5 + ch) * plane + at] += s->values[g->index * s->extra + ch] * alpha * through;
             through *= 1 - alpha;
@@ -165,6 +171,8 @@ static void ref_render(double *out, const ref_scene *s)
         for (int ch = 0; ch < 3; ch++)
             out[ch * plane + at] += s->background[ch] * through;
         out[4 * plane + at] = 1 - through;
+        if (s->middle)
+            out[3 * plane + at] /= fmax(0.75 - ref_middle(through), 1e-9);
     }
     free(all);
 }

@@ -110,7 +110,7 @@ static void test_render(void **state)
     assert_ok(physad_scene_render(scene, &c, background, &rgb, &z, &o));
     for (int i = 0; i < HEIGHT * WIDTH; i++) {
         assert_true(opacity[i] >= 0 && opacity[i] <= 1);
-        assert_true(opacity[i] < 0.05f || (depth[i] > 1 && depth[i] < 8));
+        assert_true(opacity[i] < 0.3f || (depth[i] > 1 && depth[i] < 8));
     }
     assert_true(opacity[HEIGHT / 2 * WIDTH + WIDTH / 2] > 0.9f);
     assert_fails(PHYSAD_ERR_ARG, "scene is NULL", physad_scene_render(NULL, &c, NULL, &rgb, NULL, NULL));

@@ -75,6 +75,86 @@ static void test_pictures(void **state)
     }
 }
 
+/* --- depth of the middle half of the light --- */
+
+/* Against the slow renderer; all else as without it. */
+static void check_middle(physad_context *ctx, scene *s)
+{
+    const int64_t plane = s->ref.width * s->ref.height, n = plane * (5 + s->ref.extra);
+    physad__splat *splat = NULL;
+    float *got = pixels(s), *plain = pixels(s);
+    double *want = calloc((size_t)n, sizeof(double));
+    const physad__splat_images images = images_at(s, got), others = images_at(s, plain);
+    assert_ok(physad__splat_new(&splat, ctx));
+    assert_ok(physad__splat_forward(splat, &s->input, &others));
+    s->input.middle = true;
+    s->ref.middle = 1;
+    assert_ok(physad__splat_forward(splat, &s->input, &images));
+    ref_render(want, &s->ref);
+    int64_t solid = 0;
+    for (int64_t i = 0; i < plane; i++) {
+        const double depth = (double)images.depth[i], taken = want[4 * plane + i] - 0.25;
+        if (taken < -0.01 && depth != 0)
+            fail_msg("pixel %lld, of opacity %g, has depth %g", (long long)i, want[4 * plane + i], depth);
+        if (taken > 0.02 && !(fabs(depth - want[3 * plane + i]) <= 0.04 / fmin(taken, 0.5)))
+            fail_msg("pixel %lld, of opacity %g, has depth %g, want %g", (long long)i, want[4 * plane + i], depth,
+                     want[3 * plane + i]);
+        solid += taken > 0.02;
+    }
+    assert_true(solid > 0);
+    memcpy(images.depth, others.depth, (size_t)plane * sizeof(float));
+    assert_memory_equal(got, plain, (size_t)n * sizeof(float));
+    physad__splat_back back = { 0 };
+    assert_fails(PHYSAD_ERR_ARG, "its sum",
+                 physad__splat_backward(splat, &(physad__splat_images){ .depth = got }, &back));
+    free(got);
+    free(plain);
+    free(want);
+    physad__splat_free(splat);
+}
+
+/* A wall 4 away behind a veil, with something far away shining through: the wall's depth, whatever the two do. */
+static void check_wall(physad_context *ctx)
+{
+    enum { COUNT = 3 };
+    static const float depths[COUNT] = { 1, 4, 40 }, opacities[COUNT] = { 0.2f, 0.8f, 0.95f };
+    scene s = scene_make(COUNT, 0, 0, 8, 8, 0, 1);
+    for (int k = 0; k < 9; k++)
+        s.ref.rotation[k] = k % 4 == 0;
+    memset(s.ref.translation, 0, sizeof(s.ref.translation));
+    for (int i = 0; i < COUNT; i++) {
+        const float values[11] = { 0, 0, depths[i], 3, 3, -9, 1, 0, 0, 0, logf(opacities[i] / (1 - opacities[i])) };
+        for (int k = 0; k < 11; k++)
+            s.planes[k * s.stride + i] = values[k];
+    }
+    scene_refresh(&s);
+    s.input.middle = true;
+    physad__splat *splat = NULL;
+    float *got = pixels(&s);
+    const physad__splat_images images = images_at(&s, got);
+    assert_ok(physad__splat_new(&splat, ctx));
+    assert_ok(physad__splat_forward(splat, &s.input, &images));
+    for (int i = 0; i < 64; i++)
+        assert_float_equal(images.depth[i], 4, 1e-3);
+    physad__splat_free(splat);
+    free(got);
+    scene_free(&s);
+}
+
+static void test_middle(void **state)
+{
+    for (int64_t d = 0; d < PHYSAD__COUNT(disabled); d++) {
+        physad_context *ctx = context(disabled[d], 2);
+        for (int extra = 0; extra < 3; extra += 2) {
+            scene s = scene_make(300, 1, extra, 70, 51, 0, 3);
+            check_middle(ctx, &s);
+            scene_free(&s);
+        }
+        check_wall(ctx);
+        physad_context_free(ctx);
+    }
+}
+
 /* --- gradients --- */
 
 static double functional(const scene *s, const float *weights, double *scratch)
@@ -505,9 +585,10 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pictures), cmocka_unit_test(test_gradients), cmocka_unit_test(test_adjoint),
-        cmocka_unit_test(test_threads),  cmocka_unit_test(test_pieces),    cmocka_unit_test(test_loss),
-        cmocka_unit_test(test_adam),     cmocka_unit_test(test_refused),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_pictures), cmocka_unit_test(test_middle),  cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_adjoint),  cmocka_unit_test(test_threads), cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_loss),     cmocka_unit_test(test_adam),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests_name("splat", tests, NULL, NULL);
 }

@@ -100,8 +100,8 @@ class Camera:
 
 
 class Rendering(NamedTuple):
-    """A scene seen by a camera: `colour` (H, W, 3), `depth` float32 (H, W), the mean distance along the camera's axis of what is seen, 0
-    where nothing is, and `opacity` float32 (H, W), 0..1."""
+    """A scene seen by a camera: `colour` (H, W, 3), `depth` float32 (H, W), the distance along the camera's axis of what takes the
+    middle half of the light, 0 where less than a quarter of it is taken, and `opacity` float32 (H, W), 0..1."""
 
     colour: Array
     depth: Array
