@@ -37,8 +37,8 @@ typedef struct physad_scene_options {
     int32_t max_side;       /**< photos are shrunk to this longest side, pixels; 0: as they are */
     int32_t max_gaussians;  /**< budget; 0: 300000 */
     int32_t random_points;  /**< Gaussians to begin with where the poses bring no points, at most: on places that photos
-                               agree on (a sweep of planes), or drawn from where cameras look if there are hardly any;
-                               0: 100000 */
+                               agree on (a sweep of planes) and, up to a tenth, far away where they agree on colour
+                               alone, as on sky; or drawn from where cameras look if there are hardly any; 0: 100000 */
     int32_t measure_every;  /**< steps between lines of held-out quality in the log (level INFO) and in
                                physad_scene_history_describe(); 0 or  negative: none */
     int32_t densify_from; /**< first step that clones, splits and prunes; 0: a 14th of the steps, at most 500; negative:

@@ -95,9 +95,9 @@ static physad_status draw_points(physad__scene_views *v, physad_context *ctx, in
 
 /* --- what photos share --- */
 
-static bool shows_some(const physad__scene_view *view, const physad__scene_views *v)
+static bool shows_some(const physad__scene_view *view, const physad__scene_views *v, int64_t from)
 {
-    for (int64_t k = 0; k < v->n_points; k++) {
+    for (int64_t k = from; k < v->n_points; k++) {
         const double p[3] = { (double)v->points[3 * k], (double)v->points[3 * k + 1], (double)v->points[3 * k + 2] };
         double at[3];
         if (is_seen(v, &view->camera, p, at))
@@ -106,13 +106,13 @@ static bool shows_some(const physad__scene_view *view, const physad__scene_views
     return false;
 }
 
-/* The first photo that shows none of the points, and how many there are; NULL: all do. */
-static const physad__scene_view *find_blind(const physad__scene_views *v, int64_t *count)
+/* The first photo that shows none of the points behind the first `from`, and how many there are; NULL: all do. */
+static const physad__scene_view *find_blind(const physad__scene_views *v, int64_t from, int64_t *count)
 {
     const physad__scene_view *blind = NULL;
     *count = 0;
-    for (int64_t i = 0; i < v->count && v->n_points > 0; i++)
-        if (!shows_some(&v->views[i], v)) {
+    for (int64_t i = 0; i < v->count && v->n_points > from; i++)
+        if (!shows_some(&v->views[i], v, from)) {
             blind = blind != NULL ? blind : &v->views[i];
             ++*count;
         }
@@ -122,7 +122,7 @@ static const physad__scene_view *find_blind(const physad__scene_views *v, int64_
 physad_status physad__scene_points_check(const physad__scene_views *v, const char *data)
 {
     int64_t n;
-    const physad__scene_view *blind = find_blind(v, &n);
+    const physad__scene_view *blind = find_blind(v, 0, &n);
     if (blind == NULL)
         return PHYSAD_OK;
     return physad__error(
@@ -134,17 +134,18 @@ physad_status physad__scene_points_check(const physad__scene_views *v, const cha
             : ": its pose is wrong, or it overlaps with no other; remove it");
 }
 
-static physad_status make_points(physad__scene_views *v, physad_context *ctx, int64_t most, physad__call *call)
+static physad_status make_points(physad__scene_views *v, physad_context *ctx, const physad_scene_options *o,
+                                 physad__call *call)
 {
-    int64_t n;
-    PHYSAD__TRY(physad__scene_sweep(v, ctx, v, most, call));
+    int64_t n, n_far;
+    PHYSAD__TRY(physad__scene_sweep(v, &n_far, ctx, v, o->background, o->random_points, call));
     if (v->n_points == 0) {
         physad__log(ctx, PHYSAD_LOG_WARNING,
                     "photos agree on hardly any place: the scene begins from points drawn where cameras look; are the "
                     "poses right?");
-        PHYSAD__TRY(draw_points(v, ctx, most, call));
+        PHYSAD__TRY(draw_points(v, ctx, o->random_points, call));
     }
-    const physad__scene_view *blind = find_blind(v, &n);
+    const physad__scene_view *blind = find_blind(v, n_far, &n);
     if (blind == NULL)
         return PHYSAD_OK;
     return physad__error(PHYSAD_ERR_NUMERIC,
@@ -183,12 +184,13 @@ physad_status physad__scene_points_begin(physad__scene_views *own, physad_contex
                                          const physad__scene_views *views, const physad_scene_options *o,
                                          physad__call *call)
 {
+    int64_t n_far;
     *own = *views;
     own->points = own->colours = NULL;
     own->n_points = 0;
     if (views->n_points == 0)
-        return make_points(own, ctx, o->random_points, call);
+        return make_points(own, ctx, o, call);
     if (o->swept_points > 0)
-        PHYSAD__TRY(physad__scene_sweep(own, ctx, views, o->swept_points, call));
+        PHYSAD__TRY(physad__scene_sweep(own, &n_far, ctx, views, o->background, o->swept_points, call));
     return append(own, ctx, views);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Points to begin with where the poses bring none: the depths that photos agree on. Where a photo has no texture,
- * depths are those of what is around, and stay where all photos that see the place show its colour. */
+ * depths are those of what is around, and stay where all photos that see the place show its colour; else it lies far
+ * away, if that is so there. */
 #include "scene/scene_depths.h"
 #include "scene/scene_points.h"
 
@@ -8,9 +9,11 @@
 
 #define SIDE 256        /* photos are halved until they are smaller than this */
 #define SIDE_BESIDE 160 /* where other points are known: a fifth of the time */
-#define ALIKE 0.06f /* of colours, mean of the three */
+#define ALIKE 0.06f     /* of colours, mean of the three */
 #define LEAST_POINTS 200
 #define PLAIN_SHARE 3 /* one point in so many may have no texture */
+#define FAR_SHARE 10    /* and one in so many may be far away */
+#define FAR_AWAY 10
 
 /* --- where there is no texture --- */
 
@@ -109,43 +112,102 @@ static physad_status collect_plain(found *f, const physad__depths *s)
     return PHYSAD_OK;
 }
 
-static physad_status take_points(physad__scene_views *v, const physad__depths *s, int64_t most)
+/* Ten times as far as cameras lie apart or see. */
+static double far_of(const physad__depths *s)
+{
+    double sum = 0;
+    int64_t n = 0;
+    for (int64_t k = 0; k < s->count; k++)
+        for (int64_t i = 0; i < physad__eye_plane(&s->eyes[k]); i++)
+            if (s->eyes[k].sure[i]) {
+                sum += (double)s->eyes[k].depth[i];
+                n++;
+            }
+    return FAR_AWAY * fmax(s->extent, sum / (double)physad__max(n, 1));
+}
+
+static bool is_background(const physad__eye *e, int64_t i, const float background[3])
+{
+    const int64_t plane = physad__eye_plane(e);
+    float apart = 0;
+    for (int k = 0; k < 3; k++)
+        apart += fabsf(e->view.pixels[k * plane + i] - background[k]) / 3;
+    return apart <= ALIKE;
+}
+
+/* Sky, and what else is known of no depth: far away, where all photos that look there show its colour, if that is not
+ * what is behind everything anyhow. With nothing there, what fills it comes from faint Gaussians that grow before the
+ * cameras, and hide the scene from between them. */
+static physad_status collect_far(found *f, const physad__depths *s, const float background[3])
+{
+    const double z = far_of(s);
+    for (int64_t k = 0; k < s->count; k++) {
+        PHYSAD__TRY(physad__cancelled(s->ctx));
+        const physad__eye *e = &s->eyes[k];
+        const int64_t w = e->view.camera.width;
+        for (int64_t i = 0; i < physad__eye_plane(e); i++) {
+            const bool known = e->sure[i] || (e->view.missing != NULL && e->view.missing[i]);
+            if (!known && i % w % 3 == 1 && i / w % 3 == 1 && !is_background(e, i, background) && is_alike(s, e, i, z))
+                add_point(f, e, i, z);
+        }
+    }
+    return PHYSAD_OK;
+}
+
+static found open_kind(const physad__depths *s, uint64_t stream)
+{
+    found f = { 0 };
+    physad__rng_seed(&f.rng, s->ctx->seed, stream);
+    return f;
+}
+
+/* Points behind those of another kind. */
+static void put_behind(found *f, const found *before, int64_t most)
+{
+    f->points = before->points + 3 * before->count;
+    f->colours = before->colours + 3 * before->count;
+    f->most = most;
+}
+
+static physad_status take_points(physad__scene_views *v, int64_t *n_far, const physad__depths *s,
+                                 const float background[3], int64_t most)
 {
     physad__mem *mem = &s->ctx->mem;
-    found plain = { .most = most / PLAIN_SHARE }, sure = { 0 };
+    found far = open_kind(s, 0xfa4), plain = open_kind(s, 0x91a1), sure = open_kind(s, 0x53ee9);
     physad__free(v->points);
     physad__free(v->colours);
     v->points = physad__alloc_array(mem, 3 * most + 1, sizeof(float), "points of a scene");
     v->colours = physad__alloc_array(mem, 3 * most + 1, sizeof(float), "points of a scene");
     if (v->points == NULL || v->colours == NULL)
         return PHYSAD_ERR_NOMEM;
-    plain.points = v->points;
-    plain.colours = v->colours;
-    physad__rng_seed(&plain.rng, s->ctx->seed, 0x91a1);
+    put_behind(&far, &(found){ .points = v->points, .colours = v->colours }, most / FAR_SHARE);
+    PHYSAD__TRY(collect_far(&far, s, background));
+    put_behind(&plain, &far, (most - far.count) / PLAIN_SHARE);
     PHYSAD__TRY(collect_plain(&plain, s));
-    sure.points = v->points + 3 * plain.count;
-    sure.colours = v->colours + 3 * plain.count;
-    sure.most = most - plain.count;
-    physad__rng_seed(&sure.rng, s->ctx->seed, 0x53ee9);
+    put_behind(&sure, &plain, most - far.count - plain.count);
     collect_sure(&sure, s);
-    v->n_points = sure.met >= LEAST_POINTS ? plain.count + sure.count : 0;
+    const bool enough = sure.met >= LEAST_POINTS;
+    *n_far = enough ? far.count : 0;
+    v->n_points = enough ? far.count + plain.count + sure.count : 0;
     physad__log(s->ctx, PHYSAD_LOG_INFO,
-                "%lld places that photos agree on, %lld without texture: %lld points to begin with",
-                (long long)sure.met, (long long)plain.met, (long long)v->n_points);
+                "%lld places that photos agree on, %lld without texture, %lld far away: %lld points to begin with",
+                (long long)sure.met, (long long)plain.met, (long long)far.met, (long long)v->n_points);
     return PHYSAD_OK;
 }
 
 /* --- all of it --- */
 
-physad_status physad__scene_sweep(physad__scene_views *v, physad_context *ctx, const physad__scene_views *known,
-                                  int64_t most, physad__call *call)
+physad_status physad__scene_sweep(physad__scene_views *v, int64_t *n_far, physad_context *ctx,
+                                  const physad__scene_views *known, const float background[3], int64_t most,
+                                  physad__call *call)
 {
     physad__depths s = { .ctx = ctx, .extent = v->extent, .known = known->points, .n_known = known->n_points };
+    *n_far = 0;
     physad_status status = physad__depths_open(&s, v, s.n_known > 0 ? SIDE_BESIDE : SIDE);
     if (status == PHYSAD_OK)
         status = physad__depths_find(&s, call);
     if (status == PHYSAD_OK)
-        status = take_points(v, &s, most);
+        status = take_points(v, n_far, &s, background, most);
     physad__depths_close(&s);
     return status;
 }

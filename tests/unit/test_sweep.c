@@ -4,6 +4,7 @@
 #include "own_context.h"
 #include "wall.h"
 
+#include "scene/scene_depths.h"
 #include "scene/scene_points.h"
 
 enum { MOST = 3000 };
@@ -99,6 +100,43 @@ static void test_beside_known(void **state)
     assert_ok(sweep(&v, ctx));
     assert_int_equal(v.n_points, KNOWN);
     physad__scene_views_free(&v);
+    end_context(ctx);
+}
+
+/* Above the horizon there is nothing: what is there begins far away, and nothing of it before the wall; where it is as
+ * dark as what lies behind all Gaussians, it needs none. */
+static void test_sky(void **state)
+{
+    static const struct {
+        double unit;
+        float sky[3];
+    } cases[] = { { 1, { 0.55f, 0.65f, 0.8f } }, { 1000, { 0.55f, 0.65f, 0.8f } }, { 1, { 0, 0.02f, 0 } } };
+    physad_context *ctx = new_context(2);
+    for (int at = 0; at < PHYSAD__COUNT(cases); at++) {
+        const double unit = cases[at].unit;
+        const float *sky = cases[at].sky;
+        physad__scene_views v = make_views(ctx, N, unit, false);
+        int64_t far = 0, wrong = 0;
+        for (int64_t k = 0; k < N; k++) /* a direction, as all look the same way */
+            for (int i = 0; i < 3 * W * H; i++)
+                if (i % (W * H) / W < H / 3)
+                    v.views[k].pixels[i] = sky[i / (W * H)];
+        assert_ok(sweep(&v, ctx));
+        for (int64_t i = 0; i < v.n_points; i++) {
+            const float *p = v.points + 3 * i;
+            float apart = 0;
+            for (int k = 0; k < 3; k++)
+                apart += fabsf(v.colours[3 * i + k] - sky[k]);
+            wrong += (double)p[2] < 3.2 * unit;
+            far += (double)p[2] > 30 * unit && p[1] < -0.1f * p[2] && apart < 1e-6f; /* y goes down */
+        }
+        print_message("unit %g: %lld points, %lld far up there, %lld before the wall\n", unit, (long long)v.n_points,
+                      (long long)far, (long long)wrong);
+        assert_in_range(far, at < 2 ? MOST / 20 : 0, at < 2 ? MOST / 5 : MOST / 50); /* the horizon is far anyhow */
+        assert_true(wrong < v.n_points / 100);
+        assert_in_range(v.n_points, MOST / 4, MOST);
+        physad__scene_views_free(&v);
+    }
     end_context(ctx);
 }
 
@@ -206,7 +244,8 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_places),    cmocka_unit_test(test_beside_known),
-                                        cmocka_unit_test(test_same),      cmocka_unit_test(test_drawn),
+                                        cmocka_unit_test(test_sky),       cmocka_unit_test(test_same),
+                                        cmocka_unit_test(test_drawn),
                                         cmocka_unit_test(test_cancelled), cmocka_unit_test(test_refused),
                                         cmocka_unit_test(test_memory) };
     return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
