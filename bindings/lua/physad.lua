@@ -6,8 +6,9 @@
 --   local r = det:score("photo.jpg")
 --   print(r.score, r.is_anomalous)
 --
--- Indices count from 1. Options are tables; an unknown one is an error. Errors are tables with `status` (such as "PHYSAD_ERR_IO"),
--- `code` and `message`, which print as their message. Objects are closed by :close(), by `<close>` (5.4), or by the collector.
+-- Indices count from 1. What can be counted answers to #object, but with LuaJIT only to object:count(). Options are tables; an unknown
+-- one is an error. Errors are tables with `status` (such as "PHYSAD_ERR_IO"), `code` and `message`, which print as their message. Objects
+-- are closed by :close(), by `<close>` (5.4), or by the collector.
 -- A photo is a path, a physad.image(), or an array: physad.array("u8", {height, width, 3}, bytes); the string is not copied.
 local core = require "physad.core"
 
@@ -631,6 +632,7 @@ end
 --- physad.evaluate(dataset, methods, options): .json and .csv, #results rows, r:row(i), r:metric(i, name), r:samples(i),
 --- r:to_html(folder, {title=}). `gallery` of the options: pictures kept for the page, of each type (default 12).
 local results_class = class("results", {
+  count = function(self) return core.evaluation_count(self.h) end,
   row = function(self, i) return { method = core.evaluation_method(self.h, i - 1), category = core.evaluation_category(self.h, i - 1) } end,
   metric = function(self, i, name) return core.evaluation_metric(self.h, i - 1, name) end,
   samples = function(self, i)
@@ -657,6 +659,7 @@ end
 --- scene:to_html(path, {title=, background=}): a page to turn it in. scene:turntable(path, {frames=, rate=, width=, height=}): a video.
 local scene_class
 scene_class = class("scene", {
+  count = function(self) return core.scene_gaussians(self.h) end,
   save = function(self, path) core.scene_save(self.h, path) end,
   to_html = function(self, path, options) core.scene_html(self.h, path, options) end,
   turntable = function(self, path, options)
@@ -706,6 +709,7 @@ local function named_parts(arrays)
   return named
 end
 local gaussians_class = class("gaussians", {
+  count = function(self) return core.gaussians_count(self.h) end,
   arrays = function(self)
     local a = room_for_gaussians(core.gaussians_count(self.h), core.gaussians_harmonics(self.h))
     core.gaussians_get(self.h, a[1], a[2], a[3], a[4], a[5])

@@ -335,6 +335,7 @@ test("batches, videos, pages", function()
   local results = physad.evaluate(rad, "patchcore", { settings = { "weights=random:1", "input=64", "alpha=0.3" }, replicates = -1, gallery = 2 })
   assert(results:row(1).method == "patchcore" and results.json:find("image_auroc", 1, true) and results.csv:find("patchcore", 1, true))
   local value = results:metric(1, "image_auroc").value
+  assert(results:count() == 1)
   assert(value >= 0 and value <= 1 and #results:samples(1) == rad.test:count() and results:samples(1)[1].path)
   results:to_html(folder .. "/page", { title = "bowls" })
   local file = assert(io.open(folder .. "/page/report.html"))
@@ -415,7 +416,7 @@ test("gaussians", function()
     harmonics = physad.array("f32", { n, 1, 3 }, numbers.harmonics),
   }
   local g = physad.gaussians(given)
-  assert(#g == n and g:arrays().xyz:tostring() == given.xyz:tostring())
+  assert(g:count() == n and g:arrays().xyz:tostring() == given.xyz:tostring())
   local camera = { rotation = { 1, 0, 0, 0, 1, 0, 0, 0, 1 }, translation = { 0, 0, 3 }, fx = 30, fy = 30, cx = 12, cy = 10, width = 24, height = 20 }
   local splat = physad.splat()
   raises("PHYSAD_ERR_STATE", "no picture", splat.backward, splat, {})
@@ -452,7 +453,8 @@ test("gaussians", function()
   raises("PHYSAD_ERR_ARG", "harmonics is NULL", physad.gaussians, { xyz = given.xyz, log_scale = given.log_scale,
     quaternion = given.quaternion, opacity = given.opacity })
   local scene = g:scene()
-  assert(#scene == n and #physad.gaussians(scene) == n and scene:render(camera):shape()[1] == 20)
+  if _VERSION == "Lua 5.4" then assert(#g == n and #scene == n) end -- LuaJIT's # asks no table
+  assert(scene:count() == n and physad.gaussians(scene):count() == n and scene:render(camera):shape()[1] == 20)
 end)
 
 test("groups", function()
@@ -501,7 +503,9 @@ if _VERSION == "Lua 5.4" then -- LuaJIT cannot read this syntax
       kept = det
       assert(det.is_fitted)
     end
-    assert(kept:closed() and #physad.dataset(folder .. "/rad") > 0)
+    assert(kept:closed())
+    local rad = physad.dataset(folder .. "/rad")
+    assert(#rad > 0 and #rad == rad:count())
   ]])
   test("to be closed", function() body(physad, folder) end)
 end
