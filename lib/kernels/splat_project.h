@@ -201,7 +201,7 @@ static void splat_tiles(int16_t *first, int16_t *count, float centre, float reac
     high = tight_high < high ? tight_high : high;
     low = low > 0 ? low : 0;
     high = high < tiles ? high : tiles;
-    const int some = high > low; /* also false for what is no number */
+    const int some = high > low && !__builtin_isnan(centre); /* which would be in all */
     *first = some ? (int16_t)low : 0;
     *count = some ? (int16_t)(high - low) : 0;
 }

@@ -73,8 +73,10 @@ float physad__scene_nearest(double extent);
 
 /* --- where cameras stand and look (scene_camera.c) --- */
 
-double physad__pose_angle(const physad_camera *a, const physad_camera *b);    /* radians */
-void physad__camera_centre(const physad_camera *c, double out[3]);            /* where it stands */
+double physad__pose_angle(const physad_camera *a, const physad_camera *b); /* radians */
+/* Where a camera stands. */
+void physad__pose_centre(const double rotation[9], const double translation[3], double out[3]);
+void physad__camera_centre(const physad_camera *c, double out[3]);
 /* 1.1 times the largest distance of a camera from their mean; the cameras lie `stride` bytes apart. */
 double physad__cameras_extent(const physad_camera *first, int64_t n, size_t stride);
 double physad__pose_distance(const physad_camera *a, const physad_camera *b); /* of their places */
@@ -120,6 +122,9 @@ typedef struct physad__scene_model {
 void physad__scene_model_free(physad__scene_model *model); /* zeroed is fine */
 /* Room for `count` Gaussians, all zeros. */
 physad_status physad__scene_model_make(physad__scene_model *out, physad__mem *mem, int64_t count, int32_t degree);
+/* Gaussian `i` to place `at`: its values, and its moments or none. */
+void physad__scene_model_copy(physad__scene_model *to, int64_t at, const physad__scene_model *from, int64_t i,
+                              bool moments);
 /* Puts the Gaussians in the order of a curve that fills space, so that what a tile shows lies close together. */
 physad_status physad__scene_model_sort(physad__scene_model *model);
 /* One Gaussian per point, as large as its three nearest neighbours are far. */

@@ -351,26 +351,20 @@ static void move_points(physad__bridge *out, physad__poses *model, const tracks 
 
 /* --- all of it --- */
 
-static void centre_of(double out[3], const double r[9], const double t[3])
-{
-    for (int k = 0; k < 3; k++)
-        out[k] = -(r[k] * t[0] + r[3 + k] * t[1] + r[6 + k] * t[2]);
-}
-
 physad_status physad__scene_bridge(physad__bridge *out, physad__poses *model, const int64_t *view_of,
                                    const physad__scene_views *v)
 {
     tracks t = { 0 };
     *out = (physad__bridge){ 0 };
-    double *room = physad__alloc_array(model->mem, 8 * model->n_photos + 1, sizeof(double), "cameras"),
-           *to = room + 3 * model->n_photos;
+    double *room = physad__alloc_array(model->mem, 8 * model->n_photos + 1, sizeof(double), "cameras");
     if (room == NULL)
         return PHYSAD_ERR_NOMEM;
+    double *to = room + 3 * model->n_photos;
     for (int64_t i = 0; i < model->n_photos; i++)
         if (view_of[i] >= 0) {
             const physad_camera *c = &v->views[view_of[i]].camera;
-            centre_of(room + 3 * out->cameras, model->photos[i].rotation, model->photos[i].translation);
-            centre_of(to + 3 * out->cameras, c->rotation, c->translation);
+            physad__pose_centre(model->photos[i].rotation, model->photos[i].translation, room + 3 * out->cameras);
+            physad__camera_centre(c, to + 3 * out->cameras);
             out->cameras++;
         }
     const pairs p = { out->cameras, room, to };

@@ -17,11 +17,15 @@ double physad__pose_angle(const physad_camera *a, const physad_camera *b)
     return trace > 1 ? 2 * asin(fmin(sine, 1)) : acos(fmin(fmax((trace - 1) / 2, -1), 1));
 }
 
-void physad__camera_centre(const physad_camera *c, double out[3])
+void physad__pose_centre(const double rotation[9], const double translation[3], double out[3])
 {
     for (int k = 0; k < 3; k++)
-        out[k] = -(c->rotation[k] * c->translation[0] + c->rotation[3 + k] * c->translation[1] +
-                   c->rotation[6 + k] * c->translation[2]);
+        out[k] = -(rotation[k] * translation[0] + rotation[3 + k] * translation[1] + rotation[6 + k] * translation[2]);
+}
+
+void physad__camera_centre(const physad_camera *c, double out[3])
+{
+    physad__pose_centre(c->rotation, c->translation, out);
 }
 
 double physad__pose_distance(const physad_camera *a, const physad_camera *b)

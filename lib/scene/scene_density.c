@@ -104,16 +104,6 @@ static void halve_opacity(physad__scene_model *to, int64_t at)
     *logit = logf(o / (1 - o));
 }
 
-/* Values of all; moments of those that stay as they are. */
-static void copy_one(physad__scene_model *to, int64_t at, const physad__scene_model *from, int64_t i, bool moments)
-{
-    for (int k = 0; k < to->planes; k++) {
-        to->value[k * to->stride + at] = from->value[k * from->stride + i];
-        to->mean[k * to->stride + at] = moments ? from->mean[k * from->stride + i] : 0;
-        to->square[k * to->stride + at] = moments ? from->square[k * from->stride + i] : 0;
-    }
-}
-
 static void build(physad__scene_model *to, const physad__scene_model *from, const uint8_t *how,
                   const physad__density *d)
 {
@@ -122,19 +112,19 @@ static void build(physad__scene_model *to, const physad__scene_model *from, cons
     physad__rng_seed(&rng, d->seed, d->step);
     for (int64_t i = 0; i < from->count; i++) /* the old ones, in their order */
         if (how[i] == STAY || how[i] == CLONE) {
-            copy_one(to, at, from, i, true);
+            physad__scene_model_copy(to, at, from, i, true);
             if (how[i] == CLONE)
                 halve_opacity(to, at);
             at++;
         }
     for (int64_t i = 0; i < from->count; i++)
         if (how[i] == CLONE) {
-            copy_one(to, at, from, i, false);
+            physad__scene_model_copy(to, at, from, i, false);
             halve_opacity(to, at++);
         }
     for (int64_t i = 0; i < from->count; i++)
         for (int half = 0; how[i] == SPLIT && half < 2; half++) {
-            copy_one(to, at, from, i, false);
+            physad__scene_model_copy(to, at, from, i, false);
             scatter_half(to, at++, &rng);
         }
 }

@@ -138,15 +138,6 @@ static physad_status draw_sources(int64_t *source, int64_t n, physad__scene_mode
     return status;
 }
 
-static void copy_one(physad__scene_model *to, int64_t at, const physad__scene_model *from, int64_t i, bool moments)
-{
-    for (int k = 0; k < to->planes; k++) {
-        to->value[k * to->stride + at] = from->value[k * from->stride + i];
-        to->mean[k * to->stride + at] = moments ? from->mean[k * from->stride + i] : 0;
-        to->square[k * to->stride + at] = moments ? from->square[k * from->stride + i] : 0;
-    }
-}
-
 static physad_status revive(physad__scene_model *m, physad__rng *rng, int64_t *source)
 {
     int64_t n = 0;
@@ -163,7 +154,7 @@ static physad_status revive(physad__scene_model *m, physad__rng *rng, int64_t *s
     n = 0;
     for (int64_t i = 0; i < m->count && status == PHYSAD_OK; i++)
         if (dead[i])
-            copy_one(m, i, m, source[n++], false);
+            physad__scene_model_copy(m, i, m, source[n++], false);
     physad__free(dead);
     return status;
 }
@@ -174,7 +165,7 @@ static physad_status grow(physad__scene_model *m, physad__rng *rng, int64_t *sou
     PHYSAD__TRY(draw_sources(source, n, m, rng));
     PHYSAD__TRY(physad__scene_model_make(&next, m->mem, m->count + n, m->degree));
     for (int64_t i = 0; i < next.count; i++)
-        copy_one(&next, i, m, i < m->count ? i : source[i - m->count], i < m->count);
+        physad__scene_model_copy(&next, i, m, i < m->count ? i : source[i - m->count], i < m->count);
     physad__scene_model_free(m);
     *m = next;
     return PHYSAD_OK;

@@ -31,6 +31,16 @@ physad_status physad__scene_model_make(physad__scene_model *out, physad__mem *me
     return PHYSAD_OK;
 }
 
+void physad__scene_model_copy(physad__scene_model *to, int64_t at, const physad__scene_model *from, int64_t i,
+                              bool moments)
+{
+    for (int k = 0; k < to->planes; k++) {
+        to->value[k * to->stride + at] = from->value[k * from->stride + i];
+        to->mean[k * to->stride + at] = moments ? from->mean[k * from->stride + i] : 0;
+        to->square[k * to->stride + at] = moments ? from->square[k * from->stride + i] : 0;
+    }
+}
+
 typedef struct by_x {
     float x;
     int32_t index;
