@@ -73,7 +73,7 @@ static bool is_wrong(double share, double median)
 }
 
 /* Takes a photo out; those beside which it stood find other neighbours. */
-static void leave_out(physad__depths *d, int64_t photo)
+static physad_status leave_out(physad__depths *d, int64_t photo)
 {
     d->eyes[photo].out = true;
     for (int64_t i = 0; i < d->count; i++) {
@@ -81,8 +81,9 @@ static void leave_out(physad__depths *d, int64_t photo)
         for (int64_t k = 0; k < d->eyes[i].n; k++)
             beside = beside || d->eyes[i].near[k] == photo;
         if (beside)
-            physad__depths_renew(d, i);
+            PHYSAD__TRY(physad__depths_renew(d, i));
     }
+    return PHYSAD_OK;
 }
 
 /* Whether it is wrong, and none beside it more so: a wrong pose lowers its neighbours' shares as well. */
@@ -117,14 +118,14 @@ static physad_status part(judge *j, double *median, int64_t *out)
             j->worst[i] = is_worst(j, i, *median);
         for (int64_t i = 0; i < d->count && 2 * (*out + 1) <= d->count; i++)
             if (j->worst[i]) {
-                leave_out(d, i);
+                PHYSAD__TRY(leave_out(d, i));
                 ++*out;
                 more = true;
             }
     }
     for (int64_t i = 0; i < d->count; i++)
         if (d->eyes[i].out)
-            physad__depths_renew(d, i);
+            PHYSAD__TRY(physad__depths_renew(d, i));
     PHYSAD__TRY(physad__depths_find(d, j->call));
     take_shares(j);
     *out = 0;
@@ -152,7 +153,7 @@ static physad_status mix_up(judge *j, double *median)
     for (int64_t i = 0; i < d->count; i++)
         d->eyes[i].out = false;
     for (int64_t i = 0; i < d->count; i++)
-        physad__depths_renew(d, i);
+        PHYSAD__TRY(physad__depths_renew(d, i));
     PHYSAD__TRY(physad__depths_find(d, j->call));
     *median = take_shares(j);
     return PHYSAD_OK;

@@ -15,7 +15,8 @@
 #define SAME 1.5     /* planes that two photos' depths of a place may differ by */
 #define NEAREST 1e-3 /* and FARTHEST: times the cameras' extent, where the search for the nearest plane begins */
 #define FARTHEST 1e3
-#define LEAST_KNOWN 50 /* points in a photo that tell how far it reaches */
+#define LEAST_KNOWN 50    /* points in a photo that tell how far it reaches */
+#define MOST_KNOWN 20000 /* that are asked, evenly among all: more tell the same */
 
 int64_t physad__eye_plane(const physad__eye *e)
 {
@@ -164,14 +165,20 @@ static bool is_common(const physad__depths *s, const physad__eye *e, double z)
     return false;
 }
 
+static int64_t known_step(const physad__depths *s)
+{
+    return physad__max((s->n_known + MOST_KNOWN - 1) / MOST_KNOWN, 1);
+}
+
 /* Narrows the depths to those of the points that came with the poses, but for the outermost fiftieths, and a quarter
  * more. */
 static void keep_to_known(const physad__depths *s, const physad__eye *e, double *near, double *far)
 {
     float *depths = s->reached;
     const physad_camera *c = &e->view.camera;
+    const int64_t step = known_step(s);
     int64_t n = 0;
-    for (int64_t i = 0; i < s->n_known; i++) {
+    for (int64_t i = 0; i < s->n_known; i += step) {
         const float *f = s->known + 3 * i;
         const double p[3] = { (double)f[0], (double)f[1], (double)f[2] };
         double at[3];
@@ -444,11 +451,13 @@ physad_status physad__depths_find(physad__depths *s, physad__call *call)
     return PHYSAD_OK;
 }
 
-void physad__depths_renew(physad__depths *s, int64_t i)
+physad_status physad__depths_renew(physad__depths *s, int64_t i)
 {
+    PHYSAD__TRY(physad__cancelled(s->ctx));
     find_neighbours(s, i);
     find_planes(s, &s->eyes[i]);
     s->eyes[i].stale = true;
+    return PHYSAD_OK;
 }
 
 physad_status physad__depths_open(physad__depths *s, const physad__scene_views *v, int64_t side)
@@ -456,14 +465,16 @@ physad_status physad__depths_open(physad__depths *s, const physad__scene_views *
     physad__mem *mem = &s->ctx->mem;
     s->eyes = physad__alloc_zero(mem, (size_t)v->count * sizeof(*s->eyes), "photos that are swept");
     s->order = physad__alloc_array(mem, v->count, sizeof(*s->order), "photos that are swept");
-    s->reached = physad__alloc_array(mem, s->n_known + 1, sizeof(*s->reached), "photos that are swept");
+    s->reached = physad__alloc_array(mem, s->n_known / known_step(s) + 1, sizeof(*s->reached), "photos that are swept");
     if (s->eyes == NULL || s->order == NULL || s->reached == NULL)
         return PHYSAD_ERR_NOMEM;
-    for (int64_t i = 0; i < v->count; i++)
+    for (int64_t i = 0; i < v->count; i++) {
+        PHYSAD__TRY(physad__cancelled(s->ctx));
         if (!v->views[i].held_out)
             PHYSAD__TRY(open_eye(&s->eyes[s->count++], mem, &v->views[i], side));
+    }
     for (int64_t i = 0; i < s->count; i++) {
-        physad__depths_renew(s, i);
+        PHYSAD__TRY(physad__depths_renew(s, i));
         memset(s->eyes[i].depth, 0, (size_t)physad__eye_plane(&s->eyes[i]) * sizeof(float));
     }
     return PHYSAD_OK;

@@ -31,14 +31,14 @@ typedef struct physad__depths {
     float *reached; /* room for depths of the known points */
 } physad__depths;
 
-/* Photos that are not held out, halved until they are smaller than `side`; the first four fields are given. Whatever
- * the outcome, physad__depths_close() follows. */
+/* Photos that are not held out, halved until they are smaller than `side`, or their shorter side than 32 pixels; the
+ * first four fields are given. Whatever the outcome, physad__depths_close() follows. */
 physad_status physad__depths_open(physad__depths *d, const physad__scene_views *v, int64_t side);
 void physad__depths_close(physad__depths *d);
 /* Sweeps those that are stale, and says of all what is sure. */
 physad_status physad__depths_find(physad__depths *d, physad__call *call);
 /* Another pose, or other neighbours: what they are, and on which planes they see the same, is told anew. */
-void physad__depths_renew(physad__depths *d, int64_t i);
+physad_status physad__depths_renew(physad__depths *d, int64_t i);
 
 int64_t physad__eye_plane(const physad__eye *e); /* pixels */
 /* Where the camera `to` sees what `from` sees at a pixel and a depth; false outside its picture. */
