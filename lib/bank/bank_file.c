@@ -66,10 +66,7 @@ static physad_status want(const physad_tensors *tensors, const char *prefix, con
 {
     char name[NAME_SIZE];
     PHYSAD__TRY(name_of(name, prefix, part));
-    const physad_status status = physad__tensors_want(tensors, name, dtype, ndim, shape, view);
-    if (status == PHYSAD_ERR_ARG || status == PHYSAD_ERR_DTYPE || status == PHYSAD_ERR_SHAPE)
-        return PHYSAD_ERR_FORMAT; /* the fault is the file's, not the caller's */
-    PHYSAD__TRY(status);
+    PHYSAD__TRY(physad__tensors_need(tensors, name, dtype, ndim, shape, view));
     if (!physad__view_is_contiguous(view) || (uintptr_t)view->data % physad_dtype_size(dtype) != 0)
         return physad__error(PHYSAD_ERR_FORMAT, "array %s is not row-major and aligned, as a bank needs it", name);
     return PHYSAD_OK;

@@ -28,7 +28,7 @@ static inline int64_t physad__max(int64_t a, int64_t b) { return a > b ? a : b; 
 
 /* Sets this thread's message, always with "." as the decimal mark, and returns `status`. Never allocates. */
 physad_status physad__error(physad_status status, const char *format, ...) PHYSAD__PRINTF(2, 3);
-/* Puts "text: " before the present message (a path, a stage) and returns `status`. */
+/* Puts "text: " before the present message (a path, a stage), unless it begins so, and returns `status`. */
 physad_status physad__error_prefix(physad_status status, const char *format, ...) PHYSAD__PRINTF(2, 3);
 
 /* A failure carried from a worker thread to the caller's. */

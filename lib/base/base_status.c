@@ -66,6 +66,8 @@ physad_status physad__error_prefix(physad_status status, const char *format, ...
     va_end(args);
     if (n < 0 || (size_t)n >= sizeof(text))
         return status;
+    if (strncmp(message, text, (size_t)n) == 0 && message[n] == ':')
+        return status;
     physad__snprintf(text + n, sizeof(text) - (size_t)n, ": %s", message);
     physad__text_tidy(text);
     memcpy(message, text, sizeof(message));

@@ -42,7 +42,7 @@ static physad_status read_statistics(physad__clip_model *m, const physad_tensors
     double n[6];
     physad_view from;
     const physad_view to = physad_view_array(n, PHYSAD_F64, 1, STATISTICS_SHAPE);
-    PHYSAD__TRY(physad__tensors_want(file, STATISTICS, PHYSAD_F64, 1, STATISTICS_SHAPE, &from));
+    PHYSAD__TRY(physad__tensors_need(file, STATISTICS, PHYSAD_F64, 1, STATISTICS_SHAPE, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
     for (int i = 0; i < 6; i++)
         if (!isfinite(n[i]) || ((i == 1 || i == 3) && n[i] <= 0))
@@ -64,7 +64,7 @@ static physad_status read_params(physad__clip_model *m, const physad_tensors *fi
         const physad_view to = physad_view_array(p->data, PHYSAD_F32, p->ndim, p->shape);
         physad_view from;
         physad__snprintf(name, sizeof(name), "%s%s", PREFIX, p->name);
-        PHYSAD__TRY(physad__tensors_want(file, name, PHYSAD_F32, p->ndim, p->shape, &from));
+        PHYSAD__TRY(physad__tensors_need(file, name, PHYSAD_F32, p->ndim, p->shape, &from));
         PHYSAD__TRY(physad__view_copy(&to, &from));
         for (int64_t k = 0; k < p->count; k++)
             if (!isfinite(p->data[k]))

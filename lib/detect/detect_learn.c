@@ -468,7 +468,7 @@ static physad_status read_numbers(const physad_tensors *file, const char *name, 
     int64_t n = 1;
     if (!physad_tensors_has(file, name))
         return physad__error(PHYSAD_ERR_FORMAT, "%s is missing beside %s", name, WEIGHTS);
-    PHYSAD__TRY(physad__tensors_want(file, name, PHYSAD_F32, ndim, shape, &from));
+    PHYSAD__TRY(physad__tensors_need(file, name, PHYSAD_F32, ndim, shape, &from));
     PHYSAD__TRY(physad__view_copy(&v, &from));
     for (int32_t k = 0; k < ndim; k++)
         n *= shape[k];

@@ -252,7 +252,7 @@ static physad_status read_samples(physad_detector *det, const physad_tensors *fi
     }
     const int64_t shape[2] = { n, 2 };
     physad_view from, to = physad_view_array(det->origin->sizes, PHYSAD_I64, 2, shape);
-    PHYSAD__TRY(physad__tensors_want(file, "training.sizes", PHYSAD_I64, 2, shape, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "training.sizes", PHYSAD_I64, 2, shape, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
     for (int64_t i = 0; i < n; i++)
         for (int k = 0; k < 2; k++)
@@ -287,7 +287,7 @@ static physad_status read_threshold(physad_detector *det, const physad_tensors *
         return PHYSAD_OK;
     const int64_t any[1] = { -1 };
     physad_view from;
-    PHYSAD__TRY(physad__tensors_want(file, "calibration.scores", PHYSAD_F64, 1, any, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "calibration.scores", PHYSAD_F64, 1, any, &from));
     det->calibration = physad__alloc_array(&det->ctx->mem, from.shape[0], sizeof(double), "calibration");
     if (det->calibration == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -304,7 +304,7 @@ static physad_status read_transform(physad_detector *det, const physad_tensors *
     PHYSAD__TRY(physad__transform_from_json(&det->origin->transform, det->ctx, json_object_get(config, "transform")));
     if (!physad_tensors_has(file, "transform.ignore"))
         return PHYSAD_OK;
-    PHYSAD__TRY(physad__tensors_want(file, "transform.ignore", 0, 2, any, &ignore));
+    PHYSAD__TRY(physad__tensors_need(file, "transform.ignore", 0, 2, any, &ignore));
     return physad_transform_set_ignore(det->origin->transform, &ignore);
 }
 
@@ -337,7 +337,7 @@ static physad_status read_texture(physad__frontend *front, const physad_detector
     physad_view from, to = physad_view_array(&factor, PHYSAD_F32, 1, &one);
     if (!det->method->features->texture || !physad_tensors_has(file, "texture.factor"))
         return PHYSAD_OK;
-    PHYSAD__TRY(physad__tensors_want(file, "texture.factor", PHYSAD_F32, 1, &one, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "texture.factor", PHYSAD_F32, 1, &one, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
     if (!(factor > 0) || !isfinite(factor))
         return physad__error(PHYSAD_ERR_FORMAT, "texture.factor is %g, want a positive number", (double)factor);
@@ -424,7 +424,9 @@ static physad_status read_model(physad_detector **out, physad_context *ctx, phys
     PHYSAD__TRY(read_version(config));
     if (method == NULL || seed == NULL)
         return physad__error(PHYSAD_ERR_FORMAT, "\"method\" or \"seed\" is missing or no text");
-    PHYSAD__TRY(physad_detector_new(out, ctx, method));
+    const physad_status made = physad_detector_new(out, ctx, method);
+    if (made != PHYSAD_OK)
+        return made == PHYSAD_ERR_ARG ? PHYSAD_ERR_FORMAT : made; /* an unknown method is the file's fault */
     physad_detector *det = *out;
     if (!parse_seed(seed, &det->seed))
         return physad__error(PHYSAD_ERR_FORMAT, "\"seed\" is \"%s\", want a whole number below 2^64", seed);

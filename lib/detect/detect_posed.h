@@ -118,8 +118,9 @@ physad_status physad__posed_fit_scene(physad__gaussians *out, const physad_detec
 /* The mean of the greatest `share` of the map's numbers (one at least), each weighing `weight` (NULL: 1). */
 physad_status physad__posed_top(double *out, physad__mem *mem, const float *map, const float *weight, int64_t n,
                                 double share);
-/* A copy of an array of the file, of exactly this shape; floats that are not finite are refused where `finite`. */
+/* A copy of an array of the file, of exactly this shape; no float of it is infinite, and where
+ * `known` all are numbers. */
 physad_status physad__posed_take(void *out, const physad_tensors *file, const char *name, int32_t dtype, int32_t ndim,
-                                 const int64_t *shape, bool finite);
+                                 const int64_t *shape, bool known);
 
 #endif

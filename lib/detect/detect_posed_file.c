@@ -172,15 +172,15 @@ physad_status physad__posed_write(const physad_detector *det, physad__tensors_wr
 /* --- reading --- */
 
 physad_status physad__posed_take(void *out, const physad_tensors *file, const char *name, int32_t dtype, int32_t ndim,
-                                 const int64_t *shape, bool finite)
+                                 const int64_t *shape, bool known)
 {
     physad_view from, to = physad_view_array(out, dtype, ndim, shape);
-    PHYSAD__TRY(physad__tensors_want(file, name, dtype, ndim, shape, &from));
+    PHYSAD__TRY(physad__tensors_need(file, name, dtype, ndim, shape, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
-    const int64_t n = physad__view_count(&to);
-    for (int64_t i = 0; finite && i < n; i++) {
+    const int64_t n = dtype == PHYSAD_F32 || dtype == PHYSAD_F64 ? physad__view_count(&to) : 0;
+    for (int64_t i = 0; i < n; i++) {
         const double v = dtype == PHYSAD_F64 ? ((const double *)out)[i] : (double)((const float *)out)[i];
-        if (!isfinite(v))
+        if (isinf(v) || (known && isnan(v)))
             return physad__error(PHYSAD_ERR_FORMAT, "%s holds %g at %lld", name, v, (long long)i);
     }
     return PHYSAD_OK;
@@ -211,7 +211,7 @@ static physad_status read_scene(physad__posed_model *m, const physad_tensors *fi
     PHYSAD__TRY(physad__lens_check(&m->locator.lens, "scene.facts"));
     const int64_t shape[2] = { physad__splat_plane_count(m->scene.degree), m->scene.stride };
     physad_view there; /* before room is made for as much */
-    PHYSAD__TRY(physad__tensors_want(file, "scene.gaussians", PHYSAD_F32, 2, shape, &there));
+    PHYSAD__TRY(physad__tensors_need(file, "scene.gaussians", PHYSAD_F32, 2, shape, &there));
     m->scene.planes = physad__alloc_array(&m->ctx->mem, shape[0] * shape[1], sizeof(float), "scene");
     if (m->scene.planes == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -263,7 +263,7 @@ static physad_status read_cameras(physad__scene_views *v, physad__mem *mem, cons
 {
     const int64_t any[2] = { -1, CAMERA };
     physad_view from;
-    PHYSAD__TRY(physad__tensors_want(file, name, PHYSAD_F64, 2, any, &from));
+    PHYSAD__TRY(physad__tensors_need(file, name, PHYSAD_F64, 2, any, &from));
     const int64_t n = from.shape[0], shape[2] = { n, CAMERA };
     if (n < least || n > most)
         return physad__error(PHYSAD_ERR_FORMAT, "%s has %lld rows, want %lld to %lld", name, (long long)n,
@@ -286,8 +286,8 @@ static physad_status read_photos(physad__scene_views *v, physad__mem *mem, const
 {
     const int64_t n = total_pixels(v), three[1] = { 3 * n }, one[1] = { n };
     physad_view pixels, missing;
-    PHYSAD__TRY(physad__tensors_want(file, pixels_name, PHYSAD_U8, 1, three, &pixels));
-    PHYSAD__TRY(physad__tensors_want(file, missing_name, PHYSAD_U8, 1, one, &missing));
+    PHYSAD__TRY(physad__tensors_need(file, pixels_name, PHYSAD_U8, 1, three, &pixels));
+    PHYSAD__TRY(physad__tensors_need(file, missing_name, PHYSAD_U8, 1, one, &missing));
     for (int64_t i = 0, at = 0; i < v->count; i++) {
         physad__scene_view *view = &v->views[i];
         PHYSAD__TRY(read_pixels(view, mem, (const uint8_t *)pixels.data + 3 * at, (const uint8_t *)missing.data + at));
@@ -327,12 +327,18 @@ static physad_status read_locator(physad__posed_model *m, const physad_tensors *
 {
     physad__locator *l = &m->locator;
     physad__matcher *k = &l->matcher;
+    int64_t grid[3];
+    physad_view there; /* all of it, before room is made for as much */
+    physad_features_shape(m->finder, grid);
+    const int64_t n = m->views.count, cells[3] = { n, grid[0] * grid[1], grid[2] },
+                  points[3] = { n, grid[0] * grid[1], 3 }, scale[2] = { 2, grid[2] };
+    PHYSAD__TRY(physad__tensors_need(file, "locator.cells", PHYSAD_F32, 3, cells, &there));
+    PHYSAD__TRY(physad__tensors_need(file, "locator.points", PHYSAD_F32, 3, points, &there));
+    PHYSAD__TRY(physad__tensors_need(file, "locator.scale", PHYSAD_F32, 2, scale, &there));
     l->scene = &m->scene;
     memcpy(l->background, m->background, sizeof(l->background));
-    PHYSAD__TRY(physad__matcher_reserve(k, m->ctx, m->finder, m->views.count));
-    const int64_t cells[3] = { k->count, k->height * k->width, k->dim },
-                  points[3] = { k->count, k->height * k->width, 3 }, scale[2] = { 2, k->dim };
-    for (int64_t i = 0; i < k->count; i++)
+    PHYSAD__TRY(physad__matcher_reserve(k, m->ctx, m->finder, n));
+    for (int64_t i = 0; i < n; i++)
         k->cameras[i] = m->views.views[i].camera;
     PHYSAD__TRY(physad__posed_take(k->cells, file, "locator.cells", PHYSAD_F32, 3, cells, true));
     PHYSAD__TRY(physad__posed_take(k->points, file, "locator.points", PHYSAD_F32, 3, points,

@@ -249,7 +249,7 @@ static physad_status write(const physad_detector *det, physad__tensors_writer *w
 static physad_status read_values(const physad_tensors *file, double *values)
 {
     physad_view from, to = physad_view_array(values, PHYSAD_F64, 1, shape);
-    PHYSAD__TRY(physad__tensors_want(file, "motion.usual", PHYSAD_F64, 1, shape, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "motion.usual", PHYSAD_F64, 1, shape, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
     for (int i = 0; i < 4; i++)
         if (!isfinite(values[i]) || (i % 2 == 1 && values[i] <= 0))

@@ -186,7 +186,7 @@ physad_status physad__motion_write(const physad_detector *det, physad__tensors_w
 static physad_status take(const physad_tensors *file, const array *a)
 {
     physad_view from, out = physad_view_array(a->data, a->dtype, a->ndim, a->shape);
-    PHYSAD__TRY(physad__tensors_want(file, a->name, a->dtype, a->ndim, a->shape, &from));
+    PHYSAD__TRY(physad__tensors_need(file, a->name, a->dtype, a->ndim, a->shape, &from));
     PHYSAD__TRY(physad__view_copy(&out, &from));
     const int64_t n = a->dtype == PHYSAD_F64 || a->dtype == PHYSAD_F32 ? physad__view_count(&out) : 0;
     for (int64_t i = 0; i < n; i++)
@@ -237,8 +237,8 @@ static physad_status make_parts(physad__parts *p, physad__mem *mem, const physad
 {
     physad_view from;
     int64_t length[PHYSAD__PART_TAKES], sum = 0;
-    PHYSAD__TRY(physad_tensors_find(file, "motion.parts.points", &from));
-    if (from.dtype != PHYSAD_I64 || from.ndim != 1 || from.shape[0] < 1 || from.shape[0] > PHYSAD__PART_TAKES)
+    PHYSAD__TRY(physad__tensors_need(file, "motion.parts.points", PHYSAD_I64, 1, &(int64_t){ -1 }, &from));
+    if (from.shape[0] < 1 || from.shape[0] > PHYSAD__PART_TAKES)
         return physad__error(PHYSAD_ERR_FORMAT, "motion.parts.points is no list of 1 to %d numbers",
                              PHYSAD__PART_TAKES);
     const physad_view to = physad_view_array(length, PHYSAD_I64, 1, from.shape);
@@ -250,7 +250,7 @@ static physad_status make_parts(physad__parts *p, physad__mem *mem, const physad
         sum += length[n];
     }
     const int64_t rows[2] = { sum, PHYSAD__PART_DIM };
-    PHYSAD__TRY(physad__tensors_want(file, "motion.parts.rows", PHYSAD_F32, 2, rows, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "motion.parts.rows", PHYSAD_F32, 2, rows, &from));
     PHYSAD__TRY(physad__parts_open(p, mem, to.shape[0], sum));
     p->takes = to.shape[0];
     memcpy(p->length, length, (size_t)p->takes * sizeof(*length));
@@ -261,12 +261,12 @@ static physad_status make_looks(physad__motion_model *m, const physad_tensors *f
 {
     physad__looks *l = &m->looks;
     physad_view from;
-    PHYSAD__TRY(physad_tensors_find(file, "motion.looks", &from));
     const int64_t rows = m->height / PHYSAD__LOOK_CELL, columns = m->width / PHYSAD__LOOK_CELL;
-    if (from.dtype != PHYSAD_U8 || from.ndim != 3 || from.shape[0] < 1 || from.shape[0] > MOST_LOOKS ||
-        from.shape[1] != rows || from.shape[2] != columns)
-        return physad__error(PHYSAD_ERR_FORMAT, "motion.looks: want 1 to %d frames of %lld x %lld cells of u8",
-                             MOST_LOOKS, (long long)rows, (long long)columns);
+    const int64_t any[3] = { -1, rows, columns };
+    PHYSAD__TRY(physad__tensors_need(file, "motion.looks", PHYSAD_U8, 3, any, &from));
+    if (from.shape[0] < 1 || from.shape[0] > MOST_LOOKS)
+        return physad__error(PHYSAD_ERR_FORMAT, "motion.looks holds %lld frames, want 1 to %d",
+                             (long long)from.shape[0], MOST_LOOKS);
     l->cells = physad__alloc_array(&m->ctx->mem, physad__view_count(&from), sizeof(*l->cells), "frames");
     l->count = from.shape[0];
     l->rows = rows;
@@ -281,7 +281,7 @@ static physad_status read_takes(physad__motion_model *m, packed *p, const physad
     physad_view rows;
     list_arrays(m, p, a);
     for (int i = BASICS; i < BASICS + VIEW_ARRAYS; i++)
-        PHYSAD__TRY(physad__tensors_want(file, a[i].name, a[i].dtype, a[i].ndim, a[i].shape, &rows));
+        PHYSAD__TRY(physad__tensors_need(file, a[i].name, a[i].dtype, a[i].ndim, a[i].shape, &rows));
     PHYSAD__TRY(physad__motion_views(m, m->count));
     PHYSAD__TRY(make_parts(&m->parts, &m->ctx->mem, file));
     PHYSAD__TRY(make_looks(m, file));

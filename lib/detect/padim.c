@@ -270,9 +270,9 @@ static physad_status read_arrays(padim *p, const physad_tensors *file)
     const int64_t mean[2] = { p->cells, p->dim }, factor[2] = { p->cells, packed(p->dim) };
     physad_view from, m = physad_view_array(p->mean, PHYSAD_F32, 2, mean),
                       f = physad_view_array(p->factor, PHYSAD_F32, 2, factor);
-    PHYSAD__TRY(physad__tensors_want(file, "padim.mean", PHYSAD_F32, 2, mean, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "padim.mean", PHYSAD_F32, 2, mean, &from));
     PHYSAD__TRY(physad__view_copy(&m, &from));
-    PHYSAD__TRY(physad__tensors_want(file, "padim.factor", PHYSAD_F32, 2, factor, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "padim.factor", PHYSAD_F32, 2, factor, &from));
     PHYSAD__TRY(physad__view_copy(&f, &from));
     for (int64_t i = 0; i < p->cells * packed(p->dim);
          i++) /* one that is not would make every score NaN, which is below any threshold */

@@ -425,10 +425,10 @@ static physad_status read_positions(patchcore *p, const physad_tensors *file)
     if (p->mean == NULL || p->inverse == NULL)
         return PHYSAD_ERR_NOMEM;
     physad_view from, to = physad_view_array(p->mean, PHYSAD_F32, 1, &p->cells);
-    PHYSAD__TRY(physad__tensors_want(file, "patchcore.mean", PHYSAD_F32, 1, &p->cells, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "patchcore.mean", PHYSAD_F32, 1, &p->cells, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
     to.data = p->inverse;
-    PHYSAD__TRY(physad__tensors_want(file, "patchcore.inverse", PHYSAD_F32, 1, &p->cells, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "patchcore.inverse", PHYSAD_F32, 1, &p->cells, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
     for (int64_t i = 0; i < p->cells; i++)
         if (!isfinite(p->mean[i]) || !(p->inverse[i] > 0) || !isfinite(p->inverse[i]))

@@ -167,7 +167,7 @@ static physad_status compare_write(const physad_detector *det, const physad__pos
 static physad_status read_usual(compare *c, const physad_tensors *file)
 {
     physad_view from, to = physad_view_array(c->usual, PHYSAD_F64, 1, usual_shape);
-    PHYSAD__TRY(physad__tensors_want(file, "render_compare.usual", PHYSAD_F64, 1, usual_shape, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "render_compare.usual", PHYSAD_F64, 1, usual_shape, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
     for (int k = 0; k < PHYSAD__POSED_LAYERS; k++)
         if (!(c->usual[k] > 0) || !isfinite(c->usual[k]))

@@ -77,22 +77,11 @@ void physad__splat_bank_free(void *state)
 
 static const physad__splat_part usual_parts[PHYSAD__PARTS] = { { 1, 0, 1 }, { 0, 0, 1 } };
 
-/* The plain bank's grid and room. */
-static physad_status reserve_plain(physad__splat_bank *b)
-{
-    int64_t shape[3];
-    physad_features_shape(b->model->finder, shape);
-    b->plain = (physad__splat_grid){ shape[0], shape[1] };
-    b->plain_dim = shape[2];
-    b->plain_bank = physad__alloc_array(&b->model->ctx->mem, b->model->views.count * shape[0] * shape[1] * shape[2],
-                                        sizeof(float), "bank");
-    return b->plain_bank != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
-}
-
 physad_status physad__splat_bank_new(physad__splat_bank **out, const physad_detector *det, const physad__posed_model *m)
 {
     static const char *const names[PHYSAD__WAYS] = { "warp", "ray", "render", "tint", "texture", NULL };
     physad__splat_bank *b = physad__alloc_zero(&det->ctx->mem, sizeof(*b), "splat-bank");
+    int64_t shape[3];
     *out = b;
     if (b == NULL)
         return PHYSAD_ERR_NOMEM;
@@ -112,20 +101,26 @@ physad_status physad__splat_bank_new(physad__splat_bank **out, const physad_dete
     if (b->ways[PHYSAD__BY_TINT] || b->ways[PHYSAD__BY_TEXTURE])
         b->fine = (physad__splat_grid){ physad__max(m->fine.views[0].camera.height / FINE_CELL, 1),
                                         physad__max(m->fine.views[0].camera.width / FINE_CELL, 1) };
-    if (b->ways[PHYSAD__BY_PLAIN])
-        PHYSAD__TRY(reserve_plain(b));
-    b->whiten = physad__alloc_array(&det->ctx->mem, b->dim * b->dim, sizeof(float), "splat-bank");
-    return b->whiten != NULL ? physad__splat_bank_depths(b) : PHYSAD_ERR_NOMEM;
+    if (b->ways[PHYSAD__BY_PLAIN]) {
+        physad_features_shape(m->finder, shape);
+        b->plain = (physad__splat_grid){ shape[0], shape[1] };
+        b->plain_dim = shape[2];
+    }
+    return PHYSAD_OK;
 }
 
-physad_status physad__splat_bank_reserve_maps(physad__splat_bank *b)
+physad_status physad__splat_bank_reserve(physad__splat_bank *b)
 {
-    const int64_t n = b->model->views.count;
-    b->maps =
-        physad__alloc_array(&b->model->ctx->mem, PHYSAD__COARSE_WAYS * n * b->cells, sizeof(float), "usual distances");
-    b->fine_maps = physad__alloc_array(&b->model->ctx->mem, PHYSAD__FINE_WAYS * n * physad__splat_grid_cells(&b->fine),
-                                       sizeof(float), "usual distances");
-    return b->maps != NULL && b->fine_maps != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
+    physad__mem *mem = &b->model->ctx->mem;
+    const int64_t n = b->model->views.count, fine = n * physad__splat_grid_cells(&b->fine),
+                  plain = n * physad__splat_grid_cells(&b->plain);
+    b->whiten = physad__alloc_array(mem, b->dim * b->dim, sizeof(float), "splat-bank");
+    b->bank = physad__alloc_array(mem, n * b->cells * b->dim, sizeof(float), "bank");
+    b->plain_bank = physad__alloc_array(mem, plain * b->plain_dim, sizeof(float), "bank");
+    b->maps = physad__alloc_array(mem, PHYSAD__COARSE_WAYS * n * b->cells, sizeof(float), "usual distances");
+    b->fine_maps = physad__alloc_array(mem, PHYSAD__FINE_WAYS * fine, sizeof(float), "usual distances");
+    const bool all = b->whiten != NULL && b->bank != NULL && b->plain_bank != NULL && b->maps != NULL;
+    return all && b->fine_maps != NULL ? PHYSAD_OK : PHYSAD_ERR_NOMEM;
 }
 
 static physad_status bank_fit(physad_detector *det, physad__posed_model *m, physad__call *call, void **state)
@@ -361,47 +356,53 @@ static physad_status bank_score(const physad_detector *det, const physad__posed_
 _Static_assert(sizeof(physad__splat_part) == 3 * sizeof(double), "splat_bank.parts has rows of three");
 _Static_assert(sizeof(physad__splat_usual) == 4 * sizeof(double), "splat_bank.usual has rows of four");
 
-static physad_status for_all(const physad__posed_model *m, physad__tensors_writer *w, bool append)
+enum { STORED = 8 };
+
+typedef struct stored {
+    const char *name;
+    void *data;
+    int32_t dtype, ndim;
+    int64_t shape[3];
+    bool known; /* all of it; elsewhere what is unknown is not a number */
+} stored;
+
+/* The file's arrays; returns how many. */
+static int arrays_of(stored out[STORED], physad__splat_bank *b)
 {
-    const physad__splat_bank *b = m->state;
-    const int64_t whiten[2] = { b->dim, b->dim }, cells[3] = { m->views.count, b->cells, b->dim };
-    const int64_t maps[3] = { PHYSAD__COARSE_WAYS, m->views.count, b->cells }, usual[2] = { PHYSAD__WAYS, 4 };
-    const int64_t fine[3] = { PHYSAD__FINE_WAYS, m->views.count, physad__splat_grid_cells(&b->fine) };
-    const int64_t trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS }, parts[2] = { PHYSAD__PARTS, 3 };
-    const int64_t plain[3] = { m->views.count, physad__splat_grid_cells(&b->plain), b->plain_dim };
-    const struct {
-        const char *name;
-        const void *data;
-        int32_t dtype, ndim;
-        const int64_t *shape;
-    } all[] = {
-        { "splat_bank.whiten", b->whiten, PHYSAD_F32, 2, whiten },
-        { "splat_bank.cells", b->bank, PHYSAD_F32, 3, cells },
-        { "splat_bank.maps", b->maps, PHYSAD_F32, 3, maps },
-        { "splat_bank.fine_maps", b->fine_maps, PHYSAD_F32, 3, fine },
-        { "splat_bank.trends", b->trends, PHYSAD_F64, 2, trends },
-        { "splat_bank.usual", b->usual, PHYSAD_F64, 2, usual },
-        { "splat_bank.parts", b->parts, PHYSAD_F64, 2, parts },
-        { "splat_bank.plain", b->plain_bank, PHYSAD_F32, 3, plain },
+    const int64_t n = b->model->views.count, fine = physad__splat_grid_cells(&b->fine),
+                  plain = physad__splat_grid_cells(&b->plain);
+    const stored all[] = {
+        { "splat_bank.whiten", b->whiten, PHYSAD_F32, 2, { b->dim, b->dim }, true },
+        { "splat_bank.cells", b->bank, PHYSAD_F32, 3, { n, b->cells, b->dim }, true },
+        { "splat_bank.maps", b->maps, PHYSAD_F32, 3, { PHYSAD__COARSE_WAYS, n, b->cells }, false },
+        { "splat_bank.fine_maps", b->fine_maps, PHYSAD_F32, 3, { PHYSAD__FINE_WAYS, n, fine }, false },
+        { "splat_bank.trends", b->trends, PHYSAD_F64, 2, { PHYSAD__FINE_WAYS, PHYSAD__TRAITS }, true },
+        { "splat_bank.usual", b->usual, PHYSAD_F64, 2, { PHYSAD__WAYS, 4 }, false },
+        { "splat_bank.parts", b->parts, PHYSAD_F64, 2, { PHYSAD__PARTS, 3 }, true },
+        { "splat_bank.plain", b->plain_bank, PHYSAD_F32, 3, { n, plain, b->plain_dim }, true },
     };
-    for (int64_t i = 0; i < PHYSAD__COUNT(all) - !b->ways[PHYSAD__BY_PLAIN]; i++) {
-        const physad_view v =
-            physad_view_array((void *)(uintptr_t)all[i].data, all[i].dtype, all[i].ndim, all[i].shape);
-        PHYSAD__TRY(append ? physad__tensors_writer_append(w, all[i].name, &v)
-                           : physad__tensors_writer_declare(w, all[i].name, all[i].dtype, all[i].ndim, all[i].shape));
-    }
-    return PHYSAD_OK;
+    _Static_assert(PHYSAD__COUNT(all) == STORED, "all are told");
+    memcpy(out, all, sizeof(all));
+    return STORED - !b->ways[PHYSAD__BY_PLAIN];
 }
 
 static physad_status bank_declare(const physad_detector *det, const physad__posed_model *m, physad__tensors_writer *w,
                                   json_t *config)
 {
-    return for_all(m, w, false);
+    stored all[STORED];
+    for (int i = 0, n = arrays_of(all, m->state); i < n; i++)
+        PHYSAD__TRY(physad__tensors_writer_declare(w, all[i].name, all[i].dtype, all[i].ndim, all[i].shape));
+    return PHYSAD_OK;
 }
 
 static physad_status bank_write(const physad_detector *det, const physad__posed_model *m, physad__tensors_writer *w)
 {
-    return for_all(m, w, true);
+    stored all[STORED];
+    for (int i = 0, n = arrays_of(all, m->state); i < n; i++) {
+        const physad_view v = physad_view_array(all[i].data, all[i].dtype, all[i].ndim, all[i].shape);
+        PHYSAD__TRY(physad__tensors_writer_append(w, all[i].name, &v));
+    }
+    return PHYSAD_OK;
 }
 
 /* No mean or spread of a fit comes near it; with one beyond, every photo would look the same. */
@@ -424,27 +425,8 @@ static physad_status check_parts(const physad__splat_bank *b)
     return PHYSAD_OK;
 }
 
-static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *file)
+static physad_status check_usual(const physad__splat_bank *b)
 {
-    const int64_t n = b->model->views.count, whiten[2] = { b->dim, b->dim }, cells[3] = { n, b->cells, b->dim };
-    const int64_t maps[3] = { PHYSAD__COARSE_WAYS, n, b->cells }, usual[2] = { PHYSAD__WAYS, 4 };
-    const int64_t fine[3] = { PHYSAD__FINE_WAYS, n, physad__splat_grid_cells(&b->fine) },
-                  trends[2] = { PHYSAD__FINE_WAYS, PHYSAD__TRAITS }, parts[2] = { PHYSAD__PARTS, 3 };
-    const int64_t plain[3] = { n, physad__splat_grid_cells(&b->plain), b->plain_dim };
-    b->bank = physad__alloc_array(&b->model->ctx->mem, n * b->cells * b->dim, sizeof(float), "bank");
-    if (b->bank == NULL)
-        return PHYSAD_ERR_NOMEM;
-    PHYSAD__TRY(physad__splat_bank_reserve_maps(b));
-    PHYSAD__TRY(physad__posed_take(b->whiten, file, "splat_bank.whiten", PHYSAD_F32, 2, whiten, true));
-    PHYSAD__TRY(physad__posed_take(b->bank, file, "splat_bank.cells", PHYSAD_F32, 3, cells, true));
-    PHYSAD__TRY(physad__posed_take(b->maps, file, "splat_bank.maps", PHYSAD_F32, 3, maps, false));
-    PHYSAD__TRY(physad__posed_take(b->fine_maps, file, "splat_bank.fine_maps", PHYSAD_F32, 3, fine, false));
-    PHYSAD__TRY(physad__posed_take(b->trends, file, "splat_bank.trends", PHYSAD_F64, 2, trends, true));
-    PHYSAD__TRY(physad__posed_take(b->usual, file, "splat_bank.usual", PHYSAD_F64, 2, usual, false));
-    PHYSAD__TRY(physad__posed_take(b->parts, file, "splat_bank.parts", PHYSAD_F64, 2, parts, true));
-    if (b->ways[PHYSAD__BY_PLAIN])
-        PHYSAD__TRY(physad__posed_take(b->plain_bank, file, "splat_bank.plain", PHYSAD_F32, 3, plain, true));
-    PHYSAD__TRY(check_parts(b));
     for (int way = 0; way < PHYSAD__WAYS; way++) {
         const physad__splat_usual *u = &b->usual[way];
         if (b->ways[way] && (!(fabs(u->mean) < BEYOND) || !(u->variance > 1 / BEYOND) || !(u->variance < BEYOND) ||
@@ -452,6 +434,25 @@ static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *fi
             return physad__error(PHYSAD_ERR_FORMAT, "splat_bank.usual row %d holds no mean, variance and tail", way);
     }
     return PHYSAD_OK;
+}
+
+/* All are there before room is made for any. */
+static physad_status read_arrays(physad__splat_bank *b, const physad_tensors *file)
+{
+    stored all[STORED];
+    physad_view there;
+    const int n = arrays_of(all, b);
+    for (int i = 0; i < n; i++)
+        PHYSAD__TRY(
+            physad__tensors_need(file, all[i].name, all[i].dtype, all[i].ndim, all[i].shape, &there));
+    PHYSAD__TRY(physad__splat_bank_reserve(b));
+    arrays_of(all, b);
+    for (int i = 0; i < n; i++)
+        PHYSAD__TRY(physad__posed_take(all[i].data, file, all[i].name, all[i].dtype, all[i].ndim, all[i].shape,
+                                       all[i].known));
+    PHYSAD__TRY(check_parts(b));
+    PHYSAD__TRY(check_usual(b));
+    return physad__splat_bank_depths(b);
 }
 
 static physad_status bank_read(const physad_detector *det, physad__posed_model *m, physad_tensors *file,

@@ -86,8 +86,11 @@ static inline const physad__splat_grid *physad__splat_bank_grid(const physad__sp
 
 /* --- splat_bank.c --- */
 
+/* What it consists of, and of which sizes. */
 physad_status physad__splat_bank_new(physad__splat_bank **out, const physad_detector *det,
                                      const physad__posed_model *model);
+/* Room for all that is learnt or read. */
+physad_status physad__splat_bank_reserve(physad__splat_bank *b);
 void physad__splat_bank_free(void *bank);
 /* What each part says of a photo. */
 typedef struct physad__splat_said {
@@ -150,10 +153,9 @@ float physad__splat_bank_at(const float *plane, int64_t height, int64_t width, f
 
 /* --- splat_bank_usual.c --- */
 
-/* Whitening from how training photos differ from their neighbours' explanation, then their maps and what is usual. */
-physad_status physad__splat_bank_reserve_maps(physad__splat_bank *b);
 /* Whether a training photo has maps: it is of the first one's size. */
 bool physad__splat_bank_usable(const physad__splat_bank *b, int64_t view);
+/* Whitening from how training photos differ from their neighbours' explanation, then their maps and what is usual. */
 physad_status physad__splat_bank_learn(physad__splat_bank *b, const physad_detector *det, physad__call *call);
 /* Distances to numbers of deviations: from what is usual at the place and from the side (`local`), or anywhere. */
 void physad__splat_bank_judge(const physad__splat_bank *b, const physad__explained *e, const physad_camera *camera,

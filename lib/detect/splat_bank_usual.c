@@ -369,9 +369,6 @@ static physad_status learn_features(physad__splat_bank *b, const physad_detector
     begin_whitening(b, cells, m->views.count * b->cells);
     if (b->ways[PHYSAD__BY_WARP] && !physad__option_is(det, "whiten", "none"))
         PHYSAD__TRY(learn_whitening(b, cells, physad__option_is(det, "whiten", "full"), call));
-    b->bank = physad__alloc_array(&m->ctx->mem, m->views.count * b->cells * b->dim, sizeof(float), "bank");
-    if (b->bank == NULL)
-        return PHYSAD_ERR_NOMEM;
     physad__splat_bank_whiten(b, cells, b->bank, m->views.count * b->cells);
     return PHYSAD_OK;
 }
@@ -403,7 +400,9 @@ physad_status physad__splat_bank_learn(physad__splat_bank *b, const physad_detec
     physad__gaussians *folds = physad__alloc_zero(mem, (size_t)n_folds * sizeof(*folds), "folds");
     float *cells = physad__alloc_array(mem, n * b->dim, sizeof(float), "features");
     float *traits = physad__alloc_zero(mem, (size_t)(fine * PHYSAD__TRAITS) * sizeof(float), "usual distances");
-    physad_status status = physad__splat_bank_reserve_maps(b);
+    physad_status status = physad__splat_bank_reserve(b);
+    if (status == PHYSAD_OK)
+        status = physad__splat_bank_depths(b);
     b->plain_maps = physad__alloc_array(mem, plain, sizeof(float), "usual distances");
     if (folds == NULL || cells == NULL || traits == NULL || b->plain_maps == NULL)
         status = PHYSAD_ERR_NOMEM;

@@ -381,6 +381,14 @@ physad_status physad__tensors_want(const physad_tensors *tensors, const char *na
     return PHYSAD_OK;
 }
 
+physad_status physad__tensors_need(const physad_tensors *tensors, const char *name, int32_t dtype, int32_t ndim,
+                                   const int64_t *shape, physad_view *view)
+{
+    const physad_status status = physad__tensors_want(tensors, name, dtype, ndim, shape, view);
+    const bool other = status == PHYSAD_ERR_ARG || status == PHYSAD_ERR_DTYPE || status == PHYSAD_ERR_SHAPE;
+    return other ? PHYSAD_ERR_FORMAT : status;
+}
+
 int64_t physad_tensors_metadata_count(const physad_tensors *tensors)
 {
     return tensors != NULL ? tensors->metadata_count : 0;

@@ -11,6 +11,9 @@
  * names the file. */
 physad_status physad__tensors_want(const physad_tensors *tensors, const char *name, int32_t dtype, int32_t ndim,
                                    const int64_t *shape, physad_view *view);
+/* The same of a file that must have it so: where it has not, the fault is the file's, PHYSAD_ERR_FORMAT. */
+physad_status physad__tensors_need(const physad_tensors *tensors, const char *name, int32_t dtype, int32_t ndim,
+                                   const int64_t *shape, physad_view *view);
 
 /* The pages of a mapped file need no memory until somebody reads them again: for whoever has taken what it wants. Views
  * stay valid. */

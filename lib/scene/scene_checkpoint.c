@@ -2,6 +2,7 @@
 /* Where a fit stands, as safetensors: with it an interrupted fit ends at the bits that it would have ended at. */
 #include "scene/scene_train.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -75,11 +76,10 @@ typedef struct part {
     int64_t shape[2];
 } part;
 
-/* Of a trainer whose model, exposures and history have their sizes. */
-static int parts_of(part out[MAX_PARTS], const physad__trainer *t)
+/* Of a trainer, as it is with a model and a history of that size. */
+static int parts_of(part out[MAX_PARTS], const physad__trainer *t, const physad__scene_model *m, int64_t n_history)
 {
-    const physad__scene_model *m = t->model;
-    const int64_t history = t->n_history * (int64_t)(sizeof(physad_scene_quality) / sizeof(int64_t));
+    const int64_t history = n_history * (int64_t)(sizeof(physad_scene_quality) / sizeof(int64_t));
     const part all[] = {
         { "value", m->value, PHYSAD_F32, 2, { m->planes, m->stride } },
         { "mean", m->mean, PHYSAD_F32, 2, { m->planes, m->stride } },
@@ -123,7 +123,7 @@ static physad_status put_all(physad__tensors_writer *w, const physad__trainer *t
     PHYSAD__TRY(put_number(w, "count", t->model->count));
     PHYSAD__TRY(put_number(w, "measured", t->n_history));
     PHYSAD__TRY(put_number(w, "microseconds", (int64_t)(t->seconds * 1e6)));
-    return put_parts(w, parts, parts_of(parts, t));
+    return put_parts(w, parts, parts_of(parts, t, t->model, t->n_history));
 }
 
 physad_status physad__fit_write(const physad__trainer *t, const char *path, const char fit[65])
@@ -147,16 +147,42 @@ static physad_status take_number(int64_t *out, const physad_tensors *file, const
     return PHYSAD_OK;
 }
 
-static physad_status take_parts(const physad__trainer *t, const physad_tensors *file)
+/* All are there, before there is room for any. */
+static physad_status want_parts(const physad__trainer *t, const physad__scene_model *m, int64_t n_history,
+                                const physad_tensors *file)
 {
     part parts[MAX_PARTS];
-    const int n = parts_of(parts, t);
+    physad_view there;
+    const int n = parts_of(parts, t, m, n_history);
+    for (int k = 0; k < n; k++)
+        PHYSAD__TRY(
+            physad__tensors_need(file, parts[k].name, parts[k].dtype, parts[k].ndim, parts[k].shape, &there));
+    return PHYSAD_OK;
+}
+
+static physad_status check_floats(const part *p, const char *path)
+{
+    const float *v = p->data;
+    const bool square = strcmp(p->name, "square") == 0;
+    for (int64_t i = 0; i < p->shape[0] * p->shape[1]; i++)
+        if (!isfinite(v[i]) || (square && v[i] < 0))
+            return physad__error(PHYSAD_ERR_FORMAT, "%s: \"%s\" holds %g at %lld", path, p->name, (double)v[i],
+                                 (long long)i);
+    return PHYSAD_OK;
+}
+
+static physad_status take_parts(const physad__trainer *t, const physad_tensors *file, const char *path)
+{
+    part parts[MAX_PARTS];
+    const int n = parts_of(parts, t, t->model, t->n_history);
     for (int k = 0; k < n; k++) {
         physad_view from;
         const physad_view to = physad_view_array(parts[k].data, parts[k].dtype, parts[k].ndim, parts[k].shape);
-        PHYSAD__TRY(physad__tensors_want(file, parts[k].name, parts[k].dtype, parts[k].ndim, parts[k].shape, &from));
+        PHYSAD__TRY(physad__tensors_need(file, parts[k].name, parts[k].dtype, parts[k].ndim, parts[k].shape, &from));
         if (physad__view_count(&to) > 0)
             PHYSAD__TRY(physad__view_copy(&to, &from));
+        if (parts[k].dtype == PHYSAD_F32)
+            PHYSAD__TRY(check_floats(&parts[k], path));
     }
     return PHYSAD_OK;
 }
@@ -182,7 +208,7 @@ static physad_status check_order(const physad__trainer *t, const char *path)
 static physad_status take_all(physad__trainer *t, const physad_tensors *file, const char *path, const char fit[65])
 {
     const char *kind = physad_tensors_metadata(file, "physad"), *of = physad_tensors_metadata(file, "fit");
-    int64_t count, microseconds;
+    int64_t count, microseconds, n_history;
     if (kind == NULL || strcmp(kind, KIND) != 0)
         return physad__error(PHYSAD_ERR_FORMAT, "%s: this is no interrupted fit of a scene", path);
     if (of == NULL || strcmp(of, fit) != 0)
@@ -192,20 +218,18 @@ static physad_status take_all(physad__trainer *t, const physad_tensors *file, co
     PHYSAD__TRY(take_number(&t->step, file, "step", 0, t->o->steps, path));
     PHYSAD__TRY(take_number(&t->at, file, "at", 0, t->n_train, path));
     PHYSAD__TRY(take_number(&count, file, "count", 1, INT32_MAX, path));
-    PHYSAD__TRY(take_number(&t->n_history, file, "measured", 0, t->o->steps, path));
+    PHYSAD__TRY(take_number(&n_history, file, "measured", 0, t->o->steps, path));
     PHYSAD__TRY(take_number(&microseconds, file, "microseconds", 0, INT64_MAX, path));
     t->seconds = (double)microseconds * 1e-6;
-    PHYSAD__TRY(physad__grow(&t->ctx->mem, &t->history, &t->history_size, t->n_history + 1, sizeof(*t->history),
+    physad__scene_model next = { .planes = t->model->planes, .stride = physad__splat_stride(count) };
+    PHYSAD__TRY(want_parts(t, &next, n_history, file));
+    PHYSAD__TRY(physad__grow(&t->ctx->mem, &t->history, &t->history_size, n_history + 1, sizeof(*t->history),
                              "measures of a fit"));
-    /* before any memory: the file must hold as many */
-    const int64_t shape[2] = { t->model->planes, physad__splat_stride(count) };
-    physad_view value;
-    PHYSAD__TRY(physad__tensors_want(file, "value", PHYSAD_F32, 2, shape, &value));
-    physad__scene_model next;
     PHYSAD__TRY(physad__scene_model_make(&next, t->model->mem, count, t->model->degree));
     physad__scene_model_free(t->model);
     *t->model = next;
-    PHYSAD__TRY(take_parts(t, file));
+    t->n_history = n_history;
+    PHYSAD__TRY(take_parts(t, file, path));
     return check_order(t, path);
 }
 

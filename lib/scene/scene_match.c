@@ -236,7 +236,7 @@ static bool reproject(const resection *s, const physad_camera *pose, const match
     const double x = r[0] * (double)p[0] + r[1] * (double)p[1] + r[2] * (double)p[2] + t[0];
     const double y = r[3] * (double)p[0] + r[4] * (double)p[1] + r[5] * (double)p[2] + t[1];
     const double z = r[6] * (double)p[0] + r[7] * (double)p[1] + r[8] * (double)p[2] + t[2];
-    if (!(z > 1e-6)) /* also not a number */
+    if (!(z > 1e-6 && isfinite(z))) /* also not a number */
         return false;
     const double u = ((double)(k->cell % m->width) + 0.5) * (double)s->lens->width / (double)m->width;
     const double v = ((double)(k->cell / m->width) + 0.5) * (double)s->lens->height / (double)m->height;

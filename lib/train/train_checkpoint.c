@@ -59,7 +59,7 @@ static physad_status find(const physad_tensors *file, const physad__param *p, in
 {
     char name[NAME_MOST];
     physad__snprintf(name, sizeof(name), "%s%s", prefixes[k], p->name);
-    return physad__tensors_want(file, name, PHYSAD_F32, p->ndim, p->shape, view);
+    return physad__tensors_need(file, name, PHYSAD_F32, p->ndim, p->shape, view);
 }
 
 /* All arrays first looked for, then (`copy`) read. */
@@ -94,7 +94,7 @@ static physad_status read(const physad_tensors *file, const char *path, const ch
         return physad__error(PHYSAD_ERR_FORMAT, "%s: %s; remove it to start anew", path,
                              was == NULL ? "no checkpoint of a training"
                                          : "the checkpoint of another training (other data or options)");
-    PHYSAD__TRY(physad__tensors_want(file, "state", PHYSAD_F64, 1, shape, &from));
+    PHYSAD__TRY(physad__tensors_need(file, "state", PHYSAD_F64, 1, shape, &from));
     PHYSAD__TRY(physad__view_copy(&to, &from));
     for (int i = 0; i < STATE; i++)
         if (i != 3 && !isfinite(n[i]))

@@ -19,6 +19,10 @@ static void error_text_may_quote_itself(void **state)
     assert_string_equal(physad_last_error(), "second after first 1");
     physad__error_prefix(PHYSAD_ERR_IO, "file %s", "x.png");
     assert_string_equal(physad_last_error(), "file x.png: second after first 1");
+    physad__error_prefix(PHYSAD_ERR_IO, "file x.png"); /* said already */
+    assert_string_equal(physad_last_error(), "file x.png: second after first 1");
+    physad__error_prefix(PHYSAD_ERR_IO, "file x");
+    assert_string_equal(physad_last_error(), "file x: file x.png: second after first 1");
 }
 
 /* What files say is shown on terminals, and read as UTF-8. */

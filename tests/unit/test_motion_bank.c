@@ -364,7 +364,7 @@ static void crafted_models_are_refused(void **state)
     assert_ok(physad_context_new(&ctx, &o));
     /* No room is made for takes that the file does not have. */
     craft("motion.numbers", TAKES, 9e6, full("crafted"));
-    assert_fails(PHYSAD_ERR_SHAPE, ".rows", physad_detector_load(&det, ctx, full("crafted")));
+    assert_fails(PHYSAD_ERR_FORMAT, ".rows", physad_detector_load(&det, ctx, full("crafted")));
     assert_true(physad_context_memory_peak(ctx) < UINT64_C(32) << 20);
     static const struct {
         int64_t at;

@@ -428,15 +428,23 @@ static void damage(const char *path, long at, const char *with)
     fclose(f);
 }
 
-/* A checkpoint of the test's with one entry of its metadata changed. */
+/* A checkpoint of the test's with one entry of its metadata changed, or the first number of an array. */
 static void rewrite(physad_context *ctx, const char *path, const char *key, const char *value)
 {
     physad_tensors *from = NULL, *to = NULL;
+    float *numbers = NULL;
     assert_ok(physad_tensors_open(&from, ctx, path, NULL));
     assert_ok(physad_tensors_new(&to, ctx));
     for (int64_t i = 0; i < physad_tensors_count(from); i++) {
         physad_view view;
         assert_ok(physad_tensors_view(from, i, &view));
+        if (strcmp(physad_tensors_name(from, i), key) == 0) {
+            const size_t size = (size_t)physad__view_count(&view) * sizeof(float);
+            numbers = test_malloc(size);
+            memcpy(numbers, view.data, size);
+            numbers[0] = strtof(value, NULL);
+            view.data = numbers;
+        }
         assert_ok(physad_tensors_add(to, physad_tensors_name(from, i), &view));
     }
     for (int64_t i = 0; i < physad_tensors_metadata_count(from); i++) {
@@ -447,6 +455,7 @@ static void rewrite(physad_context *ctx, const char *path, const char *key, cons
     physad_tensors_free(from);
     assert_ok(physad_tensors_save(to, path));
     physad_tensors_free(to);
+    test_free(numbers);
 }
 
 static void test_resume_refused(void **state)
@@ -474,6 +483,9 @@ static void test_resume_refused(void **state)
                  { "count", "0", "\"count\" is 0" },
                  { "count", "90000", "value" },
                  { "measured", "7", "history" },
+                 { "value", "nan", "\"value\" holds nan at 0" },
+                 { "mean", "inf", "\"mean\" holds inf at 0" },
+                 { "square", "-1", "\"square\" holds -1 at 0" },
                  { "physad", "model", "no interrupted fit" },
                  { "fit", "", "other photos" } };
     for (int64_t i = 0; i < PHYSAD__COUNT(lies); i++) {
