@@ -100,6 +100,12 @@ static json_t *quality_json(const physad_scene *scene)
                      "seconds", q.seconds, "quality", held_json(&q), "history", history);
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n > m && strcmp(text + n - m, end) == 0;
+}
+
 int cmd_scene_fit(tool *t)
 {
     physad_scene_options o = PHYSAD_SCENE_OPTIONS_INIT;
@@ -107,8 +113,13 @@ int cmd_scene_fit(tool *t)
     const char *output = tool_text(t, "output", NULL), *folder = tool_text(t, "renders", NULL);
     if (output == NULL)
         return tool_usage(t, "-o FILE is missing");
+    if (!ends_in(output, ".ply") && !ends_in(output, ".safetensors"))
+        return tool_usage(t, "-o is \"%s\", want a name that ends in .ply or .safetensors", output);
     if (!read_fit(t, &o))
         return TOOL_USAGE;
+    const int writable = tool_check_output(output);
+    if (writable != TOOL_DONE)
+        return writable;
     const physad_call_options call = tool_progress();
     physad_status status = physad_scene_fit(&scene, t->ctx, t->operands[0], &o, &call);
     tool_progress_end();
@@ -125,18 +136,41 @@ int cmd_scene_fit(tool *t)
 
 /* --- render --- */
 
+/* From where the photo of that name was taken. */
+static int camera_of(const tool *t, const physad_scene *scene, const char *name, physad_camera *camera)
+{
+    const int64_t n = physad_scene_cameras(scene);
+    for (int64_t i = 0; i < n; i++)
+        if (strcmp(physad_scene_camera_name(scene, i), name) == 0) {
+            const physad_status status = physad_scene_camera(scene, i, camera);
+            return status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+        }
+    if (n == 0)
+        return tool_error("%s has no photos' cameras; scenes written as .safetensors keep them", t->operands[0]);
+    return tool_error("%s: no photo is called \"%s\"; \"%s\" is one of %lld", t->operands[0], name,
+                      physad_scene_camera_name(scene, 0), (long long)n);
+}
+
 int cmd_scene_render(tool *t)
 {
+    static const char *const others[] = { "from", "to", "up", "angle", "width", "height" };
     physad_camera camera = { .width = 0 };
     physad_scene *scene = NULL;
-    const char *output = tool_text(t, "output", NULL);
+    const char *output = tool_text(t, "output", NULL), *photo = tool_text(t, "photo", NULL);
     if (output == NULL)
         return tool_usage(t, "-o FILE is missing");
+    for (int i = 0; photo != NULL && i < TOOL_COUNT(others); i++)
+        if (tool_given(t, others[i]))
+            return tool_usage(t, "--photo says all that --%s could", others[i]);
     int done = tool_camera(t, &camera);
     if (done != TOOL_DONE)
         return done;
     const physad_status status = physad_scene_load(&scene, t->ctx, t->operands[0]);
-    done = status == PHYSAD_OK ? write_picture(t, scene, &camera, output) : tool_failed(status);
+    done = status == PHYSAD_OK ? TOOL_DONE : tool_failed(status);
+    if (done == TOOL_DONE && photo != NULL)
+        done = camera_of(t, scene, photo, &camera);
+    if (done == TOOL_DONE)
+        done = write_picture(t, scene, &camera, output);
     physad_scene_free(scene);
     return done;
 }

@@ -163,6 +163,7 @@ static const tool_option scene_poses_options[] = {
 };
 static const tool_option scene_render_options[] = {
     { "output", "FILE", "the picture; its suffix says the format", 'o', false },
+    { "photo", "NAME", "from where this photo of the scene was taken, as large; instead of all below", 0, false },
     { "from", "X,Y,Z", "where the camera stands (default 0,0,-4)", 0, false },
     { "to", "X,Y,Z", "where it looks (default 0,0,0)", 0, false },
     { "up", "X,Y,Z", "what is up (default 0,-1,0)", 0, false },
@@ -373,9 +374,10 @@ const tool_command tool_commands[] = {
       .most = -1,
       .run = cmd_weights_verify },
     { .name = "info",
-      .operands = "",
-      .summary = "Print version, build, instruction sets, licences in effect.",
+      .operands = "[MODEL]",
+      .summary = "Print version, build, instruction sets, licences in effect; or what a model is.",
       OPTIONS(json_options),
+      .most = 1,
       .run = cmd_info },
 };
 const int tool_command_count = TOOL_COUNT(tool_commands);

@@ -468,6 +468,8 @@ physad_status physad_detector_load_with(physad_detector **out, physad_context *c
         status = physad__error(PHYSAD_ERR_FORMAT, "%s: no model of this library: a %s file%s", path,
                                physad_tensors_format(file),
                                container ? " without the metadata entry \"physad\"" : ", want safetensors");
+    else if (config == NULL && text[0] != '{')
+        status = physad__error(PHYSAD_ERR_FORMAT, "%s: no model, but what this library calls \"%.40s\"", path, text);
     else if (config == NULL)
         status = physad__error(PHYSAD_ERR_FORMAT, "%s: metadata entry \"physad\", character %d: %s", path,
                                where.position, where.text);

@@ -213,6 +213,9 @@ physad_status physad__photos_poses(physad__poses *out, physad__poses *model, phy
     PHYSAD__TRY(physad__photos_robot_poses(out, &robot, ctx, data, chosen));
     if (robot)
         return PHYSAD_OK;
+    if (!physad__path_is_dir(data))
+        return physad__error(PHYSAD_ERR_IO, "%s: %s", data,
+                             physad__path_exists(data) ? "no folder; want one of photos" : "there is no such folder");
     return physad__error(PHYSAD_ERR_IO,
                          "%s: no camera poses: want transforms.json; or cameras, images and points3D (.bin or .txt) in "
                          "sparse/0, sparse or the folder itself; or poses.csv, .json, .txt or .npy, or a file for each "

@@ -72,6 +72,21 @@ class Model(Case):
         (self.place / "empty").mkdir()
         self.fails(run(*told, "--examples", self.place / "empty"), 1, "want a folder for each type")
 
+    def test_info(self):
+        text = self.ok(run("info", self.model)).stdout
+        self.assertRegex(text, r"method    patchcore: .*\nfitted to \d+ samples, .*png the first\nthreshold \S+, for a false-alarm rate of 0.4 ")
+        self.assertIn("options   other than by default:", text)
+        for said in (" alpha=0.4", " input=64", " weights=random:1"):
+            self.assertIn(said, text)
+        self.assertNotIn("coreset_ratio", text)
+        facts = json.loads(self.ok(run("info", self.model, "--json", "-")).stdout)
+        self.assertEqual((facts["method"], facts["options"]["input"], facts["options"]["coreset_ratio"]), ("patchcore", "64", "0.1"))
+        self.assertEqual(facts["threshold"]["alpha"], 0.4)
+        self.assertFalse(facts["threshold"]["given"])
+        self.assertIn(f" {len(facts['training'])} samples", text)
+        self.fails(run("info", self.place / "none"), 1, "none", "No such file")
+        self.fails(run("info", self.photos[0]), 1, self.photos[0].name)
+
     def test_groups(self):
         told = self.place / "told.json"
         by_name = self.ok(run("predict", self.model, *self.photos, "--group", "name", "--json", told))

@@ -89,6 +89,29 @@ class Scene(Case):
         self.assertFalse(os.path.exists(place))
         self.fails(self.fit(*options[:-1], "0"), 2, "--checkpoint-every")
 
+    def test_output(self):
+        self.output = os.path.join(self.own.name, "scene.xyz")
+        self.fails(self.fit(), 2, "scene.xyz", ".ply or .safetensors")
+        self.output = os.path.join(self.own.name, "none", "scene.ply")
+        self.fails(self.fit(), 1, "none", "No such file")
+
+    def test_no_folder(self):
+        self.fails(run("scene", "fit", self.data / "none", "-o", self.output), 1, "none: there is no such folder")
+        self.fails(run("scene", "fit", __file__, "-o", self.output), 1, "no folder")
+
+    def test_render_photo(self):
+        self.output = os.path.join(self.own.name, "scene.safetensors")
+        picture = os.path.join(self.own.name, "a.png")
+        self.ok(self.fit("--steps", "3", "--renders", os.path.join(self.own.name, "all")))
+        self.ok(run("scene", "render", self.output, "-o", picture, "--photo", "train/good/001.png"))
+        self.assertEqual(pathlib.Path(picture).read_bytes(), pathlib.Path(self.own.name, "all", "0001.png").read_bytes())
+        self.fails(run("scene", "render", self.output, "-o", picture, "--photo", "x.png"), 1, "x.png", "train/good/000.png")
+        self.fails(run("scene", "render", self.output, "-o", picture, "--photo", "x.png", "--width", "9"), 2, "--photo", "--width")
+        self.fails(run("predict", self.output, picture), 1, 'no model, but what this library calls "scene"')
+        self.output = os.path.join(self.own.name, "scene.ply")
+        self.ok(self.fit())
+        self.fails(run("scene", "render", self.output, "-o", picture, "--photo", "x.png"), 1, "no photos' cameras", ".safetensors")
+
     def test_cut_poses(self):
         self.ok(self.fit())
         text = (self.data / "transforms.json").read_text()

@@ -44,7 +44,7 @@ class Usage(Case):
             self.fails(run(*name.split(), "-Q"), 2, "unknown option -Q")
 
     def test_too_many_operands(self):
-        self.fails(run("info", "x"), 2, 'unexpected argument "x"')
+        self.fails(run("info", "x", "y"), 2, 'unexpected argument "y"')
         self.fails(run("data", "stats"), 2, "DATA is missing")
         self.fails(run("data", "stats", "a", "b"), 2, 'unexpected argument "b"')
         self.fails(run("data", "stats", "--", "--a", "b"), 2, 'unexpected argument "b"')
