@@ -159,12 +159,13 @@ static physad_status mix_up(judge *j, double *median)
     return PHYSAD_OK;
 }
 
-/* Takes the views that are out away. */
+/* Takes the views that are out away; those that are held out were not looked at. */
 static void drop(physad__scene_views *v, const judge *j, double median, const char *data)
 {
-    int64_t kept = 0, dropped = 0;
+    int64_t kept = 0, dropped = 0, eye = 0;
     for (int64_t i = 0; i < v->count; i++) {
-        if (!j->depths.eyes[i].out) {
+        const int64_t own = v->views[i].held_out ? -1 : eye++;
+        if (own < 0 || !j->depths.eyes[own].out) {
             v->views[kept++] = v->views[i];
             continue;
         }
@@ -172,7 +173,7 @@ static void drop(physad__scene_views *v, const judge *j, double median, const ch
             physad__log(j->depths.ctx, PHYSAD_LOG_WARNING,
                         "%s: the pose of %s contradicts those of the photos beside it, which see %.0f %% of what it "
                         "shows at its depth (half of the photos: %.0f %% and more); the photo is left out",
-                        data, v->views[i].name, 100 * j->shares[i], 100 * median);
+                        data, v->views[i].name, 100 * j->shares[own], 100 * median);
         physad__scene_view_clear(&v->views[i]);
     }
     if (dropped > NAMED)

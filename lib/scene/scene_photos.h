@@ -31,7 +31,7 @@ void physad__photos_absent(physad_context *ctx, const char *data, int64_t count)
 physad_status physad__photos_check_looks(const physad__scene_views *v, physad_context *ctx, const char *data);
 
 /* Leaves out, with a warning (the log), photos whose poses contradict what those beside them show; NUMERIC where all
- * do. `v` are all, none held out (scene_contradict.c). */
+ * do. Held out photos stay (scene_contradict.c). */
 physad_status physad__scene_contradictions(physad__scene_views *v, physad_context *ctx, const char *data,
                                            physad__call *call);
 
