@@ -3,6 +3,7 @@
 #include "../../bindings/binding_log.h"
 #include "test.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,7 +55,7 @@ static void test_too_many(void **state)
 
 static void *talk(void *stop)
 {
-    while (!*(volatile int *)stop)
+    while (!atomic_load((atomic_int *)stop))
         say(0, 10);
     return NULL;
 }
@@ -62,11 +63,11 @@ static void *talk(void *stop)
 /* A child takes what waits, though a thread that it does not have was speaking as it was made. */
 static void test_fork(void **state)
 {
-    volatile int stop = 0;
+    atomic_int stop = 0;
     pthread_t thread;
     physad_context *ctx = NULL;
     assert_ok(binding_context_new(&ctx, NULL));
-    assert_int_equal(pthread_create(&thread, NULL, talk, (void *)&stop), 0);
+    assert_int_equal(pthread_create(&thread, NULL, talk, &stop), 0);
     for (int i = 0; i < 50; i++) {
         int status = -1;
         const pid_t child = fork();
@@ -79,7 +80,7 @@ static void test_fork(void **state)
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
-    stop = 1;
+    atomic_store(&stop, 1);
     pthread_join(thread, NULL);
     for (binding_line *line = binding_log_take(); line != NULL; line = binding_log_take())
         free(line);
